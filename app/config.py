@@ -1,0 +1,215 @@
+"""Settings, from the environment and from `.env`. A wrong one stops the start and names itself."""
+
+import ipaddress
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import quote, urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+MIB = 1024 * 1024
+
+
+class ConfigError(Exception):
+    """Settings that the service can't start with: one line for each, naming it."""
+
+
+def _split(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+def _networks(values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        ipaddress.ip_network(value)
+    return values
+
+
+def _origins(values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        parts = urlsplit(value)
+        if value != "*" and (value != f"{parts.scheme}://{parts.netloc}" or not parts.netloc):
+            raise ValueError(f"{value!r} is not an origin, which looks like https://example.org")
+    return values
+
+
+def _public_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("must be http:// or https://, a host, and at most a path")
+    return value.rstrip("/")
+
+
+def _database_url(value: SecretStr) -> SecretStr:
+    scheme = value.get_secret_value().partition("://")[0]
+    if scheme not in {"sqlite", "postgres", "postgresql"}:
+        raise ValueError("must begin with postgresql:// or sqlite:///")
+    return value
+
+
+def _redis_url(value: SecretStr) -> SecretStr:
+    scheme = value.get_secret_value().partition("://")[0]
+    if scheme not in {"redis", "rediss", "unix"}:
+        raise ValueError("must begin with redis://, rediss:// or unix://")
+    return value
+
+
+CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+Password = Annotated[SecretStr, Field(min_length=8, max_length=128)]
+
+
+class Settings(BaseSettings):
+    """Every setting of the service; `.env.example` says what each is for."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    public_url: Annotated[str, AfterValidator(_public_url)] | None = None
+    trusted_proxies: Annotated[CommaSeparated, AfterValidator(_networks)] = ()
+    cors_origins: Annotated[CommaSeparated, AfterValidator(_origins)] = ()
+    shutdown_grace: Annotated[int, Field(ge=0, le=3600)] = 30
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["auto", "json", "text"] = "auto"
+
+    data_dir: Path = Path("data")
+    database_url: Annotated[SecretStr, AfterValidator(_database_url)] | None = None
+    redis_url: Annotated[SecretStr, AfterValidator(_redis_url)] | None = None
+
+    active_storage: Literal["local", "s3", "database"] = "local"
+    local_storage_path: Path | None = None
+    dumps_base_dir: Path | None = None
+    s3_access_key_id: str | None = None
+    s3_secret_access_key: SecretStr | None = None
+    s3_bucket_name: str | None = None
+    s3_region_name: str = "us-east-1"
+    s3_endpoint_url: str | None = None
+    db_user: str | None = None
+    db_password: SecretStr | None = None
+    db_host: str = "localhost"
+    db_port: Annotated[int, Field(ge=1, le=65535)] = 5432
+    db_name: str | None = None
+    inline_max_bytes: Annotated[int, Field(ge=0, le=MIB)] = 16 * 1024
+    max_json_blob: Annotated[int, Field(ge=1024, le=256 * MIB)] = 8 * MIB
+
+    secret_key: Annotated[SecretStr, Field(min_length=16)] | None = None
+    signing_key: Annotated[SecretStr, Field(min_length=32)] | None = None
+    access_token_lifetime: Annotated[int, Field(ge=60, le=86_400)] = 20 * 60
+    refresh_token_lifetime: Annotated[int, Field(ge=300, le=31_536_000)] = 24 * 3600
+    registration: Literal["open", "closed"] | None = None
+    default_tier: str = "Basic"
+    admin_username: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{3,64}$")] | None = None
+    admin_password: Password | None = None
+    rate_limits: Literal["on", "off"] = "on"
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        needed: dict[str, str] = {}
+        if self.active_storage == "s3":
+            needed |= dict.fromkeys(
+                ("s3_access_key_id", "s3_secret_access_key", "s3_bucket_name"), "ACTIVE_STORAGE=s3"
+            )
+        if self.active_storage == "database" and not self.is_postgres_url:
+            needed |= dict.fromkeys(("db_user", "db_name"), "ACTIVE_STORAGE=database")
+        if self.uses_postgres:
+            needed["signing_key"] = "metadata in PostgreSQL, where every process must have the same"
+        if self.admin_username:
+            needed["admin_password"] = "ADMIN_USERNAME"
+        if self.admin_password:
+            needed["admin_username"] = "ADMIN_PASSWORD"
+        missing = [name for name in needed if getattr(self, name) is None]
+        if missing:
+            raise ValueError(
+                "\n".join(f"{n.upper()}: missing; needed for {needed[n]}" for n in missing)
+            )
+        if self.signing_key and self.secret_key and self.signing_key == self.secret_key:
+            raise ValueError("SIGNING_KEY: must not be the same as SECRET_KEY, which clients know")
+        return self
+
+    @property
+    def is_postgres_url(self) -> bool:
+        url = self.database_url
+        return url is not None and url.get_secret_value().startswith("postgres")
+
+    @property
+    def uses_postgres(self) -> bool:
+        """Whether metadata lives in PostgreSQL: by `DATABASE_URL`, or by `DB_*` for storage."""
+        if self.database_url is not None:
+            return self.is_postgres_url
+        return self.active_storage == "database"
+
+    @property
+    def postgres_dsn(self) -> str:
+        """The PostgreSQL server as a URL, of `DATABASE_URL` or else of the `DB_*` settings."""
+        if self.database_url is not None and self.is_postgres_url:
+            return "postgresql" + self.database_url.get_secret_value().removeprefix(
+                "postgresql"
+            ).removeprefix("postgres")
+        user = quote(self.db_user or "", safe="")
+        password = self.db_password.get_secret_value() if self.db_password else ""
+        login = f"{user}:{quote(password, safe='')}" if password else user
+        return f"postgresql://{login}@{self.db_host}:{self.db_port}/{quote(self.db_name or '')}"
+
+    @property
+    def sqlite_path(self) -> Path:
+        """The SQLite file, where metadata lives unless PostgreSQL is set."""
+        if self.database_url is not None and not self.is_postgres_url:
+            return Path(self.database_url.get_secret_value().removeprefix("sqlite:///"))
+        return self.data_dir / "holdall.db"
+
+    @property
+    def objects_path(self) -> Path:
+        return self.local_storage_path or self.data_dir / "objects"
+
+    @property
+    def is_private(self) -> bool:
+        """Whether only this host reaches the service: what is open by default then isn't else."""
+        hosts = [self.host]
+        if self.public_url:
+            hosts.append(urlsplit(self.public_url).hostname or "")
+        return not self.trusted_proxies and all(is_loopback(host) for host in hosts)
+
+    @property
+    def registration_open(self) -> bool:
+        return self.is_private if self.registration is None else self.registration == "open"
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host name or address stands for this host alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
+    """Read the settings; raises `ConfigError` with a line for each one that is wrong."""
+    try:
+        return Settings(**(overrides or {}))
+    except ValidationError as error:
+        raise ConfigError("\n".join(_complaints(error))) from None
+
+
+def _complaints(error: ValidationError) -> list[str]:
+    lines = []
+    for problem in error.errors(include_url=False, include_input=False):
+        name = ".".join(str(part) for part in problem["loc"][:1]).upper()
+        message = problem["msg"].removeprefix("Value error, ")
+        lines.append(f"{name}: {message}" if name else message)
+    return lines

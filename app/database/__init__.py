@@ -1,0 +1,6 @@
+"""One database, two verbs: `write` and `read` run plain functions over a connection."""
+
+from app.database.base import Database, DatabaseFull, DatabaseUnavailable
+from app.database.statements import Statement, insert_if_absent
+
+__all__ = ["Database", "DatabaseFull", "DatabaseUnavailable", "Statement", "insert_if_absent"]

@@ -1,0 +1,53 @@
+"""What the services know of a database: two verbs over plain synchronous functions."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import Connection
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Query = Callable[Concatenate[Connection, P], T]
+
+
+class DatabaseFull(Exception):
+    """The database's disk has no room left."""
+
+
+class DatabaseUnavailable(Exception):
+    """The database does not answer, or is too busy, for now."""
+
+
+class Database(ABC):
+    """Runs functions ``fn(connection, *args)`` in transactions of their own.
+
+    A function does SQL only, returns plain values, and is safe to run again: when a transaction is
+    lost through no fault of its own it is run once more. It reads no clock and draws no random
+    numbers that matter, for the same reason: such values are its arguments.
+    """
+
+    @abstractmethod
+    async def read(self, fn: Query[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a function that only reads."""
+
+    async def write(self, fn: Query[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a function in a transaction, and return when its commit is on stable storage.
+
+        An exception rolls back what the function did and passes on. Once called, the write
+        finishes even when the caller is cancelled.
+        """
+        return await self.write_in_turn(None, fn, *args, **kwargs)
+
+    @abstractmethod
+    async def write_in_turn(
+        self, turn: str | None, fn: Query[P, T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Write as `write` does; those of one ``turn`` may share a commit.
+
+        A turn names what its writers would wait for each other on anyway: an account.
+        """
+
+    @abstractmethod
+    async def aclose(self) -> None:
+        """Finish the writes that have begun, then close every connection."""

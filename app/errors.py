@@ -1,0 +1,123 @@
+"""What a request can be answered instead of what it asked for: one tree, mapped to HTTP once."""
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, TypedDict
+
+
+class FieldError(TypedDict):
+    """One thing wrong with a request: where, and what."""
+
+    loc: list[str | int]
+    msg: str
+
+
+class ProblemError(Exception):
+    """An answer in the form of RFC 9457; ``detail`` is for the user, and leaks nothing."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    status: ClassVar[int]
+
+    def __init__(
+        self,
+        detail: str | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        errors: Sequence[FieldError] = (),
+    ) -> None:
+        super().__init__(detail or self.title)
+        self.detail = detail or self.title
+        self.headers = dict(headers or {})
+        self.errors = list(errors)
+
+    @property
+    def type(self) -> str:
+        """The URI that names this kind of problem."""
+        return f"urn:holdall:problem:{self.name}"
+
+
+class BadRequest(ProblemError):
+    name, title, status = "bad-request", "Bad request", 400
+
+
+class InvalidCursor(ProblemError):
+    name, title, status = "invalid-cursor", "The cursor is not one this list gave", 400
+
+
+class DigestMismatch(ProblemError):
+    name, title, status = "digest-mismatch", "The bytes do not match their digest", 400
+
+
+class ContentTooShort(ProblemError):
+    name, title, status = "incomplete-body", "The body ended before its announced length", 400
+
+
+class Unauthorized(ProblemError):
+    name, title, status = "unauthorized", "Authentication is needed", 401
+
+    def __init__(self, detail: str | None = None, *, error: str | None = None) -> None:
+        """``error`` is the code of RFC 6750 §3.1, given when credentials were sent."""
+        challenge = f'Bearer error="{error}"' if error else "Bearer"
+        super().__init__(detail, headers={"WWW-Authenticate": challenge})
+
+
+class Forbidden(ProblemError):
+    name, title, status = "forbidden", "You may not do this", 403
+
+
+class NotFound(ProblemError):
+    name, title, status = "not-found", "Not found", 404
+
+
+class RequestTimeout(ProblemError):
+    name, title, status = "request-timeout", "The body did not arrive in time", 408
+
+
+class Conflict(ProblemError):
+    name, title, status = "conflict", "Already exists", 409
+
+
+class LeaseLost(ProblemError):
+    name, title, status = "upload-lost", "The upload was given up; send it again", 409
+
+
+class PreconditionFailed(ProblemError):
+    name, title, status = "precondition-failed", "A precondition does not hold", 412
+
+
+class ContentTooLarge(ProblemError):
+    name, title, status = "content-too-large", "Too large", 413
+
+
+class QuotaExceeded(ProblemError):
+    name, title, status = "quota-exceeded", "The account's quota does not allow this", 413
+
+
+class RangeNotSatisfiable(ProblemError):
+    name, title, status = "range-not-satisfiable", "The range is outside the content", 416
+
+
+class InvalidRequest(ProblemError):
+    name, title, status = "invalid-request", "The request is not valid", 422
+
+
+class TooManyRequests(ProblemError):
+    name, title, status = "too-many-requests", "Too many requests", 429
+
+    def __init__(self, retry_after: int, detail: str | None = None) -> None:
+        super().__init__(detail, headers={"Retry-After": str(retry_after)})
+
+
+class ServiceUnavailable(ProblemError):
+    name, title, status = "unavailable", "The service can't do this right now", 503
+
+    def __init__(self, detail: str | None = None, *, retry_after: int = 5) -> None:
+        super().__init__(detail, headers={"Retry-After": str(retry_after)})
+
+
+class InsufficientStorage(ProblemError):
+    name, title, status = "insufficient-storage", "The storage is full", 507
+
+
+class ObjectDamaged(Exception):
+    """A ready object whose bytes are missing or wrong: an alarm, and a 500 for the user."""

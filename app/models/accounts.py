@@ -1,0 +1,43 @@
+"""Accounts and the tiers that say how much they may keep."""
+
+from sqlalchemy import BigInteger, Boolean, Column, String, Table, Text
+
+from app.models.base import CodePoints, identity, metadata, moment, public_id, reference
+
+tiers = Table(
+    "tiers",
+    metadata,
+    identity(),
+    public_id(),
+    Column("name", String(64), nullable=False),
+    Column("name_key", CodePoints, nullable=False, unique=True),  # the name without case
+    Column("heights", Text, nullable=False),  # of thumbnails in px: "200,400"
+    Column("allow_original", Boolean, nullable=False),
+    Column("allow_links", Boolean, nullable=False),
+    Column("max_object_bytes", BigInteger),  # NULL: no limit
+    Column("max_total_bytes", BigInteger),
+    Column("max_objects", BigInteger),
+    moment("created_at"),
+    sqlite_autoincrement=True,
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    identity(),
+    public_id(),
+    Column("username", String(64), nullable=False),
+    Column("username_key", CodePoints, nullable=False, unique=True),  # without case
+    Column("email", String(320)),
+    Column("email_key", CodePoints, unique=True),
+    Column("password_hash", Text),  # NULL: no password opens it
+    reference("tier_id", "tiers", index=True),
+    Column("is_admin", Boolean, nullable=False),
+    Column("is_active", Boolean, nullable=False),
+    # charged at the reservation of an object, given back when it is deleted
+    Column("used_bytes", BigInteger, nullable=False),
+    Column("used_objects", BigInteger, nullable=False),
+    moment("created_at"),
+    moment("deleted_at", nullable=True, index=True),  # hidden since; a task takes all it has away
+    sqlite_autoincrement=True,
+)

@@ -1,0 +1,1 @@
+"""Secrets: the signing key and what is derived from it, passwords, API keys."""

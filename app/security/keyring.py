@@ -1,0 +1,121 @@
+"""The keyring: it tells good bearer tokens from bad ones, and makes new ones.
+
+It knows form and signature only. Whether a session or key is still alive is the database's to say
+(`app.services.identity`).
+"""
+
+import base64
+import hmac
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from jose import JOSEError, jwk, jwt
+
+from app import clock
+from app.config import Settings
+from app.errors import Unauthorized
+from app.security import api_keys
+from app.security.signing_key import signing_key
+from app.services.identity import AccessToken, ApiKey, Credential, ServiceToken
+
+ALGORITHM: Final = "HS256"
+ISSUER: Final = "holdall"
+AUDIENCE: Final = "holdall"
+
+_MAX_TOKEN: Final = 1024  # ours have about 330 characters
+_REQUIRED: Final = {f"require_{claim}": True for claim in ("exp", "iat", "sub", "iss", "aud")}
+_REFRESH_FORM: Final = re.compile(r"hr_([0-9a-f-]{36})\.([0-9]{1,15})\.([A-Za-z0-9_-]{43})", re.A)
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshToken:
+    """A refresh token that was made here: number ``n`` of a session."""
+
+    session: str
+    n: int
+
+
+class Keyring:
+    """Holds the signing key and the service token; cheap to ask on every request."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises `ConfigError` when there is no signing key, and none can be made."""
+        self._root = signing_key(settings)
+        self._access = jwk.construct(self.subkey("access tokens"), ALGORITHM)
+        self._refresh = self.subkey("refresh tokens")
+        secret = settings.secret_key
+        self._service_token = secret.get_secret_value().encode() if secret else None
+        self._lifetime = settings.access_token_lifetime
+
+    def subkey(self, purpose: str) -> bytes:
+        """Derive the 32-byte key for one purpose, so that nothing signed for one passes in another.
+
+        The expanding half of HKDF (RFC 5869): the signing key is random already.
+        """
+        return hmac.digest(self._root, b"holdall " + purpose.encode() + b"\x01", "sha256")
+
+    def parse(self, token: str) -> Credential:
+        """Return what a bearer token is; raises `Unauthorized` for one that was not made here."""
+        if self._service_token is not None:
+            # header values arrive as Latin-1, whatever they were
+            sent = token.encode("latin-1", "replace")
+            if hmac.compare_digest(sent, self._service_token):
+                return ServiceToken()
+        if token.startswith(api_keys.PREFIX):
+            if api_keys.is_well_formed(token):
+                return ApiKey(api_keys.hash_of(token))
+            raise _invalid("The API key is not one that was made here")
+        return self._parse_access_token(token)
+
+    def _parse_access_token(self, token: str) -> AccessToken:
+        if len(token) > _MAX_TOKEN:
+            raise _invalid("The token is not one that was made here")
+        try:
+            claims = jwt.decode(
+                token,
+                self._access,
+                algorithms=[ALGORITHM],
+                audience=AUDIENCE,
+                issuer=ISSUER,
+                options=_REQUIRED,
+            )
+            return AccessToken(session=claims["sid"], account=claims["sub"])
+        # the header is parsed before the signature is verified, so it can be anything
+        except (JOSEError, KeyError, RecursionError, AttributeError, TypeError):
+            raise _invalid("The access token has expired or is not valid") from None
+
+    def issue_access_token(self, session: str, account: str, now: int) -> str:
+        """Make the JWT that stands for a session until it expires, or the session ends."""
+        issued = now // clock.SECOND
+        claims = {
+            "iss": ISSUER,
+            "aud": AUDIENCE,
+            "sub": account,
+            "sid": session,
+            "iat": issued,
+            "exp": issued + self._lifetime,
+        }
+        token: str = jwt.encode(claims, self._access, algorithm=ALGORITHM)
+        return token
+
+    def issue_refresh_token(self, session: str, n: int) -> str:
+        """Make the ``n``-th refresh token of a session; it is always the same."""
+        body = f"{session}.{n}"
+        mac = hmac.digest(self._refresh, body.encode(), "sha256")
+        return f"hr_{body}.{base64.urlsafe_b64encode(mac).rstrip(b'=').decode()}"
+
+    def parse_refresh_token(self, token: str) -> RefreshToken:
+        """Read a refresh token; raises `Unauthorized` for one that was not made here."""
+        match = _REFRESH_FORM.fullmatch(token)
+        if match is None:
+            raise _invalid("The refresh token is not valid")
+        parsed = RefreshToken(session=match[1], n=int(match[2]))
+        expected = self.issue_refresh_token(parsed.session, parsed.n)
+        if not hmac.compare_digest(token.encode(), expected.encode()):
+            raise _invalid("The refresh token is not valid")
+        return parsed
+
+
+def _invalid(detail: str) -> Unauthorized:
+    return Unauthorized(detail, error="invalid_token")

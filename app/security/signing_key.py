@@ -1,0 +1,61 @@
+"""The signing key, which everything that Holdall signs or derives goes back to."""
+
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from app.config import ConfigError, Settings
+
+FILE_NAME: Final = "signing.key"
+_BYTES: Final = 32
+
+
+def signing_key(settings: Settings) -> bytes:
+    """Return the key that the settings give, else the one in `DATA_DIR`, made if need be.
+
+    Raises `ConfigError` for a file that doesn't hold a key.
+    """
+    if settings.signing_key is not None:
+        return settings.signing_key.get_secret_value().encode()
+    path = settings.data_dir / FILE_NAME
+    with suppress(FileNotFoundError):
+        return _read(path)
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    _create(path)
+    return _read(path)
+
+
+def _read(path: Path) -> bytes:
+    text = path.read_text(encoding="ascii", errors="replace").strip()
+    with suppress(ValueError):
+        key = bytes.fromhex(text)
+        if len(key) == _BYTES:
+            return key
+    raise ConfigError(f"SIGNING_KEY: {path} holds no key; delete it to have one made")
+
+
+def _create(path: Path) -> None:
+    """Write a new key, whole and durable, unless another process is faster."""
+    staged = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with open(descriptor, "w", encoding="ascii") as file:  # noqa: PTH123 - a descriptor
+            file.write(secrets.token_hex(_BYTES) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        # unlike a rename, a link never replaces a key that others already sign with
+        with suppress(FileExistsError):
+            path.hardlink_to(staged)
+    finally:
+        staged.unlink()
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,63 @@
+"""Reading objects, wherever their bytes are."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import structlog
+
+from app import metrics
+from app.database import Database
+from app.errors import NotFound, ObjectDamaged
+from app.services import objects
+from app.services.objects import Content
+from storage.base import ByteRange, ObjectStore, SupportsLocalPath
+from storage.errors import ObjectNotFound
+
+log = structlog.get_logger(__name__)
+
+
+class Downloads:
+    """Opens ready objects for reading."""
+
+    def __init__(self, database: Database, store: ObjectStore) -> None:
+        self._database = database
+        self._store = store
+
+    def path(self, content: Content) -> Path | None:
+        """Return the file that holds the content, where the store keeps files on this host."""
+        if content.key is None or not isinstance(self._store, SupportsLocalPath):
+            return None
+        return self._store.local_path(content.key)
+
+    @asynccontextmanager
+    async def open(self, content: Content, part: ByteRange) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Open a part of the content, and yield an iterator of its bytes in bounded chunks.
+
+        Raises `NotFound` when it has just been deleted, and `ObjectDamaged` when it is lost.
+        """
+        if content.data is not None:
+            yield _once(content.data[part.start : part.stop])
+            return
+        if content.key is None or part.length == 0:
+            yield _once(b"")
+            return
+        async with AsyncExitStack() as stack:
+            try:
+                reader = await stack.enter_async_context(self._store.open(content.key, part))
+            except ObjectNotFound as error:
+                raise await self.missing(content) from error
+            yield aiter(reader)
+
+    async def missing(self, content: Content) -> Exception:
+        """Tell why an object is not in the store: deleted meanwhile, or lost, which is an alarm."""
+        if not await self._database.read(objects.exists, content.object_id):
+            return NotFound()
+        metrics.damaged_objects.inc()
+        log.error("the bytes of a ready object are missing", key=content.key)
+        return ObjectDamaged(f"the bytes under {content.key} are missing")
+
+
+async def _once(data: bytes) -> AsyncIterator[bytes]:
+    if data:
+        yield data

@@ -1,0 +1,311 @@
+"""The life of every object, as rows: charged, pending, ready, replaced, deleted.
+
+All are plain functions for `Database.write` and `Database.read`. Whoever changes what an account
+keeps locks the account's row first (`quota`), so that no two transactions wait for each other.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Integer,
+    bindparam,
+    delete,
+    insert,
+    or_,
+    select,
+    update,
+)
+
+from app import clock
+from app.database import Statement, insert_if_absent
+from app.errors import ContentTooLarge, LeaseLost
+from app.models import object_bytes, objects, tombstones
+from app.services.identity import Identity
+from app.services.quota import charge, give_back, lock_account
+
+LEASE: Final = 5 * clock.MINUTE
+"""How long a pending object lives without a sign of life from its upload."""
+
+GRACE: Final = 10 * clock.MINUTE
+"""How long replaced bytes stay, so that downloads under way end whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """A pending object: room that its account has been charged for, and a key to put it under."""
+
+    object_id: int
+    key: str
+    charged_bytes: int
+    owner: Identity
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A body that has arrived whole: in the store under its reservation, or in memory."""
+
+    size: int
+    sha256: bytes
+    reservation: Reservation | None
+    data: bytes | None
+    """The bytes themselves, of an object small enough to live in its row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What is needed to read a ready object."""
+
+    object_id: int
+    key: str | None
+    size: int
+    sha256: bytes
+    modified_at: int
+    data: bytes | None
+
+
+def content_columns() -> tuple[ColumnElement[Any], ...]:
+    """Columns for a SELECT over ``objects`` joined with ``object_bytes``: see `content_of`."""
+    return (
+        objects.c.id,
+        objects.c.key,
+        objects.c.size,
+        objects.c.sha256,
+        objects.c.created_at,
+        object_bytes.c.data,
+    )
+
+
+def content_of(columns: tuple[Any, ...]) -> Content:
+    """Make a `Content` of the values of `content_columns`."""
+    object_id, key, size, sha256, modified_at, data = columns
+    return Content(object_id, key, size, bytes(sha256), modified_at, data)
+
+
+_insert_object = Statement(
+    insert(objects)
+    .values(
+        account_id=bindparam("account_id"),
+        kind=bindparam("kind"),
+        key=bindparam("key"),
+        state=bindparam("state"),
+        size=bindparam("size"),
+        sha256=bindparam("sha256"),
+        charged_bytes=bindparam("charged_bytes"),
+        charged_slots=bindparam("charged_slots"),
+        created_at=bindparam("created_at"),
+        lease_until=bindparam("lease_until"),
+    )
+    .returning(objects.c.id)
+)
+_insert_bytes = Statement(
+    insert(object_bytes).values(object_id=bindparam("object_id"), data=bindparam("data"))
+)
+_insert_tombstone = insert_if_absent(tombstones, "key", "due_at", "claimed_until")
+_select_object = Statement(
+    select(
+        objects.c.account_id,
+        objects.c.key,
+        objects.c.state,
+        objects.c.charged_bytes,
+        objects.c.charged_slots,
+        objects.c.lease_until,
+    ).where(objects.c.id == bindparam("object_id"))
+)
+_complete = Statement(
+    update(objects)
+    .where(objects.c.id == bindparam("object_id"))
+    .values(
+        state="ready",
+        key=bindparam("key"),
+        size=bindparam("size"),
+        sha256=bindparam("sha256"),
+        charged_bytes=bindparam("size"),
+        charged_slots=bindparam("charged_slots"),
+        created_at=bindparam("now"),
+        lease_until=None,
+    )
+)
+_grow = Statement(
+    update(objects)
+    .where(
+        objects.c.id == bindparam("object_id"),
+        objects.c.state == "pending",
+        objects.c.charged_bytes == bindparam("charged_bytes"),
+    )
+    .values(charged_bytes=bindparam("size"))
+)
+_move_slots = Statement(
+    update(objects)
+    .where(objects.c.id == bindparam("object_id"))
+    .values(charged_slots=bindparam("charged_slots", type_=BigInteger))
+)
+_delete_bytes = Statement(
+    delete(object_bytes).where(object_bytes.c.object_id == bindparam("object_id"))
+)
+_delete_object = Statement(delete(objects).where(objects.c.id == bindparam("object_id")))
+_exists = Statement(
+    select(objects.c.id).where(objects.c.id == bindparam("object_id", type_=Integer))
+)
+
+
+def reserve(
+    connection: Connection,
+    identity: Identity,
+    *,
+    kind: str,
+    key: str,
+    size: int,
+    slots: int,
+    now: int,
+) -> Reservation:
+    """Charge for an object that is about to be sent, and note it as pending under a lease."""
+    charge(connection, identity, size, slots)
+    object_id = _insert_object(
+        connection,
+        account_id=identity.account_id,
+        kind=kind,
+        key=key,
+        state="pending",
+        size=0,
+        sha256=None,
+        charged_bytes=size,
+        charged_slots=slots,
+        created_at=now,
+        lease_until=now + LEASE,
+    ).scalar_one()
+    return Reservation(object_id, key, size, identity)
+
+
+def grow(connection: Connection, reservation: Reservation, charged_bytes: int) -> None:
+    """Charge a pending object for more bytes; raises `QuotaExceeded` or `LeaseLost`."""
+    charge(connection, reservation.owner, charged_bytes - reservation.charged_bytes, 0)
+    grown = _grow(
+        connection,
+        object_id=reservation.object_id,
+        charged_bytes=reservation.charged_bytes,
+        size=charged_bytes,
+    )
+    if grown.rowcount == 0:
+        raise LeaseLost
+
+
+def settle(
+    connection: Connection,
+    identity: Identity,
+    received: Received,
+    *,
+    kind: str,
+    slots: int,
+    now: int,
+) -> int:
+    """Make a received body a ready object, charged for exactly what it takes; returns its id.
+
+    Raises `ContentTooLarge` and `QuotaExceeded` for small ones, which had no reservation, and
+    `LeaseLost` when a sweep has taken the reservation away.
+    """
+    limit = identity.tier.max_object_bytes
+    if limit is not None and received.size > limit:
+        raise ContentTooLarge(f"The account's tier allows objects of up to {limit} bytes")
+    if received.reservation is None:
+        charge(connection, identity, received.size, slots)
+        object_id = _insert_object(
+            connection,
+            account_id=identity.account_id,
+            kind=kind,
+            key=None,
+            state="ready",
+            size=received.size,
+            sha256=received.sha256,
+            charged_bytes=received.size,
+            charged_slots=slots,
+            created_at=now,
+            lease_until=None,
+        ).scalar_one()
+    else:
+        object_id = received.reservation.object_id
+        _complete_reservation(connection, identity, received, received.reservation, slots, now)
+    if received.data is not None:
+        _insert_bytes(connection, object_id=object_id, data=received.data)
+    return int(object_id)
+
+
+def _complete_reservation(
+    connection: Connection,
+    identity: Identity,
+    received: Received,
+    reservation: Reservation,
+    slots: int,
+    now: int,
+) -> None:
+    lock_account(connection, identity.account_id)
+    row = _select_object(connection, object_id=reservation.object_id).fetchone()
+    if row is None or row.state != "pending" or row.lease_until <= now:
+        raise LeaseLost
+    charge(connection, identity, received.size - row.charged_bytes, slots - row.charged_slots)
+    _complete(
+        connection,
+        object_id=reservation.object_id,
+        key=reservation.key if received.data is None else None,
+        size=received.size,
+        sha256=received.sha256,
+        charged_slots=slots,
+        now=now,
+    )
+
+
+def replace(connection: Connection, old: int, new: int, now: int) -> None:
+    """Let a ready object take the place, and the slot, of another that goes when it is due."""
+    row = _select_object(connection, object_id=old).one()
+    _move_slots(connection, object_id=new, charged_slots=row.charged_slots)
+    _move_slots(connection, object_id=old, charged_slots=0)
+    remove(connection, old, due_at=now + GRACE)
+
+
+def remove(connection: Connection, object_id: int, *, due_at: int) -> None:
+    """Take an object's rows away, give its charge back, and note its bytes as due for deletion.
+
+    An object that isn't there is fine: somebody else has removed it.
+    """
+    row = _select_object(connection, object_id=object_id).fetchone()
+    if row is None:
+        return
+    give_back(connection, row.account_id, row.charged_bytes, row.charged_slots)
+    if row.key is None:
+        _delete_bytes(connection, object_id=object_id)
+    else:
+        bury(connection, row.key, due_at=due_at)
+    _delete_object(connection, object_id=object_id)
+
+
+def bury(connection: Connection, key: str, *, due_at: int) -> None:
+    """Note that the bytes under ``key`` are to be deleted; once is enough."""
+    _insert_tombstone(connection, key=key, due_at=due_at, claimed_until=0)
+
+
+def give_up(connection: Connection, reservation: Reservation, now: int) -> None:
+    """Take back a reservation whose upload has failed, unless it has become ready after all."""
+    lock_account(connection, reservation.owner.account_id)
+    row = _select_object(connection, object_id=reservation.object_id).fetchone()
+    if row is None:  # a sweep was faster, and perhaps too early: the put may have come after it
+        bury(connection, reservation.key, due_at=now)
+    elif row.state == "pending":
+        remove(connection, reservation.object_id, due_at=now)
+
+
+def exists(connection: Connection, object_id: int) -> bool:
+    """Tell whether an object has not been removed since its row was read."""
+    return _exists(connection, object_id=object_id).fetchone() is not None
+
+
+def renew(connection: Connection, object_ids: list[int], now: int) -> None:
+    """Renew the leases of running uploads; one that has ended stays ended."""
+    connection.execute(
+        update(objects)
+        .where(objects.c.id.in_(object_ids), objects.c.state == "pending")
+        .where(or_(objects.c.lease_until > now))
+        .values(lease_until=now + LEASE)
+    )

@@ -1,0 +1,61 @@
+"""Pages of a list: a cursor says where one ended, so that the next is found by an index."""
+
+import base64
+import binascii
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from app.errors import InvalidCursor
+
+T = TypeVar("T")
+R = TypeVar("R")
+P = TypeVar("P", int, str)
+
+MAX_LIMIT = 1000
+DEFAULT_LIMIT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """Some items of a list, and the cursor of the page after it, if there is one."""
+
+    items: Sequence[T]
+    next_cursor: str | None
+
+
+def encode_cursor(list_name: str, position: int | str) -> str:
+    """Make the cursor that continues a list after ``position``, the sort key of its last item."""
+    text = json.dumps([list_name, position], separators=(",", ":"))
+    return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
+
+
+def decode_cursor(list_name: str, cursor: str | None, kind: type[P]) -> P | None:
+    """Read the position from a cursor; None without one.
+
+    Raises `InvalidCursor` unless it is one that this list could have given.
+    """
+    if cursor is None:
+        return None
+    try:
+        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        name, position = json.loads(text)
+    except (ValueError, TypeError, binascii.Error, RecursionError):
+        raise InvalidCursor from None
+    if name != list_name or type(position) is not kind:
+        raise InvalidCursor
+    if isinstance(position, int):
+        valid = -(2**63) <= position < 2**63
+    else:
+        valid = "\0" not in position and not any("\ud800" <= c <= "\udfff" for c in position)
+    if not valid:
+        raise InvalidCursor
+    return position
+
+
+def first_of(rows: Sequence[R], limit: int) -> tuple[Sequence[R], R | None]:
+    """Split ``limit + 1`` fetched rows: those of the page, and the last one if more follow."""
+    if len(rows) <= limit:
+        return rows, None
+    return rows[:limit], rows[limit - 1]

@@ -1,0 +1,249 @@
+"""Receiving bodies: small ones into memory, others to the store under a reservation."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Final
+
+import structlog
+from sqlalchemy import Connection
+
+from app import clock
+from app.database import Database
+from app.errors import ContentTooLarge, DigestMismatch, QuotaExceeded
+from app.services import objects
+from app.services.buffers import BufferPool, fill
+from app.services.identity import Access, Identity
+from app.services.objects import Received, Reservation
+from storage.base import ObjectStore, new_key
+
+Admit = Callable[[Connection, Identity], int]
+"""Says whether a body may be sent at all, and returns the slots that it will take."""
+
+_STEP: Final = 1024 * 1024  # a body of unknown length is charged for this at first, then doubles
+_MAX_STEP: Final = 256 * 1024 * 1024
+_AHEAD: Final = 2  # buffers that are filled before a body of unknown length counts as large
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """Bytes that are about to arrive; ``size`` and ``sha256`` where the sender announced them."""
+
+    chunks: AsyncIterator[bytes]
+    size: int | None = None
+    sha256: bytes | None = None
+
+
+class Uploads:
+    """Receives every body that becomes an object."""
+
+    def __init__(
+        self,
+        database: Database,
+        store: ObjectStore,
+        *,
+        inline_max: int,
+        on_give_up: Callable[[], None],
+    ) -> None:
+        self._database = database
+        self._store = store
+        self._inline_max = inline_max
+        self._on_give_up = on_give_up
+        self._buffers = BufferPool()
+        self._hashing = ThreadPoolExecutor(4, thread_name_prefix="hash")
+        self._running: set[int] = set()  # the pending objects whose leases are ours to renew
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    @asynccontextmanager
+    async def receive(
+        self, access: Access, body: Body, *, kind: str, admit: Admit, inline: bool = True
+    ) -> AsyncIterator[Received]:
+        """Receive a body; within the context its owner commits it, by `objects.settle`.
+
+        Leaving by an exception gives up what was received. Raises `ContentTooLarge`,
+        `QuotaExceeded`, `DigestMismatch`, the store's errors and the body's own.
+        """
+        if inline and body.size is not None and body.size <= self._inline_max:
+            yield await self._receive_small(body)
+            return
+        reservation, limit = await access.write(
+            _reserve, admit, kind=kind, key=new_key(kind), size=body.size, now=clock.now()
+        )
+        self._running.add(reservation.object_id)
+        self._idle.clear()
+        intake = _Intake(self._database, reservation, limit, self._hashing)
+        try:
+            inline_max = self._inline_max if inline else -1
+            yield await self._receive_large(intake, body, inline_max)
+        except BaseException:
+            await self._give_up(reservation)
+            raise
+        finally:
+            self._running.discard(reservation.object_id)
+            if not self._running:
+                self._idle.set()
+
+    async def renew_leases(self, now: int) -> int:
+        """Renew the leases of the uploads that run in this process; returns how many those are."""
+        if running := list(self._running):
+            await self._database.write(objects.renew, running, now)
+        return len(running)
+
+    async def aclose(self) -> None:
+        """Wait for the uploads under way, which have been cancelled, to clean up."""
+        await self._idle.wait()
+        self._hashing.shutdown()
+
+    async def _receive_small(self, body: Body) -> Received:
+        data = b"".join([chunk async for chunk in body.chunks])
+        digest = hashlib.sha256(data).digest()
+        _check(body, digest)
+        return Received(len(data), digest, None, data)
+
+    async def _receive_large(self, intake: "_Intake", body: Body, inline_max: int) -> Received:
+        with self._buffers.pair(body.size) as pair:
+            try:
+                async with aclosing(intake.chunks(body, pair)) as chunks:
+                    if body.size is not None or inline_max < 0:
+                        ahead = []
+                    else:
+                        ahead = await _first_two(chunks)
+                        if len(ahead) < _AHEAD and intake.size <= inline_max:
+                            data = bytes(ahead[0]) if ahead else b""
+                            return Received(len(data), intake.digest, intake.reservation, data)
+                    whole = _chain(ahead, chunks)
+                    await self._store.put(intake.reservation.key, whole, size=body.size)
+            finally:
+                await intake.settle()
+            return Received(intake.size, intake.digest, intake.reservation, None)
+
+    async def _give_up(self, reservation: Reservation) -> None:
+        try:
+            await self._database.write(objects.give_up, reservation, clock.now())
+        except Exception:
+            # its lease ends by itself, and then a sweep does the same
+            log.exception("could not give up an upload at once", key=reservation.key)
+        self._on_give_up()
+
+
+class _Intake:
+    """Counts, limits, charges for and hashes one body on its way to the store."""
+
+    def __init__(
+        self,
+        database: Database,
+        reservation: Reservation,
+        limit: int | None,
+        hashing: ThreadPoolExecutor,
+    ) -> None:
+        self.reservation = reservation
+        self.size = 0
+        self._database = database
+        self._limit = limit
+        self._hashing = hashing
+        self._sha256 = hashlib.sha256()
+        self._hashed: asyncio.Future[None] | None = None
+
+    @property
+    def digest(self) -> bytes:
+        return self._sha256.digest()
+
+    async def chunks(
+        self, body: Body, pair: tuple[memoryview, memoryview]
+    ) -> AsyncGenerator[memoryview, None]:
+        """Yield the body in views of the two buffers, hashing each in a thread meanwhile."""
+        loop = asyncio.get_running_loop()
+        async for chunk in fill(self._counted(body.chunks), pair):
+            await self.settle()
+            self._hashed = loop.run_in_executor(self._hashing, self._sha256.update, chunk)
+            yield chunk
+        await self.settle()
+        _check(body, self.digest)
+
+    async def settle(self) -> None:
+        """Wait until what has been yielded is hashed, so that its buffer is free."""
+        if self._hashed is not None:
+            hashed, self._hashed = self._hashed, None
+            await _finished(hashed)
+
+    async def _counted(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        async for chunk in chunks:
+            self.size += len(chunk)
+            if self._limit is not None and self.size > self._limit:
+                raise ContentTooLarge(_too_large(self._limit))
+            if self.size > self.reservation.charged_bytes:
+                await self._grow()
+            yield chunk
+
+    async def _grow(self) -> None:
+        step = min(max(self.reservation.charged_bytes, _STEP), _MAX_STEP)
+        try:
+            await self._charge(max(self.size, self.reservation.charged_bytes + step))
+        except QuotaExceeded:
+            await self._charge(self.size)
+
+    async def _charge(self, charged: int) -> None:
+        await self._database.write(objects.grow, self.reservation, charged)
+        self.reservation = replace(self.reservation, charged_bytes=charged)
+
+
+async def _finished(future: asyncio.Future[None]) -> None:
+    """Await a thread's work to its end even when cancelled: it reads a buffer that we lend."""
+    try:
+        await asyncio.shield(future)
+    except asyncio.CancelledError:
+        await asyncio.wait([future])
+        raise
+
+
+async def _first_two(chunks: AsyncIterator[memoryview]) -> list[memoryview]:
+    ahead = []
+    async for chunk in chunks:
+        ahead.append(chunk)
+        if len(ahead) == _AHEAD:
+            break
+    return ahead
+
+
+async def _chain(
+    ahead: list[memoryview], chunks: AsyncIterator[memoryview]
+) -> AsyncIterator[memoryview]:
+    for chunk in ahead:
+        yield chunk
+    async for chunk in chunks:
+        yield chunk
+
+
+def _reserve(
+    connection: Connection,
+    identity: Identity,
+    admit: Admit,
+    *,
+    kind: str,
+    key: str,
+    size: int | None,
+    now: int,
+) -> tuple[Reservation, int | None]:
+    limit = identity.tier.max_object_bytes
+    if size is not None and limit is not None and size > limit:
+        raise ContentTooLarge(_too_large(limit))
+    slots = admit(connection, identity)
+    reservation = objects.reserve(
+        connection, identity, kind=kind, key=key, size=size or 0, slots=slots, now=now
+    )
+    return reservation, limit
+
+
+def _check(body: Body, digest: bytes) -> None:
+    if body.sha256 is not None and body.sha256 != digest:
+        raise DigestMismatch("The SHA-256 of the bytes that arrived is another one")
+
+
+def _too_large(limit: int) -> str:
+    return f"The account's tier allows objects of up to {limit} bytes"

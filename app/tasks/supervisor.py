@@ -1,0 +1,82 @@
+"""Background work: each task runs when something is due, survives failures, and can be woken."""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar, Final
+
+import structlog
+
+from app import clock, metrics
+
+_FIRST_BACKOFF: Final = 1.0
+_MAX_BACKOFF: Final = 60.0
+
+log = structlog.get_logger(__name__)
+
+
+class Task(ABC):
+    """One kind of background work, safe to run in every process at once."""
+
+    name: ClassVar[str]
+    interval: ClassVar[float] = 60.0
+    """Seconds after which it looks for work that it could not have known of."""
+
+    def __init__(self) -> None:
+        self.woken = asyncio.Event()
+
+    def wake(self) -> None:
+        """Run soon: there is work."""
+        self.woken.set()
+
+    @abstractmethod
+    async def run_once(self, now: int) -> int:
+        """Do one batch of what is due at ``now``; returns how much that was."""
+
+    async def next_due(self, now: int) -> int | None:
+        """Return when there will be work, in microseconds; None: nothing known of."""
+        del now
+        return None
+
+
+class Supervisor:
+    """Runs tasks until it is closed."""
+
+    def __init__(self, tasks: Sequence[Task]) -> None:
+        self._running = [asyncio.create_task(_run(task), name=task.name) for task in tasks]
+
+    async def aclose(self) -> None:
+        for running in self._running:
+            running.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+
+async def _run(task: Task) -> None:
+    backoff = _FIRST_BACKOFF
+    while True:
+        task.woken.clear()
+        try:
+            while await task.run_once(clock.now()):
+                metrics.task_runs.labels(task.name, "done").inc()
+            delay = await _until_due(task)
+            backoff = _FIRST_BACKOFF
+        except Exception:
+            metrics.task_runs.labels(task.name, "failed").inc()
+            log.exception("a background task failed and will be tried again", task=task.name)
+            delay, backoff = backoff, min(backoff * 2, _MAX_BACKOFF)
+            await asyncio.sleep(delay)
+            continue
+        try:
+            async with asyncio.timeout(delay):
+                await task.woken.wait()
+        except TimeoutError:
+            pass
+
+
+async def _until_due(task: Task) -> float:
+    now = clock.now()
+    due = await task.next_due(now)
+    if due is None:
+        return task.interval
+    metrics.task_lag.labels(task.name).set(max(0, now - due) / clock.SECOND)
+    return min(task.interval, max(0.0, (due - now) / clock.SECOND))

@@ -1,0 +1,87 @@
+"""Sweep: delete the bytes that tombstones name, and end the leases of uploads that died."""
+
+from typing import Final
+
+from sqlalchemy import Connection, delete, func, select, update
+
+from app import clock
+from app.database import Database
+from app.models import objects as object_rows
+from app.models import tombstones
+from app.services import objects, quota
+from app.tasks.supervisor import Task
+from storage.base import ObjectStore
+
+BATCH: Final = 500
+CLAIM: Final = 5 * clock.MINUTE
+"""How long other sweeps leave a claimed tombstone alone."""
+
+
+class Sweep(Task):
+    """Reclaims what is due; a crash at any point leaves the rest for the next sweep."""
+
+    name = "sweep"
+
+    def __init__(self, database: Database, store: ObjectStore) -> None:
+        super().__init__()
+        self._database = database
+        self._store = store
+
+    async def run_once(self, now: int) -> int:
+        dead = await self._database.write(end_dead_leases, now)
+        claimed = await self._database.write(claim, now)
+        if claimed:
+            await self._store.delete([key for _, key in claimed])
+            await self._database.write(forget, [id_ for id_, _ in claimed])
+        return dead + len(claimed)
+
+    async def next_due(self, now: int) -> int | None:
+        return await self._database.read(next_due, now)
+
+
+def end_dead_leases(connection: Connection, now: int) -> int:
+    """Turn the pending objects of one account whose uploads died into tombstones."""
+    dead = (object_rows.c.state == "pending") & (object_rows.c.lease_until <= now)
+    account = connection.execute(select(object_rows.c.account_id).where(dead).limit(1)).scalar()
+    if account is None:
+        return 0
+    quota.lock_account(connection, account)
+    rows = connection.execute(
+        select(object_rows.c.id).where(dead, object_rows.c.account_id == account).limit(BATCH)
+    ).scalars()
+    ids = list(rows)
+    for object_id in ids:
+        objects.remove(connection, object_id, due_at=now)
+    return len(ids)
+
+
+def claim(connection: Connection, now: int) -> list[tuple[int, str]]:
+    """Claim a batch of due tombstones; returns their ids and keys."""
+    due = (
+        select(tombstones.c.id)
+        .where(tombstones.c.due_at <= now, tombstones.c.claimed_until <= now)
+        .order_by(tombstones.c.due_at)
+        .limit(BATCH)
+        .with_for_update(skip_locked=True)
+    )
+    claimed = connection.execute(
+        update(tombstones)
+        .where(tombstones.c.id.in_(due))
+        .values(claimed_until=now + CLAIM)
+        .returning(tombstones.c.id, tombstones.c.key)
+    )
+    return [(row.id, row.key) for row in claimed]
+
+
+def forget(connection: Connection, ids: list[int]) -> None:
+    """Remove tombstones whose bytes are gone."""
+    connection.execute(delete(tombstones).where(tombstones.c.id.in_(ids)))
+
+
+def next_due(connection: Connection, now: int) -> int | None:
+    """Return when the next tombstone or lease is due, in microseconds."""
+    due = connection.execute(
+        select(func.min(tombstones.c.due_at)).where(tombstones.c.claimed_until <= now)
+    ).scalar()
+    lease = connection.execute(select(func.min(object_rows.c.lease_until))).scalar()
+    return min((moment for moment in (due, lease) if moment is not None), default=None)

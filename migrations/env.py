@@ -1,0 +1,14 @@
+"""Alembic's entry: runs over the connection that its caller hands in."""
+
+from alembic import context
+
+from app.models import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    render_as_batch=True,
+    transactional_ddl=False,  # the caller's transaction holds all of it
+    compare_type=True,
+)
+context.run_migrations()

@@ -1,0 +1,1 @@
+"""Object stores: immutable bytes under opaque keys. Imports nothing else of Holdall."""

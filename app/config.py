@@ -130,7 +130,7 @@ class Settings(BaseSettings):
         if self.uses_postgres:
             needed["signing_key"] = "metadata in PostgreSQL, where every process must have the same"
         if self.admin_username:
-            needed["admin_password"] = "ADMIN_USERNAME"
+            needed["admin_password"] = "ADMIN_USERNAME"  # noqa: S105
         if self.admin_password:
             needed["admin_username"] = "ADMIN_PASSWORD"
         missing = [name for name in needed if getattr(self, name) is None]

@@ -31,3 +31,9 @@ task_lag = Gauge(
 damaged_objects = Counter(
     "holdall_damaged_objects", "Reads of objects whose bytes are missing", registry=registry
 )
+reconcile_findings = Gauge(
+    "holdall_reconcile_findings",
+    "What the last comparison found wrong",
+    ["kind"],
+    registry=registry,
+)

@@ -48,6 +48,14 @@ class Database(ABC):
         A turn names what its writers would wait for each other on anyway: an account.
         """
 
+    async def ping(self) -> None:
+        """Return when the database answers."""
+        await self.read(_select_one)
+
     @abstractmethod
     async def aclose(self) -> None:
         """Finish the writes that have begun, then close every connection."""
+
+
+def _select_one(connection: Connection) -> None:
+    connection.exec_driver_sql("SELECT 1").scalar_one()

@@ -4,15 +4,21 @@ Page-aligned buffers let a store write around the page cache, and using them aga
 kernel the clearing of fresh pages. Both were measured to matter more than anything else here.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from mmap import PAGESIZE, mmap
 from typing import Final
+
+from app.errors import ServiceUnavailable
 
 LARGE: Final = 2 * 1024 * 1024
 SMALL: Final = 128 * 1024
 _BUDGET: Final = 64 * 1024 * 1024  # past this, new uploads get small buffers
 _KEPT: Final = 8  # large buffers kept for the next upload
+_SMALL_BODY: Final = 64 * 1024
+_WHOLE_BODIES: Final = 8
+_PATIENCE: Final = 60.0  # seconds
 
 
 class BufferPool:
@@ -42,6 +48,29 @@ class BufferPool:
         if length == LARGE and self._kept:
             return self._kept.pop()
         return mmap(-1, length)
+
+
+class MemoryRoom:
+    """Bounds how many large bodies are wholly in memory at once; small ones don't count."""
+
+    def __init__(self) -> None:
+        self._free = asyncio.Semaphore(_WHOLE_BODIES)
+
+    @asynccontextmanager
+    async def hold(self, size: int) -> AsyncIterator[None]:
+        """Hold room for ``size`` bytes; raises `ServiceUnavailable` when none comes free."""
+        if size <= _SMALL_BODY:
+            yield
+            return
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                await self._free.acquire()
+        except TimeoutError:
+            raise ServiceUnavailable("Too many large bodies in memory at once") from None
+        try:
+            yield
+        finally:
+            self._free.release()
 
 
 async def fill(

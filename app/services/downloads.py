@@ -49,6 +49,13 @@ class Downloads:
                 raise await self.missing(content) from error
             yield aiter(reader)
 
+    async def read(self, content: Content) -> bytes:
+        """Return the whole content; its size is the caller's to bound."""
+        if content.data is not None:
+            return content.data
+        async with self.open(content, ByteRange(0, content.size)) as chunks:
+            return b"".join([chunk async for chunk in chunks])
+
     async def missing(self, content: Content) -> Exception:
         """Tell why an object is not in the store: deleted meanwhile, or lost, which is an alarm."""
         if not await self._database.read(objects.exists, content.object_id):

@@ -84,15 +84,18 @@ class Identity:
         """Raise `Forbidden` unless the credential permits ``scope``.
 
         ``account`` is what no key permits: to manage keys, sessions and the account itself.
-        ``admin`` is for administrators, and not for their keys.
+        ``admin`` is for administrators, and not for their keys; ``operator`` for them and the
+        service token.
         """
         if self.scopes is not None and scope not in self.scopes:
             raise Forbidden(
-                "An API key can't do this" if scope in {"account", "admin"} else
+                "An API key can't do this" if scope in {"account", "admin", "operator"} else
                 f"The API key lacks the scope {scope}"
             )  # fmt: skip
         if scope == "admin" and not self.is_admin:
             raise Forbidden("Only an administrator may do this")
+        if scope == "operator" and not (self.is_admin or self.is_service):
+            raise Forbidden("Only an administrator or the service token may do this")
 
 
 def _columns(*also: ColumnElement[Any]) -> Select[Any]:
@@ -219,7 +222,15 @@ class Access:
         now = clock.now()
         return await self._database.write_in_turn(self._turn, run)
 
+    async def check(self) -> None:
+        """Find out who is asking and whether they may, and nothing else."""
+        await self.read(_nothing)
+
     def _admit(self, connection: Connection, now: int) -> Identity:
         identity = identify(connection, self._credential, now)
         identity.require(self._scope)
         return identity
+
+
+def _nothing(_connection: Connection, _identity: Identity) -> None:
+    pass

@@ -4,6 +4,7 @@ All are plain functions for `Database.write` and `Database.read`. Whoever change
 keeps locks the account's row first (`quota`), so that no two transactions wait for each other.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from sqlalchemy import (
     bindparam,
     delete,
     insert,
+    null,
     or_,
     select,
     update,
@@ -67,19 +69,19 @@ class Content:
     data: bytes | None
 
 
-def content_columns() -> tuple[ColumnElement[Any], ...]:
-    """Columns for a SELECT over ``objects`` joined with ``object_bytes``: see `content_of`."""
+def content_columns(*, with_data: bool = True) -> tuple[ColumnElement[Any], ...]:
+    """Columns of ``objects`` for `content_of`; the data is in ``object_bytes``, outer-joined."""
     return (
-        objects.c.id,
+        objects.c.id.label("content_id"),
         objects.c.key,
         objects.c.size,
         objects.c.sha256,
-        objects.c.created_at,
-        object_bytes.c.data,
+        objects.c.created_at.label("content_at"),
+        object_bytes.c.data if with_data else null(),
     )
 
 
-def content_of(columns: tuple[Any, ...]) -> Content:
+def content_of(columns: Sequence[Any]) -> Content:
     """Make a `Content` of the values of `content_columns`."""
     object_id, key, size, sha256, modified_at, data = columns
     return Content(object_id, key, size, bytes(sha256), modified_at, data)

@@ -3,7 +3,7 @@
 import base64
 import binascii
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -54,8 +54,18 @@ def decode_cursor(list_name: str, cursor: str | None, kind: type[P]) -> P | None
     return position
 
 
-def first_of(rows: Sequence[R], limit: int) -> tuple[Sequence[R], R | None]:
-    """Split ``limit + 1`` fetched rows: those of the page, and the last one if more follow."""
+def page_of(
+    list_name: str,
+    rows: Sequence[R],
+    limit: int,
+    make: Callable[[R], T],
+    position: Callable[[R], int | str],
+) -> Page[T]:
+    """Make a page of ``limit + 1`` fetched rows, of which the one too many tells that more follow.
+
+    ``position`` returns the sort key of a row, ``make`` the item that it becomes.
+    """
+    items = [make(row) for row in rows[:limit]]
     if len(rows) <= limit:
-        return rows, None
-    return rows[:limit], rows[limit - 1]
+        return Page(items, None)
+    return Page(items, encode_cursor(list_name, position(rows[limit - 1])))

@@ -1,0 +1,80 @@
+# Needs Python 3.11 or newer with its venv module, and make. `make help` lists what there is.
+# PYTHON=/path/to/python picks an interpreter; ARGS="..." goes on to the program, pytest or the benchmark.
+
+VENV := .venv
+BENCH_VENV := bench/.venv
+BIN := $(VENV)/bin
+ARGS ?=
+PYTHON ?=
+PYTHON_NAMES := $(if $(PYTHON),$(PYTHON),python3 python3.14 python3.13 python3.12 python3.11 python)
+
+# Upload buffers stay in the heap instead of being mapped anew: receiving costs half. The image sets this too.
+SERVER_ENV := MALLOC_MMAP_THRESHOLD_=67108864 MALLOC_TRIM_THRESHOLD_=536870912
+
+INSTALL := -m pip install --quiet --disable-pip-version-check --require-hashes --requirement
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header $(if $(UPGRADE),--upgrade)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run test check format lock bench install clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+run: $(VENV)/runtime.stamp ## start the server; installs what it needs when that is missing or outdated
+	@exec env $(SERVER_ENV) $(BIN)/python main.py $(ARGS)
+
+test: install ## run the tests (ARGS="tests/api -k range")
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: install ## formatting, lint, types, imports (that migrations match the models is a test)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: install ## format the code and mend what the linter can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: install ## write the lock files anew from pyproject.toml; UPGRADE=1 takes the newest versions
+	$(COMPILE) pyproject.toml -o requirements.txt
+	$(COMPILE) pyproject.toml --group dev --constraints requirements.txt -o requirements-dev.txt
+	$(COMPILE) bench/requirements.in -o bench/requirements.txt
+
+bench: install $(BENCH_VENV)/bench.stamp ## measure the server against its peers, which have an environment of their own
+	@$(BIN)/python -m bench $(ARGS)
+
+install: $(VENV)/dev.stamp ## everything that tests and checks need, in .venv
+
+clean: ## remove environments and caches, but no data
+	rm -rf $(VENV) $(BENCH_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -type d -name __pycache__ -prune -exec rm -rf {} +
+
+$(VENV)/runtime.stamp: requirements.txt $(BIN)/python
+	@echo "Installing requirements.txt into $(VENV)"
+	@$(BIN)/python $(INSTALL) requirements.txt
+	@touch $@
+
+$(VENV)/dev.stamp: requirements-dev.txt $(BIN)/python
+	@echo "Installing requirements-dev.txt into $(VENV)"
+	@$(BIN)/python $(INSTALL) requirements-dev.txt
+	@touch $(VENV)/runtime.stamp $@
+
+$(BENCH_VENV)/bench.stamp: bench/requirements.txt $(BENCH_VENV)/bin/python
+	@echo "Installing bench/requirements.txt into $(BENCH_VENV)"
+	@$(BENCH_VENV)/bin/python $(INSTALL) bench/requirements.txt
+	@touch $@
+
+# A name may be a shim that starts nothing, and Debian ships ensurepip apart: only trying tells.
+%/bin/python:
+	@for name in $(PYTHON_NAMES); do \
+		if "$$name" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+			echo "Making $* with $$name, $$("$$name" --version)"; \
+			exec "$$name" -m venv --clear $*; \
+		fi; \
+	done; \
+	echo "No Python 3.11 or newer with venv among: $(PYTHON_NAMES)" >&2; \
+	echo "Install one (on Debian and Ubuntu: python3 and python3-venv) or name it: make PYTHON=/path/to/python" >&2; \
+	exit 1

@@ -1,0 +1,248 @@
+"""Accounts: signing up, what one knows of itself, changing and deleting it."""
+
+import re
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row, Select, select, update
+from sqlalchemy.exc import IntegrityError
+from uuid_utils import uuid7
+
+from app import clock
+from app.database import Database, insert_if_absent
+from app.errors import Conflict, Forbidden
+from app.models import accounts, tiers
+from app.rate_limits import LOGIN_BY_NAME, RateLimits
+from app.security.passwords import Passwords
+from app.services.credentials import end_everything
+from app.services.identity import SERVICE_ACCOUNT, Access, Identity
+from app.services.quota import lock_account
+from app.services.tiers import tier_id_of
+
+USERNAME_FORM: Final = re.compile(r"[A-Za-z0-9_.-]{3,64}", re.ASCII)
+
+# what browsers take for an address (HTML, `<input type=email>`): whether it works, only mail tells
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+EMAIL_FORM: Final = re.compile(
+    rf"[A-Za-z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@{_LABEL}(?:\.{_LABEL})*", re.ASCII
+)
+EMAIL_MAX: Final = 254
+
+ROW: Final[Select[Any]] = (
+    select(accounts, tiers.c.name.label("tier"), tiers.c.max_total_bytes, tiers.c.max_objects)
+    .select_from(accounts.join(tiers))
+    .where(accounts.c.deleted_at.is_(None))
+)
+"""Accounts that are not deleted, as `account_of` wants them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account as it and administrators see it; times in UTC microseconds."""
+
+    uuid: str
+    username: str
+    email: str | None
+    tier: str
+    is_admin: bool
+    is_active: bool
+    created_at: int
+    used_bytes: int
+    used_objects: int
+    max_bytes: int | None
+    max_objects: int | None
+
+
+def account_of(row: Row[Any]) -> Account:
+    """Make an `Account` of a row of `ROW`."""
+    return Account(
+        uuid=row.uuid,
+        username=row.username,
+        email=row.email,
+        tier=row.tier,
+        is_admin=row.is_admin,
+        is_active=row.is_active,
+        created_at=row.created_at,
+        used_bytes=row.used_bytes,
+        used_objects=row.used_objects,
+        max_bytes=row.max_total_bytes,
+        max_objects=row.max_objects,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class NewAccount:
+    """All there is to know about an account that is to be made."""
+
+    uuid: str
+    username: str
+    email: str | None
+    password_hash: str | None
+    tier: str
+    is_admin: bool
+    created_at: int
+
+
+_insert = insert_if_absent(
+    accounts,
+    "uuid",
+    "username",
+    "username_key",
+    "email",
+    "email_key",
+    "password_hash",
+    "tier_id",
+    "is_admin",
+    "is_active",
+    "used_bytes",
+    "used_objects",
+    "created_at",
+    "deleted_at",
+)
+
+
+def insert(connection: Connection, new: NewAccount, *, tier_id: int) -> bool:
+    """Insert an account unless its name or address is taken; tells whether it did."""
+    inserted = _insert(
+        connection,
+        uuid=new.uuid,
+        username=new.username,
+        username_key=new.username.lower(),
+        email=new.email,
+        email_key=_email_key(new.email),
+        password_hash=new.password_hash,
+        tier_id=tier_id,
+        is_admin=new.is_admin,
+        is_active=True,
+        used_bytes=0,
+        used_objects=0,
+        created_at=new.created_at,
+        deleted_at=None,
+    )
+    return inserted.first() is not None
+
+
+def create(connection: Connection, new: NewAccount) -> Account:
+    """Make an account; raises `Conflict` when its name or address is taken."""
+    if not insert(connection, new, tier_id=tier_id_of(connection, new.tier)):
+        named = select(accounts.c.id).where(accounts.c.username_key == new.username.lower())
+        what = "user name" if connection.execute(named).first() else "email address"
+        raise Conflict(f"This {what} is taken")
+    return account_of(connection.execute(ROW.where(accounts.c.uuid == new.uuid)).one())
+
+
+async def sign_up(
+    database: Database,
+    passwords: Passwords,
+    *,
+    username: str,
+    email: str | None,
+    password: str,
+    tier: str,
+    is_admin: bool = False,
+) -> Account:
+    """Make an account with a password; raises `Conflict` when its name or address is taken."""
+    new = NewAccount(
+        uuid=str(uuid7()),
+        username=username,
+        email=email,
+        password_hash=await passwords.hash(password),
+        tier=tier,
+        is_admin=is_admin,
+        created_at=clock.now(),
+    )
+    return await database.write(create, new)
+
+
+def profile(connection: Connection, identity: Identity) -> Account:
+    """Return what an account knows of itself."""
+    return account_of(connection.execute(ROW.where(accounts.c.id == identity.account_id)).one())
+
+
+async def verify_password(
+    access: Access, passwords: Passwords, limits: RateLimits, password: str
+) -> str:
+    """Return the hash that the caller's password was right against; raises `Forbidden`.
+
+    The change that it permits is to compare it with the hash then in force (`_hold_password`).
+    """
+    username, hashed = await access.read(_password_of)
+    async with passwords.turn():
+        await limits.check(LOGIN_BY_NAME, username.lower())
+        if hashed is not None and await passwords.verify(password, hashed):
+            return hashed
+        await limits.count(LOGIN_BY_NAME, username.lower())
+    raise Forbidden("The current password is wrong")
+
+
+def _password_of(connection: Connection, identity: Identity) -> tuple[str, str | None]:
+    row = select(accounts.c.password_hash).where(accounts.c.id == identity.account_id)
+    return identity.username, connection.execute(row).scalar_one()
+
+
+def _hold_password(connection: Connection, identity: Identity, verified: str) -> None:
+    lock_account(connection, identity.account_id)
+    if _password_of(connection, identity)[1] != verified:
+        raise Forbidden("The current password is wrong")
+
+
+def change(
+    connection: Connection, identity: Identity, verified: str, changes: dict[str, str | None]
+) -> Account:
+    """Set ``email`` or ``password_hash``; a new password ends every session and key."""
+    _hold_password(connection, identity, verified)
+    if "email" in changes:
+        changes = {**changes, "email_key": _email_key(changes["email"])}
+    if changes:
+        _update(connection, identity.account_id, changes)
+    if "password_hash" in changes:
+        end_everything(connection, identity.account_id)
+    return profile(connection, identity)
+
+
+def delete_own(connection: Connection, identity: Identity, verified: str, now: int) -> None:
+    """Delete the caller's account, who has just given its password."""
+    keep_an_admin(connection, without=identity.account_id)
+    _hold_password(connection, identity, verified)
+    mark_deleted(connection, identity.account_id, now)
+
+
+def mark_deleted(connection: Connection, account_id: int, now: int) -> None:
+    """Hide an account and all it has, at once; a task takes it away (`app.tasks.purge`)."""
+    refuse_service(connection, account_id)
+    keep_an_admin(connection, without=account_id)
+    _update(connection, account_id, {"deleted_at": now})
+    end_everything(connection, account_id)
+
+
+def keep_an_admin(connection: Connection, *, without: int) -> None:
+    """Raise `Conflict` when nobody else could administrate; two at once don't slip through.
+
+    It locks the administrators' rows, so it comes before any other account is locked.
+    """
+    admins = (
+        select(accounts.c.id)
+        .where(accounts.c.is_admin, accounts.c.is_active, accounts.c.deleted_at.is_(None))
+        .order_by(accounts.c.id)
+        .with_for_update()
+    )
+    if connection.execute(admins).scalars().all() == [without]:
+        raise Conflict("This is the only administrator")
+
+
+def refuse_service(connection: Connection, account_id: int) -> None:
+    """Raise `Forbidden` for the built-in account, which stays as it is."""
+    name = select(accounts.c.username_key).where(accounts.c.id == account_id)
+    if connection.execute(name).scalar() == SERVICE_ACCOUNT:
+        raise Forbidden("The built-in service account can't be changed or deleted")
+
+
+def _update(connection: Connection, account_id: int, changes: dict[str, Any]) -> None:
+    try:
+        connection.execute(update(accounts).where(accounts.c.id == account_id).values(changes))
+    except IntegrityError:  # of what can be changed, only the address is unique
+        raise Conflict("This email address is taken") from None
+
+
+def _email_key(email: str | None) -> str | None:
+    return None if email is None else email.lower()

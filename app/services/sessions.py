@@ -1,0 +1,265 @@
+"""Sessions: a login by password, the tokens it lives by, and its end."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import BigInteger, Connection, Row, bindparam, delete, insert, select, update
+from uuid_utils import uuid7
+
+from app import clock
+from app.config import Settings
+from app.database import Database, Statement
+from app.errors import Forbidden, Unauthorized
+from app.models import accounts, sessions
+from app.rate_limits import LOGIN_BY_ADDRESS, LOGIN_BY_NAME, RateLimits
+from app.security.keyring import Keyring, RefreshToken
+from app.security.passwords import Passwords
+from app.services.accounts import USERNAME_FORM
+from app.services.credentials import end_everything
+from app.services.identity import Identity
+from app.services.pages import Page, decode_cursor, page_of
+from app.services.quota import lock_account
+
+GRACE: Final = 30 * clock.SECOND
+"""How long a refresh token that was used returns its successor again (two tabs, a lost answer)."""
+
+USER_AGENT_MAX: Final = 255
+_LIST = "sessions"
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """An account whose password was given, and the hash that it was right against."""
+
+    account_id: int
+    account: str
+    password_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewSession:
+    """A session about to be opened at a door, which is the contract that opens it."""
+
+    uuid: str
+    door: str
+    user_agent: str
+    created_at: int
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A session as its owner sees it; times in UTC microseconds."""
+
+    uuid: str
+    created_at: int
+    expires_at: int
+    user_agent: str
+    current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What a session is used by; ``expires_in`` is the access token's, in seconds."""
+
+    access_token: str
+    refresh_token: str
+    expires_in: int
+
+
+async def authenticate(
+    database: Database,
+    passwords: Passwords,
+    limits: RateLimits,
+    *,
+    username: str,
+    password: str,
+    address: str,
+) -> Login:
+    """Check a user name and password; raises `Unauthorized`, or `TooManyRequests` by failures.
+
+    An unknown name costs as much time as a wrong password. ``address`` is the client's, as
+    `address_key` returns it.
+    """
+    key = username.lower() if USERNAME_FORM.fullmatch(username) else None
+    found = await database.read(_login_of, key) if key else None
+    async with passwords.turn():
+        if key:
+            await limits.check(LOGIN_BY_NAME, key)
+        await limits.check(LOGIN_BY_ADDRESS, address)
+        right = await passwords.verify(password, found.password_hash if found else None)
+        if found is not None and right:
+            return found
+        if key:
+            await limits.count(LOGIN_BY_NAME, key)
+        await limits.count(LOGIN_BY_ADDRESS, address)
+    raise Unauthorized("Invalid credentials")
+
+
+def _login_of(connection: Connection, username_key: str) -> Login | None:
+    row = connection.execute(
+        select(accounts.c.id, accounts.c.uuid, accounts.c.password_hash).where(
+            accounts.c.username_key == username_key,
+            accounts.c.password_hash.is_not(None),
+            accounts.c.is_active,
+            accounts.c.deleted_at.is_(None),
+        )
+    ).first()
+    return None if row is None else Login(row.id, row.uuid, row.password_hash)
+
+
+def new_session(settings: Settings, *, door: str, user_agent: str) -> NewSession:
+    """Make up a session that begins now."""
+    now = clock.now()
+    return NewSession(
+        uuid=str(uuid7()),
+        door=door,
+        user_agent=user_agent[:USER_AGENT_MAX],
+        created_at=now,
+        expires_at=now + settings.refresh_token_lifetime * clock.SECOND,
+    )
+
+
+def open_session(connection: Connection, login: Login, new: NewSession) -> None:
+    """Open a session; raises `Unauthorized` if the password has been changed since it was given."""
+    lock_account(connection, login.account_id)
+    unchanged = select(accounts.c.id).where(
+        accounts.c.id == login.account_id,
+        accounts.c.password_hash == login.password_hash,
+        accounts.c.is_active,
+        accounts.c.deleted_at.is_(None),
+    )
+    if connection.execute(unchanged).first() is None:
+        raise Unauthorized("Invalid credentials")
+    connection.execute(
+        insert(sessions).values(
+            uuid=new.uuid,
+            account_id=login.account_id,
+            door=new.door,
+            rotation=1,
+            rotated_at=new.created_at,
+            created_at=new.created_at,
+            expires_at=new.expires_at,
+            user_agent=new.user_agent,
+        )
+    )
+
+
+def issue_tokens(
+    keyring: Keyring, settings: Settings, *, session: str, account: str, n: int, now: int
+) -> Tokens:
+    """Make a session's access token, and its refresh token number ``n``."""
+    return Tokens(
+        access_token=keyring.issue_access_token(session, account, now),
+        refresh_token=keyring.issue_refresh_token(session, n),
+        expires_in=settings.access_token_lifetime,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    """A session that goes on: its account, and the number of its refresh token in force."""
+
+    account: str
+    n: int
+
+
+_here = (
+    (sessions.c.uuid == bindparam("session"))
+    & (sessions.c.door == bindparam("door"))
+    & (sessions.c.expires_at > bindparam("now", type_=BigInteger))
+)
+_rotate = Statement(
+    update(sessions)
+    .where(_here, sessions.c.rotation == bindparam("n"))
+    .values(
+        rotation=sessions.c.rotation + 1,
+        rotated_at=bindparam("now", type_=BigInteger),
+        expires_at=bindparam("new_expires_at"),
+    )
+)
+_state = Statement(
+    select(sessions.c.rotation, sessions.c.rotated_at, accounts.c.uuid)
+    .select_from(sessions.join(accounts))
+    .where(_here, accounts.c.is_active, accounts.c.deleted_at.is_(None))
+)
+_end = Statement(delete(sessions).where(sessions.c.uuid == bindparam("session")))
+
+
+def rotate(
+    connection: Connection, token: RefreshToken, *, door: str, now: int, expires_at: int
+) -> Refreshed | None:
+    """Use a refresh token; None when it isn't good, and one used before ends its session.
+
+    The session then lives until ``expires_at``. It doesn't raise, which would undo that end.
+    """
+    _rotate(
+        connection, session=token.session, door=door, n=token.n, now=now, new_expires_at=expires_at
+    )
+    state = _state(connection, session=token.session, door=door, now=now).first()
+    if state is None:
+        return None
+    if state.rotation == token.n + 1 and now <= state.rotated_at + GRACE:
+        return Refreshed(account=state.uuid, n=state.rotation)
+    if token.n < state.rotation:
+        _end(connection, session=token.session)
+    return None
+
+
+async def refresh(
+    database: Database, keyring: Keyring, settings: Settings, refresh_token: str, *, door: str
+) -> Tokens:
+    """Trade a refresh token for new tokens; raises `Unauthorized`."""
+    token = keyring.parse_refresh_token(refresh_token)
+    now = clock.now()
+    expires_at = now + settings.refresh_token_lifetime * clock.SECOND
+    refreshed = await database.write(rotate, token, door=door, now=now, expires_at=expires_at)
+    if refreshed is None:
+        raise Unauthorized("The refresh token is not valid any more", error="invalid_token")
+    return issue_tokens(
+        keyring,
+        settings,
+        session=token.session,
+        account=refreshed.account,
+        n=refreshed.n,
+        now=now,
+    )
+
+
+def end_own(connection: Connection, identity: Identity) -> None:
+    """End the session by which the caller came; raises `Forbidden` if it came by none."""
+    if identity.session is None:
+        raise Forbidden("The service token belongs to no session")
+    _end(connection, session=identity.session)
+
+
+def end_all(connection: Connection, identity: Identity) -> None:
+    """End every session and API key of the caller's account."""
+    end_everything(connection, identity.account_id)
+
+
+def list_own(
+    connection: Connection, identity: Identity, limit: int, cursor: str | None, now: int
+) -> Page[Session]:
+    """List the sessions of the caller's account that have not expired, newest first."""
+    page = (
+        select(sessions)
+        .where(sessions.c.account_id == identity.account_id, sessions.c.expires_at > now)
+        .order_by(sessions.c.id.desc())
+        .limit(limit + 1)
+    )
+    after = decode_cursor(_LIST, cursor, int)
+    if after is not None:
+        page = page.where(sessions.c.id < after)
+    rows = connection.execute(page).all()
+    return page_of(_LIST, rows, limit, lambda row: _session_of(row, identity), lambda row: row.id)
+
+
+def _session_of(row: Row[Any], identity: Identity) -> Session:
+    return Session(
+        uuid=row.uuid,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        user_agent=row.user_agent,
+        current=row.uuid == identity.session,
+    )

@@ -1,0 +1,18 @@
+"""The measurements by name, in the order of the table."""
+
+from bench.measures.health import health_latency
+from bench.measures.large import download, upload
+from bench.measures.listing import last_page
+from bench.measures.memory import peak_memory
+from bench.measures.small import objects, objects_on_postgres
+from bench.result import Measure
+
+MEASURES: dict[str, Measure] = {
+    "upload": upload,
+    "download": download,
+    "small": objects,
+    "postgres": objects_on_postgres,
+    "memory": peak_memory,
+    "health": health_latency,
+    "listing": last_page,
+}

@@ -1,0 +1,87 @@
+"""Peak memory of Holdall's process while 5 GiB go in and out, on each storage."""
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from urllib.parse import urlsplit
+
+from bench import client
+from bench.result import GIB, HOLDALL, MIB, Plan, Result, Target
+from bench.servers import Server, holdall
+from tests.servers import postgres_server, s3_server
+
+LIMIT = 150
+"""MiB."""
+
+
+def peak_memory(plan: Plan) -> list[Result]:
+    """Measure each storage with a fresh process; the bytes that come back are checked."""
+    results = []
+    for storage, running in _STORAGES.items():
+        with running() as server:
+            results += _measure(server, storage, plan)
+    return results
+
+
+@contextmanager
+def _local() -> Iterator[Server]:
+    with holdall() as server:
+        yield server
+
+
+@contextmanager
+def _s3() -> Iterator[Server]:
+    with (
+        s3_server() as s3,
+        holdall(
+            ACTIVE_STORAGE="s3",
+            S3_ENDPOINT_URL=s3.endpoint_url,
+            S3_ACCESS_KEY_ID=s3.access_key,
+            S3_SECRET_ACCESS_KEY=s3.secret_key,
+            S3_BUCKET_NAME=s3.bucket,
+            S3_REGION_NAME=s3.region,
+        ) as server,
+    ):
+        yield server
+
+
+@contextmanager
+def _postgres() -> Iterator[Server]:
+    with postgres_server(durable=True) as postgres:
+        parts = urlsplit(postgres.create_database())
+        with holdall(
+            ACTIVE_STORAGE="database",
+            DB_USER=parts.username or "",
+            DB_PASSWORD=parts.password or "",
+            DB_HOST=parts.hostname or "",
+            DB_PORT=str(parts.port),
+            DB_NAME=parts.path.removeprefix("/"),
+            SIGNING_KEY=secrets.token_hex(32),
+        ) as server:
+            yield server
+
+
+_STORAGES: dict[str, Callable[[], AbstractContextManager[Server]]] = {
+    "local disk": _local,
+    "S3": _s3,
+    "PostgreSQL": _postgres,
+}
+
+
+def _measure(server: Server, storage: str, plan: Plan) -> list[Result]:
+    results = []
+    sha256 = ""
+    for action, method, word in (("put", "PUT", "upload"), ("get", "GET", "download")):
+        call = server.call(method, server.api.content, "huge")
+        server.tree.reset_peak()
+        before = server.tree.peak()
+        done = client.run(call, action, plan.huge, digest=True)
+        peak = server.tree.peak() / MIB
+        if sha256 not in {"", done.sha256}:
+            raise client.WrongAnswer(f"{storage} returned other bytes than it was sent")
+        sha256 = done.sha256
+        notes = [f"{before / MIB:.0f} MiB before; {plan.huge / MIB / done.seconds:.0f} MiB/s"]
+        target = Target(f"≤ {LIMIT} MiB", peak, LIMIT, at_least=False)
+        work = f"peak memory, {word} of {plan.huge / GIB:g} GiB, {storage}"
+        results.append(Result(work, "MiB", {HOLDALL: [peak]}, [target], notes))
+    return results

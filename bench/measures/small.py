@@ -1,0 +1,88 @@
+"""Blobs of 1 KiB as JSON over 32 connections: how many a second are stored and read."""
+
+import secrets
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from itertools import count
+
+from bench import load
+from bench.result import HOLDALL, Figures, Plan, Result, Target, beats, interleave, median
+from bench.servers import Server, drf, holdall, seaweed_filer
+from tests.servers import postgres_server
+
+LATENCIES = "p50 and p99 in ms, medians: "
+
+
+def objects(plan: Plan) -> list[Result]:
+    """Measure POST and GET on the default storage, against Django and SeaweedFS's filer."""
+    with ExitStack() as running:
+        servers = [running.enter_context(make()) for make in (holdall, drf, seaweed_filer)]
+        posts, post_note = _measure(servers, plan, "POST")
+        gets, get_note = _measure(servers, plan, "GET")
+    post_targets = [_rate(posts, 3000), beats(posts, servers[1].name, 3)]
+    post_targets.append(beats(posts, servers[2].name, 0.9))
+    get_targets = [_rate(gets, 4000), beats(gets, servers[1].name, 3)]
+    durability = "Holdall and Django sync before they answer, the filer doesn't"
+    return [
+        Result("POST of a 1 KiB blob", "/s", posts, post_targets, [post_note, durability]),
+        Result("GET of a 1 KiB blob", "/s", gets, get_targets, [get_note]),
+    ]
+
+
+def objects_on_postgres(plan: Plan) -> list[Result]:
+    """Measure the same with PostgreSQL for metadata; its fsync stays on."""
+    with postgres_server(durable=True) as postgres:
+        settings = {
+            "DATABASE_URL": postgres.create_database(),
+            "SIGNING_KEY": secrets.token_hex(32),
+        }
+        with holdall(**settings) as server:
+            posts, post_note = _measure([server], plan, "POST")
+            gets, get_note = _measure([server], plan, "GET")
+    work = "of a 1 KiB blob, PostgreSQL"
+    return [
+        Result(f"POST {work}", "/s", posts, [_rate(posts, 1500)], [post_note]),
+        Result(f"GET {work}", "/s", gets, [_rate(gets, 2000)], [get_note]),
+    ]
+
+
+def _measure(servers: Sequence[Server], plan: Plan, method: str) -> tuple[Figures, str]:
+    """Return the rates of each server and a note on their latencies."""
+    loads: dict[str, list[load.Load]] = {server.name: [] for server in servers}
+    make_task = _post_task if method == "POST" else _get_task
+    tasks = {server.name: make_task(server, plan, loads[server.name]) for server in servers}
+    figures = interleave(plan.rounds, tasks)
+    latencies = (
+        f"{name} {_middle(done, 'p50'):.1f} and {_middle(done, 'p99'):.1f}"
+        for name, done in loads.items()
+    )
+    return figures, LATENCIES + ", ".join(latencies)
+
+
+def _post_task(server: Server, plan: Plan, done: list[load.Load]) -> Callable[[], float]:
+    numbers = count()
+
+    def task() -> float:
+        done.append(load.create(server, f"post{next(numbers)}-", plan.seconds))
+        return done[-1].rate
+
+    return task
+
+
+def _get_task(server: Server, plan: Plan, done: list[load.Load]) -> Callable[[], float]:
+    load.seed(server, "get-", plan.seeded)
+
+    def task() -> float:
+        done.append(load.read(server, "get-", plan.seeded, plan.seconds))
+        return done[-1].rate
+
+    return task
+
+
+def _middle(loads: Sequence[load.Load], which: str) -> float:
+    values = sorted(load.p50 if which == "p50" else load.p99 for load in loads[1:])
+    return values[len(values) // 2]
+
+
+def _rate(figures: Figures, limit: int) -> Target:
+    return Target(f"≥ {limit:,}/s", median(figures, HOLDALL), limit)

@@ -1,0 +1,148 @@
+"""Accounts: signing up, one's own, and their administration."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request
+
+from app import clock
+from app.errors import Forbidden
+from app.rate_limits import SIGN_UP, address_key
+from app.runtime import Runtime
+from app.services import accounts, administration
+from app.services.identity import Access
+from routers.dependencies import Requires, RuntimeDep, credential_of
+from routers.problems import problems
+from routers.schemas.accounts import (
+    Account,
+    AccountAdministration,
+    AccountChange,
+    AccountCreate,
+    AccountDeletion,
+    AccountList,
+    AdministeredAccount,
+)
+from routers.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
+
+router = APIRouter(prefix="/v1/accounts", tags=["accounts"], max_body_size=64 * 1024)
+
+OwnAccess = Annotated[Access, Depends(Requires("account"))]
+AdminAccess = Annotated[Access, Depends(Requires("admin"))]
+
+
+@router.post(
+    "",
+    status_code=201,
+    operation_id="accounts_create",
+    responses=problems(401, 403, 409, 422, 429),
+)
+async def create(body: AccountCreate, request: Request, runtime: RuntimeDep) -> Account:
+    """Sign up. Where registration is closed, only an administrator's token permits it."""
+    await _permit_sign_up(request, runtime)
+    account = await accounts.sign_up(
+        runtime.database,
+        runtime.passwords,
+        username=body.username,
+        email=body.email,
+        password=body.password,
+        tier=runtime.settings.default_tier,
+    )
+    return Account.of(account)
+
+
+async def _permit_sign_up(request: Request, runtime: Runtime) -> None:
+    if runtime.settings.registration_open:
+        host = request.client.host if request.client else None
+        await runtime.rate_limits.count(SIGN_UP, address_key(host))
+        return
+    if "authorization" not in request.headers:
+        raise Forbidden("Registration is closed; ask an administrator for an account")
+    access = Access(runtime.database, credential_of(request, runtime), "admin")
+    await access.read(accounts.profile)
+
+
+@router.get("/me", operation_id="accounts_read_me", responses=problems(401, 403))
+async def read_me(access: OwnAccess) -> Account:
+    """Return the caller's account and what it uses."""
+    return Account.of(await access.read(accounts.profile))
+
+
+@router.patch("/me", operation_id="accounts_update_me", responses=problems(401, 403, 409, 422, 429))
+async def update_me(body: AccountChange, access: OwnAccess, runtime: RuntimeDep) -> Account:
+    """Change email address or password. A new password ends every session and API key."""
+    verified = await accounts.verify_password(
+        access, runtime.passwords, runtime.rate_limits, body.current_password
+    )
+    changes: dict[str, str | None] = {}
+    if "email" in body.model_fields_set:
+        changes["email"] = body.email
+    if body.password is not None:
+        changes["password_hash"] = await runtime.passwords.hash(body.password)
+    return Account.of(await access.write(accounts.change, verified, changes))
+
+
+@router.post(
+    "/me/delete",
+    status_code=204,
+    operation_id="accounts_delete_me",
+    responses=problems(401, 403, 409, 422, 429),
+)
+async def delete_me(body: AccountDeletion, access: OwnAccess, runtime: RuntimeDep) -> None:
+    """Delete the caller's account and all it has: hidden at once, and then taken away."""
+    verified = await accounts.verify_password(
+        access, runtime.passwords, runtime.rate_limits, body.password
+    )
+    await access.write(accounts.delete_own, verified, clock.now())
+    runtime.purge.wake()
+
+
+@router.get("", operation_id="accounts_list", responses=problems(400, 401, 403, 422))
+async def list_all(
+    access: AdminAccess,
+    q: Annotated[
+        str | None,
+        Query(
+            max_length=320,
+            pattern=r"^[^\x00]*$",
+            description="A part of the user name or the email address, without case.",
+        ),
+    ] = None,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: CursorParam = None,
+) -> AccountList:
+    """List the accounts, newest first. For administrators."""
+    page = await access.read(administration.search, q, limit, cursor)
+    items = [AdministeredAccount.of(account) for account in page.items]
+    return AccountList(items=items, next_cursor=page.next_cursor)
+
+
+@router.get("/{id}", operation_id="accounts_read", responses=problems(401, 403, 404, 422))
+async def read(id: UUID, access: AdminAccess) -> AdministeredAccount:  # noqa: A002 - on the wire
+    """Return an account. For administrators."""
+    return AdministeredAccount.of(await access.read(administration.get, str(id)))
+
+
+@router.patch("/{id}", operation_id="accounts_update", responses=problems(401, 403, 404, 409, 422))
+async def update(
+    id: UUID,  # noqa: A002 - on the wire
+    body: AccountAdministration,
+    access: AdminAccess,
+) -> AdministeredAccount:
+    """Set an account's tier, or whether it is active or administrates. For administrators.
+
+    A deactivated account's sessions and API keys end at once.
+    """
+    changes = body.model_dump(exclude_none=True)
+    return AdministeredAccount.of(await access.write(administration.change, str(id), changes))
+
+
+@router.delete(
+    "/{id}",
+    status_code=204,
+    operation_id="accounts_delete",
+    responses=problems(401, 403, 404, 409, 422),
+)
+async def delete(id: UUID, access: AdminAccess, runtime: RuntimeDep) -> None:  # noqa: A002
+    """Delete an account and all it has. For administrators."""
+    await access.write(administration.delete, str(id), clock.now())
+    runtime.purge.wake()

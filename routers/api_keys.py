@@ -1,0 +1,48 @@
+"""API keys: made, listed and ended by the account that they act for."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Response
+
+from app import clock
+from app.services import api_keys
+from app.services.identity import Access
+from routers.dependencies import Requires
+from routers.problems import problems
+from routers.schemas.credentials import ApiKey, ApiKeyCreate, ApiKeyList, CreatedApiKey
+from routers.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
+
+router = APIRouter(prefix="/v1/accounts/me/keys", tags=["keys"], max_body_size=64 * 1024)
+
+OwnAccess = Annotated[Access, Depends(Requires("account"))]
+
+
+@router.get("", operation_id="keys_list", responses=problems(400, 401, 403, 422))
+async def list_own(
+    access: OwnAccess, limit: Limit = DEFAULT_LIMIT, cursor: CursorParam = None
+) -> ApiKeyList:
+    """List the API keys of the caller's account, newest first."""
+    page = await access.read(api_keys.list_own, limit, cursor, clock.now())
+    return ApiKeyList(items=[ApiKey.of(key) for key in page.items], next_cursor=page.next_cursor)
+
+
+@router.post("", status_code=201, operation_id="keys_create", responses=problems(401, 403, 422))
+async def create(body: ApiKeyCreate, response: Response, access: OwnAccess) -> CreatedApiKey:
+    """Make an API key. It is shown in this answer only, and kept as a hash."""
+    scopes = frozenset(scope.value for scope in body.scopes)
+    key, digest, record = api_keys.new_key(body.name, scopes, body.expires_in)
+    await access.write(api_keys.create, digest, record)
+    response.headers["Cache-Control"] = "no-store"
+    return CreatedApiKey.of(record, key=key)
+
+
+@router.delete(
+    "/{id}",
+    status_code=204,
+    operation_id="keys_delete",
+    responses=problems(401, 403, 404, 422),
+)
+async def delete(id: UUID, access: OwnAccess) -> None:  # noqa: A002 - on the wire
+    """End an API key, at once."""
+    await access.write(api_keys.delete, str(id))

@@ -1,0 +1,73 @@
+"""Tokens: a session begins with a password, goes on by refreshing, and is revoked."""
+
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from app import clock
+from app.rate_limits import address_key
+from app.services import sessions
+from app.services.identity import Access
+from routers.dependencies import Requires, RuntimeDep
+from routers.forms import describe_form, read_form
+from routers.problems import problems
+from routers.schemas.credentials import PasswordForm, RefreshRequest, TokenPair
+
+DOOR: Final = "v1"
+"""Which contract's sessions these are: another's refresh tokens are no good here."""
+
+router = APIRouter(prefix="/v1/auth", tags=["auth"], max_body_size=64 * 1024)
+
+
+@router.post(
+    "/token",
+    operation_id="auth_token",
+    responses=problems(401, 422, 429),
+    openapi_extra=describe_form(PasswordForm),
+)
+async def token(request: Request, response: Response, runtime: RuntimeDep) -> TokenPair:
+    """Log in with user name and password, as the OAuth2 password grant has it."""
+    form = await read_form(request, PasswordForm)
+    login = await sessions.authenticate(
+        runtime.database,
+        runtime.passwords,
+        runtime.rate_limits,
+        username=form.username,
+        password=form.password,
+        address=address_key(request.client.host if request.client else None),
+    )
+    session = sessions.new_session(
+        runtime.settings, door=DOOR, user_agent=request.headers.get("user-agent", "")
+    )
+    await runtime.database.write(sessions.open_session, login, session)
+    response.headers["Cache-Control"] = "no-store"
+    return TokenPair.of(
+        sessions.issue_tokens(
+            runtime.keyring,
+            runtime.settings,
+            session=session.uuid,
+            account=login.account,
+            n=1,
+            now=clock.now(),
+        )
+    )
+
+
+@router.post("/refresh", operation_id="auth_refresh", responses=problems(401, 422))
+async def refresh(body: RefreshRequest, response: Response, runtime: RuntimeDep) -> TokenPair:
+    """Trade a refresh token for a new pair.
+
+    The old token returns the same successor for 30 s more. Used after that, it ends the session:
+    somebody else has a copy.
+    """
+    tokens = await sessions.refresh(
+        runtime.database, runtime.keyring, runtime.settings, body.refresh_token, door=DOOR
+    )
+    response.headers["Cache-Control"] = "no-store"
+    return TokenPair.of(tokens)
+
+
+@router.post("/revoke", status_code=204, operation_id="auth_revoke", responses=problems(401, 403))
+async def revoke(access: Annotated[Access, Depends(Requires("account"))]) -> None:
+    """Log out: the caller's session ends, and its tokens stop working at once."""
+    await access.write(sessions.end_own)

@@ -1,0 +1,217 @@
+"""Blobs: bytes under an id that the client chooses, in JSON or raw."""
+
+import asyncio
+import base64
+import binascii
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import Response
+from pydantic import ValidationError
+from pydantic_core import to_json
+
+from app import clock
+from app.errors import BadRequest, ContentTooLarge, FieldError, InvalidRequest
+from app.services import blobs
+from app.services.identity import Access
+from app.services.uploads import Body
+from routers import ranges
+from routers.dependencies import Requires, RuntimeDep
+from routers.openapi import BINARY_BODY, binary_answer, created, json_body
+from routers.problems import problems
+from routers.schemas.blobs import BlobFacts, BlobIdInPath, BlobList, JsonBlob, NewBlob, Stored
+from routers.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
+from routers.transfer.headers import media_type
+from routers.transfer.incoming import body_of, read_json
+from routers.transfer.outgoing import Named, send_content
+
+router = APIRouter(prefix="/v1/blobs", tags=["blobs"])
+
+Reading = Annotated[Access, Depends(Requires("blobs:read"))]
+Writing = Annotated[Access, Depends(Requires("blobs:write"))]
+
+_IN_LOOP: Final = 64 * 1024  # bytes of JSON up to which parsing takes less than handing it over
+_ENVELOPE: Final = 4096  # bytes of a JSON blob beside its data: the id, escaped, and the members
+_STORED: Final = to_json(Stored(message="Blob stored successfully"))
+
+
+@router.post(
+    "",
+    status_code=201,
+    operation_id="blobs_store",
+    response_model=Stored,
+    responses=problems(400, 401, 403, 408, 409, 413, 422, 503, 507),
+    openapi_extra=json_body(NewBlob),
+)
+async def store(request: Request, runtime: RuntimeDep, access: Writing) -> Response:
+    """Store a new blob from JSON."""
+    limit = runtime.settings.max_json_blob
+    body = await read_json(request, 4 * (limit // 3 + 1) + _ENVELOPE, runtime.memory)
+    blob_id, data = await _off_loop_when_large(len(body), partial(_parse, body))
+    if len(data) > limit:
+        raise ContentTooLarge(f"A blob in JSON may have up to {limit} bytes; PUT its content")
+    async with runtime.uploads.receive(
+        access,
+        Body(_once(data), len(data)),
+        kind=blobs.KIND,
+        admit=partial(blobs.admit_new, name=blob_id),
+    ) as received:
+        await access.write(blobs.create, blob_id, received, "application/octet-stream", clock.now())
+    return Response(_STORED, 201, media_type="application/json")
+
+
+@router.get(
+    "",
+    operation_id="blobs_list",
+    response_model=BlobList,
+    responses=problems(400, 401, 403, 422, 503),
+)
+async def list_blobs(
+    access: Reading,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: CursorParam = None,
+    prefix: Annotated[
+        str | None,
+        Query(
+            max_length=blobs.MAX_ID_LENGTH, description="Only ids that start so, in their order."
+        ),
+    ] = None,
+) -> BlobList:
+    """List blobs, newest first, or by id below a prefix."""
+    if prefix is None:
+        page = await access.read(blobs.page, limit, cursor)
+    else:
+        page = await access.read(blobs.page_by_prefix, prefix, limit, cursor)
+    return BlobList(items=[BlobFacts.of(blob) for blob in page.items], next_cursor=page.next_cursor)
+
+
+@router.get(
+    "/{id}",
+    operation_id="blobs_get",
+    response_model=JsonBlob,
+    responses=problems(401, 403, 404, 413, 422, 503),
+)
+async def get(
+    request: Request, runtime: RuntimeDep, access: Reading, blob_id: BlobIdInPath
+) -> Response:
+    """Get a blob in JSON."""
+    blob = await access.read(blobs.find, blob_id)
+    limit = runtime.settings.max_json_blob
+    if blob.content.size > limit:
+        raise ContentTooLarge(
+            f"The blob has {blob.content.size} bytes, and JSON carries {limit}; "
+            f"get {request.url.path}/content"
+        )
+    async with runtime.memory.hold(blob.content.size):
+        data = await runtime.downloads.read(blob.content)
+        body = await _off_loop_when_large(len(data), partial(_render, blob, data))
+    return Response(body, media_type="application/json")
+
+
+@router.put(
+    "/{id}/content",
+    operation_id="blobs_put_content",
+    response_model=BlobFacts,
+    responses=created(BlobFacts) | problems(400, 401, 403, 408, 409, 412, 413, 422, 503, 507),
+    openapi_extra=BINARY_BODY,
+)
+async def put_content(
+    request: Request, runtime: RuntimeDep, access: Writing, blob_id: BlobIdInPath
+) -> Response:
+    """Create a blob, or replace its bytes, from a raw body of any size."""
+    conditions = ranges.write_preconditions(request.headers)
+    content_type = media_type(request.headers.get("content-type"))
+    if "content-range" in request.headers:  # RFC 9110 §14.5: never store a part as the whole
+        raise BadRequest("PUT with Content-Range is not supported")
+    async with runtime.uploads.receive(
+        access,
+        body_of(request),
+        kind=blobs.KIND,
+        admit=partial(blobs.admit, name=blob_id, conditions=conditions),
+    ) as received:
+        blob, is_new = await access.write(
+            blobs.put, blob_id, received, content_type, conditions, clock.now()
+        )
+    return Response(
+        to_json(BlobFacts.of(blob)),
+        201 if is_new else 200,
+        {"ETag": ranges.etag(blob.content.sha256)},
+        media_type="application/json",
+    )
+
+
+@router.head(
+    "/{id}/content",
+    operation_id="blobs_head_content",
+    response_class=Response,
+    responses=problems(401, 403, 404, 412, 422, 503),
+)
+@router.get(
+    "/{id}/content",
+    operation_id="blobs_get_content",
+    response_class=Response,
+    responses=binary_answer() | problems(401, 403, 404, 412, 416, 422, 503),
+)
+async def get_content(
+    request: Request,
+    runtime: RuntimeDep,
+    access: Reading,
+    blob_id: BlobIdInPath,
+    *,
+    inline: bool = False,
+) -> Response:
+    """Get a blob's bytes, or a range of them."""
+    blob = await access.read(blobs.find, blob_id)
+    named = Named(blob_id.rpartition("/")[2], blob.content_type)
+    return await send_content(request, runtime, blob.content, named, inline=inline)
+
+
+@router.delete(
+    "/{id}",
+    status_code=204,
+    operation_id="blobs_delete",
+    responses=problems(400, 401, 403, 404, 412, 422, 503),
+)
+async def delete(
+    request: Request, runtime: RuntimeDep, access: Writing, blob_id: BlobIdInPath
+) -> None:
+    """Delete a blob."""
+    conditions = ranges.write_preconditions(request.headers)
+    await access.write(blobs.remove, blob_id, conditions, clock.now())
+    runtime.sweep.wake()
+
+
+async def _off_loop_when_large(size: int, work: Any) -> Any:  # noqa: ANN401 - passes it through
+    return work() if size <= _IN_LOOP else await asyncio.to_thread(work)
+
+
+def _parse(body: bytes) -> tuple[str, bytes]:
+    try:
+        blob = NewBlob.model_validate_json(body)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False, include_context=False)
+        raise InvalidRequest(
+            errors=[FieldError(loc=["body", *e["loc"]], msg=e["msg"]) for e in found]
+        ) from None
+    try:
+        return blob.id, base64.b64decode(blob.data, validate=True)
+    except (binascii.Error, ValueError):
+        wrong = FieldError(loc=["body", "data"], msg="not base64")
+        raise InvalidRequest("The data is not base64", errors=[wrong]) from None
+
+
+def _render(blob: blobs.Blob, data: bytes) -> bytes:
+    return to_json(
+        {
+            "id": blob.name,
+            "data": base64.b64encode(data).decode(),
+            "size": len(data),
+            "created_at": clock.to_datetime(blob.created_at),
+        }
+    )
+
+
+async def _once(data: bytes) -> AsyncIterator[bytes]:
+    yield data

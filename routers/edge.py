@@ -1,0 +1,159 @@
+"""The outermost layer of every request: id, client, path, log line, and its last error."""
+
+import ipaddress
+import re
+import time
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+import structlog
+import uuid_utils
+from fastapi import FastAPI, Request
+from starlette.types import Message, Receive, Scope, Send
+
+from app import metrics
+from app.config import Settings
+from routers.problems import problem_response
+from routers.transfer.incoming import ClientDisconnected
+
+_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9_.:-]{1,128}")
+_RAW_PREFIX: Final = "/v1/blobs/"
+"""Below it a path segment may hold an encoded slash, so the route sees the path undecoded."""
+
+log = structlog.get_logger("holdall.requests")
+
+
+class Edge:
+    """Wraps the application; pure ASGI, so that streaming costs nothing."""
+
+    def __init__(self, app: FastAPI, settings: Settings) -> None:
+        self.app = app
+        self._proxies = [ipaddress.ip_network(proxy) for proxy in settings.trusted_proxies]
+        self._prefix = urlsplit(settings.public_url or "").path.rstrip("/")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        scope["holdall.send"] = send
+        headers = dict(scope["headers"])
+        self._locate(scope)
+        self._forwarded(scope, headers)
+        request_id = _request_id(headers.get(b"x-request-id"))
+        answer = _Answer(send, request_id)
+        started = time.perf_counter()
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        try:
+            await self._answer(scope, receive, answer)
+        finally:
+            _record(scope, answer, time.perf_counter() - started)
+            structlog.contextvars.clear_contextvars()
+
+    async def _answer(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
+        try:
+            await self.app(scope, receive, answer)
+        except ClientDisconnected:
+            answer.aborted = True
+            answer.abort()
+        except Exception:
+            log.exception("a request failed")
+            answer.aborted = answer.status is not None
+            if answer.status is not None:
+                answer.abort()
+                return
+            response = problem_response(
+                Request(scope),
+                kind="about:blank",
+                title="Internal Server Error",
+                status=500,
+                detail="The service failed; its log says why, under this request's id",
+            )
+            await response(scope, receive, answer)
+
+    def _locate(self, scope: Scope) -> None:
+        """Take the public URL's path prefix away, whether or not the proxy has done so."""
+        path, raw = scope["path"], scope.get("raw_path") or scope["path"].encode()
+        prefix = self._prefix
+        if prefix:
+            scope["root_path"] = prefix
+            if path == prefix or path.startswith(prefix + "/"):
+                path, raw = path[len(prefix) :] or "/", raw[len(prefix.encode()) :] or b"/"
+        if path.startswith(_RAW_PREFIX):
+            path = raw.partition(b"?")[0].decode("ascii", "replace")
+        scope["path"] = prefix + path  # Starlette takes root_path off again when it routes
+
+    def _forwarded(self, scope: Scope, headers: dict[bytes, bytes]) -> None:
+        """Believe X-Forwarded-For and -Proto where a trusted proxy sent them."""
+        client = scope.get("client")
+        if not self._proxies or client is None or not self._trusts(client[0]):
+            return
+        hops = [
+            h.strip() for h in headers.get(b"x-forwarded-for", b"").decode("latin-1").split(",")
+        ]
+        for hop in reversed([hop for hop in hops if hop]):
+            scope["client"] = (hop, 0)
+            if not self._trusts(hop):
+                break
+        scheme = headers.get(b"x-forwarded-proto", b"").decode("latin-1").strip()
+        if scheme in {"http", "https"}:
+            scope["scheme"] = scheme
+        host = headers.get(b"x-forwarded-host")
+        if host:
+            scope["headers"] = [(n, host if n == b"host" else v) for n, v in scope["headers"]]
+
+    def _trusts(self, address: str) -> bool:
+        try:
+            parsed = ipaddress.ip_address(address)
+        except ValueError:
+            return False
+        return any(parsed in network for network in self._proxies)
+
+
+class _Answer:
+    """The ``send`` of one request: adds its id, and remembers what was answered."""
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self._send = send
+        self._request_id = request_id
+        self.status: int | None = None
+        self.aborted = False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            identified = (b"x-request-id", self._request_id.encode())
+            message["headers"] = [*message["headers"], identified]
+        await self._send(message)
+
+    def abort(self) -> None:
+        """Close the connection: what was begun can't be finished."""
+        transport = getattr(getattr(self._send, "__self__", None), "transport", None)
+        if transport is not None:
+            transport.abort()
+
+
+def _request_id(sent: bytes | None) -> str:
+    if sent is not None and _REQUEST_ID.fullmatch(sent):
+        return sent.decode()
+    return str(uuid_utils.uuid7())
+
+
+def _record(scope: Scope, answer: _Answer, seconds: float) -> None:
+    route = getattr(scope.get("route"), "path", "none")
+    status = "aborted" if answer.aborted else str(answer.status)
+    metrics.requests.labels(scope["method"], route, status).inc()
+    metrics.request_seconds.labels(scope["method"], route).observe(seconds)
+    log.info(
+        "request",
+        method=scope["method"],
+        path=_logged_path(scope),
+        status=status,
+        ms=round(seconds * 1000, 1),
+        client=(scope.get("client") or ("",))[0],
+    )
+
+
+def _logged_path(scope: Scope) -> str:
+    """Return the path for the log: without the query, which may hold somebody's key."""
+    path: str = scope["path"]
+    return unquote(path) if path.startswith(_RAW_PREFIX) else path

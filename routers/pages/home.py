@@ -1,0 +1,66 @@
+"""The page behind the URL that the start prints: what this is, and the first steps."""
+
+from html import escape
+from string import Template
+from typing import Final
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
+
+from routers.dependencies import RuntimeDep
+
+router = APIRouter(include_in_schema=False)
+
+_CSP: Final = (
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
+)
+_PAGE: Final = Template("""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Holdall</title>
+<style>
+:root { color-scheme: light dark; }
+body { font: 1rem/1.55 system-ui, sans-serif; max-width: 46rem; margin: 3rem auto;
+       padding: 0 1rem; }
+pre { padding: .8rem 1rem; border-radius: .4rem; overflow-x: auto;
+      background: color-mix(in srgb, currentColor 8%, transparent); }
+h1 { margin-bottom: 0; } .lead { margin-top: .2rem; opacity: .8; }
+</style>
+</head>
+<body>
+<main>
+<h1>Holdall</h1>
+<p class="lead">A storage service for the things people park on a server.</p>
+<p>It runs. <a href="$base/docs">Try the API here</a>, or read its
+<a href="$base/openapi.json">OpenAPI document</a> and its <a href="$base/readyz">state</a>.</p>
+$accounts
+<h2>Get a token</h2>
+<pre>TOKEN=$$(curl -s $url/v1/auth/token -d username=ada -d password=correct-horse \\
+  | python3 -c 'import json,sys; print(json.load(sys.stdin)["access_token"])')</pre>
+<h2>Store something, and fetch it</h2>
+<pre>curl -T photo.jpg -H "Authorization: Bearer $$TOKEN" $url/v1/blobs/photo.jpg/content
+curl -O -H "Authorization: Bearer $$TOKEN" $url/v1/blobs/photo.jpg/content</pre>
+</main>
+</body>
+</html>
+""")
+_OPEN: Final = Template("""<h2>Make an account</h2>
+<pre>curl $url/v1/accounts -H 'Content-Type: application/json' \\
+  -d '{"username": "ada", "password": "correct-horse"}'</pre>""")
+_CLOSED: Final = (
+    "<h2>Accounts</h2><p>Registration is closed: ask the operator for an account, "
+    "or set <code>REGISTRATION=open</code>.</p>"
+)
+
+
+@router.get("/")
+async def home(request: Request, runtime: RuntimeDep) -> HTMLResponse:
+    """Show the first steps."""
+    settings = runtime.settings
+    url = escape(settings.public_url or str(request.base_url).rstrip("/"))
+    base = escape(request.scope.get("root_path", ""))
+    accounts = _OPEN.substitute(url=url) if settings.registration_open else _CLOSED
+    page = _PAGE.substitute(base=base, url=url, accounts=accounts)
+    return HTMLResponse(page, headers={"Content-Security-Policy": _CSP})

@@ -1,0 +1,118 @@
+"""Errors as answers: every exception becomes a problem of RFC 9457 here, and nowhere else."""
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from app.database import DatabaseFull, DatabaseUnavailable
+from app.errors import (
+    FieldError,
+    InsufficientStorage,
+    InvalidRequest,
+    ProblemError,
+    ServiceUnavailable,
+)
+from storage.errors import StoreFull, StoreUnavailable
+
+MEDIA_TYPE: Final = "application/problem+json"
+
+log = structlog.get_logger(__name__)
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Declare the error responses of a route, for its ``responses``."""
+    schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    return {
+        status: {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: schema}}
+        for status in statuses
+    }
+
+
+def install(app: FastAPI) -> None:
+    """Answer every kind of exception that a route may raise."""
+    app.add_exception_handler(ProblemError, _on_problem)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(StoreFull, _on_full)
+    app.add_exception_handler(DatabaseFull, _on_full)
+    app.add_exception_handler(StoreUnavailable, _on_unavailable)
+    app.add_exception_handler(DatabaseUnavailable, _on_unavailable)
+
+
+async def _on_problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ProblemError)
+    return render(request, error)
+
+
+async def _on_invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    errors = [FieldError(loc=list(e["loc"]), msg=str(e["msg"])) for e in error.errors()]
+    return render(request, InvalidRequest(errors=errors))
+
+
+async def _on_http(request: Request, error: Exception) -> Response:
+    """Render what the framework itself raises: no such route, a method not allowed."""
+    assert isinstance(error, HTTPException)
+    title = HTTPStatus(error.status_code).phrase
+    return problem_response(
+        request,
+        kind="about:blank",
+        title=title,
+        status=error.status_code,
+        detail=str(error.detail or title),
+        headers=error.headers,
+    )
+
+
+async def _on_full(request: Request, error: Exception) -> Response:
+    log.error("no room left", error=str(error))
+    return render(request, InsufficientStorage())
+
+
+async def _on_unavailable(request: Request, error: Exception) -> Response:
+    log.error("a backend is unavailable", exc_info=error)
+    return render(request, ServiceUnavailable())
+
+
+def render(request: Request, error: ProblemError) -> Response:
+    """Make the answer for a problem."""
+    return problem_response(
+        request,
+        kind=error.type,
+        title=error.title,
+        status=error.status,
+        detail=error.detail,
+        headers=error.headers,
+        errors=error.errors,
+    )
+
+
+def problem_response(
+    request: Request,
+    *,
+    kind: str,
+    title: str,
+    status: int,
+    detail: str,
+    headers: Mapping[str, str] | None = None,
+    errors: list[FieldError] | None = None,
+) -> Response:
+    body: dict[str, Any] = {
+        "type": kind,
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "instance": request.url.path,
+    }
+    if errors:
+        body["errors"] = errors
+    response = Response(json.dumps(body), status, media_type=MEDIA_TYPE)
+    response.headers.update(headers or {})
+    return response

@@ -1,0 +1,117 @@
+"""Ranges and conditions of requests for content (RFC 9110 §13 and §14)."""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import format_datetime, parsedate_to_datetime
+from typing import Final
+
+from app import clock
+from app.errors import BadRequest, PreconditionFailed, RangeNotSatisfiable
+from app.services.preconditions import Preconditions
+from storage.base import ByteRange
+
+_RANGE: Final = re.compile(r"bytes\s*=\s*(\d*)\s*-\s*(\d*)", re.ASCII | re.IGNORECASE)
+_TAG: Final = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
+_DIGITS: Final = 19  # more can't be a position in an object, and int() is slow on very many
+
+
+def etag(sha256: bytes) -> str:
+    """Return the strong entity tag of content."""
+    return f'"{sha256.hex()}"'
+
+
+def http_date(microseconds: int) -> str:
+    """Return a moment in the form of RFC 9110 §5.6.7, whole seconds."""
+    return format_datetime(clock.to_datetime(microseconds).replace(microsecond=0), usegmt=True)
+
+
+def parse_range(header: str | None, size: int) -> ByteRange | None:
+    """Return the one range a request asks for; None when it is to get the whole.
+
+    Several ranges, other units and bad syntax get the whole. Raises `RangeNotSatisfiable`.
+    """
+    match = _RANGE.fullmatch(header.strip()) if header else None
+    if match is None or match.groups() == ("", ""):
+        return None
+    first, last = match.groups()
+    if max(len(first), len(last)) > _DIGITS:
+        first, last = first[:_DIGITS], last[:_DIGITS]
+    if not first:
+        length = min(int(last), size)
+        if length == 0:
+            raise _not_satisfiable(size)
+        return ByteRange(size - length, size)
+    start = int(first)
+    if last and int(last) < start:
+        return None
+    if start >= size:
+        raise _not_satisfiable(size)
+    return ByteRange(start, min(int(last) + 1, size) if last else size)
+
+
+def _not_satisfiable(size: int) -> RangeNotSatisfiable:
+    return RangeNotSatisfiable(headers={"Content-Range": f"bytes */{size}"})
+
+
+def is_unmodified(headers: Mapping[str, str], sha256: bytes, modified_at: int) -> bool:
+    """Tell whether a reader has these bytes already (304); raises `PreconditionFailed`."""
+    tag = sha256.hex()
+    if (if_match := headers.get("if-match")) is None:
+        since = _date(headers.get("if-unmodified-since"))
+        if since is not None and modified_at // clock.SECOND > since:
+            raise PreconditionFailed("If-Unmodified-Since does not hold")
+    elif not _lists(if_match, tag, weak=False):
+        raise PreconditionFailed("If-Match does not hold")
+    if (if_none_match := headers.get("if-none-match")) is not None:
+        return _lists(if_none_match, tag, weak=True)
+    since = _date(headers.get("if-modified-since"))
+    return since is not None and modified_at // clock.SECOND <= since
+
+
+def range_applies(if_range: str | None, sha256: bytes, modified_at: int) -> bool:
+    """Tell whether If-Range lets a range be answered with that range."""
+    if if_range is None:
+        return True
+    if '"' in if_range:
+        return _lists(if_range, sha256.hex(), weak=False)
+    return _date(if_range) == modified_at // clock.SECOND
+
+
+def write_preconditions(headers: Mapping[str, str]) -> Preconditions:
+    """Read the preconditions of a write; raises `BadRequest` for what isn't a list of tags."""
+    if_match, if_none_match = headers.get("if-match"), headers.get("if-none-match")
+    return Preconditions(
+        None if if_match is None else _strong_tags(if_match),
+        None if if_none_match is None else _strong_tags(if_none_match),
+    )
+
+
+def _strong_tags(header: str) -> frozenset[str]:
+    if header.strip() == "*":
+        return frozenset("*")
+    tags = _TAG.findall(header)
+    if not tags:
+        raise BadRequest("If-Match and If-None-Match hold entity tags in quotes, or *")
+    return frozenset(tag for weak, tag in tags if not weak)
+
+
+def _lists(header: str, tag: str, *, weak: bool) -> bool:
+    if header.strip() == "*":
+        return True
+    return any(t == tag and (weak or not w) for w, t in _TAG.findall(header))
+
+
+def _date(header: str | None) -> int | None:
+    """Read an HTTP date as seconds; None for what isn't one, which is to be ignored."""
+    if header is None:
+        return None
+    try:
+        moment = parsedate_to_datetime(header)
+    except (ValueError, OverflowError):
+        return None
+    return clock.from_datetime(_aware(moment)) // clock.SECOND
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

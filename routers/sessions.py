@@ -1,0 +1,32 @@
+"""Sessions: the logins of one's own account."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+
+from app import clock
+from app.services import sessions
+from app.services.identity import Access
+from routers.dependencies import Requires
+from routers.problems import problems
+from routers.schemas.credentials import Session, SessionList
+from routers.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
+
+router = APIRouter(prefix="/v1/accounts/me/sessions", tags=["sessions"])
+
+OwnAccess = Annotated[Access, Depends(Requires("account"))]
+
+
+@router.get("", operation_id="sessions_list", responses=problems(400, 401, 403, 422))
+async def list_own(
+    access: OwnAccess, limit: Limit = DEFAULT_LIMIT, cursor: CursorParam = None
+) -> SessionList:
+    """List the sessions of the caller's account, newest first."""
+    page = await access.read(sessions.list_own, limit, cursor, clock.now())
+    return SessionList(items=[Session.of(s) for s in page.items], next_cursor=page.next_cursor)
+
+
+@router.delete("", status_code=204, operation_id="sessions_delete", responses=problems(401, 403))
+async def delete(access: OwnAccess) -> None:
+    """Log out everywhere: every session of the account ends at once, and every API key."""
+    await access.write(sessions.end_all)

@@ -1,0 +1,178 @@
+"""Content out: conditions, ranges, headers, and the bytes by the fastest way there is."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastapi import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from app import metrics
+from app.runtime import Runtime
+from app.services.objects import Content
+from routers import ranges
+from routers.transfer.headers import content_disposition, inline_type, repr_digest
+from routers.transfer.incoming import IDLE_TIMEOUT, ClientDisconnected
+from routers.transfer.sendfile import KernelSender
+from storage.base import ByteRange
+
+PRIVATE = "private, no-cache"
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What content is called when it is sent, and who may keep a copy."""
+
+    filename: str
+    content_type: str
+    cache_control: str = PRIVATE
+
+
+async def send_content(
+    request: Request, runtime: Runtime, content: Content, named: Named, *, inline: bool = False
+) -> Response:
+    """Answer GET or HEAD with content: 200, 206, 304, 412 or 416.
+
+    Whatever can go wrong with finding the bytes does so here, before any header is sent.
+    """
+    headers = _headers(content, named, inline=inline)
+    if ranges.is_unmodified(request.headers, content.sha256, content.modified_at):
+        for name in ("Content-Type", "Content-Disposition"):
+            del headers[name]
+        return Response(status_code=304, headers=headers)
+    part, status = ByteRange(0, content.size), 200
+    if_range = request.headers.get("if-range")
+    if request.method == "GET" and ranges.range_applies(
+        if_range, content.sha256, content.modified_at
+    ):
+        asked = ranges.parse_range(request.headers.get("range"), content.size)
+        if asked is not None:
+            part, status = asked, 206
+            headers["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{content.size}"
+    headers["Content-Length"] = str(part.length)
+    if request.method == "HEAD":
+        return Response(status_code=status, headers=headers)
+    metrics.bytes_out.inc(part.length)
+    if content.data is not None:
+        return Response(content.data[part.start : part.stop], status, headers)
+    return await _opened(request, runtime, content, part, status, headers)
+
+
+def _headers(content: Content, named: Named, *, inline: bool) -> dict[str, str]:
+    shown = inline_type(named.content_type) if inline else None
+    return {
+        "Content-Type": shown or named.content_type,
+        "Content-Disposition": content_disposition(named.filename, inline=shown is not None),
+        "ETag": ranges.etag(content.sha256),
+        "Last-Modified": ranges.http_date(content.modified_at),
+        "Accept-Ranges": "bytes",
+        "Repr-Digest": repr_digest(content.sha256),
+        "Cache-Control": named.cache_control,
+        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": "sandbox",
+    }
+
+
+async def _opened(
+    request: Request,
+    runtime: Runtime,
+    content: Content,
+    part: ByteRange,
+    status: int,
+    headers: dict[str, str],
+) -> Response:
+    path = runtime.downloads.path(content)
+    sender = KernelSender.of(request.scope)
+    if path is not None and sender is not None:
+        try:
+            file = await asyncio.to_thread(_open, path)
+        except FileNotFoundError as error:
+            raise await runtime.downloads.missing(content) from error
+        return FileContent(sender, file, part, status, headers)
+    async with AsyncExitStack() as stack:
+        chunks = await stack.enter_async_context(runtime.downloads.open(content, part))
+        return StreamedContent(chunks, stack.pop_all(), status, headers)
+
+
+def _open(path: Path) -> int:
+    return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+
+class FileContent(Response):
+    """A part of a file, sent by the kernel; owns the open descriptor."""
+
+    def __init__(
+        self,
+        sender: KernelSender,
+        file: int,
+        part: ByteRange,
+        status: int,
+        headers: dict[str, str],
+    ) -> None:
+        self.status_code = status
+        self.background = None
+        self.init_headers(headers)
+        self._sender = sender
+        self._file = file
+        self._part = part
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        del scope, receive
+        try:
+            await send(_start(self))
+            await self._sender.send(self._file, self._part)
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        finally:
+            os.close(self._file)
+
+
+class StreamedContent(Response):
+    """Content that a store streams; owns the open reader."""
+
+    def __init__(
+        self,
+        chunks: AsyncIterator[bytes],
+        opened: AsyncExitStack,
+        status: int,
+        headers: dict[str, str],
+    ) -> None:
+        self.status_code = status
+        self.background = None
+        self.init_headers(headers)
+        self._chunks = chunks
+        self._opened = opened
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        del scope
+        gone = asyncio.create_task(_disconnected(receive))
+        try:
+            async with self._opened:
+                await send(_start(self))
+                async for chunk in self._chunks:
+                    if gone.done():
+                        raise ClientDisconnected
+                    async with asyncio.timeout(IDLE_TIMEOUT):
+                        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+        except TimeoutError:
+            raise ClientDisconnected from None
+        finally:
+            gone.cancel()
+            await asyncio.gather(gone, return_exceptions=True)
+
+
+def _start(response: Response) -> dict[str, object]:
+    return {
+        "type": "http.response.start",
+        "status": response.status_code,
+        "headers": response.raw_headers,
+    }
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,218 @@
+"""The store in an S3 bucket: AWS, or anything that speaks its protocol."""
+
+import functools
+import os.path
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from datetime import datetime
+from typing import Any, Self
+
+import aioboto3
+from aiobotocore.config import AioConfig
+
+from storage.base import ByteRange, ObjectInfo, ObjectReader, ObjectStore, is_key
+from storage.completion import run_to_end
+from storage.errors import ObjectNotFound, StorageError, StoreUnavailable
+from storage.parts import MIB
+from storage.readahead import WindowReader, first_window, require_range
+from storage.s3_requests import Bucket, abort_upload, is_code, request_to, transfer_seconds
+from storage.s3_upload import Upload
+
+_PING_SECONDS = 5.0
+_DELETE_BATCH = 1000  # what one DeleteObjects takes
+_CHUNK = MIB
+
+# No connection is held for longer than a part or a window takes, so that this many serve more
+# clients than one process has.
+_CONNECTIONS = 64
+
+
+@functools.cache
+def _session() -> aioboto3.Session:
+    # It reads 5 MB of JSON, so one does for all stores of the process.
+    return aioboto3.Session()
+
+
+class S3Store(ObjectStore):
+    """Keeps each object under its own key in one bucket, which must exist.
+
+    Bytes are checked by S3 with a CRC32 as they come in. A server that stops answering is given
+    up after 15 s and what a part's bytes need at 256 KiB/s, retries included.
+    """
+
+    def __init__(self, bucket: Bucket, resources: AsyncExitStack) -> None:
+        self._bucket = bucket
+        self._client = bucket.client
+        self._resources = resources
+
+    @classmethod
+    async def connect(
+        cls,
+        *,
+        bucket: str,
+        region: str,
+        access_key: str,
+        secret_key: str,
+        endpoint_url: str | None = None,
+    ) -> Self:
+        """Make the one client. It sends nothing yet: `ping` tells whether the bucket answers."""
+        config = AioConfig(
+            max_pool_connections=_CONNECTIONS,
+            connect_timeout=3,
+            read_timeout=30,
+            retries={"mode": "standard", "total_max_attempts": 3},
+            # We send a CRC32 with every body, made in a thread; botocore would hash in the loop.
+            s3={
+                "payload_signing_enabled": False,
+                "addressing_style": "path" if endpoint_url else "auto",
+            },
+            request_checksum_calculation="when_required",
+            # A range has no checksum that it could be compared with.
+            response_checksum_validation="when_required",
+        )
+        resources = AsyncExitStack()
+        client = await resources.enter_async_context(
+            _session().client(
+                "s3",
+                region_name=region,
+                aws_access_key_id=access_key,
+                aws_secret_access_key=secret_key,
+                endpoint_url=endpoint_url,
+                config=config,
+            )
+        )
+        return cls(Bucket(client, bucket), resources)
+
+    async def put(
+        self, key: str, body: AsyncIterable[bytes | memoryview], *, size: int | None
+    ) -> None:
+        if not is_key(key):
+            raise ValueError(f"not a key: {key!r}")
+        upload = Upload(self._bucket, key, size)
+        try:
+            await upload.run(body)
+        except BaseException as error:
+            try:
+                await run_to_end(upload.discard())
+            except StorageError as failure:
+                error.add_note(f"parts of it may be left behind: {failure}")
+            raise
+
+    @asynccontextmanager
+    async def open(
+        self, key: str, byte_range: ByteRange | None = None
+    ) -> AsyncIterator[ObjectReader]:
+        async with aclosing(await self._reader(key, byte_range)) as reader:
+            yield reader
+
+    async def _reader(self, key: str, wanted: ByteRange | None) -> WindowReader:
+        """Read the first window, which tells the size and the tag of the whole, too."""
+        if wanted is not None:
+            require_range(wanted)
+        if wanted is not None and wanted.length == 0:
+            return WindowReader(_no_bytes, (await self.stat(key)).size, wanted)
+        try:
+            answer, first = await self._get(key, first_window(wanted or ByteRange(0, MIB)))
+        except StorageError as error:
+            if not is_code(error, "InvalidRange", "416"):
+                raise
+            # Nothing is stored from the start of the range on.
+            return WindowReader(_no_bytes, (await self.stat(key)).size, wanted)
+        size = int(answer["ContentRange"].rpartition("/")[2])
+
+        async def fetch(window: ByteRange) -> Sequence[bytes]:
+            # The tag must still be the first window's: bytes of two objects never mix.
+            return (await self._get(key, window, IfMatch=answer["ETag"]))[1]
+
+        return WindowReader(fetch, size, wanted, first)
+
+    async def _get(
+        self, key: str, window: ByteRange, **conditions: str
+    ) -> tuple[dict[str, Any], Sequence[bytes]]:
+        last = window.stop - 1
+        async with request_to(key, transfer_seconds(window.length)):
+            response = await self._client.get_object(
+                **self._bucket.address(key), Range=f"bytes={window.start}-{last}", **conditions
+            )
+            left = response["ContentLength"]
+            chunks = []
+            async with response["Body"] as stream:
+                while left > 0:
+                    chunks.append(await stream.content.readexactly(min(left, _CHUNK)))
+                    left -= len(chunks[-1])
+        return response, chunks
+
+    async def stat(self, key: str) -> ObjectInfo:
+        async with request_to(key):
+            found = await self._client.head_object(**self._bucket.address(key))
+        return ObjectInfo(key, found["ContentLength"], _microseconds(found["LastModified"]))
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        for start in range(0, len(keys), _DELETE_BATCH):
+            batch = keys[start : start + _DELETE_BATCH]
+            await self._delete_objects(batch)
+            await self._abort_uploads(frozenset(batch))
+
+    async def _delete_objects(self, keys: Sequence[str]) -> None:
+        if len(keys) == 1:
+            async with request_to(keys[0]):
+                await self._client.delete_object(**self._bucket.address(keys[0]))
+            return
+        objects = {"Objects": [{"Key": key} for key in keys], "Quiet": True}
+        async with request_to(self._bucket.name):
+            answer = await self._client.delete_objects(Bucket=self._bucket.name, Delete=objects)
+        failures = [one for one in answer.get("Errors", ()) if one.get("Code") != "NoSuchKey"]
+        if failures:
+            raise StoreUnavailable(f"{len(failures)} objects not deleted, first {failures[0]}")
+
+    async def _abort_uploads(self, keys: frozenset[str]) -> None:
+        """Abort what is unfinished of these keys.
+
+        One listing does for all of them: few uploads are unfinished at any time.
+        """
+        prefix = os.path.commonprefix([*keys])  # noqa: RUF071 (of texts, not of paths)
+        pages = self._client.get_paginator("list_multipart_uploads").paginate(
+            Bucket=self._bucket.name, Prefix=prefix
+        )
+        async for page in self._pages(pages):
+            for upload in page.get("Uploads", ()):
+                if upload["Key"] in keys:
+                    await abort_upload(self._bucket, upload["Key"], upload["UploadId"])
+
+    async def list(self, prefix: str = "") -> AsyncIterator[ObjectInfo]:
+        pages = self._client.get_paginator("list_objects_v2").paginate(
+            Bucket=self._bucket.name, Prefix=prefix
+        )
+        async for page in self._pages(pages):
+            for found in page.get("Contents", ()):
+                # SeaweedFS takes `a//` for `a/`.
+                if is_key(found["Key"]) and found["Key"].startswith(prefix):
+                    modified_at = _microseconds(found["LastModified"])
+                    yield ObjectInfo(found["Key"], found["Size"], modified_at)
+
+    async def _pages(self, pages: AsyncIterable[dict[str, Any]]) -> AsyncIterator[dict[str, Any]]:
+        pages_left = aiter(pages)
+        while True:
+            async with request_to(self._bucket.name):
+                page = await anext(pages_left, None)
+            if page is None:
+                return
+            yield page
+
+    async def ping(self) -> None:
+        try:
+            async with request_to(self._bucket.name, _PING_SECONDS):
+                await self._client.head_bucket(Bucket=self._bucket.name)
+        except ObjectNotFound as error:
+            raise StoreUnavailable(f"there is no bucket {self._bucket.name}") from error.__cause__
+
+    async def aclose(self) -> None:
+        await self._resources.aclose()
+
+
+async def _no_bytes(_window: ByteRange) -> Sequence[bytes]:
+    return ()
+
+
+def _microseconds(time: datetime) -> int:
+    return int(time.timestamp()) * 1_000_000 + time.microsecond

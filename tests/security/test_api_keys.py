@@ -20,8 +20,8 @@ def test_a_key_has_its_form_and_is_made_once() -> None:
 
 
 def test_the_checksum_is_the_crc_32_of_what_comes_before_it() -> None:
-    # worked out by hand, so that what scanners have been told stays true
-    assert api_keys.is_well_formed("hk_" + "0" * 32 + "1Mr5WC")
+    # a known answer: scanners have been told this form, so it stays
+    assert api_keys.is_well_formed("hk_" + "0" * 32 + "37KT9R")
 
 
 @given(st.integers(3, 40), st.sampled_from(ALPHABET))

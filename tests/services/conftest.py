@@ -38,7 +38,7 @@ async def database(
     server.drop_database(dsn)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def passwords() -> Iterator[Passwords]:
     """A hasher of passwords."""
     made = Passwords()

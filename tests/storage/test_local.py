@@ -18,6 +18,7 @@ from storage.conformance.bodies import CancelledAt, TwoBuffers, chunked, content
 from storage.conformance.hooks import CHUNK, MIB, fetch, make
 from storage.errors import StoreUnavailable
 from storage.local import LocalStore
+from storage.local_files import Tree, walk_trees
 
 pytestmark = pytest.mark.anyio
 PROJECT = Path(__file__).parents[2]
@@ -104,6 +105,27 @@ async def test_strange_files_are_not_listed(store: LocalStore) -> None:
     (folder / ("0" * 32)).mkdir()
     (folder.parent / "lost+found").mkdir()
     assert [info.key async for info in store.list()] == [key]
+
+
+async def test_a_list_skips_what_is_deleted_while_it_is_made(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    key = new_key("blobs")
+    for digit in "0123456789":
+        await store.put(key[:-1] + digit, chunked(b"x", 1), size=1)
+    walk = walk_trees(Tree(tmp_path), {}, "")
+    first = next(walk)
+    await store.delete([f"{key[:-1]}{digit}" for digit in "0123456789"])
+    assert [first.key, *(info.key for info in walk)] == [first.key]
+    await store.aclose()
+
+
+async def test_a_full_disk_is_still_ready(store: LocalStore, tmp_path: Path) -> None:
+    probe = tmp_path / "objects" / ".staging" / "probe"
+    probe.unlink()
+    with pytest.raises(StoreUnavailable):
+        await store.ping()
+    probe.symlink_to("/dev/full")
+    await store.ping()
 
 
 @pytest.mark.parametrize("mount_point_stays", [True, False])

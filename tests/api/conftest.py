@@ -1,0 +1,141 @@
+"""The API through both profiles: every test here runs embedded and scaled."""
+
+import asyncio
+import itertools
+import shutil
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from app.config import Settings
+from app.runtime import Runtime, open_runtime
+from main import create_app
+from tests import servers
+
+SECRET_KEY = "a-service-token-for-tests"
+SIGNING_KEY = "a-signing-key-for-tests-of-32-characters"
+PASSWORD = "correct horse battery"
+
+MakeSettings = Callable[..., Settings]
+
+
+@dataclass
+class Service:
+    """A running application, and what a test needs to talk to it or look behind it."""
+
+    settings: Settings
+    runtime: Runtime
+    client: httpx.AsyncClient
+    _names: Any = field(default_factory=lambda: itertools.count(1))
+
+    @property
+    def service_token(self) -> dict[str, str]:
+        """Headers of the built-in account."""
+        return {"Authorization": f"Bearer {SECRET_KEY}"}
+
+    async def sign_up(self, username: str | None = None) -> tuple[dict[str, Any], dict[str, str]]:
+        """Make an account and log in; returns it, and the headers that a request of its wants."""
+        name = username or f"user{next(self._names)}"
+        account = await self.client.post(
+            "/v1/accounts", json={"username": name, "password": PASSWORD}
+        )
+        assert account.status_code == 201, account.text
+        return account.json(), await self.log_in(name)
+
+    async def log_in(self, username: str, password: str = PASSWORD) -> dict[str, str]:
+        """Log in; returns the headers that a request wants."""
+        form = {"username": username, "password": password}
+        answer = await self.client.post("/v1/auth/token", data=form)
+        assert answer.status_code == 200, answer.text
+        return {"Authorization": f"Bearer {answer.json()['access_token']}"}
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Service]:
+    """Run an application with these settings, in this loop; its background tasks do not run.
+
+    A test that needs one calls its ``run_once``.
+    """
+    edge = create_app(settings)
+    async with open_runtime(settings, background=False) as runtime:
+        edge.app.state.runtime = runtime
+        transport = httpx.ASGITransport(edge)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            yield Service(settings, runtime, client)
+
+
+def _settings(folder: Path, **options: Any) -> Settings:  # noqa: ANN401 - any setting
+    values: dict[str, Any] = {
+        "data_dir": folder,
+        "secret_key": SECRET_KEY,
+        "signing_key": SIGNING_KEY,
+        "rate_limits": "off",
+    }
+    return Settings(_env_file=None, **(values | options))
+
+
+async def _prepare(settings: Settings) -> None:
+    async with open_runtime(settings, background=False):
+        pass
+
+
+@pytest.fixture(scope="session")
+def embedded_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder that has been started once; tests get copies."""
+    folder = tmp_path_factory.mktemp("embedded") / "data"
+    asyncio.run(_prepare(_settings(folder)))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def scaled_template(
+    postgres_server: servers.PostgresServer,
+    s3_server: servers.S3Server,
+    valkey_server: servers.ValkeyServer,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, Any]:
+    """Settings of a scaled service that has been started once; tests get copies of its database."""
+    options = {
+        "database_url": postgres_server.create_database(),
+        "redis_url": valkey_server.url,
+        "active_storage": "s3",
+        "s3_endpoint_url": s3_server.endpoint_url,
+        "s3_access_key_id": s3_server.access_key,
+        "s3_secret_access_key": s3_server.secret_key,
+        "s3_bucket_name": s3_server.bucket,
+        "s3_region_name": s3_server.region,
+    }
+    asyncio.run(_prepare(_settings(tmp_path_factory.mktemp("scaled"), **options)))
+    return options
+
+
+@pytest.fixture(params=["embedded", "scaled"])
+def make_settings(request: pytest.FixtureRequest, tmp_path: Path) -> MakeSettings:
+    """Make the settings of a fresh service; options by name override."""
+    folder = tmp_path / "data"
+    if request.param == "embedded":
+        shutil.copytree(request.getfixturevalue("embedded_template"), folder)
+        return lambda **options: _settings(folder, **options)
+    prepared = dict(request.getfixturevalue("scaled_template"))
+    server: servers.PostgresServer = request.getfixturevalue("postgres_server")
+    template = prepared["database_url"].rpartition("/")[2]
+    database = server.create_database(template=template)
+    return lambda **options: _settings(folder, **(prepared | {"database_url": database} | options))
+
+
+@pytest.fixture
+async def service(make_settings: MakeSettings) -> AsyncIterator[Service]:
+    """A service of its own for each test, in both profiles."""
+    async with running(make_settings()) as service:
+        yield service
+
+
+@pytest.fixture
+def client(service: Service) -> httpx.AsyncClient:
+    """The service's HTTP client."""
+    return service.client

@@ -5,7 +5,7 @@ import errno
 import itertools
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import TypeVar, TypeVarTuple
 
@@ -115,17 +115,14 @@ class LocalStore(ObjectStore):
         await self._run(remove_files, [self._place(key) for key in keys])
 
     async def list(self, prefix: str = "") -> AsyncIterator[ObjectInfo]:
-        walk = walk_trees(self._main, self._kinds, prefix)
-        try:
+        with closing(walk_trees(self._main, self._kinds, prefix)) as walk:
             while batch := await self._run(_take, walk):
                 for info in batch:
                     yield info
-        finally:
-            await self._run(walk.close)
 
     async def ping(self) -> None:
-        with suppress(StoreFull):  # a full disk still serves what it has
-            for tree in self._trees():
+        for tree in self._trees():
+            with suppress(StoreFull):  # a full disk still serves what it has
                 await self._run(tree.probe)
 
     async def aclose(self) -> None:

@@ -1,8 +1,8 @@
 """The store in PostgreSQL: objects as rows of 1 MiB, for those who run nothing else."""
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncIterable, AsyncIterator, Iterator, Sequence
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import Any, Self
 
 import asyncpg
@@ -28,8 +28,8 @@ from storage.readahead import WindowReader
 _BUFFERED = 4 * MIB
 _LIST_PAGE = 1000
 _DELETE_BATCH = 64  # chunks in a transaction, which takes 0.1 s or so
-_CALL_SECONDS = 15.0
 _PING_SECONDS = 5.0
+_RELEASE_SECONDS = 5.0
 
 # SQLSTATE classes that say something of the server, not of the statement: connection exception,
 # authorization, database name, rollback, resources, intervention, system, internal.
@@ -41,14 +41,15 @@ class PostgresStore(ObjectStore):
     """Keeps objects as rows of its own two tables, over its own pool of connections.
 
     A connection is held for one short statement at a time, never while a body or a consumer is
-    waited for. A server that stops answering is given up after 15 s.
+    waited for. A server that stops answering is given up after ``patience`` seconds.
     """
 
-    def __init__(self, pool: Any) -> None:  # noqa: ANN401 (asyncpg has no types)
+    def __init__(self, pool: Any, patience: float) -> None:  # noqa: ANN401 (asyncpg has no types)
         self._pool = pool
+        self._patience = patience
 
     @classmethod
-    async def connect(cls, dsn: str, *, connections: int = 10) -> Self:
+    async def connect(cls, dsn: str, *, connections: int = 10, patience: float = 15.0) -> Self:
         """Open up to so many connections and create what tables are missing.
 
         Raises `StoreUnavailable` when the server does not answer or refuses the DSN.
@@ -57,11 +58,13 @@ class PostgresStore(ObjectStore):
             dsn,
             min_size=1,
             max_size=connections,
-            timeout=_CALL_SECONDS,
+            timeout=patience,
+            command_timeout=patience,
+            server_settings={"application_name": "holdall-store"},
             # No statement here changes a session, so nothing is to be reset between two.
             reset=_keep,
         )
-        store = cls(pool)
+        store = cls(pool, patience)
         try:
             with _errors():
                 await pool
@@ -77,11 +80,143 @@ class PostgresStore(ObjectStore):
     ) -> None:
         if not is_key(key):
             raise ValueError(f"not a key: {key!r}")
+        parts = Parts(body, size, lambda _: CHUNK)
         try:
-            await self._put(key, body, size)
+            async with aclosing(parts):
+                first = await parts.next()
+                if first.is_last:
+                    await run_to_end(self._add_small(key, first))
+                else:
+                    await self._add(key, first, parts)
         except BaseException as error:
             try:
-                await run_to_end(self.delete([key]))
+                await run_to_end(self._discard(key))
             except StorageError as failure:
                 error.add_note(f"chunks of it may be left behind: {failure}")
             raise
+
+    async def _add_small(self, key: str, part: Part) -> None:
+        async with self._connection() as connection:
+            await connection.execute(ADD_SMALL, key, part.length, CHUNK, part.view)
+
+    async def _add(self, key: str, first: Part, parts: Parts) -> None:
+        lengths: list[int] = []
+
+        async def send(part: Part) -> None:
+            await run_to_end(self._add_chunk(key, part))
+            lengths.append(part.length)
+
+        await parts.send_all(first, send, _BUFFERED)
+        await run_to_end(self._complete(key, sum(lengths), len(lengths)))
+
+    async def _add_chunk(self, key: str, part: Part) -> None:
+        async with self._connection() as connection:
+            await connection.execute(ADD_CHUNK, key, part.number - 1, part.view)
+
+    async def _complete(self, key: str, size: int, chunks: int) -> None:
+        async with self._connection() as connection:
+            done = await connection.execute(COMPLETE, key, size, CHUNK, chunks)
+        if done != "INSERT 0 1":
+            raise StoreUnavailable(f"chunks of {key} were lost")
+
+    async def _discard(self, key: str) -> None:
+        with _errors():
+            async with asyncio.timeout(self._patience):
+                await self.delete([key])
+
+    @asynccontextmanager
+    async def open(
+        self, key: str, byte_range: ByteRange | None = None
+    ) -> AsyncIterator[ObjectReader]:
+        size, chunk_size, _ = await self._look_up(key)
+
+        async def fetch(window: ByteRange) -> Sequence[bytes]:
+            async with self._connection() as connection:
+                rows = await connection.fetch(READ, key, window.start, window.stop, chunk_size)
+            chunks = [row[0] for row in rows]
+            if sum(map(len, chunks)) != window.length:
+                raise ObjectNotFound(f"{key} was deleted meanwhile")
+            return chunks
+
+        async with aclosing(WindowReader(fetch, size, byte_range)) as reader:
+            yield reader
+
+    async def stat(self, key: str) -> ObjectInfo:
+        size, _, created_at = await self._look_up(key)
+        return ObjectInfo(key, size, created_at)
+
+    async def _look_up(self, key: str) -> tuple[int, int, int]:
+        async with self._connection() as connection:
+            row = await connection.fetchrow(STAT, key)
+        if row is None:
+            raise ObjectNotFound(key)
+        return row["size"], row["chunk_size"], row["created_at"]
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        if not keys:
+            return
+        async with self._connection() as connection:
+            await connection.execute(DELETE_OBJECTS, keys)
+        deleted = _DELETE_BATCH
+        while deleted == _DELETE_BATCH:
+            async with self._connection() as connection:
+                answer = await connection.execute(DELETE_CHUNKS, keys, _DELETE_BATCH)
+            deleted = int(answer.removeprefix("DELETE "))
+
+    async def list(self, prefix: str = "") -> AsyncIterator[ObjectInfo]:
+        start, last = prefix, None
+        while True:
+            async with self._connection() as connection:
+                rows = await connection.fetch(LIST, start, _LIST_PAGE)
+            for key, size, created_at in rows:
+                if not key.startswith(prefix):
+                    return
+                if key != last:
+                    yield ObjectInfo(key, size, created_at)
+            if len(rows) < _LIST_PAGE:
+                return
+            start = last = rows[-1]["key"]
+
+    async def ping(self) -> None:
+        with _errors():
+            async with (
+                asyncio.timeout(min(_PING_SECONDS, self._patience)),
+                self._connection() as connection,
+            ):
+                await connection.fetchval("SELECT 1")
+
+    async def aclose(self) -> None:
+        try:
+            async with asyncio.timeout(_RELEASE_SECONDS):
+                await self._pool.close()
+        except TimeoutError:
+            self._pool.terminate()
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Any]:
+        with _errors():
+            connection = await self._pool.acquire(timeout=self._patience)
+            try:
+                yield connection
+            finally:
+                await self._pool.release(connection, timeout=_RELEASE_SECONDS)
+
+
+async def _keep(_connection: Any) -> None:  # noqa: ANN401 (asyncpg has no types)
+    """Leave a connection as it is."""
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    """Turn what PostgreSQL and the way to it raise into errors of a store."""
+    try:
+        yield
+    except asyncpg.DiskFullError as error:
+        raise StoreFull("PostgreSQL's disk is full") from error
+    except asyncpg.PostgresError as error:
+        state = error.sqlstate or ""
+        if not state.startswith(_UNAVAILABLE_CLASSES) and state != _READ_ONLY:
+            raise
+        raise StoreUnavailable(f"PostgreSQL refuses service: {error}") from error
+    except (OSError, TimeoutError, asyncpg.InterfaceError) as error:
+        raise StoreUnavailable(f"PostgreSQL does not answer: {error!r}") from error

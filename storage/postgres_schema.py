@@ -15,7 +15,7 @@ CREATE TABLE holdall_store.objects (
     key text COLLATE "C" PRIMARY KEY,
     size bigint NOT NULL,
     chunk_size integer NOT NULL,
-    created_at bigint NOT NULL
+    created_at bigint NOT NULL DEFAULT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
 );
 CREATE TABLE holdall_store.chunks (
     key text COLLATE "C",
@@ -25,31 +25,29 @@ CREATE TABLE holdall_store.chunks (
 );
 """
 
-_NOW = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
-
 # The server writes its log in order. The commit that makes an object waits until the log is on
 # disk up to itself, and so with every chunk before it: these need not wait one by one.
 ADD_CHUNK = """
 INSERT INTO holdall_store.chunks (key, n, data)
-SELECT $1, $2, $3 FROM set_config('synchronous_commit', 'off', true)
+SELECT $1::text, $2::integer, $3::bytea FROM set_config('synchronous_commit', 'off', true)
 """
 
 # But a server that crashed meanwhile may have lost chunks that it had accepted; a sweep may have
 # taken them away, too. So they are counted.
-COMPLETE = f"""
-INSERT INTO holdall_store.objects (key, size, chunk_size, created_at)
-SELECT $1, $2, $3, {_NOW}
+COMPLETE = """
+INSERT INTO holdall_store.objects (key, size, chunk_size)
+SELECT $1::text, $2::bigint, $3::integer
 FROM (
     SELECT count(*) AS chunks, coalesce(sum(octet_length(data)), 0) AS bytes
     FROM holdall_store.chunks WHERE key = $1
 ) AS stored, set_config('synchronous_commit', 'on', true)
-WHERE stored.bytes = $2 AND stored.chunks = $4
+WHERE stored.bytes = $2 AND stored.chunks = $4::integer
 """
 
-ADD_SMALL = f"""
+ADD_SMALL = """
 WITH chunk AS (INSERT INTO holdall_store.chunks (key, n, data) VALUES ($1, 0, $4))
-INSERT INTO holdall_store.objects (key, size, chunk_size, created_at)
-SELECT $1, $2, $3, {_NOW} FROM set_config('synchronous_commit', 'on', true)
+INSERT INTO holdall_store.objects (key, size, chunk_size)
+SELECT $1::text, $2::bigint, $3::integer FROM set_config('synchronous_commit', 'on', true)
 """
 
 STAT = "SELECT size, chunk_size, created_at FROM holdall_store.objects WHERE key = $1"
@@ -58,11 +56,11 @@ STAT = "SELECT size, chunk_size, created_at FROM holdall_store.objects WHERE key
 READ = """
 SELECT substring(
     data
-    FROM (greatest($2 - n::bigint * $4, 0) + 1)::integer
-    FOR (least($3 - n::bigint * $4, $4) - greatest($2 - n::bigint * $4, 0))::integer
+    FROM (greatest($2::bigint - n::bigint * $4, 0) + 1)::integer
+    FOR (least($3::bigint - n::bigint * $4, $4) - greatest($2 - n::bigint * $4, 0))::integer
 )
 FROM holdall_store.chunks
-WHERE key = $1 AND n BETWEEN $2 / $4 AND ($3 - 1) / $4
+WHERE key = $1 AND n BETWEEN $2 / $4::bigint AND ($3 - 1) / $4
 ORDER BY n
 """
 

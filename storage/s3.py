@@ -15,7 +15,7 @@ from storage.completion import run_to_end
 from storage.errors import ObjectNotFound, StorageError, StoreUnavailable
 from storage.parts import MIB
 from storage.readahead import WindowReader, first_window, require_range
-from storage.s3_requests import Bucket, abort_upload, is_code, request_to, transfer_seconds
+from storage.s3_requests import Bucket, is_code
 from storage.s3_upload import Upload
 
 _PING_SECONDS = 5.0
@@ -37,7 +37,7 @@ class S3Store(ObjectStore):
     """Keeps each object under its own key in one bucket, which must exist.
 
     Bytes are checked by S3 with a CRC32 as they come in. A server that stops answering is given
-    up after 15 s and what a part's bytes need at 256 KiB/s, retries included.
+    up after ``patience`` seconds, retries included, and what a part takes at 256 KiB/s.
     """
 
     def __init__(self, bucket: Bucket, resources: AsyncExitStack) -> None:
@@ -54,6 +54,7 @@ class S3Store(ObjectStore):
         access_key: str,
         secret_key: str,
         endpoint_url: str | None = None,
+        patience: float = 15.0,
     ) -> Self:
         """Make the one client. It sends nothing yet: `ping` tells whether the bucket answers."""
         config = AioConfig(
@@ -81,7 +82,7 @@ class S3Store(ObjectStore):
                 config=config,
             )
         )
-        return cls(Bucket(client, bucket), resources)
+        return cls(Bucket(client, bucket, patience), resources)
 
     async def put(
         self, key: str, body: AsyncIterable[bytes | memoryview], *, size: int | None
@@ -130,7 +131,7 @@ class S3Store(ObjectStore):
         self, key: str, window: ByteRange, **conditions: str
     ) -> tuple[dict[str, Any], Sequence[bytes]]:
         last = window.stop - 1
-        async with request_to(key, transfer_seconds(window.length)):
+        async with self._bucket.request(key, carrying=window.length):
             response = await self._client.get_object(
                 **self._bucket.address(key), Range=f"bytes={window.start}-{last}", **conditions
             )
@@ -143,7 +144,7 @@ class S3Store(ObjectStore):
         return response, chunks
 
     async def stat(self, key: str) -> ObjectInfo:
-        async with request_to(key):
+        async with self._bucket.request(key):
             found = await self._client.head_object(**self._bucket.address(key))
         return ObjectInfo(key, found["ContentLength"], _microseconds(found["LastModified"]))
 
@@ -155,11 +156,11 @@ class S3Store(ObjectStore):
 
     async def _delete_objects(self, keys: Sequence[str]) -> None:
         if len(keys) == 1:
-            async with request_to(keys[0]):
+            async with self._bucket.request(keys[0]):
                 await self._client.delete_object(**self._bucket.address(keys[0]))
             return
         objects = {"Objects": [{"Key": key} for key in keys], "Quiet": True}
-        async with request_to(self._bucket.name):
+        async with self._bucket.request(self._bucket.name):
             answer = await self._client.delete_objects(Bucket=self._bucket.name, Delete=objects)
         failures = [one for one in answer.get("Errors", ()) if one.get("Code") != "NoSuchKey"]
         if failures:
@@ -177,7 +178,7 @@ class S3Store(ObjectStore):
         async for page in self._pages(pages):
             for upload in page.get("Uploads", ()):
                 if upload["Key"] in keys:
-                    await abort_upload(self._bucket, upload["Key"], upload["UploadId"])
+                    await self._bucket.abort_upload(upload["Key"], upload["UploadId"])
 
     async def list(self, prefix: str = "") -> AsyncIterator[ObjectInfo]:
         pages = self._client.get_paginator("list_objects_v2").paginate(
@@ -193,7 +194,7 @@ class S3Store(ObjectStore):
     async def _pages(self, pages: AsyncIterable[dict[str, Any]]) -> AsyncIterator[dict[str, Any]]:
         pages_left = aiter(pages)
         while True:
-            async with request_to(self._bucket.name):
+            async with self._bucket.request(self._bucket.name):
                 page = await anext(pages_left, None)
             if page is None:
                 return
@@ -201,7 +202,9 @@ class S3Store(ObjectStore):
 
     async def ping(self) -> None:
         try:
-            async with request_to(self._bucket.name, _PING_SECONDS):
+            async with self._bucket.request(
+                self._bucket.name, seconds=min(_PING_SECONDS, self._bucket.patience)
+            ):
                 await self._client.head_bucket(Bucket=self._bucket.name)
         except ObjectNotFound as error:
             raise StoreUnavailable(f"there is no bucket {self._bucket.name}") from error.__cause__

@@ -16,9 +16,6 @@ from botocore.exceptions import (
 
 from storage.errors import ObjectNotFound, StorageError, StoreFull, StoreUnavailable
 
-CALL_SECONDS = 15.0
-"""Limit of a request without a body, retries included."""
-
 _SLOWEST = 256 * 1024  # bytes a second that a transfer must reach
 
 _UNREACHABLE = (
@@ -37,34 +34,41 @@ _FULL_WORDS = ("no free volumes", "no writable volumes", "no space left")
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """The client and the name of the bucket that it is used for."""
+    """A client with the bucket that it is used for, and its patience: seconds for one request."""
 
     client: Any
     name: str
+    patience: float
 
     def address(self, key: str) -> dict[str, str]:
         """Return the parameters of a request that name an object."""
         return {"Bucket": self.name, "Key": key}
 
+    @asynccontextmanager
+    async def request(
+        self, what: str, *, carrying: int = 0, seconds: float | None = None
+    ) -> AsyncIterator[None]:
+        """Limit the time of what happens within and turn its errors into those of a store.
 
-def transfer_seconds(size: int) -> float:
-    """Return the limit in seconds of a request that carries ``size`` bytes."""
-    return CALL_SECONDS + size / _SLOWEST
+        ``what`` names the object or bucket in the errors' messages. The limit is ``seconds``, or
+        else the bucket's patience and what ``carrying`` so many bytes may take.
+        """
+        try:
+            async with asyncio.timeout(seconds or self.patience + carrying / _SLOWEST):
+                yield
+        except ClientError as error:
+            raise _translated(error, what) from error
+        except _UNREACHABLE as error:
+            raise StoreUnavailable(f"S3 does not answer for {what}: {error!r}") from error
 
-
-@asynccontextmanager
-async def request_to(what: str, seconds: float = CALL_SECONDS) -> AsyncIterator[None]:
-    """Limit the time of what happens within and turn its errors into those of a store.
-
-    ``what`` names the object or bucket in the errors' messages.
-    """
-    try:
-        async with asyncio.timeout(seconds):
-            yield
-    except ClientError as error:
-        raise _translated(error, what) from error
-    except _UNREACHABLE as error:
-        raise StoreUnavailable(f"S3 does not answer for {what}: {error!r}") from error
+    async def abort_upload(self, key: str, upload_id: str) -> None:
+        """Abort an upload and so remove its parts; one that is gone is fine."""
+        try:
+            async with self.request(key):
+                await self.client.abort_multipart_upload(**self.address(key), UploadId=upload_id)
+        except StorageError as error:
+            if not is_code(error, "NoSuchUpload", "404"):
+                raise
 
 
 def is_code(error: BaseException | None, *codes: str) -> bool:
@@ -72,16 +76,6 @@ def is_code(error: BaseException | None, *codes: str) -> bool:
     if isinstance(error, StorageError):
         error = error.__cause__
     return isinstance(error, ClientError) and error.response["Error"].get("Code") in codes
-
-
-async def abort_upload(bucket: Bucket, key: str, upload_id: str) -> None:
-    """Abort an upload and so remove its parts; one that is gone is fine."""
-    try:
-        async with request_to(key):
-            await bucket.client.abort_multipart_upload(**bucket.address(key), UploadId=upload_id)
-    except StorageError as error:
-        if not is_code(error, "NoSuchUpload", "404"):
-            raise
 
 
 def _translated(error: ClientError, what: str) -> StorageError:
@@ -93,7 +87,7 @@ def _translated(error: ClientError, what: str) -> StorageError:
     if (
         code in _FULL_CODES
         or status == _FULL_STATUS
-        or any(word in message for word in _FULL_WORDS)
+        or any(word in message.lower() for word in _FULL_WORDS)
     ):
         return StoreFull(f"S3 has no room for {what}: {code}: {message}")
     return StoreUnavailable(f"S3 refuses service for {what}: {code}: {message}")

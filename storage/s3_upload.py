@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from storage.completion import run_to_end
 from storage.parts import MIB, Part, Parts
-from storage.s3_requests import Bucket, abort_upload, request_to, transfer_seconds
+from storage.s3_requests import Bucket
 
 _SMALLEST_PART = 8 * MIB
 _BUFFERED = 40 * MIB
@@ -61,13 +61,13 @@ class Upload:
     async def discard(self) -> None:
         """Remove what was sent. Nothing of this upload is under way any more."""
         if self._upload_id is not None:
-            await abort_upload(self._bucket, self._key, self._upload_id)
+            await self._bucket.abort_upload(self._key, self._upload_id)
         if self._may_exist:
-            async with request_to(self._key):
+            async with self._bucket.request(self._key):
                 await self._client.delete_object(**self._address)
 
     async def _put_object(self, part: Part, checksum: str) -> None:
-        async with request_to(self._key, transfer_seconds(part.length)):
+        async with self._bucket.request(self._key, carrying=part.length):
             await self._client.put_object(
                 **self._address,
                 Body=_body(part),
@@ -76,7 +76,7 @@ class Upload:
             )
 
     async def _create(self) -> None:
-        async with request_to(self._key):
+        async with self._bucket.request(self._key):
             answer = await self._client.create_multipart_upload(
                 **self._address, ChecksumAlgorithm="CRC32"
             )
@@ -84,7 +84,7 @@ class Upload:
 
     async def _send(self, part: Part) -> None:
         checksum = await asyncio.to_thread(_crc32, part)
-        async with request_to(self._key, transfer_seconds(part.length)):
+        async with self._bucket.request(self._key, carrying=part.length):
             answer = await self._client.upload_part(
                 **self._address,
                 UploadId=self._upload_id,
@@ -99,7 +99,7 @@ class Upload:
 
     async def _complete(self) -> None:
         parts = sorted(self._sent, key=lambda part: part["PartNumber"])
-        async with request_to(self._key, _COMPLETE_SECONDS):
+        async with self._bucket.request(self._key, seconds=_COMPLETE_SECONDS):
             await self._client.complete_multipart_upload(
                 **self._address, UploadId=self._upload_id, MultipartUpload={"Parts": parts}
             )

@@ -60,13 +60,19 @@ class FaultyStore(ObjectStore):
     ) -> None:
         """Let the next ``times`` calls raise ``error`` (`StoreUnavailable` unless given)."""
         error = error or StoreUnavailable("told to fail")
-        self._faults[verb].extend(Fault(moment, error) for _ in range(times))
+        for _ in range(times):
+            self._add(verb, Fault(moment, error))
 
     def stall(self, verb: Verb, *, moment: Moment = "before") -> Fault:
         """Let the next call stand still until the fault's ``go`` is set."""
         fault = Fault(moment)
-        self._faults[verb].append(fault)
+        self._add(verb, fault)
         return fault
+
+    def _add(self, verb: Verb, fault: Fault) -> None:
+        if fault.moment == "midway" and verb in ("stat", "ping"):
+            raise ValueError(f"{verb} has no midway")
+        self._faults[verb].append(fault)
 
     def heal(self) -> None:
         """Forget the faults that have not struck yet."""

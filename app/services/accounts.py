@@ -1,6 +1,7 @@
 """Accounts: signing up, what one knows of itself, changing and deleting it."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,10 +11,10 @@ from uuid_utils import uuid7
 
 from app import clock
 from app.database import Database, insert_if_absent
-from app.errors import Conflict, Forbidden
+from app.errors import Conflict, FieldError, Forbidden, InvalidRequest
 from app.models import accounts, tiers
 from app.rate_limits import LOGIN_BY_NAME, RateLimits
-from app.security.passwords import Passwords
+from app.security.passwords import MAX_LENGTH, MIN_LENGTH, Passwords
 from app.services.credentials import end_everything
 from app.services.identity import SERVICE_ACCOUNT, Access, Identity
 from app.services.quota import lock_account
@@ -141,7 +142,12 @@ async def sign_up(
     tier: str,
     is_admin: bool = False,
 ) -> Account:
-    """Make an account with a password; raises `Conflict` when its name or address is taken."""
+    """Make an account with a password.
+
+    Raises `InvalidRequest` for what doesn't pass as name, address or password, and `Conflict` when
+    the name or the address is taken.
+    """
+    _refuse_bad(username, email, password)
     new = NewAccount(
         uuid=str(uuid7()),
         username=username,
@@ -152,6 +158,20 @@ async def sign_up(
         created_at=clock.now(),
     )
     return await database.write(create, new)
+
+
+def _refuse_bad(username: str, email: str | None, password: str) -> None:
+    errors: list[FieldError] = []
+    if USERNAME_FORM.fullmatch(username) is None:
+        message = "A user name has 3 to 64 letters, digits, dots, dashes or underscores"
+        errors.append({"loc": ["body", "username"], "msg": message})
+    if email is not None and (len(email) > EMAIL_MAX or EMAIL_FORM.fullmatch(email) is None):
+        errors.append({"loc": ["body", "email"], "msg": "This is not an email address"})
+    if "\0" in password or not MIN_LENGTH <= len(password) <= MAX_LENGTH:
+        message = f"A password has {MIN_LENGTH} to {MAX_LENGTH} characters"
+        errors.append({"loc": ["body", "password"], "msg": message})
+    if errors:
+        raise InvalidRequest(". ".join(error["msg"] for error in errors), errors=errors)
 
 
 def profile(connection: Connection, identity: Identity) -> Account:
@@ -187,7 +207,7 @@ def _hold_password(connection: Connection, identity: Identity, verified: str) ->
 
 
 def change(
-    connection: Connection, identity: Identity, verified: str, changes: dict[str, str | None]
+    connection: Connection, identity: Identity, verified: str, changes: Mapping[str, str | None]
 ) -> Account:
     """Set ``email`` or ``password_hash``; a new password ends every session and key."""
     _hold_password(connection, identity, verified)
@@ -237,7 +257,7 @@ def refuse_service(connection: Connection, account_id: int) -> None:
         raise Forbidden("The built-in service account can't be changed or deleted")
 
 
-def _update(connection: Connection, account_id: int, changes: dict[str, Any]) -> None:
+def _update(connection: Connection, account_id: int, changes: Mapping[str, Any]) -> None:
     try:
         connection.execute(update(accounts).where(accounts.c.id == account_id).values(changes))
     except IntegrityError:  # of what can be changed, only the address is unique

@@ -1,5 +1,6 @@
 """Administration of accounts: finding them, and what only administrators may change."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Connection, or_, select, update
@@ -52,7 +53,7 @@ def get(connection: Connection, _: Identity, uuid: str) -> Account:
 
 
 def change(
-    connection: Connection, identity: Identity, uuid: str, changes: dict[str, Any]
+    connection: Connection, identity: Identity, uuid: str, changes: Mapping[str, Any]
 ) -> Account:
     """Set ``tier`` (a name), ``is_active`` or ``is_admin``; deactivation ends everything."""
     account_id = _id_of(connection, uuid)

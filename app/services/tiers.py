@@ -1,6 +1,6 @@
 """Tiers: what an account may keep, and what its pictures and links may do."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -55,7 +55,7 @@ def new_tier(**facts: Any) -> TierRecord:  # noqa: ANN401 - the fields of the re
     return TierRecord(uuid=str(uuid7()), created_at=clock.now(), **facts)
 
 
-def columns_of(facts: dict[str, Any]) -> dict[str, Any]:
+def columns_of(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Turn some of a tier's facts into columns."""
     columns = dict(facts)
     if "name" in facts:
@@ -103,7 +103,7 @@ def change(
     connection: Connection,
     identity: Identity,
     uuid: str,
-    facts: dict[str, Any],
+    facts: Mapping[str, Any],
     default_tier: str,
 ) -> TierRecord:
     """Set some of a tier's facts; raises `Conflict` when its name is taken, or must stay."""

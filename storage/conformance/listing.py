@@ -42,6 +42,9 @@ class Lists(StoreHooks):
     async def test_many_and_by_prefix(self, store: ObjectStore) -> None:
         kinds = ("blobs", "dumps", "blobsx")
         keys = [new_key(kinds[number % 3]) for number in range(self.many)]
+        one = keys[0]
+        keys += [one[:-1] + ("1" if one.endswith("0") else "0")]
+        keys += [f"{one[:12]}{'1' if one[12] == '0' else '0'}{one[13:]}"]  # of the same folder
         gate = asyncio.Semaphore(32)
 
         async def put(key: str) -> None:
@@ -51,15 +54,8 @@ class Lists(StoreHooks):
         await asyncio.gather(*(put(key) for key in keys))
         found = await listed(store)
         assert {key: info.size for key, info in found.items()} == {key: len(key) for key in keys}
-        one = keys[0]
-        prefixes = [
-            "blobs",
-            "blobs/",
-            "dumps/",
-            "b",
-            one,
-            *(one[: len("blobs/") + n] for n in (1, 2, 3, 4, 5, 9)),
-        ]
+        cuts = (1, 5, 6, 7, 8, 9, 10, 11, 12, 13, 40, len(one))
+        prefixes = ["dumps", "dumps/", "blobsx/", *(one[:cut] for cut in cuts)]
         for prefix in prefixes:
             wanted = {key for key in keys if key.startswith(prefix)}
             assert wanted

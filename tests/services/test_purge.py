@@ -176,7 +176,7 @@ async def test_what_fails_to_expire_does_not_keep_others_from_it(database: Datab
 
     service = (await database.read(identify, ServiceToken(), 0)).account_id
     await database.write(add_credentials, service, NOW)
-    broken = expiry.Expiring(fail, lambda connection: None)
+    broken = expiry.Expiring(fail, lambda _: None)
     task = expiry.Expiry(database, [broken, *expiry.KINDS])
 
     with pytest.raises(ExceptionGroup):

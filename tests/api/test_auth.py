@@ -1,0 +1,225 @@
+"""Tokens and sessions over HTTP: they begin, go on, and end everywhere at once."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from app.rate_limits import LOGIN_BY_ADDRESS, LOGIN_BY_NAME
+from tests.api.conftest import PASSWORD, MakeSettings, Service, running
+
+pytestmark = pytest.mark.anyio
+
+
+async def log_in(service: Service, username: str = "ada", **more: str) -> dict[str, Any]:
+    form = {"username": username, "password": PASSWORD, **more}
+    answer = await service.client.post("/v1/auth/token", data=form)
+    assert answer.status_code == 200, answer.text
+    tokens: dict[str, Any] = answer.json()
+    return tokens
+
+
+def bearer(tokens: dict[str, Any]) -> dict[str, str]:
+    return {"Authorization": f"Bearer {tokens['access_token']}"}
+
+
+async def status(service: Service, tokens: dict[str, Any]) -> int:
+    answer = await service.client.get("/v1/accounts/me", headers=bearer(tokens))
+    return answer.status_code
+
+
+async def refresh(service: Service, tokens: dict[str, Any]) -> httpx.Response:
+    body = {"refresh_token": tokens["refresh_token"]}
+    return await service.client.post("/v1/auth/refresh", json=body)
+
+
+async def test_a_login_answers_a_pair(service: Service) -> None:
+    await service.sign_up("ada")
+    form = {"grant_type": "password", "username": "ADA", "password": PASSWORD, "scope": ""}
+    answer = await service.client.post("/v1/auth/token", data=form)
+    assert answer.headers["cache-control"] == "no-store"
+    tokens = answer.json()
+    assert (tokens["token_type"], tokens["expires_in"]) == ("bearer", 20 * 60)
+    assert set(tokens) == {"access_token", "refresh_token", "token_type", "expires_in"}
+    assert await status(service, tokens) == 200
+
+
+@pytest.mark.parametrize(("username", "password"), [("ada", "wrong"), ("nobody", PASSWORD)])
+async def test_wrong_credentials_all_look_the_same(
+    service: Service, username: str, password: str
+) -> None:
+    await service.sign_up("ada")
+    form = {"username": username, "password": password}
+    answer = await service.client.post("/v1/auth/token", data=form)
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+    assert answer.json()["detail"] == "Invalid credentials"
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "errors"),
+    [
+        (b"username=ada", "application/x-www-form-urlencoded", [["body", "password"]]),
+        (b"", "application/x-www-form-urlencoded; charset=utf-8", [["body", "username"], None]),
+        (b"grant_type=x&username=ada&password=x", "application/x-www-form-urlencoded", [None]),
+        (b"a=1&" * 200, "application/x-www-form-urlencoded", []),
+        (b'{"username": "ada", "password": "x"}', "application/json", []),
+        (b"username=ada&password=x", "", []),
+    ],
+)
+async def test_a_bad_form_is_refused(
+    service: Service, body: bytes, content_type: str, errors: list[list[str] | None]
+) -> None:
+    answer = await service.client.post(
+        "/v1/auth/token", content=body, headers={"Content-Type": content_type}
+    )
+    assert answer.status_code == 422, answer.text
+    found = [error["loc"] for error in answer.json().get("errors", [])]
+    assert len(found) == len(errors)
+    assert all(want in (None, loc) for want, loc in zip(errors, found, strict=True))
+
+
+async def test_a_large_form_is_refused(service: Service) -> None:
+    answer = await service.client.post("/v1/auth/token", data={"username": "x" * 70_000})
+    assert answer.status_code == 413
+
+
+async def test_a_refresh_answers_a_new_pair_and_the_old_one_the_same_again(
+    service: Service,
+) -> None:
+    await service.sign_up("ada")
+    first = await log_in(service)
+    answer = await refresh(service, first)
+    assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
+    second = answer.json()
+    assert set(second) == set(first)
+    assert second["refresh_token"] != first["refresh_token"]
+    assert await status(service, second) == await status(service, first) == 200
+    again = (await refresh(service, first)).json()
+    assert again["refresh_token"] == second["refresh_token"]
+
+
+async def test_a_token_from_long_ago_ends_the_session(service: Service) -> None:
+    await service.sign_up("ada")
+    first = await log_in(service)
+    second = (await refresh(service, first)).json()
+    third = (await refresh(service, second)).json()
+    stolen = await refresh(service, first)
+    assert stolen.status_code == 401
+    assert stolen.headers["www-authenticate"] == 'Bearer error="invalid_token"'
+    assert (await refresh(service, third)).status_code == 401
+    assert await status(service, third) == 401
+
+
+@pytest.mark.parametrize("token", ["", "x", "hr_x.1.y", "hr_" + "0" * 36 + ".1." + "A" * 43])
+async def test_an_invalid_refresh_token_is_refused(service: Service, token: str) -> None:
+    assert (await refresh(service, {"refresh_token": token})).status_code == 401
+
+
+async def test_one_kind_of_token_is_no_good_as_the_other(service: Service) -> None:
+    await service.sign_up("ada")
+    tokens = await log_in(service)
+    swapped = {
+        "access_token": tokens["refresh_token"],
+        "refresh_token": tokens["access_token"],
+    }
+    assert await status(service, swapped) == 401
+    assert (await refresh(service, swapped)).status_code == 401
+
+
+async def test_revoking_ends_one_session_at_once(service: Service) -> None:
+    await service.sign_up("ada")
+    one, other = await log_in(service), await log_in(service)
+    answer = await service.client.post("/v1/auth/revoke", headers=bearer(one))
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert await status(service, one) == 401
+    assert (await refresh(service, one)).status_code == 401
+    assert await status(service, other) == 200
+
+
+async def test_the_service_token_has_no_session_to_end(service: Service) -> None:
+    answer = await service.client.post("/v1/auth/revoke", headers=service.service_token)
+    assert answer.status_code == 403
+
+
+async def test_revocation_holds_in_other_processes(make_settings: MakeSettings) -> None:
+    settings = make_settings()
+    async with running(settings) as here, running(settings) as there:
+        await here.sign_up("ada")
+        tokens = await log_in(here)
+        assert await status(there, tokens) == 200
+        await here.client.post("/v1/auth/revoke", headers=bearer(tokens))
+        assert await status(there, tokens) == 401
+
+
+async def test_sessions_are_listed_and_ended_together(service: Service) -> None:
+    await service.sign_up("ada")
+    await service.sign_up("bob")
+    await service.client.delete(
+        "/v1/accounts/me/sessions", headers=bearer(await log_in(service, "ada"))
+    )
+    bobs = await log_in(service, "bob")
+    service.client.headers["User-Agent"] = "a phone"
+    one = await log_in(service)
+    service.client.headers["User-Agent"] = "y" * 5000
+    other = await log_in(service)
+    key = await service.client.post(
+        "/v1/accounts/me/keys", json={"name": "k", "scopes": ["blobs:read"]}, headers=bearer(one)
+    )
+
+    answer = await service.client.get("/v1/accounts/me/sessions", headers=bearer(one))
+    listed = answer.json()
+    assert listed["next_cursor"] is None
+    assert [session["current"] for session in listed["items"]] == [False, True]
+    assert [session["user_agent"][:7] for session in listed["items"]] == ["yyyyyyy", "a phone"]
+    assert all(s["created_at"] < s["expires_at"] for s in listed["items"])
+    page = await service.client.get(
+        "/v1/accounts/me/sessions", params={"limit": 1}, headers=bearer(one)
+    )
+    rest = await service.client.get(
+        "/v1/accounts/me/sessions",
+        params={"limit": 1, "cursor": page.json()["next_cursor"]},
+        headers=bearer(one),
+    )
+    assert page.json()["items"] + rest.json()["items"] == listed["items"]
+
+    ended = await service.client.delete("/v1/accounts/me/sessions", headers=bearer(one))
+    assert ended.status_code == 204
+    assert await status(service, one) == await status(service, other) == 401
+    by_key = {"Authorization": f"Bearer {key.json()['key']}"}
+    assert (await service.client.get("/v1/blobs", headers=by_key)).status_code == 401
+    assert await status(service, bobs) == 200
+
+
+async def test_failures_are_limited_by_name_and_right_ones_are_not_counted(
+    make_settings: MakeSettings,
+) -> None:
+    async with running(make_settings(rate_limits="on")) as service:
+        await service.sign_up("limited")
+        for _ in range(LOGIN_BY_NAME.limit):
+            await log_in(service, "limited")
+            wrong = {"username": "Limited", "password": "wrong"}
+            answer = await service.client.post("/v1/auth/token", data=wrong)
+            assert answer.status_code == 401
+        form = {"username": "limited", "password": PASSWORD}
+        refused = await service.client.post("/v1/auth/token", data=form)
+        assert refused.status_code == 429
+        assert 1 <= int(refused.headers["retry-after"]) <= LOGIN_BY_NAME.seconds
+        await service.sign_up("free")
+        if service.runtime.redis is not None:
+            await service.runtime.redis.flushdb()
+
+
+async def test_failures_are_limited_by_address(make_settings: MakeSettings) -> None:
+    async with running(make_settings(rate_limits="on")) as service:
+        for _ in range(LOGIN_BY_ADDRESS.limit - 1):
+            await service.runtime.rate_limits.count(LOGIN_BY_ADDRESS, "127.0.0.1")
+        answers = [
+            await service.client.post(
+                "/v1/auth/token", data={"username": f"nobody{n}", "password": "x"}
+            )
+            for n in range(2)
+        ]
+        assert [answer.status_code for answer in answers] == [401, 429]
+        if service.runtime.redis is not None:
+            await service.runtime.redis.flushdb()

@@ -1,0 +1,82 @@
+"""A TCP proxy that loses connections and bytes on request, for tests of what a network does."""
+
+import asyncio
+import contextlib
+import socket
+import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+_RESET = struct.pack("ii", 1, 0)  # to linger for no time: close with RST
+
+
+class Proxy:
+    """Passes bytes on to a server of this host; made by `proxy_to`."""
+
+    def __init__(self, port: int) -> None:
+        self.port = 0
+        """Where the proxy itself listens."""
+        self.passed = 0
+        """Bytes that went through, in both directions."""
+        self._server_port = port
+        self._flows = asyncio.Event()
+        self._flows.set()
+        self._writers: set[asyncio.StreamWriter] = set()
+
+    def freeze(self) -> None:
+        """Be a black hole: connections are accepted, nothing is passed on any more."""
+        self._flows.clear()
+
+    def thaw(self) -> None:
+        """Pass on what was held back and all that follows."""
+        self._flows.set()
+
+    def reset(self) -> None:
+        """Reset every connection there is; new ones work."""
+        for writer in self._writers:
+            raw: socket.socket = writer.get_extra_info("socket")
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            writer.transport.abort()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve one connection."""
+        self._writers.add(writer)
+        try:
+            there = await asyncio.open_connection("127.0.0.1", self._server_port)
+            self._writers.add(there[1])
+            await asyncio.gather(self._pump(reader, there[1]), self._pump(there[0], writer))
+            self._writers.discard(there[1])
+        except OSError:
+            writer.transport.abort()
+        finally:
+            self._writers.discard(writer)
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(1 << 16):
+                await self._flows.wait()
+                writer.write(data)
+                self.passed += len(data)
+                await writer.drain()
+        writer.close()
+
+
+@asynccontextmanager
+async def proxy_to(port: int) -> AsyncIterator[Proxy]:
+    """Run a proxy in front of a server that listens on ``port`` of 127.0.0.1."""
+    proxy = Proxy(port)
+    tasks: set[asyncio.Task[None]] = set()
+
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tasks.add(asyncio.ensure_future(proxy.serve(reader, writer)))
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    proxy.port = server.sockets[0].getsockname()[1]
+    try:
+        yield proxy
+    finally:
+        server.close()
+        proxy.reset()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -51,8 +51,8 @@ def create_app(settings: Settings) -> Edge:
     )
     problems.install(api)
     openapi.install(api)
-    for module in (accounts, auth, sessions, api_keys, tiers, blobs, service, docs, home):
-        api.include_router(module.router)
+    for module in (blobs, accounts, auth, sessions, api_keys, tiers, service, docs, home):
+        api.router.routes.extend(module.router.routes)
     if settings.cors_origins:
         api.add_middleware(
             CORSMiddleware,

@@ -150,13 +150,19 @@ class SqliteDatabase(Database):
 
 def _commit(connection: Connection, group: list[_Job]) -> None:
     """Run a group in one transaction, each job in its savepoint; each alone when that is lost."""
+    raw = _raw(connection)
     try:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        raw.execute("BEGIN IMMEDIATE")
         for job in group:
-            _attempt_in_savepoint(connection, job)
-        connection.exec_driver_sql("COMMIT")
-    except DBAPIError as error:
-        _roll_back(connection)
+            raw.execute("SAVEPOINT job")
+            job.attempt(connection)
+            # a full disk ends the whole transaction: then both of these fail, and with them all
+            if job.error is not None:
+                raw.execute("ROLLBACK TO job")
+            raw.execute("RELEASE job")
+        raw.execute("COMMIT")
+    except sqlite3.Error as error:
+        _roll_back(raw)
         if len(group) > 1:
             for job in group:
                 _commit(connection, [job])
@@ -164,31 +170,28 @@ def _commit(connection: Connection, group: list[_Job]) -> None:
             group[0].error = error
 
 
-def _attempt_in_savepoint(connection: Connection, job: _Job) -> None:
-    connection.exec_driver_sql("SAVEPOINT job")
-    job.attempt(connection)
-    # a full disk ends the whole transaction: both statements then fail, and with them the group
-    if job.error is not None:
-        connection.exec_driver_sql("ROLLBACK TO job")
-    connection.exec_driver_sql("RELEASE job")
-
-
 def _read(connection: Connection, job: _Job) -> None:
     """Run a job on one snapshot of the database."""
+    raw = _raw(connection)
     try:
-        connection.exec_driver_sql("BEGIN")
+        raw.execute("BEGIN")
         job.attempt(connection)
-    except DBAPIError as error:
+    except sqlite3.Error as error:
         job.error = error
     finally:
-        _roll_back(connection)
+        _roll_back(raw)
 
 
-def _roll_back(connection: Connection) -> None:
+def _raw(connection: Connection) -> sqlite3.Connection:
     raw = connection.connection.dbapi_connection
-    if raw is not None and raw.in_transaction:
-        with suppress(DBAPIError):  # nothing was acknowledged; the error that led here is reported
-            connection.exec_driver_sql("ROLLBACK")
+    assert isinstance(raw, sqlite3.Connection)
+    return raw
+
+
+def _roll_back(raw: sqlite3.Connection) -> None:
+    if raw.in_transaction:
+        with suppress(sqlite3.Error):  # nothing was acknowledged; the first error is reported
+            raw.execute("ROLLBACK")
 
 
 def _answer(group: list[_Job]) -> None:
@@ -201,7 +204,7 @@ def _answer(group: list[_Job]) -> None:
 
 
 def _translated(error: BaseException) -> BaseException:
-    original = getattr(error, "orig", None)
+    original = error.orig if isinstance(error, DBAPIError) else error
     if not isinstance(original, sqlite3.Error):
         return error
     code = getattr(original, "sqlite_errorcode", 0) & 0xFF  # the primary code of an extended one

@@ -82,7 +82,7 @@ _delete = Statement(delete(blobs).where(blobs.c.id == bindparam("blob_id")))
 
 def find(connection: Connection, identity: Identity, name: str) -> Blob:
     """Return a blob, ready to be read; raises `NotFound`."""
-    row = _find(connection, account_id=identity.account_id, name=name).fetchone()
+    row = _find(connection, account_id=identity.account_id, name=name).first()
     if row is None:
         raise NotFound("Blob not found")
     return _blob(row)
@@ -90,14 +90,14 @@ def find(connection: Connection, identity: Identity, name: str) -> Blob:
 
 def admit_new(connection: Connection, identity: Identity, name: str) -> int:
     """Say that a blob which must be new may be sent; raises `Conflict` when it is there."""
-    if _current(connection, account_id=identity.account_id, name=name).fetchone() is not None:
+    if _current(connection, account_id=identity.account_id, name=name).first() is not None:
         raise _taken(name)
     return 1
 
 
 def admit(connection: Connection, identity: Identity, name: str, conditions: Preconditions) -> int:
     """Say whether a blob may be sent, and how many slots it will take."""
-    current = _current(connection, account_id=identity.account_id, name=name).fetchone()
+    current = _current(connection, account_id=identity.account_id, name=name).first()
     conditions.check(_tag(current))
     return 1 if current is None else 0
 
@@ -126,7 +126,7 @@ def put(
 ) -> tuple[Blob, bool]:
     """Create a blob, or replace its bytes in one step; returns it and whether it is new."""
     quota.lock_account(connection, identity.account_id)
-    current = _current(connection, account_id=identity.account_id, name=name).fetchone()
+    current = _current(connection, account_id=identity.account_id, name=name).first()
     conditions.check(_tag(current))
     slots = 1 if current is None else 0
     object_id = objects.settle(connection, identity, received, kind=KIND, slots=slots, now=now)
@@ -152,7 +152,7 @@ def remove(
 ) -> None:
     """Delete a blob; its bytes are due at once. Raises `NotFound`."""
     quota.lock_account(connection, identity.account_id)
-    current = _current(connection, account_id=identity.account_id, name=name).fetchone()
+    current = _current(connection, account_id=identity.account_id, name=name).first()
     if current is None:
         raise NotFound("Blob not found")
     conditions.check(_tag(current))
@@ -168,7 +168,7 @@ def page(connection: Connection, identity: Identity, limit: int, cursor: str | N
         account_id=identity.account_id,
         before=2**62 if before is None else before,
         limit=limit + 1,
-    ).fetchall()
+    ).rows
     return page_of("blobs", rows, limit, _blob, lambda row: int(row.id))
 
 
@@ -184,7 +184,7 @@ def page_by_prefix(
         after="" if after is None else after,
         stop=_after_prefix(prefix),
         limit=limit + 1,
-    ).fetchall()
+    ).rows
     return page_of("blobs by id", rows, limit, _blob, lambda row: str(row.name))
 
 
@@ -215,11 +215,11 @@ def _insert(
         created_at=now,
         modified_at=now,
     )
-    if inserted.fetchone() is None:
+    if inserted.first() is None:
         raise _taken(name)
 
 
-def _tag(current: Row[Any] | None) -> str | None:
+def _tag(current: Any) -> str | None:  # noqa: ANN401 - a row of `_current`
     return None if current is None else bytes(current.sha256).hex()
 
 

@@ -143,11 +143,11 @@ def identify(connection: Connection, credential: Credential, now: int) -> Identi
     """Return who the credential stands for now; raises `Unauthorized` when that is nobody."""
     match credential:
         case AccessToken(session=session):
-            row = _by_session(connection, session=session, now=now).fetchone()
+            row = _by_session(connection, session=session, now=now).first()
         case ApiKey(hash=digest):
-            row = _by_key(connection, hash=digest, now=now).fetchone()
+            row = _by_key(connection, hash=digest, now=now).first()
         case ServiceToken():
-            row = _by_name(connection, username_key=SERVICE_ACCOUNT).fetchone()
+            row = _by_name(connection, username_key=SERVICE_ACCOUNT).first()
     if row is None:
         raise Unauthorized("The credentials are not valid any more", error="invalid_token")
     return _identity(row)

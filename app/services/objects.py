@@ -244,7 +244,7 @@ def _complete_reservation(
     now: int,
 ) -> None:
     lock_account(connection, identity.account_id)
-    row = _select_object(connection, object_id=reservation.object_id).fetchone()
+    row = _select_object(connection, object_id=reservation.object_id).first()
     if row is None or row.state != "pending" or row.lease_until <= now:
         raise LeaseLost
     charge(connection, identity, received.size - row.charged_bytes, slots - row.charged_slots)
@@ -272,7 +272,7 @@ def remove(connection: Connection, object_id: int, *, due_at: int) -> None:
 
     An object that isn't there is fine: somebody else has removed it.
     """
-    row = _select_object(connection, object_id=object_id).fetchone()
+    row = _select_object(connection, object_id=object_id).first()
     if row is None:
         return
     give_back(connection, row.account_id, row.charged_bytes, row.charged_slots)
@@ -291,7 +291,7 @@ def bury(connection: Connection, key: str, *, due_at: int) -> None:
 def give_up(connection: Connection, reservation: Reservation, now: int) -> None:
     """Take back a reservation whose upload has failed, unless it has become ready after all."""
     lock_account(connection, reservation.owner.account_id)
-    row = _select_object(connection, object_id=reservation.object_id).fetchone()
+    row = _select_object(connection, object_id=reservation.object_id).first()
     if row is None:  # a sweep was faster, and perhaps too early: the put may have come after it
         bury(connection, reservation.key, due_at=now)
     elif row.state == "pending":
@@ -300,7 +300,7 @@ def give_up(connection: Connection, reservation: Reservation, now: int) -> None:
 
 def exists(connection: Connection, object_id: int) -> bool:
     """Tell whether an object has not been removed since its row was read."""
-    return _exists(connection, object_id=object_id).fetchone() is not None
+    return _exists(connection, object_id=object_id).first() is not None
 
 
 def renew(connection: Connection, object_ids: list[int], now: int) -> None:

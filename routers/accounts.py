@@ -34,7 +34,7 @@ AdminAccess = Annotated[Access, Depends(Requires("admin"))]
     "",
     status_code=201,
     operation_id="accounts_create",
-    responses=problems(401, 403, 409, 422, 429),
+    responses=problems(401, 403, 409, 413, 422, 429, 503, 507),
 )
 async def create(body: AccountCreate, request: Request, runtime: RuntimeDep) -> Account:
     """Sign up. Where registration is closed, only an administrator's token permits it."""
@@ -61,13 +61,17 @@ async def _permit_sign_up(request: Request, runtime: Runtime) -> None:
     await access.read(accounts.profile)
 
 
-@router.get("/me", operation_id="accounts_read_me", responses=problems(401, 403))
+@router.get("/me", operation_id="accounts_read_me", responses=problems(401, 403, 503))
 async def read_me(access: OwnAccess) -> Account:
     """Return the caller's account and what it uses."""
     return Account.of(await access.read(accounts.profile))
 
 
-@router.patch("/me", operation_id="accounts_update_me", responses=problems(401, 403, 409, 422, 429))
+@router.patch(
+    "/me",
+    operation_id="accounts_update_me",
+    responses=problems(401, 403, 409, 413, 422, 429, 503, 507),
+)
 async def update_me(body: AccountChange, access: OwnAccess, runtime: RuntimeDep) -> Account:
     """Change email address or password. A new password ends every session and API key."""
     verified = await accounts.verify_password(
@@ -85,7 +89,7 @@ async def update_me(body: AccountChange, access: OwnAccess, runtime: RuntimeDep)
     "/me/delete",
     status_code=204,
     operation_id="accounts_delete_me",
-    responses=problems(401, 403, 409, 422, 429),
+    responses=problems(401, 403, 409, 413, 422, 429, 503, 507),
 )
 async def delete_me(body: AccountDeletion, access: OwnAccess, runtime: RuntimeDep) -> None:
     """Delete the caller's account and all it has: hidden at once, and then taken away."""
@@ -96,7 +100,7 @@ async def delete_me(body: AccountDeletion, access: OwnAccess, runtime: RuntimeDe
     runtime.purge.wake()
 
 
-@router.get("", operation_id="accounts_list", responses=problems(400, 401, 403, 422))
+@router.get("", operation_id="accounts_list", responses=problems(400, 401, 403, 422, 503))
 async def list_all(
     access: AdminAccess,
     q: Annotated[
@@ -116,13 +120,17 @@ async def list_all(
     return AccountList(items=items, next_cursor=page.next_cursor)
 
 
-@router.get("/{id}", operation_id="accounts_read", responses=problems(401, 403, 404, 422))
+@router.get("/{id}", operation_id="accounts_read", responses=problems(401, 403, 404, 422, 503))
 async def read(id: UUID, access: AdminAccess) -> AdministeredAccount:  # noqa: A002 - on the wire
     """Return an account. For administrators."""
     return AdministeredAccount.of(await access.read(administration.get, str(id)))
 
 
-@router.patch("/{id}", operation_id="accounts_update", responses=problems(401, 403, 404, 409, 422))
+@router.patch(
+    "/{id}",
+    operation_id="accounts_update",
+    responses=problems(401, 403, 404, 409, 413, 422, 503, 507),
+)
 async def update(
     id: UUID,  # noqa: A002 - on the wire
     body: AccountAdministration,
@@ -140,7 +148,7 @@ async def update(
     "/{id}",
     status_code=204,
     operation_id="accounts_delete",
-    responses=problems(401, 403, 404, 409, 422),
+    responses=problems(401, 403, 404, 409, 422, 503, 507),
 )
 async def delete(id: UUID, access: AdminAccess, runtime: RuntimeDep) -> None:  # noqa: A002
     """Delete an account and all it has. For administrators."""

@@ -18,7 +18,7 @@ router = APIRouter(prefix="/v1/accounts/me/keys", tags=["keys"], max_body_size=6
 OwnAccess = Annotated[Access, Depends(Requires("account"))]
 
 
-@router.get("", operation_id="keys_list", responses=problems(400, 401, 403, 422))
+@router.get("", operation_id="keys_list", responses=problems(400, 401, 403, 422, 503))
 async def list_own(
     access: OwnAccess, limit: Limit = DEFAULT_LIMIT, cursor: CursorParam = None
 ) -> ApiKeyList:
@@ -27,7 +27,12 @@ async def list_own(
     return ApiKeyList(items=[ApiKey.of(key) for key in page.items], next_cursor=page.next_cursor)
 
 
-@router.post("", status_code=201, operation_id="keys_create", responses=problems(401, 403, 422))
+@router.post(
+    "",
+    status_code=201,
+    operation_id="keys_create",
+    responses=problems(401, 403, 413, 422, 503, 507),
+)
 async def create(body: ApiKeyCreate, response: Response, access: OwnAccess) -> CreatedApiKey:
     """Make an API key. It is shown in this answer only, and kept as a hash."""
     scopes = frozenset(scope.value for scope in body.scopes)
@@ -41,7 +46,7 @@ async def create(body: ApiKeyCreate, response: Response, access: OwnAccess) -> C
     "/{id}",
     status_code=204,
     operation_id="keys_delete",
-    responses=problems(401, 403, 404, 422),
+    responses=problems(401, 403, 404, 422, 503, 507),
 )
 async def delete(id: UUID, access: OwnAccess) -> None:  # noqa: A002 - on the wire
     """End an API key, at once."""

@@ -22,7 +22,7 @@ router = APIRouter(prefix="/v1/auth", tags=["auth"], max_body_size=64 * 1024)
 @router.post(
     "/token",
     operation_id="auth_token",
-    responses=problems(401, 422, 429),
+    responses=problems(401, 413, 422, 429, 503, 507),
     openapi_extra=describe_form(PasswordForm),
 )
 async def token(request: Request, response: Response, runtime: RuntimeDep) -> TokenPair:
@@ -53,7 +53,7 @@ async def token(request: Request, response: Response, runtime: RuntimeDep) -> To
     )
 
 
-@router.post("/refresh", operation_id="auth_refresh", responses=problems(401, 422))
+@router.post("/refresh", operation_id="auth_refresh", responses=problems(401, 413, 422, 503, 507))
 async def refresh(body: RefreshRequest, response: Response, runtime: RuntimeDep) -> TokenPair:
     """Trade a refresh token for a new pair.
 
@@ -67,7 +67,9 @@ async def refresh(body: RefreshRequest, response: Response, runtime: RuntimeDep)
     return TokenPair.of(tokens)
 
 
-@router.post("/revoke", status_code=204, operation_id="auth_revoke", responses=problems(401, 403))
+@router.post(
+    "/revoke", status_code=204, operation_id="auth_revoke", responses=problems(401, 403, 503, 507)
+)
 async def revoke(access: Annotated[Access, Depends(Requires("account"))]) -> None:
     """Log out: the caller's session ends, and its tokens stop working at once."""
     await access.write(sessions.end_own)

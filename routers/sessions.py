@@ -17,7 +17,7 @@ router = APIRouter(prefix="/v1/accounts/me/sessions", tags=["sessions"])
 OwnAccess = Annotated[Access, Depends(Requires("account"))]
 
 
-@router.get("", operation_id="sessions_list", responses=problems(400, 401, 403, 422))
+@router.get("", operation_id="sessions_list", responses=problems(400, 401, 403, 422, 503))
 async def list_own(
     access: OwnAccess, limit: Limit = DEFAULT_LIMIT, cursor: CursorParam = None
 ) -> SessionList:
@@ -26,7 +26,9 @@ async def list_own(
     return SessionList(items=[Session.of(s) for s in page.items], next_cursor=page.next_cursor)
 
 
-@router.delete("", status_code=204, operation_id="sessions_delete", responses=problems(401, 403))
+@router.delete(
+    "", status_code=204, operation_id="sessions_delete", responses=problems(401, 403, 503, 507)
+)
 async def delete(access: OwnAccess) -> None:
     """Log out everywhere: every session of the account ends at once, and every API key."""
     await access.write(sessions.end_all)

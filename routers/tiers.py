@@ -17,7 +17,7 @@ router = APIRouter(prefix="/v1/tiers", tags=["tiers"], max_body_size=64 * 1024)
 AdminAccess = Annotated[Access, Depends(Requires("admin"))]
 
 
-@router.get("", operation_id="tiers_list", responses=problems(400, 401, 403, 422))
+@router.get("", operation_id="tiers_list", responses=problems(400, 401, 403, 422, 503))
 async def list_all(
     access: AdminAccess, limit: Limit = DEFAULT_LIMIT, cursor: CursorParam = None
 ) -> TierList:
@@ -27,7 +27,10 @@ async def list_all(
 
 
 @router.post(
-    "", status_code=201, operation_id="tiers_create", responses=problems(401, 403, 409, 422)
+    "",
+    status_code=201,
+    operation_id="tiers_create",
+    responses=problems(401, 403, 409, 413, 422, 503, 507),
 )
 async def create(body: TierCreate, access: AdminAccess) -> Tier:
     """Make a tier."""
@@ -35,13 +38,15 @@ async def create(body: TierCreate, access: AdminAccess) -> Tier:
     return Tier.of(await access.write(tiers.create, new))
 
 
-@router.get("/{id}", operation_id="tiers_read", responses=problems(401, 403, 404, 422))
+@router.get("/{id}", operation_id="tiers_read", responses=problems(401, 403, 404, 422, 503))
 async def read(id: UUID, access: AdminAccess) -> Tier:  # noqa: A002 - on the wire
     """Return a tier."""
     return Tier.of(await access.read(tiers.get, str(id)))
 
 
-@router.patch("/{id}", operation_id="tiers_update", responses=problems(401, 403, 404, 409, 422))
+@router.patch(
+    "/{id}", operation_id="tiers_update", responses=problems(401, 403, 404, 409, 413, 422, 503, 507)
+)
 async def update(
     id: UUID,  # noqa: A002 - on the wire
     body: TierChange,
@@ -57,7 +62,7 @@ async def update(
     "/{id}",
     status_code=204,
     operation_id="tiers_delete",
-    responses=problems(401, 403, 404, 409, 422),
+    responses=problems(401, 403, 404, 409, 422, 503, 507),
 )
 async def delete(id: UUID, access: AdminAccess, runtime: RuntimeDep) -> None:  # noqa: A002
     """Delete a tier that no account has."""

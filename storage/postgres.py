@@ -29,7 +29,7 @@ _BUFFERED = 4 * MIB
 _LIST_PAGE = 1000
 _DELETE_BATCH = 64  # chunks in a transaction, which takes 0.1 s or so
 _PING_SECONDS = 5.0
-_RELEASE_SECONDS = 5.0
+_RELEASE_SECONDS = 1.0  # for the cancelling of a statement
 
 # SQLSTATE classes that say something of the server, not of the statement: connection exception,
 # authorization, database name, rollback, resources, intervention, system, internal.
@@ -187,7 +187,7 @@ class PostgresStore(ObjectStore):
 
     async def aclose(self) -> None:
         try:
-            async with asyncio.timeout(_RELEASE_SECONDS):
+            async with asyncio.timeout(self._patience):
                 await self._pool.close()
         except TimeoutError:
             self._pool.terminate()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
+import botocore.exceptions
 from botocore.exceptions import (
     ClientError,
     HTTPClientError,
@@ -19,6 +20,7 @@ from storage.errors import ObjectNotFound, StorageError, StoreFull, StoreUnavail
 _SLOWEST = 256 * 1024  # bytes a second that a transfer must reach
 
 _UNREACHABLE = (
+    botocore.exceptions.ConnectionError,  # has EndpointConnectionError, which the next has not
     HTTPClientError,
     IncompleteReadError,
     ResponseStreamingError,

@@ -7,6 +7,7 @@ It knows form and signature only. Whether a session or key is still alive is the
 import base64
 import hmac
 import re
+import time
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,6 +24,7 @@ ALGORITHM: Final = "HS256"
 ISSUER: Final = "holdall"
 AUDIENCE: Final = "holdall"
 
+_REMEMBERED: Final = 4096
 _MAX_TOKEN: Final = 1024  # ours have about 330 characters
 _REQUIRED: Final = {f"require_{claim}": True for claim in ("exp", "iat", "sub", "iss", "aud")}
 _REFRESH_FORM: Final = re.compile(r"hr_([0-9a-f-]{36})\.([0-9]{1,15})\.([A-Za-z0-9_-]{43})", re.A)
@@ -47,6 +49,9 @@ class Keyring:
         secret = settings.secret_key
         self._service_token = secret.get_secret_value().encode() if secret else None
         self._lifetime = settings.access_token_lifetime
+        # tokens whose signature was right: verifying costs as much as all else that is done to
+        # find out who is asking; whether they have expired is looked at each time
+        self._verified: dict[str, tuple[AccessToken, int]] = {}
 
     def subkey(self, purpose: str) -> bytes:
         """Derive the 32-byte key for one purpose, so that nothing signed for one passes in another.
@@ -69,6 +74,20 @@ class Keyring:
         return self._parse_access_token(token)
 
     def _parse_access_token(self, token: str) -> AccessToken:
+        known = self._verified.get(token)
+        if known is None:
+            known = self._verify(token)
+            if len(self._verified) >= _REMEMBERED:
+                self._verified.clear()
+            self._verified[token] = known
+        parsed, expires = known
+        if expires <= time.time():
+            del self._verified[token]
+            raise _invalid("The access token has expired")
+        return parsed
+
+    def _verify(self, token: str) -> tuple[AccessToken, int]:
+        """Return what a token says and when it expires, in seconds; raises `Unauthorized`."""
         if len(token) > _MAX_TOKEN:
             raise _invalid("The token is not one that was made here")
         try:
@@ -80,7 +99,7 @@ class Keyring:
                 issuer=ISSUER,
                 options=_REQUIRED,
             )
-            return AccessToken(session=claims["sid"], account=claims["sub"])
+            return AccessToken(session=claims["sid"], account=claims["sub"]), int(claims["exp"])
         # the header is parsed before the signature is verified, so it can be anything
         except (JOSEError, KeyError, RecursionError, AttributeError, TypeError):
             raise _invalid("The access token has expired or is not valid") from None

@@ -15,7 +15,7 @@ DIFFERENCES = (
     "Holdall hashes (SHA-256) and syncs to disk before it answers; copyparty hashes (SHA-512);"
     " nginx and Django do neither"
 )
-ALONE, BESIDE = HOLDALL, f"Holdall beside {SLOW_READERS} slow readers"
+BESIDE, ALONE = HOLDALL, "the same alone"
 
 
 def upload(plan: Plan) -> list[Result]:
@@ -99,7 +99,7 @@ def _beside_slow_readers(server: Server, plan: Plan, alone: Callable[[], float])
             finally:
                 readers.terminate()
 
-    return interleave(plan.rounds, {ALONE: alone, BESIDE: beside})
+    return interleave(plan.rounds, {BESIDE: beside, ALONE: alone})
 
 
 def _cpu_note(spent: dict[str, list[float]], plan: Plan) -> str:

@@ -6,8 +6,10 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import Connection, update
 
 from app import clock
+from app.models import accounts
 from app.rate_limits import LOGIN_BY_NAME, SIGN_UP
 from tests.api.conftest import PASSWORD, MakeSettings, Service, running
 
@@ -263,11 +265,7 @@ async def admin(service: Service) -> dict[str, str]:
     return headers
 
 
-def _make_admin(connection: Any, uuid: str) -> None:  # noqa: ANN401 - a connection
-    from sqlalchemy import update  # noqa: PLC0415
-
-    from app.models import accounts  # noqa: PLC0415
-
+def _make_admin(connection: Connection, uuid: str) -> None:
     connection.execute(update(accounts).where(accounts.c.uuid == uuid).values(is_admin=True))
 
 

@@ -1,14 +1,26 @@
 """The S3 store: the conformance suite, and what only a server over HTTP can get wrong."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 
 import botocore.session
 import pytest
 
-from storage.base import ObjectStore, is_key
+from storage.base import ObjectStore, is_key, new_key
 from storage.conformance import StoreConformance
+from storage.conformance.bodies import chunked, content
+from storage.conformance.hooks import CHUNK, MIB, fetch, make
+from storage.errors import StorageError, StoreFull, StoreUnavailable
+from storage.parts import Part, Parts
 from storage.s3 import S3Store
+from storage.s3_upload import part_size
+from tests import servers
+from tests.proxy import Proxy, proxy_to
 from tests.servers import S3Server
+from tests.storage.faults import answering, assert_unavailable, killed_put
+
+pytestmark = pytest.mark.anyio
 
 
 class Oracle:
@@ -58,16 +70,26 @@ class Oracle:
             self.client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload_id)
 
 
-async def open_store(server: S3Server, bucket: str, **changes: str) -> S3Store:
-    """Open a store on a bucket of the server."""
-    settings = {
+def settings(server: S3Server, bucket: str, **changes: str) -> dict[str, str]:
+    """Return the arguments that open a store on a bucket of the server."""
+    return {
         "bucket": bucket,
         "region": server.region,
         "access_key": server.access_key,
         "secret_key": server.secret_key,
         "endpoint_url": server.endpoint_url,
+        **changes,
     }
-    return await S3Store.connect(**(settings | changes))
+
+
+@asynccontextmanager
+async def opened(arguments: dict[str, str], patience: float = 15.0) -> AsyncIterator[S3Store]:
+    """Open a store and close it in the end."""
+    store = await S3Store.connect(**arguments, patience=patience)  # type: ignore[arg-type]
+    try:
+        yield store
+    finally:
+        await store.aclose()
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +113,7 @@ class TestS3Store(StoreConformance):
         oracle.clear()
 
     async def connect(self) -> ObjectStore:
-        return await open_store(self.server, self.oracle.bucket)
+        return await S3Store.connect(**settings(self.server, self.oracle.bucket))  # type: ignore[arg-type]
 
     async def raw_objects(self) -> dict[str, bytes]:
         return {key: self.oracle.read(key) for key in self.oracle.objects() if is_key(key)}
@@ -102,3 +124,164 @@ class TestS3Store(StoreConformance):
 
     async def leave_unfinished(self, key: str) -> None:
         self.oracle.begin(key, b"half" * (5 << 18))
+
+
+@pytest.fixture
+async def store(s3_server: S3Server, oracle: Oracle) -> AsyncIterator[S3Store]:
+    async with opened(settings(s3_server, oracle.bucket)) as store:
+        yield store
+    oracle.clear()
+
+
+@pytest.mark.parametrize("size", [None, 1, 100 * MIB, 78 * 1024 * MIB, 5 * 1024 * 1024 * MIB])
+def test_ten_thousand_parts_are_enough(size: int | None) -> None:
+    sizes = [part_size(number, size) for number in range(1, 10_001)]
+    assert sum(sizes) >= (size or 5 * 1024 * 1024 * MIB)
+    assert all(5 * MIB <= one <= 5 * 1024 * MIB for one in sizes)
+
+
+async def test_parts_of_many_sizes_make_up_the_body() -> None:
+    data = content(80 * MIB)
+    sizes = [MIB, 2 * MIB, 17 * MIB]  # the last is kept in a file
+    parts = Parts(chunked(data, CHUNK), None, lambda number: sizes[number % 3])
+    got: dict[int, bytes] = {}
+
+    async def send(part: Part) -> None:
+        await asyncio.sleep(0)
+        got[part.number] = bytes(part.view)
+
+    await parts.send_all(await parts.next(), send, 8 * MIB)
+    assert b"".join(got[number] for number in sorted(got)) == data
+    assert [len(got[number]) for number in (1, 2, 3)] == [2 * MIB, 17 * MIB, MIB]
+
+
+async def test_a_killed_put_leaves_only_what_delete_takes(
+    s3_server: S3Server, oracle: Oracle, store: S3Store
+) -> None:
+    key = new_key("blobs")
+    await killed_put("s3", settings(s3_server, oracle.bucket), key)
+    assert [left for left, _ in oracle.uploads()] == [key]
+    assert oracle.objects() == []
+    await store.delete([key])
+    assert oracle.uploads() == []
+
+
+async def test_delete_leaves_the_uploads_of_others(oracle: Oracle, store: S3Store) -> None:
+    keys = [new_key("blobs") for _ in range(5)]
+    uploads = {key: oracle.begin(key, b"part") for key in keys}
+    await store.delete(keys[:4])
+    assert oracle.uploads() == [(keys[4], uploads[keys[4]])]
+
+
+async def test_a_replaced_object_is_never_mixed_with_the_old_one(
+    oracle: Oracle, store: S3Store
+) -> None:
+    key, data = await make(store, 9 * MIB)
+    async with store.open(key) as reader:
+        chunks = aiter(reader)
+        got = [await anext(chunks)]
+        oracle.client.put_object(Bucket=oracle.bucket, Key=key, Body=b"x" * 9 * MIB)
+        with pytest.raises(StorageError):
+            got.extend([chunk async for chunk in chunks])
+    assert data.startswith(b"".join(got))
+
+
+async def test_s3_refuses_bytes_that_changed_on_the_way(
+    oracle: Oracle, store: S3Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What S3 gets is not what the checksum was made of.
+    monkeypatch.setattr("storage.s3_upload.zlib.crc32", lambda _: 12345)
+    for size in (1000, 9 * MIB):
+        with pytest.raises(StoreUnavailable):
+            await make(store, size)
+    assert (oracle.objects(), oracle.uploads()) == ([], [])
+
+
+async def test_the_server_goes_and_comes_back() -> None:
+    with servers.s3_server() as server:
+        async with opened(settings(server, server.bucket)) as store:
+            key, data = await make(store, 9 * MIB)
+            server.process.stop()
+            async with asyncio.timeout(15):
+                await assert_unavailable(store, key)
+            server.process.start()
+            assert await fetch(store, key) == data
+            await make(store, 9 * MIB)
+
+
+async def test_a_bucket_or_key_that_is_wrong_is_unavailable(
+    s3_server: S3Server, oracle: Oracle
+) -> None:
+    for wrong in ({"bucket": "no-such-bucket"}, {"secret_key": "wrong"}, {"access_key": "wrong"}):
+        async with opened(settings(s3_server, oracle.bucket) | wrong) as store:
+            with pytest.raises(StoreUnavailable) as caught:
+                await store.ping()
+            assert caught.value.__cause__ is not None
+
+
+async def test_a_server_that_is_full_is_told_from_one_that_is_gone(s3_server: S3Server) -> None:
+    answer = b"<Error><Code>XMinioStorageFull</Code><Message>full</Message></Error>"
+    async with answering(507, answer) as port:
+        endpoint = f"http://127.0.0.1:{port}"
+        async with opened(settings(s3_server, "any", endpoint_url=endpoint)) as store:
+            for size in (1000, 9 * MIB):
+                with pytest.raises(StoreFull):
+                    await make(store, size)
+
+
+@pytest.fixture
+async def proxied(
+    s3_server: S3Server, oracle: Oracle, store: S3Store
+) -> AsyncIterator[tuple[Proxy, S3Store]]:
+    async with proxy_to(int(s3_server.endpoint_url.rpartition(":")[2])) as proxy:
+        endpoint = f"http://127.0.0.1:{proxy.port}"
+        arguments = settings(s3_server, oracle.bucket, endpoint_url=endpoint)
+        async with opened(arguments, patience=1.0) as proxied:
+            yield proxy, proxied
+
+
+async def test_a_server_that_falls_silent_is_given_up(proxied: tuple[Proxy, S3Store]) -> None:
+    proxy, store = proxied
+    key, data = await make(store, 3 * MIB)
+    proxy.freeze()
+    async with asyncio.timeout(10):
+        await assert_unavailable(store, key)
+    proxy.thaw()
+    assert await fetch(store, key) == data
+
+
+async def test_lost_connections_cost_nothing(proxied: tuple[Proxy, S3Store]) -> None:
+    proxy, store = proxied
+    data, reset_at = content(65 * MIB), 10 * MIB
+
+    async def body() -> AsyncIterator[bytes]:
+        async for chunk in chunked(data, CHUNK):
+            yield chunk
+            if proxy.passed > reset_at and not resets:
+                resets.append(proxy.passed)
+                proxy.reset()
+
+    resets: list[int] = []
+    key = new_key("blobs")
+    await store.put(key, body(), size=None)
+    assert resets
+    proxy.reset()
+    assert await fetch(store, key) == data
+
+
+async def test_a_put_whose_server_falls_silent_leaves_nothing(
+    proxied: tuple[Proxy, S3Store], oracle: Oracle, store: S3Store
+) -> None:
+    proxy, slow = proxied
+    key = new_key("blobs")
+
+    async def body() -> AsyncIterator[bytes]:
+        yield content(9 * MIB)
+        proxy.freeze()
+        yield content(9 * MIB)
+
+    with pytest.raises(StoreUnavailable):
+        await slow.put(key, body(), size=None)
+    # Not even an abort came through, so this is left to the sweep.
+    await store.delete([key])
+    assert (oracle.objects(), oracle.uploads()) == ([], [])

@@ -47,7 +47,7 @@ def create_app(settings: Settings) -> Edge:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        telemetry={"tracing": False},
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     problems.install(api)
     openapi.install(api)

@@ -31,7 +31,7 @@ async def migrate(settings: Settings) -> None:
 async def _migrate_postgres(dsn: str) -> None:
     engine = create_postgres_engine(dsn)
     try:
-        async with engine.begin() as connection:
+        async with engine.execution_options(isolation_level="READ COMMITTED").begin() as connection:
             await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
             await connection.run_sync(upgrade)
     except OSError as error:

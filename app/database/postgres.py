@@ -2,36 +2,35 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Final
 
+import asyncpg
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError, InterfaceError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
+from sqlalchemy.util import await_only
 
 from app.database.base import Database, DatabaseFull, DatabaseUnavailable, P, Query, T
 
-GROUP = 64  # writes that may share a commit
-CONNECTIONS = 10  # of each pool: readers and writers have their own
-ATTEMPTS = 3
-_LOST = {"40001", "40P01"}  # serialization failure, deadlock: nothing was done, try again
-_FULL = {"53100"}
-_UNAVAILABLE = {"08", "53", "57"}  # SQLSTATE classes: connection, resources, operator intervention
+GROUP: Final = 64  # writes that may share a commit
+CONNECTIONS: Final = 20
+PATIENCE: Final = 10.0  # seconds to wait for a free connection
+ATTEMPTS: Final = 3
+_LOST: Final = {"40001", "40P01"}  # serialization failure, deadlock: nothing was done, try again
+_FULL: Final = {"53100"}
+_UNAVAILABLE: Final = {"08", "53", "57"}  # SQLSTATE classes: connection, resources, operator
 
 
-def create_postgres_engine(dsn: str, *, autocommit: bool = False) -> AsyncEngine:
-    """Make an engine; with ``autocommit`` each statement is its own transaction (for reads)."""
-    options: dict[str, Any] = {}
-    if autocommit:
-        options = {"isolation_level": "AUTOCOMMIT", "pool_reset_on_return": None}
+def create_postgres_engine(dsn: str) -> AsyncEngine:
+    """Make an engine whose connections begin transactions only when told to."""
     return create_async_engine(
         "postgresql+asyncpg" + dsn.removeprefix("postgresql"),
-        pool_size=CONNECTIONS,
-        max_overflow=0,
-        pool_timeout=10,
+        isolation_level="AUTOCOMMIT",
+        poolclass=NullPool,
         connect_args={"timeout": 5, "command_timeout": 60},
-        **options,
     )
 
 
@@ -44,7 +43,14 @@ class _Job:
         self.run = run
         self.future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self.result: object = None
-        self.error: BaseException | None = None
+        self.error: Exception | None = None
+
+    def attempt(self, connection: Connection) -> None:
+        self.result, self.error = None, None
+        try:
+            self.result = self.run(connection)
+        except Exception as error:  # noqa: BLE001 - it is the waiting request's to handle
+            self.error = error
 
     def answer(self) -> None:
         if self.future.done():  # the caller is gone
@@ -55,12 +61,62 @@ class _Job:
             self.future.set_exception(_translated(self.error))
 
 
+class _Connections:
+    """Connections kept open and lent one by one.
+
+    SQLAlchemy's pool takes longer over lending a connection than PostgreSQL takes over a query.
+    """
+
+    def __init__(self, dsn: str) -> None:
+        self._engine = create_postgres_engine(dsn)
+        self._slots = asyncio.Semaphore(CONNECTIONS)
+        self._idle: list[AsyncConnection] = []
+
+    @asynccontextmanager
+    async def lend(self) -> AsyncIterator[AsyncConnection]:
+        """Lend a connection outside any transaction; one that broke meanwhile is closed."""
+        if self._slots.locked():
+            async with asyncio.timeout(PATIENCE):
+                await self._slots.acquire()
+        else:
+            await self._slots.acquire()
+        try:
+            connection = await self._take()
+            try:
+                yield connection
+            finally:
+                await self._put_back(connection)
+        finally:
+            self._slots.release()
+
+    async def _take(self) -> AsyncConnection:
+        while self._idle:
+            connection = self._idle.pop()
+            if not _is_broken(connection):
+                return connection
+            await _close(connection)
+        return await self._engine.connect()
+
+    async def _put_back(self, connection: AsyncConnection) -> None:
+        if (
+            not _is_broken(connection)
+            and not _driver(connection.sync_connection).is_in_transaction()
+        ):
+            self._idle.append(connection)
+        else:
+            await _close(connection)
+
+    async def aclose(self) -> None:
+        while self._idle:
+            await _close(self._idle.pop())
+        await self._engine.dispose()
+
+
 class PostgresDatabase(Database):
     """A database that any number of processes share."""
 
     def __init__(self, dsn: str) -> None:
-        self._readers = create_postgres_engine(dsn, autocommit=True)
-        self._writers = create_postgres_engine(dsn)
+        self._connections = _Connections(dsn)
         self._waiting: dict[str, deque[_Job]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -68,12 +124,15 @@ class PostgresDatabase(Database):
     async def read(self, fn: Query[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                async with self._readers.connect() as connection:
+                async with self._connections.lend() as connection:
                     return await connection.run_sync(fn, *args, **kwargs)
-            except (DBAPIError, OSError, PoolTimeout) as error:
+            except Exception as error:
                 # a connection that died while idle is found out by its next user
+                translated = _translated(error)
+                if translated is error:
+                    raise
                 if attempt == ATTEMPTS or not _is_disconnect(error):
-                    raise _translated(error) from error
+                    raise translated from error
         raise AssertionError("unreachable")
 
     async def write_in_turn(
@@ -96,10 +155,9 @@ class PostgresDatabase(Database):
         self._closed = True
         while self._tasks:
             await asyncio.wait(self._tasks)
-        await self._readers.dispose()
-        await self._writers.dispose()
+        await self._connections.aclose()
 
-    def _start(self, work: Any) -> None:  # noqa: ANN401 - a coroutine
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -107,76 +165,132 @@ class PostgresDatabase(Database):
     async def _take_turns(self, turn: str) -> None:
         waiting = self._waiting[turn]
         while waiting:
-            group = [waiting.popleft() for _ in range(min(GROUP, len(waiting)))]
-            await self._commit(group)
+            await self._commit([waiting.popleft() for _ in range(min(GROUP, len(waiting)))])
         del self._waiting[turn]
 
     async def _commit(self, group: list[_Job]) -> None:
-        """Run a group in one transaction, else each alone; then answer those who wait."""
-        if len(group) == 1 or not await self._commit_together(group):
+        """Commit a group; then answer those who wait.
+
+        At first without savepoints, which cost two round trips each; when one fails, again with
+        them; when the transaction itself is lost, each alone.
+        """
+        done = len(group) > 1 and (
+            await self._transact(group, _run_bare) or await self._transact(group, _run_guarded)
+        )
+        if not done:
             for job in group:
                 await self._commit_alone(job)
         for job in group:
             job.answer()
 
-    async def _commit_together(self, group: list[_Job]) -> bool:
-        def run_all(connection: Connection) -> None:
-            for job in group:
-                job.error = None
-                job.result = job.run(connection)
-
-        try:
-            async with self._writers.connect() as connection:
-                await connection.run_sync(run_all)
-                return await _finish(connection, group)
-        except Exception:  # noqa: BLE001 - each is run again alone, and reports its own
-            return False
-
     async def _commit_alone(self, job: _Job) -> None:
         for _ in range(ATTEMPTS):
-            job.result, job.error = None, None
-            try:
-                async with self._writers.connect() as connection:
-                    job.result = await connection.run_sync(job.run)
-                    await _finish(connection, [job])
-                    return
-            except Exception as error:  # noqa: BLE001 - it is the waiting request's to handle
-                job.error = error
-                if _sqlstate(error) not in _LOST and not _is_disconnect(error):
-                    return
+            if await self._transact([job], _run_bare):
+                return
+            assert job.error is not None
+            if _sqlstate(job.error) not in _LOST and not _is_disconnect(job.error):
+                return
+
+    async def _transact(
+        self, group: list[_Job], run: Callable[[Connection, list[_Job]], None]
+    ) -> bool:
+        """Run a group in one transaction; returns whether it came to its commit.
+
+        What a failing commit did is unknown, so nothing is run again after one.
+        """
+        try:
+            async with self._connections.lend() as connection:
+                try:
+                    await connection.run_sync(run, group)
+                except BaseException:
+                    await _roll_back(connection)
+                    raise
+                try:
+                    await _driver(connection.sync_connection).execute("COMMIT")
+                except Exception as error:  # noqa: BLE001 - the waiting requests' to handle
+                    _fail_all(group, error)
+        except Exception as error:  # noqa: BLE001 - the waiting requests' to handle, or tried again
+            group[0].error = error
+            return False
+        return True
 
 
-async def _finish(connection: AsyncConnection, group: list[_Job]) -> bool:
-    """Commit. What a failing commit did is unknown, so nothing is run again after one."""
-    try:
-        await connection.commit()
-    except Exception as error:  # noqa: BLE001 - it is the waiting requests' to handle
-        for job in group:
+def _run_bare(connection: Connection, group: list[_Job]) -> None:
+    """Run the jobs; the first that fails fails all."""
+    await_only(_driver(connection).execute("BEGIN"))
+    for job in group:
+        job.attempt(connection)
+        if job.error is not None:
+            raise job.error
+
+
+def _run_guarded(connection: Connection, group: list[_Job]) -> None:
+    """Run the jobs, each in its savepoint."""
+    driver = _driver(connection)
+    await_only(driver.execute("BEGIN"))
+    for job in group:
+        await_only(driver.execute("SAVEPOINT job"))
+        job.attempt(connection)
+        if job.error is not None:
+            await_only(driver.execute("ROLLBACK TO SAVEPOINT job"))
+        await_only(driver.execute("RELEASE SAVEPOINT job"))
+
+
+async def _roll_back(connection: AsyncConnection) -> None:
+    # one that can't roll back is closed when it is put back, and then the server does it
+    with suppress(Exception):
+        await _driver(connection.sync_connection).execute("ROLLBACK")
+
+
+def _fail_all(group: list[_Job], error: Exception) -> None:
+    for job in group:
+        if job.error is None:
             job.error = DatabaseUnavailable("the commit was not confirmed")
             job.error.__cause__ = error
-    return True
 
 
-def _sqlstate(error: BaseException | None) -> str:
-    return getattr(getattr(error, "orig", None), "sqlstate", None) or ""
+def _driver(connection: Connection | None) -> "asyncpg.Connection[Any]":
+    assert connection is not None
+    return connection.connection.driver_connection  # type: ignore[return-value]
+
+
+def _is_broken(connection: AsyncConnection) -> bool:
+    return connection.closed or connection.invalidated or _driver(
+        connection.sync_connection
+    ).is_closed()  # fmt: skip
+
+
+async def _close(connection: AsyncConnection) -> None:
+    with suppress(Exception):  # it is of no use any more, whatever is wrong with it
+        await connection.close()
+
+
+def _sqlstate(error: BaseException) -> str:
+    original = error.orig if isinstance(error, DBAPIError) else error
+    return getattr(original, "sqlstate", None) or ""
 
 
 def _is_disconnect(error: BaseException) -> bool:
-    return isinstance(error, DBAPIError) and error.connection_invalidated
+    original = error.__cause__ if isinstance(error, DBAPIError) else error
+    return (
+        (isinstance(error, DBAPIError) and error.connection_invalidated)
+        or isinstance(original, asyncpg.InterfaceError | ConnectionError)
+        or _sqlstate(error)[:2] in {"08", "57"}
+    )
 
 
-def _translated(error: BaseException) -> BaseException:
+def _translated(error: Exception) -> Exception:
     state = _sqlstate(error)
     translated: Exception
     if state in _FULL:
         translated = DatabaseFull("the database's disk is full")
     elif (
-        isinstance(error, OSError | PoolTimeout | TimeoutError | InterfaceError)
+        isinstance(error, OSError | TimeoutError | asyncpg.InterfaceError)
         or _is_disconnect(error)
         or state[:2] in _UNAVAILABLE
         or state in _LOST
     ):
-        translated = DatabaseUnavailable("the database does not answer")
+        translated = DatabaseUnavailable(f"PostgreSQL does not serve: {error}")
     else:
         return error
     translated.__cause__ = error

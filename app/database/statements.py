@@ -1,8 +1,8 @@
 """Statements that are compiled once per dialect.
 
 Running a Core statement costs about 150 µs, most of it spent on finding its compiled form again.
-The hot statements take a short cut: they keep their SQL and give it to the driver, on SQLite to
-its very cursor, which costs a tenth. Values go to the driver and come back as they are, so their
+The hot statements take a short cut: they keep their SQL and give it to the driver, to the very
+driver, which costs a tenth. Values go to the driver and come back as they are, so their
 columns hold integers, text and bytes only.
 """
 
@@ -12,12 +12,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+import asyncpg
 from sqlalchemy import Connection, Table, bindparam
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.util import await_only
 
 _REQUIRED: Final = object()
 
@@ -67,9 +69,7 @@ class Statement:
             raise TypeError(f"the statement wants values for {missing}, and got {list(values)}")
         if dialect.name == "sqlite":
             return _run_in_sqlite(connection, compiled, parameters)
-        result = connection.exec_driver_sql(compiled.sql, parameters)
-        rows = list(result) if compiled.row else []
-        return Result(rows, result.rowcount)
+        return _run_in_postgres(connection, compiled, parameters)
 
     def _compile(self, dialect: Dialect) -> _Compiled:
         clause = self._clause
@@ -100,6 +100,20 @@ def _run_in_sqlite(
         raise IntegrityError(compiled.sql, None, error) from error
     rows = [compiled.row(row) for row in cursor.fetchall()] if compiled.row else []
     return Result(rows, cursor.rowcount)
+
+
+def _run_in_postgres(
+    connection: Connection, compiled: _Compiled, parameters: tuple[object, ...]
+) -> Result:
+    driver: Any = connection.connection.driver_connection
+    try:
+        if compiled.row is None:
+            status: str = await_only(driver.execute(compiled.sql, *parameters))
+            return Result([], int(status.rpartition(" ")[2]))
+        records = await_only(driver.fetch(compiled.sql, *parameters))
+    except asyncpg.IntegrityConstraintViolationError as error:
+        raise IntegrityError(compiled.sql, None, error) from error
+    return Result([compiled.row(record) for record in records], len(records))
 
 
 def insert_if_absent(table: Table, *columns: str) -> Statement:

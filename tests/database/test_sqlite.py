@@ -1,0 +1,77 @@
+"""What only SQLite does: a full file, a lock that another process holds, durability."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection
+
+from app.database import DatabaseFull
+from app.database.sqlite import SqliteDatabase, create_sqlite_engine
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
+    opened = SqliteDatabase(tmp_path / "test.db")
+    await opened.write(execute, "CREATE TABLE things (name TEXT)")
+    yield opened
+    await opened.aclose()
+
+
+def execute(connection: Connection, sql: str) -> None:
+    connection.exec_driver_sql(sql)
+
+
+def count(connection: Connection) -> int:
+    return int(connection.exec_driver_sql("SELECT count(*) FROM things").scalar_one())
+
+
+async def test_a_full_disk_fails_only_those_who_find_no_room(database: SqliteDatabase) -> None:
+    """A full disk rolls the whole group back; who fits in is written all the same."""
+    pages = await database.read(lambda c: int(c.exec_driver_sql("PRAGMA page_count").scalar_one()))
+    await database.write(execute, f"PRAGMA max_page_count = {pages + 2}")
+    large = "INSERT INTO things VALUES (zeroblob(100000))"
+    small = "INSERT INTO things VALUES ('small')"
+    writes = [database.write(execute, large if i % 2 else small) for i in range(20)]
+    results = await asyncio.gather(*writes, return_exceptions=True)
+    assert [isinstance(r, DatabaseFull) for r in results] == [bool(i % 2) for i in range(20)]
+    assert await database.read(count) == 10
+
+
+async def test_a_writer_waits_for_another_process(database: SqliteDatabase, tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "test.db", isolation_level=None) as other:
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("INSERT INTO things VALUES ('theirs')")
+        write = asyncio.create_task(database.write(execute, "INSERT INTO things VALUES ('ours')"))
+        done, _ = await asyncio.wait([write], timeout=0.1)
+        assert not done
+        other.execute("COMMIT")
+        await write
+    other.close()
+    assert await database.read(count) == 2
+
+
+async def test_a_read_sees_one_snapshot(database: SqliteDatabase) -> None:
+    loop = asyncio.get_running_loop()
+
+    def twice(connection: Connection) -> tuple[int, int]:
+        before = count(connection)
+        insert = database.write(execute, "INSERT INTO things VALUES ('meanwhile')")
+        asyncio.run_coroutine_threadsafe(insert, loop).result(10)
+        return before, count(connection)
+
+    assert await database.read(twice) == (0, 0)
+    assert await database.read(count) == 1
+
+
+async def test_commits_are_synced(tmp_path: Path) -> None:
+    with create_sqlite_engine(tmp_path / "test.db").connect() as connection:
+        settings = {
+            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+            for name in ("journal_mode", "synchronous", "foreign_keys")
+        }
+    assert settings == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}

@@ -55,7 +55,8 @@ def _measure(given: argparse.Namespace) -> tuple[list[Result], list[str]]:
             found = MEASURES[name](_plan(given))
         except Exception as error:  # noqa: BLE001  # what the others found must not be lost
             traceback.print_exc()
-            remarks.append(f"**{name} failed: {type(error).__name__}: {error}**")
+            reason = str(error).strip().rpartition("\n")[2]
+            remarks.append(f"**{name} failed: {type(error).__name__}: {reason}**")
             continue
         results += found
         print(f"{name}: {time.monotonic() - begin:.0f} s", file=sys.stderr)

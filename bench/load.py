@@ -29,12 +29,12 @@ class LoadFailed(Exception):
 
 @dataclass(frozen=True)
 class Load:
-    """One run of wrk: requests a second, and latencies in milliseconds."""
+    """One run of wrk: requests a second, latencies and the server's CPU time in milliseconds."""
 
     rate: float
     p50: float
     p99: float
-    requests: int
+    cpu: float
 
 
 def create(server: Server, prefix: str, seconds: int) -> Load:
@@ -97,6 +97,7 @@ def _wrk(
     }
     command = [wrk, "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "30s"]
     command += ["-s", str(SCRIPT), f"http://127.0.0.1:{server.port}/"]
+    spent = server.tree.cpu_seconds()
     done = subprocess.run(
         command,
         env={**os.environ, **environment},
@@ -105,7 +106,9 @@ def _wrk(
         text=True,
         timeout=seconds + 90,
     )
+    spent = server.tree.cpu_seconds() - spent
     facts = json.loads(done.stdout.strip().rpartition("\n")[2])
     if facts["refused"] or facts["broken"] or not facts["requests"]:
-        raise LoadFailed(f"{server.name}: {facts}\n{server.log()[-2000:]}")
-    return Load(facts["requests"] / facts["seconds"], facts["p50"], facts["p99"], facts["requests"])
+        raise LoadFailed(f"{server.log()[-2000:]}\n{server.name}: {facts}")
+    cpu = spent / facts["requests"] * 1000
+    return Load(facts["requests"] / facts["seconds"], facts["p50"], facts["p99"], cpu)

@@ -1,6 +1,7 @@
 """Blobs of 1 KiB as JSON over 32 connections: how many a second are stored and read."""
 
 import secrets
+import statistics
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from itertools import count
@@ -10,7 +11,7 @@ from bench.result import HOLDALL, Figures, Plan, Result, Target, beats, interlea
 from bench.servers import Server, drf, holdall, seaweed_filer
 from tests.servers import postgres_server
 
-LATENCIES = "p50 and p99 in ms, medians: "
+COSTS = "p50, p99 and the server's CPU time a request in ms, medians: "
 
 
 def objects(plan: Plan) -> list[Result]:
@@ -47,16 +48,20 @@ def objects_on_postgres(plan: Plan) -> list[Result]:
 
 
 def _measure(servers: Sequence[Server], plan: Plan, method: str) -> tuple[Figures, str]:
-    """Return the rates of each server and a note on their latencies."""
+    """Return the rates of each server and a note on what a request takes."""
     loads: dict[str, list[load.Load]] = {server.name: [] for server in servers}
     make_task = _post_task if method == "POST" else _get_task
     tasks = {server.name: make_task(server, plan, loads[server.name]) for server in servers}
     figures = interleave(plan.rounds, tasks)
-    latencies = (
-        f"{name} {_middle(done, 'p50'):.1f} and {_middle(done, 'p99'):.1f}"
-        for name, done in loads.items()
+    costs = (f"{name} {_costs(done[1:])}" for name, done in loads.items())
+    return figures, COSTS + "; ".join(costs)
+
+
+def _costs(loads: Sequence[load.Load]) -> str:
+    p50, p99, cpu = (
+        statistics.median(getattr(it, what) for it in loads) for what in ("p50", "p99", "cpu")
     )
-    return figures, LATENCIES + ", ".join(latencies)
+    return f"{p50:.1f}, {p99:.1f}, {cpu:.2f}"
 
 
 def _post_task(server: Server, plan: Plan, done: list[load.Load]) -> Callable[[], float]:
@@ -77,11 +82,6 @@ def _get_task(server: Server, plan: Plan, done: list[load.Load]) -> Callable[[],
         return done[-1].rate
 
     return task
-
-
-def _middle(loads: Sequence[load.Load], which: str) -> float:
-    values = sorted(load.p50 if which == "p50" else load.p99 for load in loads[1:])
-    return values[len(values) // 2]
 
 
 def _rate(figures: Figures, limit: int) -> Target:

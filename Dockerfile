@@ -16,7 +16,7 @@ COPY --from=build /opt/holdall /opt/holdall
 # The two malloc settings keep upload buffers in the heap, as `make run` does.
 ENV PATH=/opt/holdall/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
-    MALLOC_MMAP_THRESHOLD_=67108864 \
+    MALLOC_MMAP_THRESHOLD_=4194304 \
     MALLOC_TRIM_THRESHOLD_=536870912 \
     HOST=0.0.0.0 \
     PORT=8000 \

@@ -9,7 +9,7 @@ PYTHON ?=
 PYTHON_NAMES := $(if $(PYTHON),$(PYTHON),python3 python3.14 python3.13 python3.12 python3.11 python)
 
 # Upload buffers stay in the heap instead of being mapped anew: receiving costs half. The image sets this too.
-SERVER_ENV := MALLOC_MMAP_THRESHOLD_=67108864 MALLOC_TRIM_THRESHOLD_=536870912
+SERVER_ENV := MALLOC_MMAP_THRESHOLD_=4194304 MALLOC_TRIM_THRESHOLD_=536870912
 
 INSTALL := -m pip install --quiet --disable-pip-version-check --require-hashes --requirement
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

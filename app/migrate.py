@@ -5,16 +5,16 @@ import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Connection
+from sqlalchemy import Connection, inspect
 
 from app.config import Settings
 from app.database import DatabaseUnavailable
-from app.database.postgres import create_postgres_engine
 from app.database.sqlite import create_sqlite_engine
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 _LOCK: Final = 0x484F4C44  # "HOLD": the advisory lock of migrations in PostgreSQL
 _SCRIPTS: Final = Path(__file__).parent.parent / "migrations"
@@ -29,6 +29,8 @@ async def migrate(settings: Settings) -> None:
 
 
 async def _migrate_postgres(dsn: str) -> None:
+    from app.database.postgres import create_postgres_engine
+
     engine = create_postgres_engine(dsn)
     try:
         async with engine.execution_options(isolation_level="READ COMMITTED").begin() as connection:
@@ -68,11 +70,32 @@ def locked(path: Path) -> Iterator[None]:
 
 def upgrade(connection: Connection) -> None:
     """Run the missing migrations in the connection's transaction."""
+    if current_revision(connection) == newest_revision():
+        return  # so that a usual start need not import Alembic, which takes 13 MiB
+    from alembic import command
+
     command.upgrade(alembic_config(connection), "head")
 
 
-def alembic_config(connection: Connection) -> Config:
+def newest_revision() -> str:
+    """Return the revision of the last migration there is; files begin with theirs."""
+    return max(path.name for path in _SCRIPTS.glob("versions/[0-9]*.py")).partition("_")[0]
+
+
+def current_revision(connection: Connection) -> str | None:
+    """Return the revision that the database is at; None before the first."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.exec_driver_sql(
+        "SELECT version_num FROM alembic_version"
+    ).scalar()
+    return found
+
+
+def alembic_config(connection: Connection) -> "Config":
     """Point Alembic to our scripts and to an open connection."""
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")

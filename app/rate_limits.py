@@ -1,20 +1,19 @@
 """Rate limits: how often something may be tried in a while, counted in process or over Redis."""
 
-import asyncio
-import hashlib
 import ipaddress
 import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import structlog
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from app.config import Settings
 from app.errors import TooManyRequests
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
 
 log = structlog.get_logger(__name__)
 
@@ -88,66 +87,15 @@ class LocalRateLimits:
         return count, ends_at - now
 
 
-_COUNT = """
-local count = redis.call('INCR', KEYS[1])
-if count == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
-return {count, redis.call('PTTL', KEYS[1])}
-"""
-_CHECK = "return {tonumber(redis.call('GET', KEYS[1]) or 0), redis.call('PTTL', KEYS[1])}"
-
-
-class RedisRateLimits:
-    """Counts over Redis for all processes, and in this one while Redis doesn't answer."""
-
-    TIMEOUT: Final = 0.5  # seconds that an answer may take
-    PAUSE: Final = 5.0  # seconds in which a Redis that failed is left alone
-
-    def __init__(self, redis: Redis, *, clock: Callable[[], float] = time.monotonic) -> None:
-        """The client stays its owner's to close."""
-        self._local = LocalRateLimits(clock=clock)
-        self._clock = clock
-        self._count = redis.register_script(_COUNT)
-        self._check = redis.register_script(_CHECK)
-        self._paused_until: float | None = None
-
-    async def check(self, rule: Rule, key: str) -> None:
-        answer = await self._ask(self._check, rule, key)
-        if answer is None:
-            await self._local.check(rule, key)
-        elif answer[0] >= rule.limit:
-            raise TooManyRequests(_whole_seconds(answer[1]))
-
-    async def count(self, rule: Rule, key: str) -> None:
-        answer = await self._ask(self._count, rule, key)
-        if answer is None:
-            await self._local.count(rule, key)
-        elif answer[0] > rule.limit:
-            raise TooManyRequests(_whole_seconds(answer[1]))
-
-    async def _ask(self, script: Any, rule: Rule, key: str) -> tuple[int, int] | None:  # noqa: ANN401
-        """Return count and milliseconds left, or None when Redis doesn't answer."""
-        if self._paused_until is not None and self._clock() < self._paused_until:
-            return None
-        name = f"holdall:limit:{rule.name}:{hashlib.sha256(key.encode()).hexdigest()}"
-        try:
-            async with asyncio.timeout(self.TIMEOUT):
-                count, left = await script(keys=[name], args=[rule.seconds * 1000])
-        except (RedisError, OSError, TimeoutError) as error:
-            if self._paused_until is None:
-                log.warning("rate limits count per process: Redis fails", error=repr(error))
-            self._paused_until = self._clock() + self.PAUSE
-            return None
-        if self._paused_until is not None:
-            log.info("rate limits count over Redis again")
-            self._paused_until = None
-        return int(count), int(left)
-
-
-def create_rate_limits(settings: Settings, redis: Redis | None) -> RateLimits:
+def create_rate_limits(settings: Settings, redis: "Redis | None") -> RateLimits:
     """Make what the settings ask for; ``redis`` is there when `REDIS_URL` is set."""
     if settings.rate_limits == "off":
         return NoRateLimits()
-    return LocalRateLimits() if redis is None else RedisRateLimits(redis)
+    if redis is None:
+        return LocalRateLimits()
+    from app.redis_rate_limits import RedisRateLimits
+
+    return RedisRateLimits(redis)
 
 
 def address_key(host: str | None) -> str:
@@ -163,5 +111,5 @@ def address_key(host: str | None) -> str:
     return str(ipaddress.IPv6Network((address, 64), strict=False))
 
 
-def _whole_seconds(milliseconds: int) -> int:
+def whole_seconds(milliseconds: int) -> int:
     return max(1, math.ceil(milliseconds / 1000))

@@ -26,7 +26,7 @@ PEERS = ROOT / "bench" / "peers"
 PEER_PYTHON = ROOT / "bench" / ".venv" / "bin" / "python"
 
 # What `make run` and the image set too: buffers of an upload stay in the heap.
-HEAP = {"MALLOC_MMAP_THRESHOLD_": "67108864", "MALLOC_TRIM_THRESHOLD_": "536870912"}
+HEAP = {"MALLOC_MMAP_THRESHOLD_": "4194304", "MALLOC_TRIM_THRESHOLD_": "536870912"}
 SERVICE_TOKEN = "bench-service-token"
 PASSWORD = "bench-password"
 TOKEN_AGE = 300.0

@@ -118,5 +118,7 @@ async def _first_sent(under_way: set[asyncio.Future[None]]) -> None:
     """Wait until one or more are sent and drop them from the set; raises what went wrong."""
     done, _ = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
     under_way -= done
-    for future in done:
-        future.result()
+    # All are asked, for an error that nobody looks at is complained of.
+    for error in [future.exception() for future in done]:
+        if error is not None:
+            raise error

@@ -56,7 +56,7 @@ class PostgresStore(ObjectStore):
         """
         pool = asyncpg.create_pool(
             dsn,
-            min_size=1,
+            min_size=0,
             max_size=connections,
             timeout=patience,
             command_timeout=patience,

@@ -38,7 +38,7 @@ class PostgresServer:
     process: Daemon = field(repr=False)
 
     def create_database(self, template: str = "template1") -> str:
-        """Make a database as a copy of another (40 ms) and return its DSN.
+        """Make a database as a copy of another (40 ms, 200 under load) and return its DSN.
 
         Nobody may be connected to the template meanwhile.
         """
@@ -54,9 +54,9 @@ class PostgresServer:
         """Return the DSN of another database of this server."""
         return f"{self.dsn.rpartition('/')[0]}/{database}"
 
-    def execute(self, sql: str) -> str:
-        """Run SQL in the database ``postgres`` and return the rows, a line each."""
-        command = [str(_POSTGRES_BIN / "psql"), "-XAtq", "-v", "ON_ERROR_STOP=1", self.dsn]
+    def execute(self, sql: str, dsn: str | None = None) -> str:
+        """Run SQL, by default in the database ``postgres``; return the rows, a line each."""
+        command = [str(_POSTGRES_BIN / "psql"), "-XAtq", "-v", "ON_ERROR_STOP=1", dsn or self.dsn]
         return subprocess.run(
             command, input=sql, check=True, text=True, stdout=subprocess.PIPE
         ).stdout

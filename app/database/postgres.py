@@ -8,15 +8,16 @@ from typing import Any, Final
 
 import asyncpg
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 from sqlalchemy.util import await_only
 
 from app.database.base import Database, DatabaseFull, DatabaseUnavailable, P, Query, T
+from app.database.statements import Compiled, Result, runners
 
 GROUP: Final = 64  # writes that may share a commit
-CONNECTIONS: Final = 20
+CONNECTIONS: Final = 10
 PATIENCE: Final = 10.0  # seconds to wait for a free connection
 ATTEMPTS: Final = 3
 _LOST: Final = {"40001", "40P01"}  # serialization failure, deadlock: nothing was done, try again
@@ -251,7 +252,7 @@ def _fail_all(group: list[_Job], error: Exception) -> None:
 
 def _driver(connection: Connection | None) -> "asyncpg.Connection[Any]":
     assert connection is not None
-    return connection.connection.driver_connection  # type: ignore[return-value]
+    return connection.connection.driver_connection
 
 
 def _is_broken(connection: AsyncConnection) -> bool:
@@ -295,3 +296,20 @@ def _translated(error: Exception) -> Exception:
         return error
     translated.__cause__ = error
     return translated
+
+
+def _run_statement(
+    connection: Connection, compiled: Compiled, parameters: tuple[object, ...]
+) -> Result:
+    driver = _driver(connection)
+    try:
+        if compiled.row is None:
+            status: str = await_only(driver.execute(compiled.sql, *parameters))
+            return Result([], int(status.rpartition(" ")[2]))
+        records = await_only(driver.fetch(compiled.sql, *parameters))
+    except asyncpg.IntegrityConstraintViolationError as error:
+        raise IntegrityError(compiled.sql, None, error) from error
+    return Result([compiled.row(record) for record in records], len(records))
+
+
+runners["postgresql"] = _run_statement

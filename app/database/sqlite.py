@@ -11,10 +11,11 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.pool import NullPool
 
 from app.database.base import Database, DatabaseFull, DatabaseUnavailable, P, Query, T
+from app.database.statements import Compiled, Result, runners
 
 BUSY_TIMEOUT = 10_000  # milliseconds that a statement waits for another process's lock
 GROUP = 128  # writes that may share a commit
@@ -217,3 +218,18 @@ def _translated(error: BaseException) -> BaseException:
         return error
     translated.__cause__ = error
     return translated
+
+
+def _run_statement(
+    connection: Connection, compiled: Compiled, parameters: tuple[object, ...]
+) -> Result:
+    cursor = connection.connection.dbapi_connection.cursor()  # type: ignore[union-attr]
+    try:
+        cursor.execute(compiled.sql, parameters)
+    except sqlite3.IntegrityError as error:  # what the callers of either dialect expect
+        raise IntegrityError(compiled.sql, None, error) from error
+    rows = [compiled.row(row) for row in cursor.fetchall()] if compiled.row else []
+    return Result(rows, cursor.rowcount)
+
+
+runners["sqlite"] = _run_statement

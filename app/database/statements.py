@@ -6,20 +6,16 @@ driver, which costs a tenth. Values go to the driver and come back as they are, 
 columns hold integers, text and bytes only.
 """
 
-import sqlite3
 from collections import namedtuple
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-import asyncpg
 from sqlalchemy import Connection, Table, bindparam
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.util import await_only
 
 _REQUIRED: Final = object()
 
@@ -46,10 +42,16 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
-class _Compiled:
+class Compiled:
+    """A statement in the SQL of one dialect."""
+
     sql: str
     parameters: tuple[tuple[str, object], ...]  # names in the order of the SQL, and defaults
     row: Callable[[Any], Any] | None  # makes a row of a tuple; None: the statement returns none
+
+
+runners: dict[str, Callable[[Connection, Compiled, tuple[object, ...]], Result]] = {}
+"""How each dialect's driver runs a compiled statement; its module says so when it is imported."""
 
 
 class Statement:
@@ -58,7 +60,7 @@ class Statement:
     def __init__(self, clause: ClauseElement | Mapping[str, ClauseElement]) -> None:
         """``clause`` is for both dialects, or one for each by its name."""
         self._clause = clause
-        self._compiled: dict[str, _Compiled] = {}
+        self._compiled: dict[str, Compiled] = {}
 
     def __call__(self, connection: Connection, /, **values: object) -> Result:
         dialect = connection.dialect
@@ -67,11 +69,9 @@ class Statement:
         if _REQUIRED in parameters:
             missing = [n for n, default in compiled.parameters if default is _REQUIRED]
             raise TypeError(f"the statement wants values for {missing}, and got {list(values)}")
-        if dialect.name == "sqlite":
-            return _run_in_sqlite(connection, compiled, parameters)
-        return _run_in_postgres(connection, compiled, parameters)
+        return runners[dialect.name](connection, compiled, parameters)
 
-    def _compile(self, dialect: Dialect) -> _Compiled:
+    def _compile(self, dialect: Dialect) -> Compiled:
         clause = self._clause
         if isinstance(clause, Mapping):
             clause = clause[dialect.name]
@@ -84,36 +84,8 @@ class Statement:
         names = [column.keyname for column in compiled._result_columns]
         row: Any = namedtuple("Row", names, rename=True) if names else None
         make = None if row is None else row._make
-        self._compiled[dialect.name] = _Compiled(str(compiled), parameters, make)
+        self._compiled[dialect.name] = Compiled(str(compiled), parameters, make)
         return self._compiled[dialect.name]
-
-
-def _run_in_sqlite(
-    connection: Connection, compiled: _Compiled, parameters: tuple[object, ...]
-) -> Result:
-    raw = connection.connection.dbapi_connection
-    assert raw is not None
-    cursor = raw.cursor()
-    try:
-        cursor.execute(compiled.sql, parameters)
-    except sqlite3.IntegrityError as error:  # what the callers of either dialect expect
-        raise IntegrityError(compiled.sql, None, error) from error
-    rows = [compiled.row(row) for row in cursor.fetchall()] if compiled.row else []
-    return Result(rows, cursor.rowcount)
-
-
-def _run_in_postgres(
-    connection: Connection, compiled: _Compiled, parameters: tuple[object, ...]
-) -> Result:
-    driver: Any = connection.connection.driver_connection
-    try:
-        if compiled.row is None:
-            status: str = await_only(driver.execute(compiled.sql, *parameters))
-            return Result([], int(status.rpartition(" ")[2]))
-        records = await_only(driver.fetch(compiled.sql, *parameters))
-    except asyncpg.IntegrityConstraintViolationError as error:
-        raise IntegrityError(compiled.sql, None, error) from error
-    return Result([compiled.row(record) for record in records], len(records))
 
 
 def insert_if_absent(table: Table, *columns: str) -> Statement:

@@ -13,7 +13,7 @@ from app.services import objects, quota
 from app.services.identity import Identity
 from app.services.objects import Content, Received
 from app.services.pages import Page, decode_cursor, page_of
-from app.services.preconditions import Preconditions
+from app.services.preconditions import Preconditions, State
 
 KIND: Final = "blobs"
 MAX_ID_LENGTH: Final = 255
@@ -61,7 +61,13 @@ _page_by_name = Statement(
     .limit(bindparam("limit"))
 )
 _current = Statement(
-    select(blobs.c.id, blobs.c.object_id, blobs.c.created_at, object_rows.c.sha256)
+    select(
+        blobs.c.id,
+        blobs.c.object_id,
+        blobs.c.created_at,
+        blobs.c.modified_at,
+        object_rows.c.sha256,
+    )
     .select_from(blobs.join(object_rows))
     .where(blobs.c.account_id == bindparam("account_id"), blobs.c.name == bindparam("name"))
 )
@@ -98,7 +104,7 @@ def admit_new(connection: Connection, identity: Identity, name: str) -> int:
 def admit(connection: Connection, identity: Identity, name: str, conditions: Preconditions) -> int:
     """Say whether a blob may be sent, and how many slots it will take."""
     current = _current(connection, account_id=identity.account_id, name=name).first()
-    conditions.check(_tag(current))
+    conditions.check(_state(current))
     return 1 if current is None else 0
 
 
@@ -127,7 +133,7 @@ def put(
     """Create a blob, or replace its bytes in one step; returns it and whether it is new."""
     quota.lock_account(connection, identity.account_id)
     current = _current(connection, account_id=identity.account_id, name=name).first()
-    conditions.check(_tag(current))
+    conditions.check(_state(current))
     slots = 1 if current is None else 0
     object_id = objects.settle(connection, identity, received, kind=KIND, slots=slots, now=now)
     if current is None:
@@ -155,7 +161,7 @@ def remove(
     current = _current(connection, account_id=identity.account_id, name=name).first()
     if current is None:
         raise NotFound("Blob not found")
-    conditions.check(_tag(current))
+    conditions.check(_state(current))
     _delete(connection, blob_id=current.id)
     objects.remove(connection, current.object_id, due_at=now)
 
@@ -219,8 +225,10 @@ def _insert(
         raise _taken(name)
 
 
-def _tag(current: Any) -> str | None:  # noqa: ANN401 - a row of `_current`
-    return None if current is None else bytes(current.sha256).hex()
+def _state(current: Any) -> State | None:  # noqa: ANN401 - a row of `_current`
+    if current is None:
+        return None
+    return State(bytes(current.sha256).hex(), current.modified_at)
 
 
 def _taken(name: str) -> Conflict:

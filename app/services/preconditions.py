@@ -2,7 +2,16 @@
 
 from dataclasses import dataclass
 
+from app import clock
 from app.errors import PreconditionFailed
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What is there to be written over: its entity tag, and when it was modified (microseconds)."""
+
+    tag: str
+    modified_at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,14 +20,26 @@ class Preconditions:
 
     if_match: frozenset[str] | None = None
     if_none_match: frozenset[str] | None = None
+    if_unmodified_since: int | None = None  # seconds; counts only without If-Match
 
-    def check(self, current: str | None) -> None:
+    def check(self, current: State | None) -> None:
         """Raise `PreconditionFailed` unless they hold; ``current`` is None where nothing is."""
-        if self.if_match is not None and not _matches(self.if_match, current):
-            raise PreconditionFailed("If-Match does not hold")
+        if self.if_match is not None:
+            if not _matches(self.if_match, current):
+                raise PreconditionFailed("If-Match does not hold")
+        elif self._is_modified(current):
+            raise PreconditionFailed("If-Unmodified-Since does not hold")
         if self.if_none_match is not None and _matches(self.if_none_match, current):
             raise PreconditionFailed("If-None-Match does not hold")
 
+    def _is_modified(self, current: State | None) -> bool:
+        since = self.if_unmodified_since
+        return (
+            since is not None
+            and current is not None
+            and current.modified_at // clock.SECOND > since
+        )
 
-def _matches(tags: frozenset[str], current: str | None) -> bool:
-    return current is not None and ("*" in tags or current in tags)
+
+def _matches(tags: frozenset[str], current: State | None) -> bool:
+    return current is not None and ("*" in tags or current.tag in tags)

@@ -11,6 +11,7 @@ from app import clock, metrics
 
 _FIRST_BACKOFF: Final = 1.0
 _MAX_BACKOFF: Final = 60.0
+_PAUSE: Final = 0.1  # at least, between two looks: what is due may be another process's just now
 
 log = structlog.get_logger(__name__)
 
@@ -79,4 +80,4 @@ async def _until_due(task: Task) -> float:
     if due is None:
         return task.interval
     metrics.task_lag.labels(task.name).set(max(0, now - due) / clock.SECOND)
-    return min(task.interval, max(0.0, (due - now) / clock.SECOND))
+    return min(task.interval, max(_PAUSE, (due - now) / clock.SECOND))

@@ -113,6 +113,10 @@ async def test_the_tier_of_new_accounts_keeps_its_name(
 ) -> None:
     tiers = (await service.client.get("/v1/tiers", headers=admin)).json()["items"]
     (basic,) = [tier for tier in tiers if tier["name"] == "Basic"]
+    me = (await service.client.get("/v1/accounts/me", headers=admin)).json()
+    await service.client.patch(
+        f"/v1/accounts/{me['id']}", json={"tier": "Premium"}, headers=admin
+    )  # so that nobody has it
     url = f"/v1/tiers/{basic['id']}"
     assert_problem(await service.client.patch(url, json={"name": "B"}, headers=admin), 409)
     assert_problem(await service.client.delete(url, headers=admin), 409)

@@ -137,6 +137,19 @@ def test_a_header_that_is_anything_is_refused(keyring: Keyring, header: bytes) -
         keyring.parse(f"{encoded}.e30.AAAA")
 
 
+def test_a_header_nested_as_deep_as_it_goes_is_refused_deep_in_the_stack(
+    keyring: Keyring,
+) -> None:
+    def parse(frames: int) -> None:
+        if frames:
+            parse(frames - 1)
+        else:
+            keyring.parse(base64.urlsafe_b64encode(b"[" * 750).decode() + ".e30.AAAA")
+
+    with pytest.raises(Unauthorized):
+        parse(400)
+
+
 def test_a_refresh_token_is_always_the_same_and_bound_to_its_number(keyring: Keyring) -> None:
     token = keyring.issue_refresh_token(SESSION, 7)
     assert token == keyring.issue_refresh_token(SESSION, 7)

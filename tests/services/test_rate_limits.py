@@ -13,10 +13,10 @@ from app.rate_limits import (
     LocalRateLimits,
     NoRateLimits,
     RateLimits,
-    RedisRateLimits,
     Rule,
     address_key,
 )
+from app.redis_rate_limits import RedisRateLimits
 from tests import servers
 
 pytestmark = pytest.mark.anyio

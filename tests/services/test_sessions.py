@@ -111,6 +111,14 @@ async def test_the_token_before_the_last_ends_the_session_at_once(
     assert await rotate(database, session, 3, now) is None
 
 
+async def test_a_token_ahead_of_its_session_is_not_good(
+    database: Database, session: sessions.NewSession
+) -> None:
+    now = session.created_at
+    assert await rotate(database, session, 2, now) is None  # of a database since restored, say
+    assert await rotate(database, session, 1, now + 31 * clock.SECOND) == 2
+
+
 async def test_a_token_is_good_at_its_own_door_only(
     database: Database, session: sessions.NewSession
 ) -> None:

@@ -85,7 +85,7 @@ def settings(server: S3Server, bucket: str, **changes: str) -> dict[str, str]:
 @asynccontextmanager
 async def opened(arguments: dict[str, str], patience: float = 15.0) -> AsyncIterator[S3Store]:
     """Open a store and close it in the end."""
-    store = await S3Store.connect(**arguments, patience=patience)  # type: ignore[arg-type]
+    store = await S3Store.connect(**arguments, patience=patience)
     try:
         yield store
     finally:
@@ -103,8 +103,8 @@ def oracle(s3_server: S3Server) -> Iterator[Oracle]:
 class TestS3Store(StoreConformance):
     many = 1010  # more than one page of a list
     stalled = 70  # more than the pool has connections
-    cancel_points = 12
-    examples = 4
+    cancel_points = 8
+    examples = 2
 
     @pytest.fixture(autouse=True)
     def _bucket(self, s3_server: S3Server, oracle: Oracle) -> Iterator[None]:
@@ -113,7 +113,8 @@ class TestS3Store(StoreConformance):
         oracle.clear()
 
     async def connect(self) -> ObjectStore:
-        return await S3Store.connect(**settings(self.server, self.oracle.bucket))  # type: ignore[arg-type]
+        arguments = settings(self.server, self.oracle.bucket)
+        return await S3Store.connect(**arguments, patience=15.0)
 
     async def raw_objects(self) -> dict[str, bytes]:
         return {key: self.oracle.read(key) for key in self.oracle.objects() if is_key(key)}
@@ -181,8 +182,13 @@ async def test_a_replaced_object_is_never_mixed_with_the_old_one(
         chunks = aiter(reader)
         got = [await anext(chunks)]
         oracle.client.put_object(Bucket=oracle.bucket, Key=key, Body=b"x" * 9 * MIB)
+
+        async def read_on() -> None:
+            async for chunk in chunks:
+                got.append(chunk)  # noqa: PERF401 (what comes before the error counts)
+
         with pytest.raises(StorageError):
-            got.extend([chunk async for chunk in chunks])
+            await read_on()
     assert data.startswith(b"".join(got))
 
 
@@ -278,7 +284,7 @@ async def test_a_put_whose_server_falls_silent_leaves_nothing(
     async def body() -> AsyncIterator[bytes]:
         yield content(9 * MIB)
         proxy.freeze()
-        yield content(9 * MIB)
+        yield b"and a byte"
 
     with pytest.raises(StoreUnavailable):
         await slow.put(key, body(), size=None)

@@ -1,0 +1,93 @@
+"""Migrations lead to what the models say, on both databases, and run once however many try."""
+
+import multiprocessing
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection
+
+from app.config import Settings
+from app.database import Database
+from app.migrate import current_revision, migrate, migrate_sqlite, newest_revision
+from app.models import metadata
+from app.runtime import open_database
+from tests import servers
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+    """Settings that name an empty database."""
+    url = f"sqlite:///{tmp_path / 'test.db'}"
+    if request.param == "postgres":
+        server: servers.PostgresServer = request.getfixturevalue("postgres_server")
+        url = server.create_database()
+    values: dict[str, Any] = {"database_url": url, "signing_key": "k" * 32}
+    return Settings(_env_file=None, **values)
+
+
+@pytest.fixture
+async def database(settings: Settings) -> AsyncIterator[Database]:
+    await migrate(settings)
+    opened = open_database(settings)
+    yield opened
+    await opened.aclose()
+
+
+def differences(connection: Connection) -> list[Any]:
+    context = MigrationContext.configure(connection, opts={"compare_type": True})
+    return list(compare_metadata(context, metadata))
+
+
+async def test_migrations_lead_to_the_models(database: Database) -> None:
+    assert await database.read(differences) == []
+
+
+async def test_migrating_again_changes_nothing(settings: Settings, database: Database) -> None:
+    await migrate(settings)
+    assert await database.read(current_revision) == newest_revision()
+
+
+def test_processes_that_start_together_migrate_once(tmp_path: Path) -> None:
+    path = tmp_path / "folder" / "test.db"
+    with multiprocessing.get_context("spawn").Pool(4) as pool:
+        pool.map(migrate_sqlite, [path] * 4)
+    with sqlite3.connect(path) as connection:
+        rows = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+    connection.close()
+    assert rows == [(newest_revision(),)]
+
+
+def test_a_migration_that_breaks_references_is_undone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "test.db"
+    migrate_sqlite(path)
+    with sqlite3.connect(path) as connection:
+        connection.execute("INSERT INTO object_bytes (object_id, data) VALUES (7, x'00')")
+        connection.execute("UPDATE alembic_version SET version_num = '0000'")
+    connection.close()
+    monkeypatch.setattr("app.migrate.upgrade", drop_blobs)
+    with pytest.raises(RuntimeError, match="1 references"):
+        migrate_sqlite(path)
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT count(*) FROM blobs").fetchone() == (0,)
+    connection.close()
+
+
+def drop_blobs(connection: Connection) -> None:
+    """A migration gone wrong: it leaves bytes without their object."""
+    connection.exec_driver_sql("DROP TABLE blobs")
+
+
+def test_the_database_is_its_owners_alone(tmp_path: Path) -> None:
+    path = tmp_path / "folder" / "test.db"
+    migrate_sqlite(path)
+    modes = {file.name: file.stat().st_mode & 0o077 for file in (path, path.parent)}
+    assert modes == {"test.db": 0, "folder": 0}

@@ -118,6 +118,13 @@ class Settings(BaseSettings):
     admin_password: Password | None = None
     rate_limits: Literal["on", "off"] = "on"
 
+    expire_time: Annotated[int, Field(ge=1, le=31_536_000)] = 2 * 3600
+    max_files: Annotated[int, Field(ge=1, le=100_000)] = 100
+    max_pixels: Annotated[int, Field(ge=1, le=1_000_000_000)] = 100_000_000
+    min_link_time: Annotated[int, Field(ge=1)] = 300
+    max_link_time: Annotated[int, Field(ge=1)] = 30_000
+    max_dump_bytes: Annotated[int, Field(ge=1)] = 2 * 1024 * MIB
+
     @model_validator(mode="after")
     def _whole(self) -> Self:
         needed: dict[str, str] = {}
@@ -133,6 +140,8 @@ class Settings(BaseSettings):
             needed["admin_password"] = "ADMIN_USERNAME"  # noqa: S105
         if self.admin_password:
             needed["admin_username"] = "ADMIN_PASSWORD"
+        if self.min_link_time > self.max_link_time:
+            raise ValueError("MIN_LINK_TIME: must not be more than MAX_LINK_TIME")
         missing = [name for name in needed if getattr(self, name) is None]
         if missing:
             raise ValueError(

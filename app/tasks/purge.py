@@ -8,7 +8,20 @@ from sqlalchemy import Connection, Table, delete, select
 from sqlalchemy.exc import IntegrityError
 
 from app.database import Database
-from app.models import accounts, api_keys, blobs, sessions
+from app.models import (
+    accounts,
+    api_keys,
+    blobs,
+    buffers,
+    dump_attachments,
+    dumps,
+    files,
+    pictures,
+    sessions,
+    thumbnails,
+    timelink_leases,
+    timelinks,
+)
 from app.models import objects as object_rows
 from app.services import objects
 from app.tasks.supervisor import Task
@@ -17,7 +30,17 @@ log = structlog.get_logger(__name__)
 
 BATCH: Final = 200
 
-RESOURCES: Final[tuple[Table, ...]] = (blobs,)
+RESOURCES: Final[tuple[Table, ...]] = (
+    timelink_leases,
+    timelinks,
+    thumbnails,
+    pictures,
+    dump_attachments,
+    dumps,
+    files,
+    buffers,
+    blobs,
+)
 """Tables whose rows belong to an account and may own an object (``object_id``).
 
 A table that refers to another comes before it.
@@ -82,5 +105,6 @@ def _remove_batch(connection: Connection, table: Table, account_id: int, now: in
         connection.execute(delete(table).where(table.c.id.in_([row.id for row in rows])))
     if object_id is not None:
         for row in rows:
-            objects.remove(connection, row.object_id, due_at=now)
+            if row.object_id is not None:
+                objects.remove(connection, row.object_id, due_at=now)
     return len(rows)

@@ -1,4 +1,4 @@
-"""the core."""
+"""The core: accounts, credentials, objects, blobs."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,6 @@ depends_on = None
 
 
 def upgrade() -> None:
-
     op.create_table(
         "instance",
         sa.Column(

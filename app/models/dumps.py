@@ -1,0 +1,59 @@
+"""Crash dumps, what was read out of them, and the files that came along."""
+
+from sqlalchemy import Boolean, Column, Index, String, Table, Text, null
+
+from app.models.base import CodePoints, identity, metadata, moment, public_id, reference
+
+dumps = Table(
+    "dumps",
+    metadata,
+    identity(),
+    public_id(),
+    reference("account_id", "accounts"),
+    reference("object_id", "objects", unique=True),
+    Column("original_name", Text, nullable=False),
+    Column("label", CodePoints),
+    Column("description", Text, nullable=False),
+    Column("archived", Boolean, nullable=False),
+    Column("annotations", Text, nullable=False),  # a JSON object of texts
+    Column("search", Text, nullable=False),  # all that ?q= looks at, folded, a line each
+    moment("created_at"),
+    moment("modified_at"),
+    moment("expires_at", nullable=True),
+    # reading the minidump comes after the answer: pending, read, failed (why is in the report),
+    # none (not a minidump that was submitted as one)
+    Column("report_state", String(8), nullable=False),
+    moment("report_claimed_until", nullable=True),
+    Column("report", Text),  # JSON
+    Column("platform", CodePoints),
+    Column("architecture", CodePoints),
+    Column("exception", CodePoints),
+    Column("module", CodePoints),
+    Column("signature", CodePoints),  # exception + module + offset: equal crashes have the same
+    Index(None, "account_id", "id"),
+    Index(None, "account_id", "label", "id"),
+    Index(None, "account_id", "signature", "id"),
+    Index(None, "account_id", "created_at"),
+    sqlite_autoincrement=True,
+)
+
+for column, condition in (
+    (dumps.c.expires_at, dumps.c.expires_at.is_not(null())),
+    (dumps.c.report_claimed_until, dumps.c.report_state == "pending"),
+):
+    Index(None, column, sqlite_where=condition, postgresql_where=condition)
+
+dump_attachments = Table(
+    "dump_attachments",
+    metadata,
+    identity(),
+    public_id(),
+    reference("account_id", "accounts", index=True),
+    reference("dump_id", "dumps", index=True),
+    reference("object_id", "objects", unique=True),
+    Column("field", Text, nullable=False),  # of the form that it came in
+    Column("name", Text, nullable=False),
+    Column("content_type", String(255), nullable=False),
+    moment("created_at"),
+    sqlite_autoincrement=True,
+)

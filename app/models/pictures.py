@@ -1,0 +1,40 @@
+"""Pictures, and the thumbnails that were made of them."""
+
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, String, Table, Text
+from sqlalchemy import UniqueConstraint as Unique
+
+from app.models.base import Id, identity, metadata, moment, public_id, reference
+
+pictures = Table(
+    "pictures",
+    metadata,
+    identity(),
+    public_id(),
+    reference("account_id", "accounts"),
+    reference("object_id", "objects", unique=True),
+    Column("name", Text, nullable=False),
+    Column("format", String(8), nullable=False),  # jpeg, png, webp, gif, avif
+    Column("width", Integer, nullable=False),  # px, as shown: after EXIF orientation
+    Column("height", Integer, nullable=False),
+    moment("created_at"),
+    moment("modified_at"),
+    Index(None, "account_id", "id"),
+    sqlite_autoincrement=True,
+)
+
+thumbnails = Table(
+    "thumbnails",
+    metadata,
+    identity(),
+    reference("account_id", "accounts", index=True),
+    reference("picture_id", "pictures"),
+    Column("source_id", BigInteger, nullable=False),  # the object that it was made of
+    Column("height", Integer, nullable=False),  # px, as asked for
+    Column("format", String(8), nullable=False),  # jpeg, webp
+    # the unique row is the lock: whoever inserts it makes the thumbnail, under a lease
+    Column("object_id", Id, ForeignKey("objects.id"), unique=True),  # NULL: being made
+    moment("lease_until", nullable=True),
+    moment("created_at"),
+    Unique("picture_id", "height", "format"),
+    sqlite_autoincrement=True,
+)

@@ -1,0 +1,97 @@
+"""Multipart bodies (RFC 7578) as they arrive: only bounded fields are ever whole in memory."""
+
+import hashlib
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from fastapi import Request
+from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
+
+from app.errors import ContentTooLarge, DigestMismatch, InvalidRequest
+from routers.transfer.incoming import announced_digest, stream
+
+MAX_PARTS: Final = 64
+MAX_FIELD: Final = 64 * 1024  # bytes
+
+_Event: TypeAlias = MultipartSegment | bytearray | bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part: a field, or a file when it has a file name. Read it before asking for the next."""
+
+    name: str
+    filename: str | None
+    content_type: str
+    _events: AsyncIterator[_Event]
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Yield the part's bytes as they arrive."""
+        async for event in self._events:
+            if event is None:
+                return
+            assert not isinstance(event, MultipartSegment)
+            yield bytes(event)
+
+    async def text(self, limit: int = MAX_FIELD) -> str:
+        """Return a field's value; raises `ContentTooLarge`, or `InvalidRequest` if not UTF-8."""
+        value = bytearray()
+        async for chunk in self.chunks():
+            value += chunk
+            if len(value) > limit:
+                raise ContentTooLarge(f"The field {self.name!r} may have up to {limit} bytes")
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            raise InvalidRequest(f"The field {self.name!r} is not UTF-8") from None
+
+
+async def read_parts(
+    request: Request, *, chunks: AsyncIterator[bytes] | None = None, max_parts: int = MAX_PARTS
+) -> AsyncIterator[Part]:
+    """Yield the parts of a request's body; what its reader leaves of one is skipped.
+
+    ``chunks`` is the body where something else was read off it first: an inflated one. The
+    body is complete, and its Content-Digest was right, only when the iteration has ended.
+    Raises `InvalidRequest` for what isn't multipart, `ContentTooLarge` for too many parts,
+    `DigestMismatch`, and the stream's errors.
+    """
+    kind, options = parse_options_header(request.headers.get("content-type", ""))
+    boundary = options.get("boundary")
+    if kind != "multipart/form-data" or not boundary:
+        raise InvalidRequest("Send a form, as multipart/form-data")
+    body = _checked(request) if chunks is None else chunks
+    try:
+        events = _events(body, PushMultipartParser(boundary, strict=True))
+        count = 0
+        async for event in events:
+            if not isinstance(event, MultipartSegment):
+                continue  # left over from the part before
+            count += 1
+            if count > max_parts:
+                raise ContentTooLarge(f"A form may have up to {max_parts} parts")
+            yield Part(event.name, event.filename, event.content_type, events)
+    except MultipartError as error:
+        raise InvalidRequest(f"The body is not a multipart form: {error}") from None
+
+
+async def _events(
+    chunks: AsyncIterator[bytes], parser: PushMultipartParser
+) -> AsyncIterator[_Event]:
+    async for chunk in chunks:
+        parsed: Iterator[_Event] = parser.parse(chunk)
+        for event in parsed:
+            yield event
+    parser.close()
+
+
+async def _checked(request: Request) -> AsyncIterator[bytes]:
+    expected = announced_digest(request, "content-digest")
+    sha256 = hashlib.sha256()
+    async for chunk in stream(request):
+        if expected is not None:
+            sha256.update(chunk)
+        yield chunk
+    if expected is not None and sha256.digest() != expected:
+        raise DigestMismatch("The SHA-256 of the bytes that arrived is another one")

@@ -1,0 +1,109 @@
+"""The outermost layer: who the client is, under which path we are reached, which pages may call."""
+
+import ipaddress
+import json
+from typing import Any
+
+import pytest
+from fastapi import FastAPI, Request
+
+from app.config import Settings
+from routers.edge import Edge
+from tests.api.conftest import MakeSettings, Service, running
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.mark.parametrize("sent", ["/holdall/v1/blobs/", "/v1/blobs/"], ids=["kept", "stripped"])
+async def test_a_path_prefix_may_be_stripped_by_the_proxy_or_not(
+    make_settings: MakeSettings, sent: str
+) -> None:
+    settings = make_settings(public_url="https://files.example.org/holdall/")
+    async with running(settings) as service:
+        headers = service.service_token
+        put = await service.client.put(f"{sent}a%2Fb/content", content=b"x", headers=headers)
+        got = await service.client.get(f"{sent}a%2Fb", headers=headers)
+        missing = await service.client.get(f"{sent}c", headers=headers)
+    assert (put.status_code, got.json()["id"]) == (201, "a/b")
+    assert missing.json()["instance"] == "/holdall/v1/blobs/c"
+
+
+async def seen_by_a_route(trusted: tuple[str, ...], client: str, headers: dict[str, str]) -> Any:  # noqa: ANN401
+    """Return client, scheme and host as a route sees them."""
+    api = FastAPI()
+
+    @api.get("/")
+    async def show(request: Request) -> dict[str, str]:
+        assert request.client is not None
+        return {
+            "client": request.client.host,
+            "scheme": request.url.scheme,
+            "host": request.url.netloc,
+        }
+
+    settings: dict[str, Any] = {"trusted_proxies": trusted}
+    edge = Edge(api, Settings(_env_file=None, **settings))
+    sent: list[Any] = []
+    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:  # noqa: ANN401 - ASGI
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": "/",
+        "raw_path": b"/",
+        "query_string": b"",
+        "scheme": "http",
+        "headers": [(b"host", b"inside"), *raw],
+        "client": (client, 1),
+        "server": ("127.0.0.1", 80),
+    }
+    await edge(scope, receive, send)
+    return json.loads(sent[1]["body"])
+
+
+FORWARDED = {
+    "X-Forwarded-For": "203.0.113.9, 198.51.100.7, 10.0.0.2",
+    "X-Forwarded-Proto": "https",
+    "X-Forwarded-Host": "files.example.org",
+}
+
+
+async def test_a_trusted_proxy_says_who_the_client_is() -> None:
+    """The last address that no trusted proxy added counts; what a client claims before it, not."""
+    seen = await seen_by_a_route(("10.0.0.0/8",), "10.0.0.1", FORWARDED)
+    assert seen == {"client": "198.51.100.7", "scheme": "https", "host": "files.example.org"}
+
+
+@pytest.mark.parametrize("trusted", [(), ("10.0.0.0/8",)])
+async def test_anybody_else_does_not(trusted: tuple[str, ...]) -> None:
+    seen = await seen_by_a_route(trusted, "192.0.2.1", FORWARDED)
+    assert seen == {"client": "192.0.2.1", "scheme": "http", "host": "inside"}
+
+
+async def test_an_address_that_is_none_does_not_pass_for_a_trusted_one() -> None:
+    seen = await seen_by_a_route(("10.0.0.0/8",), "10.0.0.1", {"X-Forwarded-For": "10.0.0.9, junk"})
+    assert seen["client"] == "junk"
+    with pytest.raises(ValueError, match="junk"):
+        ipaddress.ip_address(seen["client"])
+
+
+async def test_other_origins_are_refused_unless_named(make_settings: MakeSettings) -> None:
+    ask = {"Origin": "https://app.example.org", "Access-Control-Request-Method": "PUT"}
+    async with running(make_settings(cors_origins=("https://app.example.org",))) as service:
+        allowed = await service.client.options("/v1/blobs", headers=ask)
+        other = await service.client.options(
+            "/v1/blobs", headers=ask | {"Origin": "https://evil.example.org"}
+        )
+    assert allowed.headers["access-control-allow-origin"] == "https://app.example.org"
+    assert "access-control-allow-origin" not in other.headers
+
+
+async def test_no_origin_is_named_by_default(service: Service) -> None:
+    answer = await service.client.get("/healthz", headers={"Origin": "https://app.example.org"})
+    assert not [name for name in answer.headers if name.startswith("access-control")]

@@ -3,22 +3,27 @@
 import argparse
 import asyncio
 import getpass
+import ipaddress
 import json
+import signal
+import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import Final
 
 import uvicorn
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
+from starlette.types import Message, Receive, Scope, Send
 
 from app import clock
 from app import logging as app_logging
 from app.config import ConfigError, Settings, load_settings
-from app.database import DatabaseUnavailable
+from app.database import DatabaseFull, DatabaseUnavailable
 from app.errors import ProblemError
 from app.migrate import migrate
-from app.runtime import open_runtime
+from app.runtime import Runtime, open_runtime
 from app.services import bootstrap
 from app.tasks import reconcile
 from routers import accounts, api_keys, auth, blobs, openapi, problems, service, sessions, tiers
@@ -27,6 +32,28 @@ from routers.pages import docs, home
 from storage.errors import StorageError
 
 DESCRIPTION = "One storage service that gives every kind of thing its natural API."
+EXPECTED: Final = (ConfigError, DatabaseUnavailable, DatabaseFull, StorageError, ProblemError)
+"""What may keep the service from starting; a line says all there is to say."""
+
+
+class Api(FastAPI):
+    """The application; where it can't start it says why in a line, without a traceback."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await super().__call__(scope, receive, _explaining(send))
+        else:
+            await super().__call__(scope, receive, send)
+
+
+def _explaining(send: Send) -> Send:
+    async def explain(message: Message) -> None:
+        error = sys.exc_info()[1]  # the server tells of it while it handles it
+        if message["type"] == "lifespan.startup.failed" and isinstance(error, EXPECTED):
+            message["message"] = _complaint(error)
+        await send(message)
+
+    return explain
 
 
 def create_app(settings: Settings) -> Edge:
@@ -39,7 +66,7 @@ def create_app(settings: Settings) -> Edge:
             api.state.runtime = runtime
             yield
 
-    api = FastAPI(
+    api = Api(
         title="Holdall",
         version="1",
         description=DESCRIPTION,
@@ -85,10 +112,8 @@ def main(arguments: list[str] | None = None) -> int:
         if options.command in {None, "serve"}:
             return serve(settings)
         return asyncio.run(_run(options, settings))
-    except ConfigError as error:
+    except EXPECTED as error:
         return _fail(_complaint(error))
-    except (DatabaseUnavailable, StorageError, ProblemError) as error:
-        return _fail(f"Holdall can't do this: {error}")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -116,23 +141,59 @@ async def _run(options: argparse.Namespace, settings: Settings) -> int:
             return await fsck(settings, repair=options.repair, checksums=options.checksums)
 
 
+class Server(uvicorn.Server):
+    """The HTTP server; tells on standard output where it serves, once it does."""
+
+    def __init__(self, api: FastAPI, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._api = api
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        host, port = self.servers[0].sockets[0].getsockname()[:2]
+        greeting = await _greeting(self._api.state.runtime, _url(host, port))
+        with suppress(OSError):  # nobody reads it
+            print(greeting, flush=True)  # noqa: T201
+
+
 def serve(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT; requests under way then get their grace period."""
-    server = uvicorn.Server(
-        uvicorn.Config(
-            create_app(settings),
-            host=settings.host,
-            port=settings.port,
-            log_config=None,
-            access_log=False,
-            proxy_headers=False,
-            server_header=False,
-            timeout_graceful_shutdown=settings.shutdown_grace,
-        )
+    edge = create_app(settings)
+    config = uvicorn.Config(
+        edge,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        ws="none",
+        timeout_graceful_shutdown=settings.shutdown_grace,
     )
-    with suppress(KeyboardInterrupt):  # the server stops in good order before it passes this on
-        server.run()
-    return 0 if server.started else 1
+    # the server stops in good order before it passes on the signals that it was stopped by
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with suppress(KeyboardInterrupt):
+        Server(edge.app, config).run()
+    return 0
+
+
+async def _greeting(runtime: Runtime, url: str) -> str:
+    lines = [f"Holdall serves {url}"]
+    if not await runtime.database.read(bootstrap.has_accounts):
+        lines.append("There is no account yet. Make an administrator: main.py create-admin NAME")
+        if runtime.settings.registration_open:
+            lines.append(
+                f"or an account: curl {url}/v1/accounts --json "
+                """'{"username": "NAME", "password": "PASSWORD"}'"""
+            )
+    return "\n".join(lines)
+
+
+def _url(host: str, port: int) -> str:
+    address = ipaddress.ip_address(host)
+    if address.is_unspecified:  # every address of this host, of which a browser wants one
+        address = ipaddress.ip_address("::1" if address.version == 6 else "127.0.0.1")  # noqa: PLR2004
+    return f"http://[{address}]:{port}" if ":" in str(address) else f"http://{address}:{port}"
 
 
 async def create_admin(settings: Settings, username: str) -> int:
@@ -168,7 +229,13 @@ def print_openapi(settings: Settings) -> int:
     return 0
 
 
-def _complaint(error: ConfigError) -> str:
+def _complaint(error: BaseException) -> str:
+    if isinstance(error, DatabaseUnavailable | DatabaseFull):
+        return f"Holdall can't use its database (DATABASE_URL, DATA_DIR, DB_HOST): {error}"
+    if isinstance(error, StorageError):
+        return f"Holdall can't use its object store (ACTIVE_STORAGE, its settings): {error}"
+    if isinstance(error, ProblemError):
+        return f"Holdall can't do this: {error}"
     return f"Holdall can't start with these settings:\n{error}"
 
 

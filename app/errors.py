@@ -61,6 +61,16 @@ class Unauthorized(ProblemError):
         super().__init__(detail, headers={"WWW-Authenticate": challenge})
 
 
+class PasswordNeeded(ProblemError):
+    """A public link asks for its password; any user name goes with it."""
+
+    name, title, status = "password-needed", "A password is needed", 401
+
+    def __init__(self, detail: str | None = None) -> None:
+        challenge = 'Basic realm="Holdall", charset="UTF-8"'
+        super().__init__(detail, headers={"WWW-Authenticate": challenge})
+
+
 class Forbidden(ProblemError):
     name, title, status = "forbidden", "You may not do this", 403
 

@@ -30,6 +30,9 @@ class Rule:
 LOGIN_BY_NAME: Final = Rule("login-name", 10, 300)  # failures
 LOGIN_BY_ADDRESS: Final = Rule("login-address", 50, 300)  # failures; offices share an address
 SIGN_UP: Final = Rule("sign-up", 200, 600)
+LINK_MISSES: Final = Rule("link-misses", 300, 300)  # public links that lead nowhere, an address
+LINK_PASSWORD: Final = Rule("link-password", 100, 300)  # failures
+LINK_PASSWORD_BY_ADDRESS: Final = Rule("link-password-address", 10, 300)  # failures, a link
 
 
 class RateLimits(Protocol):

@@ -23,8 +23,9 @@ from routers.schemas.accounts import (
     AdministeredAccount,
 )
 from routers.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
+from routers.transfer.bounded import BoundedRoute
 
-router = APIRouter(prefix="/v1/accounts", tags=["accounts"], max_body_size=64 * 1024)
+router = APIRouter(prefix="/v1/accounts", tags=["accounts"], route_class=BoundedRoute)
 
 OwnAccess = Annotated[Access, Depends(Requires("account"))]
 AdminAccess = Annotated[Access, Depends(Requires("admin"))]

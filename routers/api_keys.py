@@ -12,8 +12,9 @@ from routers.dependencies import Requires
 from routers.problems import problems
 from routers.schemas.credentials import ApiKey, ApiKeyCreate, ApiKeyList, CreatedApiKey
 from routers.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
+from routers.transfer.bounded import BoundedRoute
 
-router = APIRouter(prefix="/v1/accounts/me/keys", tags=["keys"], max_body_size=64 * 1024)
+router = APIRouter(prefix="/v1/accounts/me/keys", tags=["keys"], route_class=BoundedRoute)
 
 OwnAccess = Annotated[Access, Depends(Requires("account"))]
 

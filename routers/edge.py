@@ -11,6 +11,7 @@ import uuid_utils
 from fastapi import FastAPI, Request
 from starlette.types import Message, Receive, Scope, Send
 
+from app import logging as app_logging
 from app import metrics
 from app.config import Settings
 from routers.problems import problem_response
@@ -42,12 +43,11 @@ class Edge:
         request_id = _request_id(headers.get(b"x-request-id"))
         answer = _Answer(send, request_id)
         started = time.perf_counter()
-        structlog.contextvars.bind_contextvars(request_id=request_id)
+        app_logging.request_id.set(request_id)  # this task's alone: the server's last lines too
         try:
             await self._answer(scope, receive, answer)
         finally:
             _record(scope, answer, time.perf_counter() - started)
-            structlog.contextvars.clear_contextvars()
 
     async def _answer(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         try:
@@ -140,9 +140,8 @@ def _request_id(sent: bytes | None) -> str:
 
 def _record(scope: Scope, answer: _Answer, seconds: float) -> None:
     route = getattr(scope.get("route"), "path", "none")
-    status = "aborted" if answer.aborted else str(answer.status)
-    metrics.requests.labels(scope["method"], route, status).inc()
-    metrics.request_seconds.labels(scope["method"], route).observe(seconds)
+    status = "aborted" if answer.aborted or answer.status is None else str(answer.status)
+    metrics.count_request(scope["method"], route, status, seconds)
     log.info(
         "request",
         method=scope["method"],

@@ -1,35 +1,112 @@
-"""The OpenAPI document: what generators of clients need beside what FastAPI finds out itself."""
+"""The OpenAPI document: what generators of clients need beside what FastAPI finds out itself.
 
+Routes declare what is particular to them. What all routes of a kind have in common (the errors of
+whoever takes a body, the headers of a download) is added here, from what they declared.
+"""
+
+import copy
+import re
+from collections.abc import Iterator
 from typing import Any, Final
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.openapi.utils import get_openapi
+from fastapi.responses import Response
 from pydantic import BaseModel
+from pydantic_core import to_json
 
-from routers.schemas.blobs import NewBlob
-from routers.schemas.problems import Problem
+from routers.schemas.problems import ANSWERS, MEDIA_TYPE, Problem
+
+TAGS: Final = {
+    "blobs": ("blob", "Bytes under an id that the client chooses, in JSON or raw."),
+    "dumps": ("dump", "Crash dumps, by label; also for Crashpad and Breakpad uploaders."),
+    "buffer": ("buffer", "One clipboard per account, and its changes as they happen."),
+    "files": ("file", "Files that are kept, or expire, each with a link."),
+    "pictures": ("picture", "Pictures and their thumbnails."),
+    "timelinks": ("timelink", "Public links to one object, for a time."),
+    "accounts": ("account", "Signing up, one's own account, and the administration of all."),
+    "auth": ("token", "Access and refresh tokens."),
+    "sessions": ("session", "The logins of one's own account."),
+    "keys": ("API key", "API keys: each permits only what its scopes name."),
+    "tiers": ("tier", "What accounts may keep. For administrators."),
+    "service": ("service", "Whether the service lives and can serve, and what it has counted."),
+}
+"""Of each tag of the canonical API: what its ids belong to, and its description."""
+
+CONTRACTS: Final = {
+    "crash-store": "The Crash Store contract, as its clients know it.",
+    "cloud-buffer": "The Cloud Buffer contract: the pages of the web interface.",
+    "vertexcloud": "The VertexCloud contract, as its clients know it.",
+    "storagetiers": "The storagetiers contract, as its clients know it.",
+}
+"""Tags of the upstream contracts; their errors have forms of their own."""
 
 _BINARY: Final = {"type": "string", "format": "binary"}
-_HAND_DECLARED: Final[tuple[type[BaseModel], ...]] = (Problem, NewBlob)
+_SCHEMAS: Final = "#/components/schemas/"
+_TOKEN_PATH: Final = "/v1/auth/token"  # noqa: S105 - not a secret
+_EITHER: Final[list[dict[str, list[str]]]] = [{"password": []}, {"token": []}]
+_WRITES: Final = frozenset({"post", "put", "patch", "delete"})
+
+_INLINE: Final = "Let a browser show raster images, audio, video and text, not save them."
+_DOWNLOAD_HEADERS: Final = {
+    "Content-Length": "Bytes that follow.",
+    "Content-Disposition": "What to call the file (RFC 6266).",
+    "ETag": "Strong, from the SHA-256 of the whole.",
+    "Last-Modified": "When the bytes were stored.",
+    "Accept-Ranges": "`bytes`",
+    "Repr-Digest": "The SHA-256 of the whole (RFC 9530).",
+    "Cache-Control": "Who may keep a copy.",
+}
+_PARAMETERS: Final = {
+    "Range": "One range of bytes, as `bytes=0-99`.",
+    "If-Range": "Honour Range only while this is the entity tag or date.",
+    "If-Match": "Go on only while the entity tag is one of these; else 412.",
+    "If-None-Match": "Go on only while the entity tag is none of these; `*`: if there is none.",
+    "If-Modified-Since": "Answer 304 unless the bytes have changed since this date.",
+    "Content-Digest": "SHA-256 of the body as sent, `sha-256=:…:` (RFC 9530); checked.",
+    "Repr-Digest": "The same for the stored bytes.",
+}
+
+
+def _parameter(header: str) -> dict[str, str]:
+    return {"$ref": f"#/components/parameters/{header}"}
+
 
 BINARY_BODY: Final[dict[str, Any]] = {
-    "requestBody": {"required": True, "content": {"application/octet-stream": {"schema": _BINARY}}}
+    "parameters": [_parameter("Content-Digest"), _parameter("Repr-Digest")],
+    "requestBody": {"required": True, "content": {"application/octet-stream": {"schema": _BINARY}}},
 }
+"""Declares that a route takes raw bytes, for its ``openapi_extra``."""
+
+OPEN_OR_BEARER: Final[dict[str, Any]] = {"security": [*_EITHER, {}]}
+"""Declares that a route may do without a credential, for its ``openapi_extra``."""
 
 
 def json_body(model: type[BaseModel]) -> dict[str, Any]:
     """Declare a JSON body that the route reads by itself, for its ``openapi_extra``."""
-    schema = {"$ref": f"#/components/schemas/{model.__name__}"}
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+    content = {"application/json": {"schema": model.model_json_schema()}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def multipart_body(model: type[BaseModel]) -> dict[str, Any]:
+    """Declare a multipart form that the route reads by itself, for its ``openapi_extra``."""
+    content = {"multipart/form-data": {"schema": model.model_json_schema()}}
+    return {
+        "parameters": [_parameter("Content-Digest")],
+        "requestBody": {"required": True, "content": content},
+    }
 
 
 def binary_answer() -> dict[int | str, dict[str, Any]]:
     """Declare that a route answers bytes, whole or a part, for its ``responses``."""
     content = {"application/octet-stream": {"schema": _BINARY}}
+    headers = {name: _header(text) for name, text in _DOWNLOAD_HEADERS.items()}
+    part = headers | {"Content-Range": _header("Which bytes of how many.")}
+    kept = {n: headers[n] for n in ("ETag", "Last-Modified", "Repr-Digest", "Cache-Control")}
     return {
-        200: {"description": "The bytes", "content": content},
-        206: {"description": "A range of the bytes", "content": content},
-        304: {"description": "The bytes are those that the client has"},
+        200: {"description": "The bytes", "content": content, "headers": headers},
+        206: {"description": "A range of the bytes", "content": content, "headers": part},
+        304: {"description": "The bytes are those that the client has", "headers": kept},
     }
 
 
@@ -38,8 +115,12 @@ def created(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
     return {201: {"description": "Created", "model": model}}
 
 
+def _header(description: str) -> dict[str, Any]:
+    return {"description": description, "schema": {"type": "string"}}
+
+
 def install(app: FastAPI) -> None:
-    """Let the application describe itself with everything its routes declared by hand."""
+    """Let the application describe itself with everything its routes have in common."""
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -49,18 +130,179 @@ def install(app: FastAPI) -> None:
                     version=app.version,
                     description=app.description,
                     routes=app.routes,
-                    tags=app.openapi_tags,
                 )
             )
         return app.openapi_schema
 
+    async def serve(request: Request) -> Response:
+        document = _below(app.openapi(), request.scope.get("root_path", ""))
+        return Response(to_json(document), media_type="application/json")
+
     app.openapi = openapi  # type: ignore[method-assign]
+    # FastAPI's own route knows the server's path prefix, but not that of the token's URL
+    routes = app.router.routes
+    routes[:] = [route for route in routes if getattr(route, "path", None) != app.openapi_url]
+    app.add_route(app.openapi_url or "/openapi.json", serve, include_in_schema=False)
 
 
-def _complete(document: dict[str, Any]) -> dict[str, Any]:
+def _below(document: dict[str, Any], prefix: str) -> dict[str, Any]:
+    """Return the document for a service whose public URL has a path prefix."""
+    if not prefix:
+        return document
+    components = document["components"] | {"securitySchemes": _security_schemes(prefix)}
+    return document | {"servers": [{"url": prefix}], "components": components}
+
+
+def _security_schemes(prefix: str = "") -> dict[str, Any]:
+    flow = {"tokenUrl": prefix + _TOKEN_PATH, "scopes": {}}
+    return {
+        "password": {
+            "type": "oauth2",
+            "description": "User name and password; the client needs neither id nor secret.",
+            "flows": {"password": flow},
+        },
+        "token": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "An access token, an API key (`hk_…`) or the service token.",
+        },
+    }
+
+
+def _complete(generated: dict[str, Any]) -> dict[str, Any]:
+    document = copy.deepcopy(generated)  # it shares parts with what the routes declared
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
-    for model in _HAND_DECLARED:
-        schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
-        schemas.update(schema.pop("$defs", {}))
-        schemas[model.__name__] = schema
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    _name(Problem.model_json_schema(), schemas)
+    for item in document["paths"].values():
+        for method, operation in item.items():
+            _name_bodies(operation, schemas)
+            _summarise(operation)
+            _describe_parameters(operation)
+            if _tag(operation) not in CONTRACTS:
+                _complete_operation(method, operation)
+        if "head" in item:
+            _complete_head(item["head"], item["get"])
+    for mapping in _mappings(document):
+        if "contentMediaType" in mapping:  # generators know what came before it
+            mapping["format"] = "binary"
+    used = {_tag(operation) for operation in _operations(document)}
+    described = {tag: text for tag, (_, text) in TAGS.items()} | CONTRACTS
+    document["tags"] = [{"name": t, "description": d} for t, d in described.items() if t in used]
+    document["components"] = {
+        "schemas": dict(sorted(schemas.items())),
+        "responses": copy.deepcopy({answer.name: answer.described for answer in ANSWERS.values()}),
+        "parameters": {
+            name: {"name": name, "in": "header", "required": False, **_header(text)}
+            for name, text in _PARAMETERS.items()
+        },
+        "securitySchemes": _security_schemes(),
+    }
     return document
+
+
+def _complete_operation(method: str, operation: dict[str, Any]) -> None:
+    if operation.get("security") == [{"bearer": []}]:
+        operation["security"] = copy.deepcopy(_EITHER)
+    responses = operation["responses"]
+    if "422" in responses and "application/json" in responses["422"].get("content", {}):
+        del responses["422"]  # FastAPI's own form
+    parameters = operation.setdefault("parameters", [])
+    for status in _common_errors(method, operation):
+        responses.setdefault(str(status), {"$ref": ""})
+    for status, response in responses.items():
+        answer = ANSWERS.get(int(status))
+        if answer and (MEDIA_TYPE in response.get("content", {}) or "$ref" in response):
+            responses[status] = {"$ref": f"#/components/responses/{answer.name}"}
+    operation["responses"] = dict(sorted(responses.items()))
+    conditions = ["If-Match", "If-None-Match"] if "412" in responses else []
+    conditions += ["If-Modified-Since", "Range", "If-Range"] if "206" in responses else []
+    parameters += [_parameter(name) for name in conditions]
+    if not parameters:
+        del operation["parameters"]
+
+
+def _common_errors(method: str, operation: dict[str, Any]) -> Iterator[int]:
+    yield 500
+    if operation["operationId"] != "service_health":
+        yield 503
+    if operation.get("security"):
+        yield from (401, 403)
+    if operation.get("parameters") or "requestBody" in operation:
+        yield 422
+    if "requestBody" in operation:
+        yield from (400, 413)
+    if method in _WRITES:
+        yield 507
+
+
+def _complete_head(head: dict[str, Any], get: dict[str, Any]) -> None:
+    """Let HEAD answer what GET does, without any content."""
+    head["summary"] = f"{get['summary']}: the headers alone"
+    for status, response in head["responses"].items():
+        answer = ANSWERS.get(int(status))
+        bare = answer.described if answer else get["responses"].get(status, response)
+        head["responses"][status] = {n: v for n, v in bare.items() if n != "content"}
+    for status in ("200", "304"):
+        if status in get["responses"]:
+            of_get = get["responses"][status]
+            head["responses"][status] = {n: v for n, v in of_get.items() if n != "content"}
+    if "304" in head["responses"]:
+        head["parameters"].append(_parameter("If-Modified-Since"))
+    head["responses"] = dict(sorted(head["responses"].items()))
+
+
+def _name_bodies(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """Move the schemas of bodies that a route declared itself to the named ones."""
+    for content in operation.get("requestBody", {}).get("content", {}).values():
+        if content["schema"].get("title") and "properties" in content["schema"]:
+            content["schema"] = {"$ref": _SCHEMAS + _name(content["schema"], schemas)}
+
+
+def _name(schema: dict[str, Any], schemas: dict[str, Any]) -> str:
+    for mapping in _mappings(schema):
+        if isinstance(target := mapping.get("$ref"), str):
+            mapping["$ref"] = target.replace("#/$defs/", _SCHEMAS)
+    named = schema.pop("$defs", {}) | {schema["title"]: schema}
+    for name, definition in named.items():
+        if schemas.setdefault(name, definition) != definition:
+            raise ValueError(f"two schemas have the name {name}")
+    title: str = schema["title"]
+    return title
+
+
+def _summarise(operation: dict[str, Any]) -> None:
+    """Take the first sentence of the docstring for the summary, the rest for the description."""
+    first, _, rest = operation.pop("description", operation["summary"]).partition("\n\n")
+    sentence, *others = re.split(r"\.(?:\s+|$)", " ".join(first.split()), maxsplit=1)
+    operation["summary"] = sentence
+    description = "\n\n".join(part for part in (*others, rest) if part)
+    if description:
+        operation["description"] = description
+
+
+def _describe_parameters(operation: dict[str, Any]) -> None:
+    thing, _ = TAGS.get(_tag(operation), ("object", ""))
+    texts = {"id": f"The {thing}'s id.", "inline": _INLINE}
+    for parameter in operation.get("parameters", []):
+        if parameter.get("name") in texts:
+            parameter.setdefault("description", texts[parameter["name"]])
+
+
+def _tag(operation: dict[str, Any]) -> str:
+    return next(iter(operation.get("tags", [])), "")
+
+
+def _operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for item in document["paths"].values():
+        yield from item.values()
+
+
+def _mappings(value: object) -> Iterator[dict[str, Any]]:
+    """Yield every mapping within a JSON value."""
+    if isinstance(value, dict):
+        yield value
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for part in inner:
+        yield from _mappings(part)

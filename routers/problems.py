@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match, Route
 
 from app.database import DatabaseFull, DatabaseUnavailable
 from app.errors import (
@@ -44,6 +45,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(DatabaseFull, _on_full)
     app.add_exception_handler(StoreUnavailable, _on_unavailable)
     app.add_exception_handler(DatabaseUnavailable, _on_unavailable)
+    app.add_exception_handler(Exception, _on_other)
 
 
 async def _on_problem(request: Request, error: Exception) -> Response:
@@ -61,14 +63,31 @@ async def _on_http(request: Request, error: Exception) -> Response:
     """Render what the framework itself raises: no such route, a method not allowed."""
     assert isinstance(error, HTTPException)
     title = HTTPStatus(error.status_code).phrase
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_methods(request))
     return problem_response(
         request,
         kind="about:blank",
         title=title,
         status=error.status_code,
         detail=str(error.detail or title),
-        headers=error.headers,
+        headers=headers,
     )
+
+
+def _methods(request: Request) -> list[str]:
+    """Return every method that the path has; the framework's error names those of one route."""
+    methods: set[str] = set()
+    for route in request.app.routes:
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+            methods |= route.methods or set()
+    return sorted(methods)
+
+
+async def _on_other(_request: Request, error: Exception) -> Response:
+    """Leave it to the edge; the framework would answer a plain 500, even to a client that left."""
+    raise error
 
 
 async def _on_full(request: Request, error: Exception) -> Response:
@@ -77,7 +96,8 @@ async def _on_full(request: Request, error: Exception) -> Response:
 
 
 async def _on_unavailable(request: Request, error: Exception) -> Response:
-    log.error("a backend is unavailable", exc_info=error)
+    # a line, not a traceback: in an outage this is what every request ends in
+    log.error("a backend is unavailable", error=repr(error), cause=repr(error.__cause__))
     return render(request, ServiceUnavailable())
 
 
@@ -109,7 +129,7 @@ def problem_response(
         "title": title,
         "status": status,
         "detail": detail,
-        "instance": request.url.path,
+        "instance": request.scope["path"],
     }
     if errors:
         body["errors"] = errors

@@ -1,19 +1,20 @@
 """Ranges and conditions of requests for content (RFC 9110 §13 and §14)."""
 
 import re
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import Final
+
+from starlette.datastructures import Headers
 
 from app import clock
 from app.errors import BadRequest, PreconditionFailed, RangeNotSatisfiable
 from app.services.preconditions import Preconditions
 from storage.base import ByteRange
 
-_RANGE: Final = re.compile(r"bytes\s*=\s*(\d*)\s*-\s*(\d*)", re.ASCII | re.IGNORECASE)
+# more digits can't be a position in an object, and int() is slow on very many
+_RANGE: Final = re.compile(r"bytes\s*=\s*(\d{0,99})\s*-\s*(\d{0,99})", re.ASCII | re.IGNORECASE)
 _TAG: Final = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
-_DIGITS: Final = 19  # more can't be a position in an object, and int() is slow on very many
 
 
 def etag(sha256: bytes) -> str:
@@ -35,13 +36,11 @@ def parse_range(header: str | None, size: int) -> ByteRange | None:
     if match is None or match.groups() == ("", ""):
         return None
     first, last = match.groups()
-    if max(len(first), len(last)) > _DIGITS:
-        first, last = first[:_DIGITS], last[:_DIGITS]
     if not first:
-        length = min(int(last), size)
-        if length == 0:
+        if int(last) == 0:
             raise _not_satisfiable(size)
-        return ByteRange(size - length, size)
+        # the end of nothing is satisfiable, but no Content-Range can say so (RFC 9110 §14.1.2)
+        return ByteRange(max(0, size - int(last)), size) if size else None
     start = int(first)
     if last and int(last) < start:
         return None
@@ -54,16 +53,16 @@ def _not_satisfiable(size: int) -> RangeNotSatisfiable:
     return RangeNotSatisfiable(headers={"Content-Range": f"bytes */{size}"})
 
 
-def is_unmodified(headers: Mapping[str, str], sha256: bytes, modified_at: int) -> bool:
+def is_unmodified(headers: Headers, sha256: bytes, modified_at: int) -> bool:
     """Tell whether a reader has these bytes already (304); raises `PreconditionFailed`."""
     tag = sha256.hex()
-    if (if_match := headers.get("if-match")) is None:
+    if (if_match := _field(headers, "if-match")) is None:
         since = _date(headers.get("if-unmodified-since"))
         if since is not None and modified_at // clock.SECOND > since:
             raise PreconditionFailed("If-Unmodified-Since does not hold")
     elif not _lists(if_match, tag, weak=False):
         raise PreconditionFailed("If-Match does not hold")
-    if (if_none_match := headers.get("if-none-match")) is not None:
+    if (if_none_match := _field(headers, "if-none-match")) is not None:
         return _lists(if_none_match, tag, weak=True)
     since = _date(headers.get("if-modified-since"))
     return since is not None and modified_at // clock.SECOND <= since
@@ -74,26 +73,35 @@ def range_applies(if_range: str | None, sha256: bytes, modified_at: int) -> bool
     if if_range is None:
         return True
     if '"' in if_range:
-        return _lists(if_range, sha256.hex(), weak=False)
+        return if_range.strip() == etag(sha256)
     return _date(if_range) == modified_at // clock.SECOND
 
 
-def write_preconditions(headers: Mapping[str, str]) -> Preconditions:
+def write_preconditions(headers: Headers) -> Preconditions:
     """Read the preconditions of a write; raises `BadRequest` for what isn't a list of tags."""
-    if_match, if_none_match = headers.get("if-match"), headers.get("if-none-match")
     return Preconditions(
-        None if if_match is None else _strong_tags(if_match),
-        None if if_none_match is None else _strong_tags(if_none_match),
+        if_match=_tags(_field(headers, "if-match"), weak=False),
+        if_none_match=_tags(_field(headers, "if-none-match"), weak=True),
+        if_unmodified_since=_date(headers.get("if-unmodified-since")),
     )
 
 
-def _strong_tags(header: str) -> frozenset[str]:
+def _field(headers: Headers, name: str) -> str | None:
+    """Return a list's field, which may come in several lines (RFC 9110 §5.3)."""
+    lines = headers.getlist(name)
+    return ", ".join(lines) if lines else None
+
+
+def _tags(header: str | None, *, weak: bool) -> frozenset[str] | None:
+    """Return the entity tags in a header; ``weak`` says whether those that are weak count."""
+    if header is None:
+        return None
     if header.strip() == "*":
         return frozenset("*")
     tags = _TAG.findall(header)
     if not tags:
         raise BadRequest("If-Match and If-None-Match hold entity tags in quotes, or *")
-    return frozenset(tag for weak, tag in tags if not weak)
+    return frozenset(tag for w, tag in tags if tag != "*" and (weak or not w))
 
 
 def _lists(header: str, tag: str, *, weak: bool) -> bool:

@@ -2,24 +2,29 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Final, Literal
 
 import structlog
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from app import metrics
 from app.config import is_loopback
 from app.runtime import Runtime
 from app.services.identity import Access
 from routers.dependencies import RuntimeDep, credential_of
+from routers.openapi import OPEN_OR_BEARER
 from routers.problems import problems
 
 router = APIRouter(tags=["service"])
 
-_CHECK_TIMEOUT: Final = 5.0
+CHECK_TIMEOUT: Final = 5.0
+"""Seconds in which a part must answer."""
+
+_FORWARDED: Final = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 
 log = structlog.get_logger(__name__)
 
@@ -27,21 +32,23 @@ log = structlog.get_logger(__name__)
 class Alive(BaseModel):
     """Says that the process lives."""
 
-    status: str
+    status: Literal["ok"]
 
 
 class Check(BaseModel):
-    """How one part answered; the time is in milliseconds."""
+    """How one part answered."""
 
-    status: str
-    ms: float
+    status: Literal["ok", "failed"]
+    ms: float = Field(description="Milliseconds that it took.")
 
 
 class Readiness(BaseModel):
-    """Whether the service can serve: ``ready``, ``degraded`` (without Redis) or ``unavailable``."""
+    """Whether the service can serve."""
 
-    status: str
-    checks: dict[str, Check]
+    status: Literal["ready", "degraded", "unavailable"] = Field(
+        description="Degraded: without Redis, which only carries hints."
+    )
+    checks: dict[str, Check] = Field(description="By part: database, storage, redis.")
 
 
 @router.get("/healthz", operation_id="service_health")
@@ -55,31 +62,46 @@ async def health() -> Alive:
     operation_id="service_readiness",
     responses={503: {"description": "A part that can't be done without fails", "model": Readiness}},
 )
-async def readiness(runtime: RuntimeDep, response: Response) -> Readiness:
-    """Tell whether database, storage and Redis answer."""
-    parts: dict[str, Awaitable[object]] = {
-        "database": runtime.database.ping(),
-        "storage": runtime.store.ping(),
-    }
-    if runtime.redis is not None:
-        parts["redis"] = runtime.redis.ping()
-    results = await asyncio.gather(*(_check(name, part) for name, part in parts.items()))
-    checks = dict(zip(parts, results, strict=True))
+async def readiness(request: Request, runtime: RuntimeDep, response: Response) -> Readiness:
+    """Tell whether database, storage and Redis answer, and how fast."""
+    checks = await _shared_checks(request, runtime)
     failed = {name for name, check in checks.items() if check.status != "ok"}
+    response.headers["Cache-Control"] = "no-store"
     if failed - {"redis"}:
         response.status_code = 503
         return Readiness(status="unavailable", checks=checks)
     return Readiness(status="degraded" if failed else "ready", checks=checks)
 
 
-async def _check(name: str, part: Awaitable[object]) -> Check:
+async def _shared_checks(request: Request, runtime: Runtime) -> dict[str, Check]:
+    """Check every part once for all who ask meanwhile, so that asking often costs no more."""
+    state = request.app.state
+    running: asyncio.Task[dict[str, Check]] | None = getattr(state, "readiness", None)
+    if running is None or running.done():
+        running = state.readiness = asyncio.create_task(_check_all(runtime))
+    return await asyncio.shield(running)
+
+
+async def _check_all(runtime: Runtime) -> dict[str, Check]:
+    parts: dict[str, Callable[[], Awaitable[object]]] = {
+        "database": runtime.database.ping,
+        "storage": runtime.store.ping,
+    }
+    if runtime.redis is not None:
+        parts["redis"] = runtime.redis.ping
+    results = await asyncio.gather(*(_check(name, ping) for name, ping in parts.items()))
+    return dict(zip(parts, results, strict=True))
+
+
+async def _check(name: str, ping: Callable[[], Awaitable[object]]) -> Check:
     started = time.perf_counter()
+    status: Literal["ok", "failed"] = "ok"
     try:
-        async with asyncio.timeout(_CHECK_TIMEOUT):
-            await part
-        status = "ok"
-    except Exception:
-        log.exception("a part of the service does not answer", part=name)
+        async with asyncio.timeout(CHECK_TIMEOUT):
+            await ping()
+    except Exception as error:  # noqa: BLE001 - told of, below and in the answer
+        # without a traceback: balancers ask every few seconds, and the error says it all
+        log.warning("a part of the service does not answer", part=name, error=repr(error))
         status = "failed"
     return Check(status=status, ms=round((time.perf_counter() - started) * 1000, 2))
 
@@ -87,23 +109,31 @@ async def _check(name: str, part: Awaitable[object]) -> Check:
 @router.get(
     "/metrics",
     operation_id="service_metrics",
-    response_class=Response,
+    response_class=PlainTextResponse,
     responses=problems(401, 403),
+    openapi_extra=OPEN_OR_BEARER,
 )
 async def get_metrics(request: Request, runtime: RuntimeDep) -> Response:
     """Answer the metrics in the form of Prometheus.
 
     For the service token and administrators; for everybody where only this host gets through.
     """
-    if not (runtime.settings.is_private and _arrived_at_loopback(request)):
+    if not (runtime.settings.is_private and _came_from_this_host(request)):
         await _require_operator(request, runtime)
     body = generate_latest(metrics.registry)
     return Response(body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
-def _arrived_at_loopback(request: Request) -> bool:
+def _came_from_this_host(request: Request) -> bool:
+    """Tell whether a request came to a loopback address from one, through no proxy."""
     server = request.scope.get("server")
-    return server is not None and is_loopback(server[0])
+    return (
+        server is not None
+        and is_loopback(server[0])
+        and request.client is not None
+        and is_loopback(request.client.host)
+        and not any(name in request.headers for name in _FORWARDED)
+    )
 
 
 async def _require_operator(request: Request, runtime: Runtime) -> None:

@@ -11,8 +11,9 @@ from routers.dependencies import Requires, RuntimeDep
 from routers.problems import problems
 from routers.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
 from routers.schemas.tiers import Tier, TierChange, TierCreate, TierList
+from routers.transfer.bounded import BoundedRoute
 
-router = APIRouter(prefix="/v1/tiers", tags=["tiers"], max_body_size=64 * 1024)
+router = APIRouter(prefix="/v1/tiers", tags=["tiers"], route_class=BoundedRoute)
 
 AdminAccess = Annotated[Access, Depends(Requires("admin"))]
 

@@ -17,7 +17,7 @@ LARGEST_WINDOW = 8 * MIB
 def require_range(wanted: ByteRange, size: int | None = None) -> None:
     """Raise `ValueError` when a range is none, or not within an object of ``size`` bytes."""
     if not 0 <= wanted.start <= wanted.stop or (size is not None and wanted.stop > size):
-        raise ValueError(f"{wanted} is not within the object of {size} bytes")
+        raise ValueError(f"{wanted} is not within the object")
 
 
 def first_window(wanted: ByteRange) -> ByteRange:

@@ -30,6 +30,7 @@ def create_postgres_engine(dsn: str) -> AsyncEngine:
     return create_async_engine(
         "postgresql+asyncpg" + dsn.removeprefix("postgresql"),
         isolation_level="AUTOCOMMIT",
+        hide_parameters=True,  # an error in the log shows no hashes and addresses
         poolclass=NullPool,
         connect_args={"timeout": 5, "command_timeout": 60},
     )

@@ -28,6 +28,7 @@ def create_sqlite_engine(path: Path) -> Engine:
     engine = create_engine(
         f"sqlite:///{path}",
         isolation_level="AUTOCOMMIT",
+        hide_parameters=True,  # an error in the log shows no hashes and addresses
         poolclass=NullPool,
         connect_args={"check_same_thread": False},
     )

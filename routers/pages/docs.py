@@ -1,5 +1,6 @@
 """Swagger UI, with its assets served from here: it works on a machine without a network."""
 
+from html import escape
 from importlib.resources import files
 from typing import Final
 
@@ -24,6 +25,7 @@ window.ui = SwaggerUIBundle({
   oauth2RedirectUrl: null,
 });
 """
+_NO_SNIFFING: Final = {"X-Content-Type-Options": "nosniff"}
 _CSP: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -33,7 +35,7 @@ _CSP: Final = (
 @router.get("/docs")
 async def docs(request: Request) -> HTMLResponse:
     """Show Swagger UI."""
-    base = f"{request.scope.get('root_path', '')}/docs"
+    base = escape(f"{request.scope.get('root_path', '')}/docs")
     page = f"""<!doctype html>
 <html lang="en">
 <head>
@@ -50,20 +52,20 @@ async def docs(request: Request) -> HTMLResponse:
 </body>
 </html>
 """
-    return HTMLResponse(page, headers={"Content-Security-Policy": _CSP})
+    return HTMLResponse(page, headers={"Content-Security-Policy": _CSP} | _NO_SNIFFING)
 
 
 @router.get("/docs/start.js")
 async def start() -> Response:
     """Answer the script that starts Swagger UI."""
-    return Response(_START, media_type="text/javascript")
+    return Response(_START, headers=_NO_SNIFFING, media_type="text/javascript")
 
 
 def _add_asset(name: str, media_type: str) -> None:
     content = (_ASSETS / name).read_bytes()
 
     async def asset() -> Response:
-        headers = {"Cache-Control": "public, max-age=86400", "X-Content-Type-Options": "nosniff"}
+        headers = {"Cache-Control": "public, max-age=86400"} | _NO_SNIFFING
         return Response(content, headers=headers, media_type=media_type)
 
     router.add_api_route(f"/docs/{name}", asset)

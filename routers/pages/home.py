@@ -1,5 +1,6 @@
 """The page behind the URL that the start prints: what this is, and the first steps."""
 
+import shlex
 from html import escape
 from string import Template
 from typing import Final
@@ -24,7 +25,8 @@ _PAGE: Final = Template("""<!doctype html>
 :root { color-scheme: light dark; }
 body { font: 1rem/1.55 system-ui, sans-serif; max-width: 46rem; margin: 3rem auto;
        padding: 0 1rem; }
-pre { padding: .8rem 1rem; border-radius: .4rem; overflow-x: auto;
+pre { font-size: .85rem; padding: .8rem 1rem; border-radius: .4rem;
+      white-space: pre-wrap; overflow-wrap: anywhere;
       background: color-mix(in srgb, currentColor 8%, transparent); }
 h1 { margin-bottom: 0; } .lead { margin-top: .2rem; opacity: .8; }
 </style>
@@ -34,33 +36,41 @@ h1 { margin-bottom: 0; } .lead { margin-top: .2rem; opacity: .8; }
 <h1>Holdall</h1>
 <p class="lead">A storage service for the things people park on a server.</p>
 <p>It runs. <a href="$base/docs">Try the API here</a>, or read its
-<a href="$base/openapi.json">OpenAPI document</a> and its <a href="$base/readyz">state</a>.</p>
+<a href="$base/openapi.json">OpenAPI document</a> and its <a href="$base/readyz">state</a>.
+These lines work in a shell as they are:</p>
 $accounts
 <h2>Get a token</h2>
-<pre>TOKEN=$$(curl -s $url/v1/auth/token -d username=ada -d password=correct-horse \\
-  | python3 -c 'import json,sys; print(json.load(sys.stdin)["access_token"])')</pre>
+<pre>TOKEN=$$(curl -s $$HOLDALL/v1/auth/token -d username=ada -d password=correct-horse |
+  python3 -c 'import json, sys; print(json.load(sys.stdin)["access_token"])')
+AUTH="Authorization: Bearer $$TOKEN"</pre>
 <h2>Store something, and fetch it</h2>
-<pre>curl -T photo.jpg -H "Authorization: Bearer $$TOKEN" $url/v1/blobs/photo.jpg/content
-curl -O -H "Authorization: Bearer $$TOKEN" $url/v1/blobs/photo.jpg/content</pre>
+<pre>echo Hello &gt; hello.txt
+curl -H "$$AUTH" -T hello.txt $$HOLDALL/v1/blobs/hello.txt/content
+curl -H "$$AUTH" $$HOLDALL/v1/blobs/hello.txt/content</pre>
 </main>
 </body>
 </html>
 """)
 _OPEN: Final = Template("""<h2>Make an account</h2>
-<pre>curl $url/v1/accounts -H 'Content-Type: application/json' \\
+<pre>HOLDALL=$url
+curl $$HOLDALL/v1/accounts -H 'Content-Type: application/json' \\
   -d '{"username": "ada", "password": "correct-horse"}'</pre>""")
-_CLOSED: Final = (
-    "<h2>Accounts</h2><p>Registration is closed: ask the operator for an account, "
-    "or set <code>REGISTRATION=open</code>.</p>"
-)
+_CLOSED: Final = Template("""<h2>Accounts</h2>
+<p>Registration is closed: ask the operator for an account, or set <code>REGISTRATION=open</code>.
+</p>
+<pre>HOLDALL=$url</pre>""")
 
 
 @router.get("/")
 async def home(request: Request, runtime: RuntimeDep) -> HTMLResponse:
     """Show the first steps."""
     settings = runtime.settings
-    url = escape(settings.public_url or str(request.base_url).rstrip("/"))
-    base = escape(request.scope.get("root_path", ""))
-    accounts = _OPEN.substitute(url=url) if settings.registration_open else _CLOSED
-    page = _PAGE.substitute(base=base, url=url, accounts=accounts)
-    return HTMLResponse(page, headers={"Content-Security-Policy": _CSP})
+    url = settings.public_url or str(request.base_url).rstrip("/")
+    accounts = _OPEN if settings.registration_open else _CLOSED
+    page = _PAGE.substitute(
+        base=escape(request.scope.get("root_path", "")),
+        # a host name is what the browser says it is, and this one ends up in a shell
+        accounts=accounts.substitute(url=escape(shlex.quote(url))),
+    )
+    headers = {"Content-Security-Policy": _CSP, "X-Content-Type-Options": "nosniff"}
+    return HTMLResponse(page, headers=headers)

@@ -17,6 +17,11 @@ def check_id(value: str) -> str:
     """Return a blob's id unless it is one that no blob may have."""
     if value in {".", ".."}:
         raise ValueError("a URL can't carry this id")
+    return check_characters(value)
+
+
+def check_characters(value: str) -> str:
+    """Return a text unless it holds what no blob's id may hold."""
     if any(unicodedata.category(c) in {"Cc", "Cs"} for c in value):
         raise ValueError("an id holds no control characters or lone surrogates")
     return value
@@ -30,6 +35,7 @@ def _decode(value: str) -> str:
 
 
 BlobId = Annotated[str, Field(min_length=1, max_length=MAX_ID_LENGTH), AfterValidator(check_id)]
+BlobIdPrefix = Annotated[str, Field(max_length=MAX_ID_LENGTH), AfterValidator(check_characters)]
 BlobIdInPath = Annotated[
     str,
     Path(

@@ -9,7 +9,7 @@ _RASTER: Final = frozenset(
     f"image/{kind}" for kind in ("png", "jpeg", "gif", "webp", "avif", "bmp", "x-icon")
 )
 _NOT_TEXT: Final = frozenset({"text/html", "text/xml", "text/xsl", "text/javascript", "text/css"})
-_UNSAFE: Final = re.compile(r'[\x00-\x1f\x7f"\\/]')
+_UNSAFE: Final = re.compile(r'[\x00-\x1f\x7f"\\/%]')  # browsers decode %41 (RFC 6266 App. D)
 _MEDIA_TYPE: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+/[!#$%&'*+.^_`|~0-9A-Za-z-]+(\s*;.*)?")
 DEFAULT_TYPE: Final = "application/octet-stream"
 MAX_TYPE_LENGTH: Final = 255

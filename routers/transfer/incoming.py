@@ -2,23 +2,24 @@
 
 import asyncio
 import base64
-import binascii
+import hashlib
 import re
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Final
 
 from fastapi import Request
 
 from app import metrics
-from app.errors import BadRequest, ContentTooLarge, RequestTimeout
-from app.services.buffers import MemoryRoom
+from app.errors import BadRequest, ContentTooLarge, DigestMismatch, RequestTimeout
+from app.services.memory import MemoryRoom
 from app.services.uploads import Body
 
 IDLE_TIMEOUT: Final = 60.0
 """Seconds that a client may send nothing, or take nothing, before it counts as gone."""
 
 _JSON_TIMEOUT: Final = 60.0  # for a whole JSON body
-_DIGEST: Final = re.compile(r"(?:^|,)\s*sha-256\s*=\s*:?([^,;:\s]*)")
+_DIGEST: Final = re.compile(r"(?:^|,)\s*sha-256\s*=\s*:?([^,;:\s]*)", re.IGNORECASE)
 
 
 class ClientDisconnected(Exception):
@@ -48,14 +49,14 @@ def content_length(request: Request) -> int | None:
 
 def announced_digest(request: Request, name: str) -> bytes | None:
     """Return the SHA-256 in a digest header; other algorithms are ignored, as RFC 9530 says."""
-    match = _DIGEST.search(",".join(request.headers.getlist(name)))
-    if match is None:
+    found = _DIGEST.findall(",".join(request.headers.getlist(name)))
+    if not found:
         return None
     try:
-        digest = base64.b64decode(match[1], validate=True)
-    except binascii.Error:
+        digest = base64.b64decode(found[-1], validate=True)  # the last one counts (RFC 9651 §4.2)
+    except ValueError:
         digest = b""
-    if len(digest) != 32:  # noqa: PLR2004
+    if len(digest) != hashlib.sha256().digest_size:
         raise BadRequest(f"{name.title()} holds no SHA-256, which looks like sha-256=:base64:")
     return digest
 
@@ -82,20 +83,38 @@ async def stream(request: Request) -> AsyncIterator[bytes]:
             return
 
 
-async def read_json(request: Request, limit: int, room: MemoryRoom) -> bytes:
-    """Return a JSON body of up to ``limit`` bytes, once there is room for it.
+@asynccontextmanager
+async def read_json(request: Request, limit: int, room: MemoryRoom) -> AsyncIterator[bytes]:
+    """Read a JSON body of up to ``limit`` bytes, once there is room, and keep that in the context.
+
+    Raises `ContentTooLarge`, as soon as it is known, `DigestMismatch` and `RequestTimeout`.
+    """
+    length = content_length(request)
+    if length is not None and length > limit:
+        raise _too_large(limit)
+    announced = announced_digest(request, "content-digest")
+    async with room.hold(limit if length is None else length):
+        try:
+            async with asyncio.timeout(_JSON_TIMEOUT):
+                body = await _collect(request, limit)
+        except TimeoutError:
+            raise RequestTimeout from None
+        if announced is not None:
+            digest = await asyncio.to_thread(hashlib.sha256, body)
+            if digest.digest() != announced:
+                raise DigestMismatch
+        yield body
+
+
+async def read_small(request: Request, limit: int) -> bytes:
+    """Return a body of up to ``limit`` bytes, few enough to be held for anybody.
 
     Raises `ContentTooLarge`, as soon as it is known, and `RequestTimeout`.
     """
     length = content_length(request)
     if length is not None and length > limit:
         raise _too_large(limit)
-    async with room.hold(limit if length is None else length):
-        try:
-            async with asyncio.timeout(_JSON_TIMEOUT):
-                return await _collect(request, limit)
-        except TimeoutError:
-            raise RequestTimeout from None
+    return await _collect(request, limit)
 
 
 async def _collect(request: Request, limit: int) -> bytes:
@@ -110,4 +129,4 @@ async def _collect(request: Request, limit: int) -> bytes:
 
 
 def _too_large(limit: int) -> ContentTooLarge:
-    return ContentTooLarge(f"A JSON body may have up to {limit} bytes here")
+    return ContentTooLarge(f"The body may have up to {limit} bytes here")

@@ -10,6 +10,7 @@ from app.database.postgres import PostgresDatabase, create_postgres_engine
 from app.database.sqlite import SqliteDatabase, create_sqlite_engine
 from app.models import metadata
 from app.security.passwords import Passwords
+from tests.servers import PostgresServer
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -27,15 +28,26 @@ async def database(
         await opened.aclose()
         return
     server = request.getfixturevalue("postgres_server")
-    dsn = server.create_database()
-    async_engine = create_postgres_engine(dsn)
-    async with async_engine.begin() as connection:
-        await connection.run_sync(metadata.create_all)
-    await async_engine.dispose()
+    dsn = server.create_database(template=await _template(server))
     opened = PostgresDatabase(dsn)
     yield opened
     await opened.aclose()
     server.drop_database(dsn)
+
+
+_templates: dict[str, str] = {}
+
+
+async def _template(server: PostgresServer) -> str:
+    """Return the name of a database with all tables: a copy is made in a tenth of the time."""
+    if server.dsn not in _templates:
+        dsn = server.create_database()
+        engine = create_postgres_engine(dsn)
+        async with engine.begin() as connection:
+            await connection.run_sync(metadata.create_all)
+        await engine.dispose()
+        _templates[server.dsn] = dsn.rpartition("/")[2]
+    return _templates[server.dsn]
 
 
 @pytest.fixture

@@ -1,0 +1,238 @@
+"""Files: kept, or handed on by a link until they expire."""
+
+from contextlib import AsyncExitStack, aclosing
+from functools import partial
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from pydantic import ValidationError
+
+from app import clock
+from app.errors import InvalidRequest, NotFound
+from app.runtime import Runtime
+from app.services import files, media_types
+from app.services.identity import Access
+from app.services.objects import Received
+from app.services.uploads import Body
+from routers import ranges
+from routers.dependencies import Requires, RuntimeDep
+from routers.links import link_key, link_url
+from routers.openapi import binary_answer, multipart_body
+from routers.problems import problems
+from routers.qr import Format, FormatParam, qr_answer, qr_response
+from routers.schemas.files import File, FileChange, FileFields, FileForm, FileList
+from routers.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
+from routers.transfer.headers import media_type
+from routers.transfer.multipart import Part, read_parts
+from routers.transfer.outgoing import Named, send_content
+
+router = APIRouter(prefix="/v1/files", tags=["files"])
+
+Reading = Annotated[Access, Depends(Requires("files:read"))]
+Writing = Annotated[Access, Depends(Requires("files:write"))]
+
+
+@router.post(
+    "",
+    status_code=201,
+    operation_id="files_create",
+    response_model=File,
+    responses=problems(400, 401, 403, 408, 409, 413, 422, 503, 507),
+    openapi_extra=multipart_body(FileForm),
+)
+async def create(request: Request, runtime: RuntimeDep, access: Writing) -> File:
+    """Store a file. One more that expires than `MAX_FILES` evicts those that expire first."""
+    await access.check()  # a stranger's form isn't read
+    fields: dict[str, Any] = {}
+    content_type = ""
+    received: Received | None = None
+    async with AsyncExitStack() as stack:
+        parts = await stack.enter_async_context(aclosing(read_parts(request)))
+        async for part in parts:
+            if part.name == "expires_in":
+                fields["expires_in"] = await part.text()
+            elif part.name == "file":
+                if received is not None:
+                    raise InvalidRequest("The form has two files")
+                fields["name"], content_type = part.filename or "", part.content_type
+                check_fields(fields)  # before anything is stored
+                received = await stack.enter_async_context(_receive(runtime, access, part))
+        checked = check_fields({"name": ""} | fields)
+        if received is None:
+            raise InvalidRequest("The form has no file")
+        file = await commit(runtime, access, checked, content_type, received)
+    return File.of(file, link_of(request, runtime, file))
+
+
+def _receive(runtime: Runtime, access: Access, part: Part) -> Any:  # noqa: ANN401 - a context
+    body = Body(part.chunks())
+    return runtime.uploads.receive(access, body, kind=files.KIND, admit=admit(runtime))
+
+
+def admit(runtime: Runtime) -> partial[int]:
+    """Return what says whether a file may be sent, for `Uploads.receive`."""
+    return partial(files.admit, max_files=runtime.settings.max_files, now=clock.now())
+
+
+def check_fields(fields: dict[str, Any]) -> FileFields:
+    """Check the fields of a form; raises what a bad JSON body would."""
+    try:
+        return FileFields.model_validate(fields)
+    except ValidationError as error:
+        # the name is that of the form's file
+        locations = {("name",): ("body", "file")}
+        raise RequestValidationError(
+            [
+                {**found, "loc": locations.get(found["loc"], ("body", *found["loc"]))}
+                for found in error.errors(include_url=False, include_context=False)
+            ]
+        ) from None
+
+
+async def commit(
+    runtime: Runtime, access: Access, fields: FileFields, content_type: str, received: Received
+) -> files.File:
+    """Make a file of what was received."""
+    settings, now = runtime.settings, clock.now()
+    kind = media_types.guess(fields.name, media_type(content_type))
+    lifetime = files.lifetime_of(
+        link_key(runtime), fields.expires_in, settings.expire_time, now
+    )
+    new = files.new_file(fields.name, kind, lifetime)
+    file = await access.write(files.create, new, received, settings.max_files, now)
+    _announce(runtime, file)
+    return file
+
+
+def _announce(runtime: Runtime, file: files.File) -> None:
+    """Wake those who may have something to do now, or sooner than they know."""
+    runtime.sweep.wake()  # others may have been evicted
+    if file.expires_at is not None:
+        runtime.expiry.wake_for(file.expires_at)
+
+
+def link_of(request: Request, runtime: Runtime, file: files.File) -> str | None:
+    """Return the URL of a file's link, if it has one."""
+    return None if file.link is None else link_url(request, runtime, file.link)
+
+
+@router.get(
+    "",
+    operation_id="files_list",
+    response_model=FileList,
+    responses=problems(400, 401, 403, 422, 503),
+)
+async def list_files(
+    request: Request,
+    runtime: RuntimeDep,
+    access: Reading,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: CursorParam = None,
+) -> FileList:
+    """List files, newest first."""
+    page = await access.read(files.page, limit, cursor, clock.now())
+    items = [File.of(file, link_of(request, runtime, file)) for file in page.items]
+    return FileList(items=items, next_cursor=page.next_cursor)
+
+
+@router.get(
+    "/{id}",
+    operation_id="files_get",
+    response_model=File,
+    responses=problems(401, 403, 404, 422, 503),
+)
+async def get(id: UUID, request: Request, runtime: RuntimeDep, access: Reading) -> File:  # noqa: A002 - on the wire
+    """Get what is known of a file."""
+    file = await access.read(files.find, str(id), clock.now())
+    return File.of(file, link_of(request, runtime, file))
+
+
+@router.patch(
+    "/{id}",
+    operation_id="files_update",
+    response_model=File,
+    responses=problems(400, 401, 403, 404, 412, 413, 422, 503, 507),
+)
+async def update(
+    id: UUID,  # noqa: A002 - on the wire
+    body: FileChange,
+    request: Request,
+    runtime: RuntimeDep,
+    access: Writing,
+) -> File:
+    """Rename a file, or change how long it lives from now; its own link lives as long."""
+    settings, now = runtime.settings, clock.now()
+    lifetime = None
+    if body.expires_in is not None:
+        lifetime = files.lifetime_of(
+            link_key(runtime), body.expires_in, settings.expire_time, now
+        )
+    conditions = ranges.write_preconditions(request.headers)
+    file = await access.write(
+        files.change, str(id), body.name, lifetime, conditions, settings.max_files, now
+    )
+    _announce(runtime, file)
+    return File.of(file, link_of(request, runtime, file))
+
+
+@router.delete(
+    "/{id}",
+    status_code=204,
+    operation_id="files_delete",
+    responses=problems(400, 401, 403, 404, 412, 422, 503),
+)
+async def delete(id: UUID, request: Request, runtime: RuntimeDep, access: Writing) -> None:  # noqa: A002 - on the wire
+    """Delete a file, and end its links."""
+    conditions = ranges.write_preconditions(request.headers)
+    await access.write(files.remove, str(id), conditions, clock.now())
+    runtime.sweep.wake()
+
+
+@router.head(
+    "/{id}/content",
+    operation_id="files_head_content",
+    response_class=Response,
+    responses=problems(401, 403, 404, 412, 422, 503),
+)
+@router.get(
+    "/{id}/content",
+    operation_id="files_get_content",
+    response_class=Response,
+    responses=binary_answer() | problems(401, 403, 404, 412, 416, 422, 503),
+)
+async def get_content(
+    id: UUID,  # noqa: A002 - on the wire
+    request: Request,
+    runtime: RuntimeDep,
+    access: Reading,
+    *,
+    inline: bool = False,
+) -> Response:
+    """Get a file's bytes, or a range of them."""
+    file = await access.read(files.find, str(id), clock.now())
+    named = Named(file.name, file.content_type)
+    return await send_content(request, runtime, file.content, named, inline=inline)
+
+
+@router.get(
+    "/{id}/qr",
+    operation_id="files_get_qr",
+    response_class=Response,
+    responses=qr_answer() | problems(401, 403, 404, 422, 503),
+)
+async def get_qr(
+    id: UUID,  # noqa: A002 - on the wire
+    request: Request,
+    runtime: RuntimeDep,
+    access: Reading,
+    image_format: FormatParam = Format.SVG,
+) -> Response:
+    """Get the QR code of a file's link; a file without a link has none."""
+    file = await access.read(files.find, str(id), clock.now())
+    url = link_of(request, runtime, file)
+    if url is None:
+        raise NotFound("The file has no link")
+    return await qr_response(url, image_format)

@@ -1,0 +1,51 @@
+"""QR codes of URLs, for a screen or for paper."""
+
+import asyncio
+import io
+from enum import StrEnum
+from typing import Annotated, Any, Final
+
+import segno
+from fastapi import Query
+from fastapi.responses import Response
+
+_MARGIN: Final = 4  # modules: readers want no less (ISO/IEC 18004)
+_SCALE: Final = 8  # px a module
+
+
+class Format(StrEnum):
+    """Forms of a QR code."""
+
+    SVG = "svg"
+    PNG = "png"
+
+
+FormatParam = Annotated[Format, Query(alias="format", description="What the code is drawn as.")]
+
+_TYPES: Final = {Format.SVG: "image/svg+xml", Format.PNG: "image/png"}
+_HEADERS: Final = {
+    "Cache-Control": "private, no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+}
+
+
+async def qr_response(url: str, kind: Format) -> Response:
+    """Answer with the QR code of a URL."""
+    image = await asyncio.to_thread(_draw, url, kind)
+    return Response(image, headers=_HEADERS, media_type=_TYPES[kind])
+
+
+def qr_answer() -> dict[int | str, dict[str, Any]]:
+    """Declare the answer of a route for a QR code, for its ``responses``."""
+    binary = {"schema": {"type": "string", "format": "binary"}}
+    return {200: {"description": "The QR code", "content": dict.fromkeys(_TYPES.values(), binary)}}
+
+
+def _draw(url: str, kind: Format) -> bytes:
+    image = io.BytesIO()
+    options: dict[str, Any] = {"title": "QR code"} if kind is Format.SVG else {}
+    segno.make(url, error="m", micro=False).save(
+        image, kind=kind.value, border=_MARGIN, scale=_SCALE, light="white", **options
+    )
+    return image.getvalue()

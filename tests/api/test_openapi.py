@@ -1,0 +1,283 @@
+"""The OpenAPI document is whole: what a generator of clients needs is there on every route."""
+
+import json
+import re
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.routing import APIRoute
+from openapi_spec_validator import validate
+
+from app.config import Settings
+from main import create_app
+from tests.api.conftest import MakeSettings, Service, running
+
+UNIVERSAL = {"500"}
+BEARER: list[dict[str, list[str]]] = [{"password": []}, {"token": []}]
+CONTRACTS = {"crash-store", "cloud-buffer", "vertexcloud", "storagetiers"}
+PUBLIC = {
+    "accounts_create",
+    "auth_token",
+    "auth_refresh",
+    "service_health",
+    "service_readiness",
+}
+OPTIONAL = {"service_metrics"}
+
+Operation = tuple[str, str, dict[str, Any]]
+
+
+def _settings(folder: Path, **options: Any) -> Settings:  # noqa: ANN401 - any setting
+    return Settings(_env_file=None, **({"data_dir": folder} | options))
+
+
+@pytest.fixture(scope="module")
+def document(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The document as the command line prints it."""
+    return create_app(_settings(tmp_path_factory.mktemp("data"))).app.openapi()
+
+
+@pytest.fixture(scope="module")
+def operations(document: dict[str, Any]) -> list[Operation]:
+    """Every operation of the canonical API, with method and path."""
+    return [
+        (method, path, operation)
+        for path, item in document["paths"].items()
+        for method, operation in item.items()
+        if not CONTRACTS & set(operation["tags"])
+    ]
+
+
+def _resolved(document: dict[str, Any], value: dict[str, Any]) -> dict[str, Any]:
+    while "$ref" in value:
+        target: Any = document
+        for part in value["$ref"].removeprefix("#/").split("/"):
+            target = target[part]
+        value = target
+    return value
+
+
+def _mappings(value: object) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict):
+        yield value
+        value = list(value.values())
+    if isinstance(value, list):
+        for part in value:
+            yield from _mappings(part)
+
+
+def test_the_document_is_valid(document: dict[str, Any]) -> None:
+    validate(json.loads(json.dumps(document)))
+
+
+def test_every_route_is_in_it_or_a_page(tmp_path: Path) -> None:
+    api = create_app(_settings(tmp_path)).app
+    paths = api.openapi()["paths"]
+    for route in api.routes:
+        if isinstance(route, APIRoute) and route.path.startswith("/v1"):
+            assert route.include_in_schema, route.path
+            assert {method.lower() for method in route.methods or ()} <= set(paths[route.path])
+
+
+def test_operation_ids_are_stable_and_name_their_tag(document: dict[str, Any]) -> None:
+    ids = []
+    for item in document["paths"].values():
+        for operation in item.values():
+            assert len(operation["tags"]) == 1, operation["operationId"]
+            tag = operation["tags"][0].replace("-", "_")
+            assert re.fullmatch(rf"{tag}_[a-z][a-z_]*", operation["operationId"])
+            ids.append(operation["operationId"])
+    assert len(set(ids)) == len(ids)
+
+
+def test_tags_are_described(document: dict[str, Any]) -> None:
+    used = {op["tags"][0] for item in document["paths"].values() for op in item.values()}
+    assert {tag["name"] for tag in document["tags"]} == used
+    assert all(tag["description"] for tag in document["tags"])
+
+
+def test_summaries_are_sentences(document: dict[str, Any]) -> None:
+    for item in document["paths"].values():
+        for operation in item.values():
+            summary = operation["summary"]
+            assert re.fullmatch(r"[A-Z][^\n]*[^.\s]", summary), operation["operationId"]
+            assert " " in summary, f"{operation['operationId']} has no docstring"
+
+
+def test_every_error_is_a_problem(document: dict[str, Any], operations: list[Operation]) -> None:
+    for method, _, operation in operations:
+        where = operation["operationId"]
+        assert set(operation["responses"]) >= UNIVERSAL, where
+        for status, declared in operation["responses"].items():
+            response = _resolved(document, declared)
+            if status < "400" or (where == "service_readiness" and status == "503"):
+                continue
+            if method == "head":
+                assert "content" not in response, f"{where} {status}: HEAD has no body"
+                continue
+            assert response["content"] == {
+                "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}
+            }, f"{where} {status}"
+
+
+def test_errors_are_declared_where_they_can_occur(operations: list[Operation]) -> None:
+    for method, _, operation in operations:
+        where, declared = operation["operationId"], set(operation["responses"])
+        needed = {"503"} if where != "service_health" else set()
+        if operation.get("security"):
+            needed |= {"401", "403"}
+        if operation.get("parameters") or "requestBody" in operation:
+            needed |= {"422"}
+        if "requestBody" in operation:
+            needed |= {"413"}
+        if any(p.get("in") == "path" for p in operation.get("parameters", [])):
+            needed |= {"404"} if method != "put" else set()
+        if where in {"accounts_create", "accounts_update_me", "accounts_delete_me", "auth_token"}:
+            needed |= {"429"}
+        if method in {"post", "put", "patch", "delete"}:
+            needed |= {"507"}
+        assert declared >= needed, f"{where} lacks {needed - declared}"
+
+
+def test_headers_that_go_with_an_error_are_declared(document: dict[str, Any]) -> None:
+    responses = document["components"]["responses"]
+    assert "WWW-Authenticate" in responses["Unauthorized"]["headers"]
+    assert "Retry-After" in responses["TooManyRequests"]["headers"]
+    assert "Retry-After" in responses["Unavailable"]["headers"]
+    assert "Content-Range" in responses["RangeNotSatisfiable"]["headers"]
+
+
+def test_security_is_declared(document: dict[str, Any], operations: list[Operation]) -> None:
+    schemes = document["components"]["securitySchemes"]
+    assert schemes["token"]["scheme"] == "bearer"
+    assert schemes["password"]["flows"]["password"]["tokenUrl"] == "/v1/auth/token"
+    assert set(schemes) == {"token", "password"}
+    for _, _, operation in operations:
+        where = operation["operationId"]
+        expected = None if where in PUBLIC else BEARER
+        if where in OPTIONAL:
+            expected = [*BEARER, {}]
+        assert operation.get("security") == expected, where
+
+
+def test_nothing_of_the_framework_shows(document: dict[str, Any]) -> None:
+    assert "ValidationError" not in json.dumps(document)
+    for name in document["components"]["schemas"]:
+        assert re.fullmatch(r"[A-Z][A-Za-z0-9]+", name), name
+
+
+def test_bodies_are_named(document: dict[str, Any]) -> None:
+    for item in document["paths"].values():
+        for operation in item.values():
+            body = operation.get("requestBody", {})
+            for media_type, content in body.get("content", {}).items():
+                if media_type != "application/octet-stream":
+                    assert "$ref" in content["schema"], operation["operationId"]
+    assert {"NewBlob", "PasswordForm", "Problem"} <= set(document["components"]["schemas"])
+
+
+def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+    for mapping in _mappings(document):
+        if isinstance(mapping.get("$ref"), str):
+            assert _resolved(document, mapping)
+
+
+def test_parameters_are_described(document: dict[str, Any], operations: list[Operation]) -> None:
+    for _, path, operation in operations:
+        found = [_resolved(document, p) for p in operation.get("parameters", [])]
+        assert len({(p["in"], p["name"]) for p in found}) == len(found)
+        assert {p["name"] for p in found if p["in"] == "path"} == set(re.findall(r"{(\w+)}", path))
+        for parameter in found:
+            assert parameter.get("description"), f"{operation['operationId']} {parameter['name']}"
+
+
+def test_bytes_are_binary(document: dict[str, Any], operations: list[Operation]) -> None:
+    binary = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+    put = document["paths"]["/v1/blobs/{id}/content"]["put"]
+    assert put["requestBody"] == {"required": True, "content": binary}
+    downloads = [op for method, _, op in operations if method == "get" and "206" in op["responses"]]
+    assert downloads
+    for operation in downloads:
+        for status in ("200", "206"):
+            response = operation["responses"][status]
+            assert response["content"] == binary, operation["operationId"]
+            assert {"ETag", "Content-Length", "Repr-Digest"} <= set(response["headers"])
+        assert "Content-Range" in operation["responses"]["206"]["headers"]
+        assert "content" not in operation["responses"]["304"]
+    for mapping in _mappings(document):
+        if "contentMediaType" in mapping:
+            assert mapping["format"] == "binary"
+
+
+def test_downloads_answer_head_with_the_same_headers(
+    document: dict[str, Any], operations: list[Operation]
+) -> None:
+    for method, path, operation in operations:
+        if method != "get" or "206" not in operation["responses"]:
+            continue
+        head = document["paths"][path]["head"]
+        assert head["operationId"] != operation["operationId"]
+        assert head["responses"]["200"]["headers"] == operation["responses"]["200"]["headers"]
+        names = {_resolved(document, p)["name"] for p in head["parameters"]}
+        assert names >= {"If-None-Match", "If-Modified-Since"}
+        assert not names & {"Range", "If-Range"}
+
+
+def test_the_document_is_the_same_for_every_deployment(
+    tmp_path: Path, document: dict[str, Any]
+) -> None:
+    scaled = _settings(
+        tmp_path,
+        database_url="postgresql://user:password@localhost/holdall",
+        redis_url="redis://localhost",
+        signing_key="a-signing-key-for-tests-of-32-characters",
+        active_storage="s3",
+        s3_access_key_id="key",
+        s3_secret_access_key="secret",
+        s3_bucket_name="bucket",
+        host="0.0.0.0",  # noqa: S104 - nobody listens there
+    )
+    # the order counts too: it is what a file of it under version control would show
+    assert json.dumps(create_app(scaled).app.openapi()) == json.dumps(document)
+
+
+@pytest.mark.anyio
+async def test_it_is_served_as_it_is_printed(service: Service) -> None:
+    served = await service.client.get("/openapi.json")
+    assert served.headers["content-type"] == "application/json"
+    assert served.json() == create_app(service.settings).app.openapi()
+    assert "servers" not in served.json()
+
+
+@pytest.mark.anyio
+async def test_a_path_prefix_is_where_the_server_and_the_token_are(
+    make_settings: MakeSettings,
+) -> None:
+    async with running(make_settings(public_url="https://example.org/holdall")) as service:
+        for url in ("/openapi.json", "/holdall/openapi.json"):
+            served = (await service.client.get(url)).json()
+            assert served["servers"] == [{"url": "/holdall"}]
+            flow = served["components"]["securitySchemes"]["password"]["flows"]["password"]
+            assert flow["tokenUrl"] == "/holdall/v1/auth/token"
+            assert served["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+
+
+@pytest.mark.anyio
+async def test_security_is_what_it_says(service: Service, operations: list[Operation]) -> None:
+    """Without a credential, protected operations answer 401 as declared, and no others do."""
+    for method, path, operation in operations:
+        url = path.replace("{id}", str(uuid.uuid4()))
+        where = operation["operationId"]
+        # a body that no route accepts, so that nothing happens where anybody may
+        answer = await service.client.request(method, url, content=b"{}", headers=_JSON)
+        assert str(answer.status_code) in operation["responses"], where
+        if where in OPTIONAL:
+            continue
+        refused = answer.status_code == 401 and answer.headers["www-authenticate"] == "Bearer"
+        assert refused == ("security" in operation), where
+
+
+_JSON = {"Content-Type": "application/json"}

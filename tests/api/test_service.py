@@ -1,0 +1,230 @@
+"""The service's own routes: it lives, it is ready or not, and what it has counted."""
+
+import asyncio
+import contextlib
+import dataclasses
+import html
+import re
+import shlex
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from routers import service as service_routes
+from tests import servers
+from tests.api.conftest import MakeSettings, Service, running
+from tests.faults import FaultyStore
+
+pytestmark = pytest.mark.anyio
+
+LOOPBACK = "http://127.0.0.1:8000"
+
+
+@contextlib.asynccontextmanager
+async def _faulty(settings: Any) -> AsyncIterator[tuple[Service, FaultyStore]]:  # noqa: ANN401
+    """Run a service whose store can be told to fail."""
+    async with running(settings) as service:
+        store = FaultyStore(service.runtime.store)
+        edge: Any = service.client._transport.app  # type: ignore[attr-defined]
+        edge.app.state.runtime = dataclasses.replace(service.runtime, store=store)
+        yield service, store
+
+
+async def test_it_lives(service: Service) -> None:
+    answer = await service.client.get("/healthz")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+
+
+async def test_it_is_ready_and_names_each_part_with_its_time(service: Service) -> None:
+    answer = await service.client.get("/readyz")
+    assert answer.status_code == 200
+    assert answer.json()["status"] == "ready"
+    checks = answer.json()["checks"]
+    expected = {"database", "storage"} | ({"redis"} if service.runtime.redis else set())
+    assert set(checks) == expected
+    assert all(check["status"] == "ok" and check["ms"] > 0 for check in checks.values())
+
+
+async def test_a_store_that_fails_makes_it_unavailable(make_settings: MakeSettings) -> None:
+    async with _faulty(make_settings()) as (service, store):
+        store.fail("ping")
+        failed = await service.client.get("/readyz")
+        assert (failed.status_code, failed.json()["status"]) == (503, "unavailable")
+        assert failed.json()["checks"]["storage"]["status"] == "failed"
+        assert failed.json()["checks"]["database"]["status"] == "ok"
+        assert (await service.client.get("/readyz")).status_code == 200
+
+
+async def test_a_part_that_hangs_counts_as_failed_in_time(
+    make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service_routes, "CHECK_TIMEOUT", 0.05)
+    async with _faulty(make_settings()) as (service, store):
+        store.stall("ping")
+        started = time.perf_counter()
+        answer = await service.client.get("/readyz")
+        assert answer.status_code == 503
+        assert time.perf_counter() - started < 2
+
+
+async def test_those_who_ask_together_share_one_check(make_settings: MakeSettings) -> None:
+    async with _faulty(make_settings()) as (service, store):
+        fault = store.stall("ping")
+        asking = [asyncio.create_task(service.client.get("/readyz")) for _ in range(20)]
+        await fault.reached.wait()
+        await anyio.wait_all_tasks_blocked()
+        asking[0].cancel()  # one that gives up takes nothing away from the others
+        fault.go.set()
+        answers = await asyncio.gather(*asking, return_exceptions=True)
+        assert isinstance(answers[0], asyncio.CancelledError)
+        assert [a.status_code for a in answers if isinstance(a, httpx.Response)] == [200] * 19
+        assert store.calls["ping"] == 1
+        await service.client.get("/readyz")
+        assert store.calls["ping"] == 2, "a later question is answered anew"
+
+
+async def test_without_redis_it_is_degraded(make_settings: MakeSettings) -> None:
+    (port,) = servers.free_ports(1)
+    async with running(make_settings(redis_url=f"redis://127.0.0.1:{port}")) as service:
+        answer = await service.client.get("/readyz")
+        assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
+        assert answer.json()["checks"]["redis"]["status"] == "failed"
+
+
+async def test_without_its_database_it_is_unavailable(
+    make_settings: MakeSettings, request: pytest.FixtureRequest
+) -> None:
+    async with running(make_settings()) as service:
+        if service.settings.uses_postgres:
+            server: servers.PostgresServer = request.getfixturevalue("postgres_server")
+            server.drop_database(service.settings.postgres_dsn)
+        else:
+            await service.runtime.database.aclose()
+        answer = await service.client.get("/readyz")
+        assert answer.status_code == 503
+        assert answer.json()["checks"]["database"]["status"] == "failed"
+        assert (await service.client.get("/healthz")).status_code == 200
+
+
+async def _metrics(service: Service, url: str = "/metrics", **headers: str) -> httpx.Response:
+    return await service.client.get(url, headers=headers)
+
+
+async def test_metrics_are_for_operators(service: Service) -> None:
+    _, user = await service.sign_up()
+    assert (await _metrics(service)).status_code == 401
+    assert (await _metrics(service, **user)).status_code == 403
+    body = {"name": "k", "scopes": ["blobs:read"]}
+    key = await service.client.post("/v1/accounts/me/keys", json=body, headers=user)
+    assert (await _metrics(service, Authorization=f"Bearer {key.json()['key']}")).status_code == 403
+    answer = await _metrics(service, **service.service_token)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/plain; version=")
+
+
+async def test_metrics_are_open_where_only_this_host_gets_through(
+    make_settings: MakeSettings,
+) -> None:
+    async with running(make_settings()) as service:
+        assert (await _metrics(service, f"{LOOPBACK}/metrics")).status_code == 200
+        for name in ("X-Forwarded-For", "Forwarded"):  # a proxy that the settings don't know
+            answer = await _metrics(service, f"{LOOPBACK}/metrics", **{name: "for=1.2.3.4"})
+            assert answer.status_code == 401
+    for options in (
+        {"host": "0.0.0.0"},  # noqa: S104 - nobody listens there
+        {"trusted_proxies": ("127.0.0.1",)},
+        {"public_url": "https://example.org"},
+    ):
+        async with running(make_settings(**options)) as service:
+            assert (await _metrics(service, f"{LOOPBACK}/metrics")).status_code == 401
+
+
+async def _series(service: Service) -> dict[tuple[str, ...], float]:
+    text = (await _metrics(service, **service.service_token)).text
+    return {
+        (sample.name, *(f"{name}={value}" for name, value in sorted(sample.labels.items()))): (
+            sample.value
+        )
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+async def test_requests_are_counted_by_route(service: Service) -> None:
+    _, headers = await service.sign_up()
+    counted = (
+        "holdall_requests_total",
+        "method=GET",
+        "route=/v1/blobs/{id}",
+        "status=404",
+    )
+    timed = ("holdall_request_seconds_count", "method=GET", "route=/v1/blobs/{id}")
+    before = await _series(service)
+    for n in range(3):
+        await service.client.get(f"/v1/blobs/no-such-{n}", headers=headers)
+    after = await _series(service)
+    assert after[counted] - before.get(counted, 0) == 3
+    assert after[timed] - before.get(timed, 0) == 3
+    assert not any("no-such" in part for labels in after for part in labels)
+
+
+async def test_nobody_can_invent_series(service: Service) -> None:
+    await service.client.get("/nowhere")
+    await service.client.request("FIRST", "/nowhere")
+    await service.client.request("FIRST", "/healthz")
+    before = set(await _series(service))
+    for n in range(20):
+        await service.client.get(f"/nowhere/{n}")
+        await service.client.request(f"INVENTED{n}", "/nowhere")
+        await service.client.request(f"INVENTED{n}", "/healthz")
+    assert {labels for labels in await _series(service) if labels not in before} <= {
+        labels for labels in await _series(service) if "route=/metrics" in labels
+    }
+
+
+async def test_the_process_and_its_tasks_are_measured(service: Service) -> None:
+    text = (await _metrics(service, **service.service_token)).text
+    names = set(re.findall(r"^# TYPE (\S+)", text, re.MULTILINE))
+    assert {
+        "process_resident_memory_bytes",
+        "process_cpu_seconds_total",
+        "process_open_fds",
+        "holdall_task_lag_seconds",
+        "holdall_task_batches_total",
+        "holdall_received_bytes_total",
+        "holdall_sent_bytes_total",
+        "holdall_dropped_log_lines_total",
+    } <= names
+
+
+async def test_the_home_page_and_the_docs_are_served_under_their_policies(
+    service: Service,
+) -> None:
+    for path in ("/", "/docs"):
+        page = await service.client.get(path)
+        assert page.status_code == 200
+        policy = page.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "script-src 'unsafe" not in policy
+        assert not re.search(r'(src|href)="(https?:)?//', page.text), "it asks others for something"
+
+
+@pytest.mark.parametrize("host", ["a;touch${IFS}x<b>", "$(reboot)", "a b", "x'y"])
+async def test_a_host_name_cannot_write_shell_lines(service: Service, host: str) -> None:
+    page = await service.client.get("/", headers={"Host": host})
+    (line,) = re.findall("HOLDALL=(.*)", page.text)
+    word = html.unescape(line)
+    assert shlex.quote(shlex.split(word)[0]) == word
+    assert "<" not in line
+
+
+async def test_closed_registration_shows_no_way_to_sign_up(make_settings: MakeSettings) -> None:
+    async with running(make_settings(registration="closed")) as service:
+        page = (await service.client.get("/")).text
+        assert "Registration is closed" in page
+        assert "/v1/accounts" not in page

@@ -1,0 +1,162 @@
+"""Fixtures of the system tests: settings for each storage, and starting processes with them."""
+
+import itertools
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from tests import servers
+from tests.system import processes
+from tests.system.processes import Fork, Nursery, Service
+from tests.system.stores import (
+    Bucket,
+    Inside,
+    LocalDisk,
+    PostgresRows,
+    Rows,
+    SqliteRows,
+    Store,
+    Tables,
+    s3_client,
+)
+
+SIGNING_KEY = "a-signing-key-for-system-tests-of-32-characters"
+
+Settings = dict[str, str]
+MakeSettings = Callable[..., Settings]
+Inspect = Callable[[Settings], Inside]
+StartFork = Callable[[Settings], tuple[Service, Fork]]
+
+
+class Start(Protocol):
+    """Starts a service; ``options`` are settings by their names, which override."""
+
+    def __call__(self, settings: Settings, *, command: list[str] = ..., **options: str) -> Service:
+        """Return it ready to serve; ``command`` is for another program than ``main.py``."""
+
+
+class Run(Protocol):
+    """Runs ``main.py`` with arguments to its end, with ``given`` on its standard input."""
+
+    def __call__(
+        self, settings: Settings, *arguments: str, given: str = ...
+    ) -> subprocess.CompletedProcess[str]: ...
+
+
+@pytest.fixture(scope="session")
+def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
+    """Where processes come from that are started hundreds of times."""
+    nursery = Nursery(tmp_path_factory.mktemp("nursery"))
+    yield nursery
+    nursery.close()
+
+
+@pytest.fixture
+def make_settings(request: pytest.FixtureRequest, tmp_path: Path) -> MakeSettings:
+    """Make the settings of a fresh service, by the name of its storage.
+
+    ``local`` is SQLite and local disk; ``s3`` and ``database`` keep metadata in PostgreSQL;
+    ``scaled`` is ``s3`` with Valkey.
+    """
+    numbers = itertools.count(1)
+
+    def make(storage: str, **options: str) -> Settings:
+        settings = {"DATA_DIR": str(tmp_path / f"data{next(numbers)}")}
+        if storage != "local":
+            postgres: servers.PostgresServer = request.getfixturevalue("postgres_server")
+            settings |= {"DATABASE_URL": postgres.create_database(), "SIGNING_KEY": SIGNING_KEY}
+            settings["ACTIVE_STORAGE"] = "s3" if storage == "scaled" else storage
+        if storage in {"s3", "scaled"}:
+            settings |= _bucket_of_its_own(request.getfixturevalue("s3_server"))
+        if storage == "scaled":
+            settings["REDIS_URL"] = request.getfixturevalue("valkey_server").url
+        return settings | options
+
+    return make
+
+
+_buckets = itertools.count(1)
+
+
+def _bucket_of_its_own(server: servers.S3Server) -> Settings:
+    settings = {
+        "S3_ENDPOINT_URL": server.endpoint_url,
+        "S3_ACCESS_KEY_ID": server.access_key,
+        "S3_SECRET_ACCESS_KEY": server.secret_key,
+        "S3_REGION_NAME": server.region,
+        "S3_BUCKET_NAME": f"system{next(_buckets)}",
+    }
+    client = s3_client(settings)
+    client.create_bucket(Bucket=settings["S3_BUCKET_NAME"])
+    client.close()
+    return settings
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Start real processes; what still runs at the end of the test is killed."""
+    started: list[Service] = []
+
+    def start(settings: Settings, *, command: list[str] | None = None, **options: str) -> Service:
+        name = f"service{len(started) + 1}"
+        service = processes.spawn(settings | options, tmp_path, name, command or ())
+        started.append(service)
+        service.wait_until_ready()
+        return service
+
+    yield start
+    for service in started:
+        service.kill()
+
+
+@pytest.fixture
+def start_fork(nursery: Nursery, tmp_path: Path) -> Iterator[StartFork]:
+    """Start processes that obey the commands of `tests.system.crashing`."""
+    started: list[Service] = []
+
+    def start_fork(settings: Settings) -> tuple[Service, Fork]:
+        output = tmp_path / f"fork{len(started) + 1}"
+        fork = nursery.fork(settings, output)
+        started.append(Service(fork, output))
+        started[-1].wait_until_ready()
+        return started[-1], fork
+
+    yield start_fork
+    for service in started:
+        service.kill()
+
+
+@pytest.fixture
+def inspect(request: pytest.FixtureRequest) -> Iterator[Inspect]:
+    """Look at what a service with these settings holds, by other means than its own."""
+    with ExitStack() as opened:
+
+        def inspect(settings: Settings) -> Inside:
+            if "DATABASE_URL" not in settings:
+                return Inside(LocalDisk(settings), SqliteRows(settings))
+            server: servers.PostgresServer = request.getfixturevalue("postgres_server")
+            rows: Rows = PostgresRows(settings, server)
+            if settings["ACTIVE_STORAGE"] == "database":
+                return Inside(Tables(settings, server), rows)
+            bucket = Bucket(settings)
+            opened.callback(bucket.close)
+            store: Store = bucket
+            return Inside(store, rows)
+
+        yield inspect
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Run ``main.py`` with arguments to its end."""
+
+    def run(
+        settings: Settings, *arguments: str, given: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        return processes.run(settings, tmp_path, *processes.main_py(*arguments), given=given)
+
+    return run

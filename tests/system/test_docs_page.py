@@ -1,0 +1,183 @@
+"""The pages in a real browser: Swagger UI works without a network, the home page's lines work."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.system import processes
+from tests.system.processes import Service
+
+PASSWORD = "correct horse battery"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+WIDTHS = {"phone": (390, 844), "laptop": (1366, 768)}
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    folder = tmp_path_factory.mktemp("service")
+    service = processes.spawn({"DATA_DIR": str(folder / "data")}, folder, "service")
+    service.wait_until_ready()
+    yield service
+    service.kill()
+
+
+@pytest.fixture(scope="module")
+def prefixed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service that is to be reached below a path."""
+    folder = tmp_path_factory.mktemp("prefixed")
+    settings = {"DATA_DIR": str(folder / "data"), "PUBLIC_URL": "http://localhost/holdall"}
+    service = processes.spawn(settings, folder, "service")
+    service.wait_until_ready()
+    yield service
+    service.kill()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
+        pytest.skip("no Chromium is installed (on Debian: apt-get install chromium)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+class Watched:
+    """A page, all that it asked for, and all that it complained about."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.requests: list[str] = []
+        self.complaints: list[str] = []
+        page.on("request", lambda request: self.requests.append(request.url))
+        page.on("console", lambda message: self._heard(message.type, message.text))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def _heard(self, kind: str, text: str) -> None:
+        if kind in {"error", "warning"} or "Content Security Policy" in text:
+            self.complaints.append(text)
+
+    def assert_clean(self) -> None:
+        """Assert that it stayed on this host, and that no script or policy complained."""
+        elsewhere = {urlsplit(u).hostname for u in self.requests if not u.startswith("data:")}
+        assert elsewhere == {"127.0.0.1"}
+        assert self.complaints == []
+
+
+@pytest.fixture
+def watched(browser: Browser) -> Iterator[Watched]:
+    page = browser.new_page(viewport={"width": 1366, "height": 768})
+    page.set_default_timeout(15_000)
+    yield Watched(page)
+    page.close()
+
+
+def _sign_up(url: str, username: str) -> None:
+    body = {"username": username, "password": PASSWORD}
+    assert httpx.post(f"{url}/v1/accounts", json=body).status_code == 201
+
+
+def _try_me(page: Page) -> None:
+    operation = page.locator("#operations-accounts-accounts_read_me")
+    operation.locator(".opblock-summary-control").click()
+    operation.get_by_role("button", name="Try it out").click()
+    operation.get_by_role("button", name="Execute").click()
+    answer = operation.locator(".live-responses-table tbody")
+    expect(answer.locator(".response-col_status")).to_contain_text("200")
+    expect(answer).to_contain_text('"username": "')
+
+
+def test_swagger_ui_lists_every_operation(service: Service, watched: Watched) -> None:
+    watched.page.goto(service.url)
+    watched.page.get_by_role("link", name="Try the API here").click()
+    watched.page.wait_for_selector(".opblock")
+    document = httpx.get(f"{service.url}/openapi.json").json()
+    count = sum(len(item) for item in document["paths"].values())
+    expect(watched.page.locator(".opblock")).to_have_count(count)
+    watched.assert_clean()
+
+
+@pytest.mark.parametrize("path", ["", "/holdall"])
+def test_authorize_takes_user_name_and_password(
+    request: pytest.FixtureRequest, watched: Watched, path: str
+) -> None:
+    service: Service = request.getfixturevalue("prefixed" if path else "service")
+    _sign_up(service.url, "by-password")
+    page = watched.page
+    page.goto(f"{service.url}{path}/docs")
+    page.get_by_role("button", name="Authorize").first.click()
+    form = page.locator(".auth-container", has_text="OAuth2, password")
+    form.locator("#oauth_username").fill("by-password")
+    form.locator("#oauth_password").fill(PASSWORD)
+    form.get_by_role("button", name="Apply given OAuth2 credentials").click()
+    expect(form.get_by_text("Logout")).to_be_visible()
+    page.get_by_role("button", name="Close").last.click()
+    _try_me(page)
+    assert f"{service.url}{path}/v1/accounts/me" in watched.requests
+    watched.assert_clean()
+
+
+def test_authorize_takes_a_pasted_token(service: Service, watched: Watched) -> None:
+    _sign_up(service.url, "by-token")
+    form = {"username": "by-token", "password": PASSWORD}
+    token = httpx.post(f"{service.url}/v1/auth/token", data=form).json()["access_token"]
+    page = watched.page
+    page.goto(f"{service.url}/docs")
+    page.get_by_role("button", name="Authorize").first.click()
+    box = page.locator(".auth-container", has_text="(http, Bearer)")
+    box.locator("input").fill(token)
+    box.get_by_role("button", name="Apply credentials").click()
+    page.get_by_role("button", name="Close").last.click()
+    _try_me(page)
+    watched.assert_clean()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_home_page_fits_its_window(
+    service: Service, watched: Watched, width: str, scheme: str
+) -> None:
+    page = watched.page
+    page.set_viewport_size({"width": WIDTHS[width][0], "height": WIDTHS[width][1]})
+    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    page.goto(service.url)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Holdall")
+    for block in [page.locator("html"), *page.locator("pre").all()]:
+        assert block.evaluate("e => e.scrollWidth <= e.clientWidth"), "something is cut off"
+    background = page.evaluate("getComputedStyle(document.body).color")
+    assert (background == "rgb(255, 255, 255)") == (scheme == "dark")
+    watched.assert_clean()
+
+
+def test_the_home_page_lines_work_when_pasted(
+    service: Service, watched: Watched, tmp_path: Path
+) -> None:
+    watched.page.goto(service.url)
+    lines = watched.page.locator("pre").all_inner_texts()
+    environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    result = subprocess.run(
+        ["bash", "-e", "-o", "pipefail", "-c", "\n".join(lines)],
+        cwd=tmp_path,
+        check=False,
+        env=environment,
+        text=True,
+        capture_output=True,
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.endswith("}Hello\n"), result.stdout

@@ -1,0 +1,167 @@
+"""A Python client that openapi-python-client makes of the served document does what it should."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.system import processes
+from tests.system.processes import Service
+
+CONFIG = """
+project_name_override: holdall-client
+package_name_override: holdall_client
+post_hooks: []
+"""
+
+PROGRAM = """
+import io
+import os
+import sys
+from base64 import b64encode
+
+from holdall_client import AuthenticatedClient, Client
+from holdall_client import types
+from holdall_client.api.accounts import accounts_create, accounts_read_me
+from holdall_client.api.auth import auth_token
+from holdall_client.api.blobs import (
+    blobs_delete, blobs_get, blobs_get_content, blobs_head_content, blobs_list,
+    blobs_put_content, blobs_store,
+)
+from holdall_client.api.keys import keys_create
+from holdall_client.api.service import service_readiness
+from holdall_client import models
+
+url = sys.argv[1]
+public = Client(base_url=url, raise_on_unexpected_status=True)
+created = accounts_create.sync(
+    client=public, body=models.AccountCreate(username="ada", password="correct horse")
+)
+assert isinstance(created, models.Account), created
+assert created.usage.bytes_ == 0 and created.created_at.tzinfo is not None
+
+again = accounts_create.sync_detailed(
+    client=public, body=models.AccountCreate(username="ADA", password="correct horse")
+)
+assert again.status_code == 409 and isinstance(again.parsed, models.Problem), again
+
+wrong = auth_token.sync(client=public, body=models.PasswordForm(username="ada", password="wrong"))
+assert isinstance(wrong, models.Problem) and wrong.status == 401, wrong
+pair = auth_token.sync(
+    client=public, body=models.PasswordForm(username="ada", password="correct horse")
+)
+assert isinstance(pair, models.TokenPair), pair
+
+client = AuthenticatedClient(
+    base_url=url, token=pair.access_token, raise_on_unexpected_status=True
+)
+assert accounts_read_me.sync(client=client) == created
+
+data = os.urandom(300_000)
+name = "photos/a b\\u00e9.bin"
+put = blobs_put_content.sync_detailed(
+    name, client=client, body=types.File(payload=io.BytesIO(data)), if_none_match="*"
+)
+assert put.status_code == 201 and isinstance(put.parsed, models.BlobFacts), put
+assert (put.parsed.id, put.parsed.size) == (name, len(data))
+refused = blobs_put_content.sync_detailed(
+    name, client=client, body=types.File(payload=io.BytesIO(b"x")), if_none_match="*"
+)
+assert refused.status_code == 412 and isinstance(refused.parsed, models.Problem), refused
+
+got = blobs_get_content.sync(name, client=client)
+assert isinstance(got, types.File) and got.payload.read() == data
+part = blobs_get_content.sync_detailed(name, client=client, range_="bytes=10-19")
+assert part.status_code == 206 and part.parsed.payload.read() == data[10:20]
+head = blobs_head_content.sync_detailed(name, client=client)
+assert head.status_code == 200 and head.headers["content-length"] == str(len(data))
+none = blobs_head_content.sync_detailed("no-such", client=client)
+assert none.status_code == 404, none
+
+stored = blobs_store.sync(
+    client=client, body=models.NewBlob(id="json", data=b64encode(b"hello").decode())
+)
+assert isinstance(stored, models.Stored) and stored.message == "Blob stored successfully"
+blob = blobs_get.sync("json", client=client)
+assert isinstance(blob, models.JsonBlob) and blob.size == 5
+
+page = blobs_list.sync(client=client, limit=1)
+assert isinstance(page, models.BlobList) and [item.id for item in page.items] == ["json"]
+rest = blobs_list.sync(client=client, cursor=page.next_cursor)
+assert [item.id for item in rest.items] == [name] and rest.next_cursor is None
+
+missing = blobs_get.sync("no-such", client=client)
+assert isinstance(missing, models.Problem), missing
+assert (missing.status, missing.detail) == (404, "Blob not found")
+invalid = keys_create.sync(
+    client=client, body=models.ApiKeyCreate(name="", scopes=[models.Scope.BLOBSREAD])
+)
+assert isinstance(invalid, models.Problem) and invalid.errors[0].loc == ["body", "name"], invalid
+
+key = keys_create.sync(
+    client=client, body=models.ApiKeyCreate(name="reader", scopes=[models.Scope.BLOBSREAD])
+)
+reader = AuthenticatedClient(base_url=url, token=key.key, raise_on_unexpected_status=True)
+assert blobs_get.sync("json", client=reader) == blob
+forbidden = blobs_delete.sync("json", client=reader)
+assert isinstance(forbidden, models.Problem) and forbidden.status == 403, forbidden
+assert blobs_delete.sync_detailed("json", client=client).status_code == 204
+
+ready = service_readiness.sync(client=public)
+assert isinstance(ready, models.Readiness) and ready.checks["database"].ms >= 0, ready
+print("done")
+"""
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    folder = tmp_path_factory.mktemp("service")
+    service = processes.spawn({"DATA_DIR": str(folder / "data")}, folder, "service")
+    service.wait_until_ready()
+    yield service
+    service.kill()
+
+
+@pytest.fixture(scope="module")
+def package(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that holds the generated package."""
+    folder = tmp_path_factory.mktemp("client")
+    document, config = folder / "openapi.json", folder / "config.yaml"
+    document.write_bytes(httpx.get(f"{service.url}/openapi.json").content)
+    config.write_text(CONFIG)
+    command = [sys.executable, "-m", "openapi_python_client", "generate", "--meta", "none"]
+    command += ["--path", str(document), "--config", str(config), "--fail-on-warning"]
+    command += ["--output-path", str(folder / "holdall_client")]
+    result = subprocess.run(command, check=False, text=True, capture_output=True)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return folder
+
+
+def test_a_generated_client_works(service: Service, package: Path) -> None:
+    program = package / "program.py"
+    program.write_text(PROGRAM)
+    environment = os.environ | {"PYTHONPATH": str(package), "PYTHONDONTWRITEBYTECODE": "1"}
+    result = subprocess.run(
+        [sys.executable, str(program), service.url],
+        check=False,
+        env=environment,
+        text=True,
+        capture_output=True,
+    )
+    assert (result.stdout, result.returncode) == ("done\n", 0), result.stderr
+
+
+def test_every_operation_has_become_a_function(service: Service, package: Path) -> None:
+    document = httpx.get(f"{service.url}/openapi.json").json()
+    expected = {
+        f"{operation['tags'][0].replace('-', '_')}/{operation['operationId']}"
+        for item in document["paths"].values()
+        for operation in item.values()
+    }
+    folder = package / "holdall_client" / "api"
+    made = {str(p.relative_to(folder).with_suffix("")) for p in folder.glob("*/*_*.py")}
+    assert {name for name in made if not name.endswith("__init__")} == expected

@@ -1,0 +1,112 @@
+"""Starting, stopping, and what becomes of uploads meanwhile."""
+
+import signal
+import socket
+import struct
+
+import pytest
+
+from tests.system.conftest import Inspect, MakeSettings, Start, StartFork
+from tests.system.processes import wait_for
+from tests.system.uploads import Upload
+
+MIB = 1024 * 1024
+BODY = bytes(range(256)) * 4096 * 11  # 11 MiB: parts, chunks and writes enough everywhere
+HALF = len(BODY) // 2
+STORAGES = ["local", "s3", "database"]
+RESET = struct.pack("ii", 1, 0)  # linger for no time: close with RST
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stopped_service_ends_well_and_the_next_finds_its_data(
+    make_settings: MakeSettings, start: Start, storage: str, number: signal.Signals
+) -> None:
+    settings = make_settings(storage)
+    first = start(settings)
+    assert first.client.put("/v1/blobs/kept/content", content=BODY).status_code == 201
+    assert first.stop(number) == 0
+    assert {event["level"] for event in first.events} == {"info"}
+    second = start(settings)
+    assert second.client.get("/v1/blobs/kept/content").content == BODY
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_upload_under_way_at_a_stop_is_completed(
+    make_settings: MakeSettings, start: Start, number: signal.Signals
+) -> None:
+    settings = make_settings("local")
+    service = start(settings)
+    address = service.address
+    with Upload(service, "late", len(BODY)) as upload:
+        upload.send(BODY[:HALF])
+        service.send_signal(number)
+        wait_for(lambda: is_refused(address))
+        upload.send(BODY[HALF:])
+        assert upload.status() == 201
+    assert service.wait() == 0
+    assert start(settings).client.get("/v1/blobs/late/content").content == BODY
+
+
+def is_refused(address: tuple[str, int]) -> bool:
+    try:
+        with socket.create_connection(address):
+            return False
+    except ConnectionRefusedError:
+        return True
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+def test_an_upload_that_exceeds_the_grace_leaves_nothing(
+    make_settings: MakeSettings, start: Start, inspect: Inspect, storage: str
+) -> None:
+    settings = make_settings(storage)
+    inside = inspect(settings)
+    service = start(settings, SHUTDOWN_GRACE="1")
+    with Upload(service, "never", len(BODY)) as upload:
+        upload.send(BODY[:-1])
+        wait_for(inside.store.contents)
+        assert service.stop() == 0
+    assert not inside.store.contents()
+    assert inside.rows()[:2] == [0, 0]
+    start(settings)
+    wait_for(lambda: inside.rows() == [0, 0, 0])  # the note of what was to be deleted, too
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+@pytest.mark.parametrize("way", ["closed", "reset"])
+def test_a_client_that_vanishes_leaves_nothing_at_once(
+    make_settings: MakeSettings, start: Start, inspect: Inspect, storage: str, way: str
+) -> None:
+    settings = make_settings(storage)
+    inside = inspect(settings)
+    service = start(settings)
+    with Upload(service, "never", len(BODY)) as upload:
+        upload.send(BODY[:-1])
+        wait_for(inside.store.contents)
+        if way == "reset":
+            upload.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+    wait_for(lambda: inside.rows() == [0, 0, 0], seconds=10)
+    assert not inside.store.contents()
+    usage = service.client.get("/v1/accounts/me").json()["usage"]
+    assert (usage["bytes"], usage["objects"]) == (0, 0)
+    assert not [event for event in service.events if event["level"] == "error"]
+
+
+def test_the_lease_of_a_stalled_upload_is_renewed(
+    make_settings: MakeSettings, start_fork: StartFork, inspect: Inspect
+) -> None:
+    settings = make_settings("local")
+    inside = inspect(settings)
+    service, process = start_fork(settings)
+    with Upload(service, "slow", len(BODY)) as upload:
+        upload.send(BODY[:HALF])
+        wait_for(lambda: inside.rows() == [1, 0, 0])
+        first = inside.lease()
+        for minutes in (4, 8, 12):  # the lease is one of 5 minutes
+            process.ask("pass_time", 4 * 60, "leases")
+            wait_for(lambda: inside.lease() >= first + minutes * 60_000_000)  # noqa: B023
+            process.ask("pass_time", 0, "sweep")
+        upload.send(BODY[HALF:])
+        assert upload.status() == 201
+    assert service.client.get("/v1/blobs/slow/content").content == BODY

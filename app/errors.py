@@ -48,10 +48,6 @@ class DigestMismatch(ProblemError):
     name, title, status = "digest-mismatch", "The bytes do not match their digest", 400
 
 
-class ContentTooShort(ProblemError):
-    name, title, status = "incomplete-body", "The body ended before its announced length", 400
-
-
 class Unauthorized(ProblemError):
     name, title, status = "unauthorized", "Authentication is needed", 401
 

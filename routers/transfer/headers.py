@@ -15,9 +15,11 @@ DEFAULT_TYPE: Final = "application/octet-stream"
 MAX_TYPE_LENGTH: Final = 255
 
 
-def content_disposition(name: str, *, inline: bool = False) -> str:
+def content_disposition(name: str | None, *, inline: bool = False) -> str:
     """Return the header for a file name (RFC 6266), with ``filename*`` where it isn't ASCII."""
     kind = "inline" if inline else "attachment"
+    if name is None:
+        return kind
     plain = _UNSAFE.sub("_", name).encode("ascii", "replace").decode().replace("?", "_")
     header = f'{kind}; filename="{plain or "_"}"'
     if plain != name:

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from fastapi import Request
+from starlette.types import Receive
 
 from app import metrics
 from app.errors import BadRequest, ContentTooLarge, DigestMismatch, RequestTimeout
@@ -81,6 +82,12 @@ async def stream(request: Request) -> AsyncIterator[bytes]:
             yield body
         if not message.get("more_body", False):
             return
+
+
+async def disconnected(receive: Receive) -> None:
+    """Return when the client is gone; what it still sends is dropped."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 @asynccontextmanager

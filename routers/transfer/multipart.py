@@ -1,7 +1,7 @@
 """Multipart bodies (RFC 7578) as they arrive: only bounded fields are ever whole in memory."""
 
 import hashlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -49,7 +49,7 @@ class Part:
 
 async def read_parts(
     request: Request, *, chunks: AsyncIterator[bytes] | None = None, max_parts: int = MAX_PARTS
-) -> AsyncIterator[Part]:
+) -> AsyncGenerator[Part, None]:
     """Yield the parts of a request's body; what its reader leaves of one is skipped.
 
     ``chunks`` is the body where something else was read off it first: an inflated one. The

@@ -2,9 +2,9 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from fastapi import Request
@@ -16,7 +16,7 @@ from app.runtime import Runtime
 from app.services.objects import Content
 from routers import ranges
 from routers.transfer.headers import content_disposition, inline_type, repr_digest
-from routers.transfer.incoming import IDLE_TIMEOUT, ClientDisconnected
+from routers.transfer.incoming import IDLE_TIMEOUT, ClientDisconnected, disconnected
 from routers.transfer.sendfile import KernelSender
 from storage.base import ByteRange
 
@@ -27,9 +27,11 @@ PRIVATE = "private, no-cache"
 class Named:
     """What content is called when it is sent, and who may keep a copy."""
 
-    filename: str
+    filename: str | None
     content_type: str
     cache_control: str = PRIVATE
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Further ones, of the resource's own."""
 
 
 async def send_content(
@@ -74,6 +76,7 @@ def _headers(content: Content, named: Named, *, inline: bool) -> dict[str, str]:
         "Cache-Control": named.cache_control,
         "X-Content-Type-Options": "nosniff",
         "Content-Security-Policy": "sandbox",
+        **named.headers,
     }
 
 
@@ -148,7 +151,7 @@ class StreamedContent(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         del scope
-        gone = asyncio.create_task(_disconnected(receive))
+        gone = asyncio.create_task(disconnected(receive))
         try:
             async with self._opened:
                 await send(_start(self))
@@ -171,8 +174,3 @@ def _start(response: Response) -> dict[str, object]:
         "status": response.status_code,
         "headers": response.raw_headers,
     }
-
-
-async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

@@ -1,0 +1,78 @@
+"""A service that the tests of one module share, wiped after each: starting one takes a while."""
+
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import structlog
+from sqlalchemy import Connection, delete, update
+
+from app import runtime
+from app.config import Settings
+from app.models import accounts, blobs, object_bytes, objects, tombstones
+from storage.base import ObjectStore
+from tests.api.books import audit, stored_keys
+from tests.api.conftest import Service, _settings, running
+from tests.faults import FaultyStore
+
+PROFILES = ["embedded", "scaled"]
+
+
+def store_of(service: Service) -> FaultyStore:
+    """Return the store of a shared service, to tell it what is to fail."""
+    assert isinstance(service.runtime.store, FaultyStore)
+    return service.runtime.store
+
+
+def shared_settings(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    **options: Any,  # noqa: ANN401 - any setting
+) -> Settings:
+    """Make the settings of a fresh service in the profile that ``request.param`` names."""
+    folder = tmp_path_factory.mktemp("shared") / "data"
+    if request.param == "embedded":
+        shutil.copytree(request.getfixturevalue("embedded_template"), folder)
+        return _settings(folder, **options)
+    prepared = dict(request.getfixturevalue("scaled_template"))
+    server = request.getfixturevalue("postgres_server")
+    template = prepared["database_url"].rpartition("/")[2]
+    own = {"database_url": server.create_database(template)}
+    return _settings(folder, **(prepared | own | options))
+
+
+@asynccontextmanager
+async def shared_service(settings: Settings) -> AsyncIterator[Service]:
+    """Run a service on a store that fails when it is told to."""
+    structlog.configure(processors=[structlog.processors.KeyValueRenderer()])
+    with pytest.MonkeyPatch.context() as patch:
+        kind = settings.active_storage
+        patch.setitem(runtime.STORES, kind, _faulty(runtime.STORES[kind]))
+        async with running(settings) as service:
+            yield service
+    structlog.reset_defaults()
+
+
+def _faulty(open_store: Any) -> Any:  # noqa: ANN401 - an entry of the registry
+    async def open_faulty(settings: Settings) -> ObjectStore:
+        return FaultyStore(await open_store(settings))
+
+    return open_faulty
+
+
+@asynccontextmanager
+async def audited(service: Service) -> AsyncIterator[None]:
+    """Check the books after a test, and wipe what it left."""
+    before = await stored_keys(service)
+    yield
+    store_of(service).heal()
+    await audit(service, before)
+    await service.runtime.database.write(_wipe)
+
+
+def _wipe(connection: Connection) -> None:
+    for table in (blobs, object_bytes, objects, tombstones):
+        connection.execute(delete(table))
+    connection.execute(update(accounts).values(used_bytes=0, used_objects=0))

@@ -17,7 +17,7 @@ from app.services import blobs
 from app.services.identity import Access
 from app.services.uploads import Body
 from routers import ranges
-from routers.dependencies import Requires, RuntimeDep
+from routers.dependencies import Requires, RuntimeDep, runtime_of
 from routers.openapi import BINARY_BODY, binary_answer, created, json_body
 from routers.problems import problems
 from routers.schemas.blobs import (
@@ -56,8 +56,9 @@ _STORED: Final = to_json(Stored(message="Blob stored successfully"))
     responses=problems(400, 401, 403, 408, 409, 413, 422, 503, 507),
     openapi_extra=json_body(NewBlob),
 )
-async def store(request: Request, runtime: RuntimeDep, access: Writing) -> Response:
+async def store(request: Request, access: Writing) -> Response:
     """Store a new blob from JSON."""
+    runtime = runtime_of(request)
     limit = runtime.settings.max_json_blob
     if (content_length(request) or limit) > _IN_LOOP:
         await access.check()  # a stranger takes no room
@@ -105,10 +106,9 @@ async def list_blobs(
     response_model=JsonBlob,
     responses=problems(401, 403, 404, 413, 422, 503),
 )
-async def get(
-    request: Request, runtime: RuntimeDep, access: Reading, blob_id: BlobIdInPath
-) -> Response:
+async def get(request: Request, access: Reading, blob_id: BlobIdInPath) -> Response:
     """Get a blob in JSON."""
+    runtime = runtime_of(request)
     blob = await access.read(blobs.find, blob_id)
     limit = runtime.settings.max_json_blob
     if blob.content.size > limit:

@@ -45,7 +45,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(DatabaseFull, _on_full)
     app.add_exception_handler(StoreUnavailable, _on_unavailable)
     app.add_exception_handler(DatabaseUnavailable, _on_unavailable)
-    app.add_exception_handler(Exception, _on_other)
 
 
 async def _on_problem(request: Request, error: Exception) -> Response:
@@ -83,11 +82,6 @@ def _methods(request: Request) -> list[str]:
         if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
             methods |= route.methods or set()
     return sorted(methods)
-
-
-async def _on_other(_request: Request, error: Exception) -> Response:
-    """Leave it to the edge; the framework would answer a plain 500, even to a client that left."""
-    raise error
 
 
 async def _on_full(request: Request, error: Exception) -> Response:

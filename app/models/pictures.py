@@ -1,6 +1,6 @@
 """Pictures, and the thumbnails that were made of them."""
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, String, Table, Text
+from sqlalchemy import Column, ForeignKey, Index, Integer, String, Table, Text
 from sqlalchemy import UniqueConstraint as Unique
 
 from app.models.base import Id, identity, metadata, moment, public_id, reference
@@ -28,12 +28,12 @@ thumbnails = Table(
     identity(),
     reference("account_id", "accounts", index=True),
     reference("picture_id", "pictures"),
-    Column("source_id", BigInteger, nullable=False),  # the object that it was made of
     Column("height", Integer, nullable=False),  # px, as asked for
     Column("format", String(8), nullable=False),  # jpeg, webp
     # the unique row is the lock: whoever inserts it makes the thumbnail, under a lease
-    Column("object_id", Id, ForeignKey("objects.id"), unique=True),  # NULL: being made
-    moment("lease_until", nullable=True),
+    Column("object_id", Id, ForeignKey("objects.id"), unique=True),  # NULL: being made, or failed
+    moment("lease_until", nullable=True),  # before that nobody else tries to make it
+    Column("failure", Text),  # why it could not be made
     moment("created_at"),
     Unique("picture_id", "height", "format"),
     sqlite_autoincrement=True,

@@ -1,0 +1,108 @@
+"""What a child process of a pool runs: limits on itself, then one call after another.
+
+It imports nothing of the service but what its calls name, so that it is small and starts quickly.
+"""
+
+import ctypes
+import os
+import pickle
+import resource
+import signal
+import socket
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+LENGTH: Final = 8
+"""Bytes that announce the length of what follows, big-endian."""
+
+OUT_OF_MEMORY: Final = 77
+"""Exit status of a child that needed more memory than it may have."""
+
+_OPEN_FILES: Final = 64
+_PR_SET_PDEATHSIG: Final = 1
+_PR_SET_NO_NEW_PRIVS: Final = 38
+
+
+def main() -> None:
+    """Serve calls from the socket that was inherited, until its other end is closed."""
+    descriptor, parent, memory = (int(argument) for argument in sys.argv[1:4])
+    _end_with(parent)
+    _limit(memory)
+    connection = socket.socket(fileno=descriptor)
+    connection.sendall(bytes(LENGTH))  # ready
+    while (call := _receive(connection)) is not None:
+        try:
+            fn, arguments = pickle.loads(call)  # noqa: S301 - the parent's own
+            del call
+            answer = _answer(fn, arguments)
+        except MemoryError:
+            os._exit(OUT_OF_MEMORY)
+        connection.sendall(len(answer).to_bytes(LENGTH))
+        connection.sendall(answer)
+        del answer
+
+
+def _end_with(parent: int) -> None:
+    """Die with the parent however it ends, and by nobody else's signal meant for it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if sys.platform == "linux":
+        library = ctypes.CDLL(None)
+        library.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        library.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    if os.getppid() != parent:  # it died before it was watched
+        os._exit(0)
+
+
+def _limit(memory: int) -> None:
+    # of data rather than of addresses: libraries and the stacks of threads reserve far more of
+    # those than they ever touch
+    resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (_OPEN_FILES, _OPEN_FILES))
+    with suppress(OSError):  # where the host is short of memory, a child goes first
+        Path("/proc/self/oom_score_adj").write_text("1000")
+
+
+def _answer(fn: Any, arguments: tuple[Any, ...]) -> bytes:  # noqa: ANN401 - any function
+    try:
+        return pickle.dumps((True, fn(*arguments)))
+    except MemoryError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the caller's to handle
+        return _failure(error)
+
+
+def _failure(error: Exception) -> bytes:
+    error.__traceback__ = error.__cause__ = error.__context__ = None
+    try:
+        answer = pickle.dumps((False, error))
+        pickle.loads(answer)  # noqa: S301 - some pickle, and can't be read again
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 - whatever its own methods raise
+        return pickle.dumps((False, f"{type(error).__name__}: {error}"))
+    return answer
+
+
+def _receive(connection: socket.socket) -> bytes | None:
+    header = _exactly(connection, LENGTH)
+    return None if header is None else _exactly(connection, int.from_bytes(header))
+
+
+def _exactly(connection: socket.socket, size: int) -> bytes | None:
+    data = bytearray(size)
+    view = memoryview(data)
+    while view:
+        received = connection.recv_into(view)
+        if received == 0:
+            return None
+        view = view[received:]
+    return bytes(data)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""Scratch space: files for a moment, which outlive no process for longer than until the next start.
+
+Several processes may share a data folder. Each has a folder of its own there, and holds a lock on
+it for as long as it lives, however it ends.
+"""
+
+import asyncio
+import errno
+import fcntl
+import os
+import secrets
+import shutil
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, closing, suppress
+from pathlib import Path
+from typing import BinaryIO, Final, TypeVarTuple
+
+from storage.errors import StoreFull
+
+Ts = TypeVarTuple("Ts")
+
+_LOCK: Final = "lock"
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+class Scratch:
+    """A folder for temporary files, of this process alone.
+
+    Making it blocks, removes what processes have left that are gone, and raises `OSError`.
+    """
+
+    def __init__(self, home: Path) -> None:
+        home = home.absolute()
+        home.mkdir(mode=0o700, exist_ok=True)
+        with closing(_open_lock(home)) as turn:
+            fcntl.flock(turn, fcntl.LOCK_EX)
+            for folder in home.iterdir():
+                _remove_abandoned(folder)
+            self._folder = home / secrets.token_hex(8)
+            self._folder.mkdir(mode=0o700)
+            self._lock = _open_lock(self._folder)
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+
+    @asynccontextmanager
+    async def file(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[Path]:
+        """Make a file of these bytes, for this user only; it goes when the context ends.
+
+        Raises `StoreFull`, and the errors of ``chunks``.
+        """
+        path = self._folder / secrets.token_hex(8)
+        try:
+            await _write(path, chunks)
+            yield path
+        finally:
+            await _in_thread(path.unlink, True)  # noqa: FBT003 - it may not have been made
+
+    def close(self) -> None:
+        """Remove the folder; what can't be removed now goes when a process starts."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._lock.close()
+
+
+async def _write(path: Path, chunks: AsyncIterator[bytes]) -> None:
+    copy = _Copy()
+    try:
+        await _in_thread(copy.create, path)
+        async for chunk in chunks:
+            await _in_thread(copy.write, chunk)
+        await _in_thread(copy.close)
+    except OSError as error:
+        if error.errno in _FULL:
+            raise StoreFull(f"no room for temporary files: {error.strerror}") from error
+        raise
+    finally:
+        await _in_thread(copy.close)
+
+
+class _Copy:
+    """A file that is being written; its methods block, and closing what is not open is fine."""
+
+    def __init__(self) -> None:
+        self._file: BinaryIO | None = None
+
+    def create(self, path: Path) -> None:
+        self._file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+
+    def write(self, chunk: bytes) -> None:
+        assert self._file is not None
+        self._file.write(chunk)
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+
+async def _in_thread(fn: Callable[[*Ts], None], *args: *Ts) -> None:
+    """Run what blocks in a thread, to its end even when cancelled: the next step relies on that."""
+    running = asyncio.ensure_future(asyncio.to_thread(fn, *args))
+    try:
+        await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        running.exception()  # the cancellation is what counts
+        raise
+
+
+def _open_lock(folder: Path) -> BinaryIO:
+    return (folder / _LOCK).open("ab")
+
+
+def _remove_abandoned(folder: Path) -> None:
+    with suppress(NotADirectoryError, FileNotFoundError), closing(_open_lock(folder)) as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,26 @@
+"""The Accept header: which of two media types a client would rather have (RFC 9110 §12.5.1)."""
+
+from collections.abc import Iterator
+
+
+def prefers(header: str | None, named: str, usual: str) -> bool:
+    """Tell whether a client names a media type that isn't everybody's, and likes it as well.
+
+    A range such as ``image/*`` names nothing, but counts for what the usual type is worth.
+    """
+    if not header or named not in header.lower():
+        return False
+    weights = dict(_weights(header))
+    ranges = (usual, f"{usual.partition('/')[0]}/*", "*/*")
+    worth = next((weights[found] for found in ranges if found in weights), 0.0)
+    return weights.get(named, 0.0) > 0 and weights[named] >= worth
+
+
+def _weights(header: str) -> Iterator[tuple[str, float]]:
+    for item in header.split(","):
+        media_range, *parameters = (part.strip().lower() for part in item.split(";"))
+        weight = next((value[2:] for value in parameters if value.startswith("q=")), "1")
+        try:
+            yield media_range, float(weight)
+        except ValueError:
+            continue  # no weight that could be compared

@@ -1,0 +1,299 @@
+"""How thumbnails are made: once, whoever asks and wherever, and by somebody else when one fails."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, func, select, update
+
+from app import clock
+from app.children import ChildPool
+from app.config import Settings
+from app.errors import Forbidden, InvalidRequest, LeaseLost, NotFound
+from app.models import objects, pictures, thumbnails
+from app.services import identity, thumbnail_rows
+from app.services.identity import Access, ServiceToken
+from app.services.imaging import Imaging
+from app.services.objects import Received
+from app.services.thumbnails import Thumbnails
+from storage.errors import StoreUnavailable
+from tests.api.conftest import Service
+from tests.api.shared import PROFILES, shared_service, shared_settings, store_of
+from tests.pictures import decoded, encoded, noise
+
+pytestmark = pytest.mark.anyio
+
+MIB = 1024 * 1024
+PICTURE = encoded(noise(900, 600), "jpeg", quality=95)  # it lies in the store
+
+
+@pytest.fixture(scope="module", params=PROFILES)
+def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Settings of a fresh service in both profiles."""
+    return shared_settings(request, tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+async def service(settings: Settings) -> AsyncIterator[Service]:
+    """One service for all tests here; each has a picture of its own."""
+    async with shared_service(settings) as service:
+        yield service
+
+
+@pytest.fixture
+async def picture(service: Service) -> AsyncIterator[str]:
+    """The id of a picture without thumbnails; nothing is left half made after the test."""
+    uuid = await upload(service, PICTURE)
+    store_of(service).calls.clear()
+    yield uuid
+    store_of(service).heal()
+    assert await service.runtime.database.read(_unfinished) == 0
+
+
+async def upload(service: Service, data: bytes) -> str:
+    answer = await service.client.post(
+        "/v1/pictures",
+        data={"name": "A picture"},
+        files={"img": data},
+        headers=service.service_token,
+    )
+    assert answer.status_code == 201, answer.text
+    uuid: str = answer.json()["id"]
+    return uuid
+
+
+def _unfinished(connection: Connection) -> int | None:
+    pending = select(func.count()).where(objects.c.state != "ready")
+    return connection.execute(pending).scalar()
+
+
+@pytest.fixture
+def access(service: Service) -> Access:
+    return Access(service.runtime.database, ServiceToken(), "pictures:read")
+
+
+@pytest.fixture
+def elsewhere(service: Service) -> Thumbnails:
+    """The thumbnails of another process: all that they share with this one is what is stored."""
+    runtime = service.runtime
+    return Thumbnails(runtime.database, runtime.uploads, runtime.imaging)
+
+
+def decodings(service: Service) -> int:
+    """Return how often a picture has been opened."""
+    return store_of(service).calls["open"]
+
+
+async def test_a_burst_of_requests_makes_it_once(service: Service, picture: str) -> None:
+    path = f"/v1/pictures/{picture}/thumbnails/200"
+    answers = await asyncio.gather(
+        *(service.client.get(path, headers=service.service_token) for _ in range(100))
+    )
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.content for answer in answers}) == 1
+    assert decodings(service) == 1
+
+
+async def test_a_burst_over_two_processes_makes_it_once(
+    service: Service, elsewhere: Thumbnails, access: Access, picture: str
+) -> None:
+    made = await asyncio.gather(
+        *(
+            place.find(access, picture, 200, "jpeg")
+            for _ in range(20)
+            for place in (service.runtime.thumbnails, elsewhere)
+        )
+    )
+    assert len({thumbnail.content.sha256 for thumbnail in made}) == 1
+    assert decodings(service) == 1
+
+
+async def test_each_height_and_format_is_its_own(
+    service: Service, access: Access, picture: str
+) -> None:
+    find = service.runtime.thumbnails.find
+    made = await asyncio.gather(
+        *(find(access, picture, h, kind) for h in (200, 400) for kind in ("jpeg", "webp"))
+    )
+    again = await asyncio.gather(
+        *(find(access, picture, h, kind) for h in (200, 400) for kind in ("jpeg", "webp"))
+    )
+    assert [thumbnail.content.sha256 for thumbnail in made] == [
+        thumbnail.content.sha256 for thumbnail in again
+    ]
+    sizes = [decoded(await service.runtime.downloads.read(t.content)).size for t in again]
+    assert sizes == [(300, 200), (300, 200), (600, 400), (600, 400)]
+    assert decodings(service) == 4 + sum(thumbnail.content.data is None for thumbnail in again)
+
+
+async def claim(access: Access, picture: str, now: int | None = None) -> thumbnail_rows.Claim:
+    """Claim a thumbnail as a process does that will make it."""
+    now = clock.now() if now is None else now
+    claimed = await access.write(thumbnail_rows.claim, picture, 200, "jpeg", now)
+    assert claimed is not None
+    return claimed
+
+
+def received(data: bytes) -> Received:
+    return Received(len(data), hashlib.sha256(data).digest(), None, data)
+
+
+async def test_what_another_process_makes_is_waited_for(
+    service: Service, access: Access, picture: str
+) -> None:
+    held = await claim(access, picture)
+    waiting = asyncio.create_task(service.runtime.thumbnails.find(access, picture, 200, "jpeg"))
+    await access.write(thumbnail_rows.keep, held, received(b"made elsewhere"), clock.now())
+    assert (await waiting).content.data == b"made elsewhere"
+    assert decodings(service) == 0
+
+
+async def test_what_another_process_gives_up_is_made_here(
+    service: Service, access: Access, picture: str
+) -> None:
+    held = await claim(access, picture)
+    waiting = asyncio.create_task(service.runtime.thumbnails.find(access, picture, 200, "jpeg"))
+    await service.runtime.database.write(thumbnail_rows.give_up, held)
+    data = (await waiting).content.data
+    assert data is not None
+    assert decoded(data).size == (300, 200)
+
+
+async def test_the_lease_of_a_process_that_died_ends(
+    service: Service, access: Access, picture: str
+) -> None:
+    dead = await claim(access, picture, clock.now() - thumbnail_rows.LEASE - clock.SECOND)
+    found = await service.runtime.thumbnails.find(access, picture, 200, "jpeg")
+    with pytest.raises(LeaseLost):  # it was only slow
+        await access.write(thumbnail_rows.keep, dead, received(b"late"), clock.now())
+    again = await service.runtime.thumbnails.find(access, picture, 200, "jpeg")
+    assert again.content.sha256 == found.content.sha256
+    assert decodings(service) == 1
+
+
+async def test_a_thumbnail_is_claimed_by_one(access: Access, picture: str) -> None:
+    now = clock.now()
+    claims = await asyncio.gather(
+        *(access.write(thumbnail_rows.claim, picture, 200, "jpeg", now) for _ in range(10))
+    )
+    assert len([held for held in claims if held is not None]) == 1
+
+
+async def test_who_comes_second_takes_over_from_one_who_left(
+    service: Service, access: Access, picture: str
+) -> None:
+    fault = store_of(service).stall("open")
+    find = service.runtime.thumbnails.find
+    first = asyncio.create_task(find(access, picture, 200, "jpeg"))
+    await fault.reached.wait()
+    others = [asyncio.create_task(find(access, picture, 200, "jpeg")) for _ in range(5)]
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    made = await asyncio.gather(*others)
+    assert len({thumbnail.content.sha256 for thumbnail in made}) == 1
+    assert decodings(service) == 2
+
+
+async def test_a_store_that_fails_is_told_to_all_and_tried_again_later(
+    service: Service, access: Access, picture: str
+) -> None:
+    fault = store_of(service).stall("open")
+    fault.error = None
+    find = service.runtime.thumbnails.find
+    first = asyncio.create_task(find(access, picture, 200, "jpeg"))
+    await fault.reached.wait()
+    others = [asyncio.create_task(find(access, picture, 200, "jpeg")) for _ in range(5)]
+    looked = [asyncio.create_task(access.read(_nothing)) for _ in range(20)]
+    await asyncio.gather(*looked)  # by now the others have looked too, and wait
+    fault.moment = "after"
+    fault.error = StoreUnavailable("told to fail")
+    fault.go.set()
+    results = await asyncio.gather(first, *others, return_exceptions=True)
+    assert {type(result) for result in results} == {StoreUnavailable}
+    assert decodings(service) == 1
+    assert (await find(access, picture, 200, "jpeg")).content.size > 0
+
+
+def _nothing(_connection: Connection, _identity: identity.Identity) -> None:
+    pass
+
+
+async def test_a_picture_that_kills_its_child_is_not_tried_again_and_again(
+    service: Service, access: Access, picture: str
+) -> None:
+    runtime = service.runtime
+    pool = ChildPool(workers=1, memory=16 * MIB, seconds=30, name="starved")
+    try:
+        imaging = Imaging(runtime.downloads, pool, max_pixels=runtime.settings.max_pixels)
+        starved = Thumbnails(runtime.database, runtime.uploads, imaging)
+        for _ in range(2):
+            results = await asyncio.gather(
+                *(starved.find(access, picture, 200, "jpeg") for _ in range(5)),
+                return_exceptions=True,
+            )
+            assert {type(result) for result in results} == {InvalidRequest}
+    finally:
+        await pool.aclose()
+    assert decodings(service) == 1
+    answer = await service.client.get(
+        f"/v1/pictures/{picture}/thumbnails/200", headers=service.service_token
+    )
+    assert answer.status_code == 422
+    assert "can't be decoded" in answer.json()["detail"]
+    await runtime.database.write(_let_time_pass, thumbnail_rows.RETRY)
+    assert (await runtime.thumbnails.find(access, picture, 200, "jpeg")).content.size > 0
+
+
+def _let_time_pass(connection: Connection, duration: int) -> None:
+    earlier = thumbnails.c.lease_until - duration
+    connection.execute(update(thumbnails).values(lease_until=earlier))
+
+
+async def test_a_picture_that_is_deleted_meanwhile(
+    service: Service, access: Access, picture: str
+) -> None:
+    fault = store_of(service).stall("open")
+    find = service.runtime.thumbnails.find
+    making = [asyncio.create_task(find(access, picture, 200, "jpeg")) for _ in range(3)]
+    await fault.reached.wait()
+    answer = await service.client.delete(f"/v1/pictures/{picture}", headers=service.service_token)
+    assert answer.status_code == 204
+    fault.go.set()
+    results = await asyncio.gather(*making, return_exceptions=True)
+    assert {type(result) for result in results} == {NotFound}
+
+    assert await service.runtime.database.read(_left_of, picture) == 0
+
+
+def _left_of(connection: Connection, uuid: str) -> int | None:
+    of_it = pictures.c.uuid == uuid
+    joined = thumbnails.join(pictures)
+    return connection.execute(select(func.count()).select_from(joined).where(of_it)).scalar()
+
+
+async def test_no_thumbnail_is_made_that_the_tier_does_not_have(
+    service: Service, access: Access, picture: str
+) -> None:
+    with pytest.raises(Forbidden):
+        await service.runtime.thumbnails.find(access, picture, 300, "jpeg")
+    with pytest.raises(Forbidden):
+        await access.write(thumbnail_rows.claim, picture, 300, "jpeg", clock.now())
+
+
+async def test_thumbnails_are_free(service: Service, access: Access) -> None:
+    wide = await upload(service, encoded(noise(3000, 450), "jpeg", quality=95))
+    before = await service.client.get("/v1/accounts/me", headers=service.service_token)
+    made = [await service.runtime.thumbnails.find(access, wide, h, "jpeg") for h in (200, 400)]
+    assert made[1].content.key is not None  # it lies in the store
+    after = await service.client.get("/v1/accounts/me", headers=service.service_token)
+    assert after.json()["usage"] == before.json()["usage"]
+    kept: list[Any] = await service.runtime.database.read(_thumbs)
+    assert {(row.charged_bytes, row.charged_slots) for row in kept} == {(0, 0)}
+    assert {row.size for row in kept} >= {thumbnail.content.size for thumbnail in made}
+
+
+def _thumbs(connection: Connection) -> list[Any]:
+    return list(connection.execute(select(objects).where(objects.c.kind == "thumbs")))

@@ -10,12 +10,13 @@ buffers = Table(
     identity(),
     reference("account_id", "accounts", unique=True),
     # the row stays when the buffer is empty, so that its version never goes back
-    Column("object_id", Id, ForeignKey("objects.id"), unique=True),  # NULL: empty
     Column("version", BigInteger, nullable=False),  # counts changes
-    Column("data_type", String(8), nullable=False),  # text, file
-    Column("name", Text),  # of a file
-    Column("content_type", String(255), nullable=False),
     moment("modified_at"),
+    # all that follows is NULL of an empty one
+    Column("object_id", Id, ForeignKey("objects.id"), unique=True),
+    Column("data_type", String(8)),  # text, file
+    Column("name", Text),  # of a file
+    Column("content_type", String(255)),
     moment("expires_at", nullable=True),
     sqlite_autoincrement=True,
 )

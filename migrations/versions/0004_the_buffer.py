@@ -21,12 +21,12 @@ def upgrade() -> None:
         sa.Column(
             "account_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
         ),
-        sa.Column("object_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("version", sa.BigInteger(), nullable=False),
-        sa.Column("data_type", sa.String(length=8), nullable=False),
-        sa.Column("name", sa.Text(), nullable=True),
-        sa.Column("content_type", sa.String(length=255), nullable=False),
         sa.Column("modified_at", sa.BigInteger(), nullable=False),
+        sa.Column("object_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("data_type", sa.String(length=8), nullable=True),
+        sa.Column("name", sa.Text(), nullable=True),
+        sa.Column("content_type", sa.String(length=255), nullable=True),
         sa.Column("expires_at", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(
             ["account_id"], ["accounts.id"], name=op.f("fk_buffers_account_id")

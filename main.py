@@ -34,8 +34,11 @@ from routers import (
     auth,
     blobs,
     buffer,
+    dumps,
     files,
+    minidumps,
     openapi,
+    pictures,
     problems,
     send,
     service,
@@ -110,6 +113,9 @@ def create_app(settings: Settings) -> Edge:
     openapi.install(api)
     for module in (
         blobs,
+        minidumps,
+        dumps,
+        pictures,
         buffer,
         files,
         send,

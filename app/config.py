@@ -121,6 +121,8 @@ class Settings(BaseSettings):
     expire_time: Annotated[int, Field(ge=1, le=31_536_000)] = 2 * 3600
     max_files: Annotated[int, Field(ge=1, le=100_000)] = 100
     max_pixels: Annotated[int, Field(ge=1, le=1_000_000_000)] = 100_000_000
+    decoders: Annotated[int, Field(ge=1, le=64)] = 2
+    decoder_memory: Annotated[int, Field(ge=64 * MIB)] = 2048 * MIB
     min_link_time: Annotated[int, Field(ge=1)] = 300
     max_link_time: Annotated[int, Field(ge=1)] = 30_000
     max_dump_bytes: Annotated[int, Field(ge=1)] = 2 * 1024 * MIB

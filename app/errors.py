@@ -99,6 +99,10 @@ class QuotaExceeded(ProblemError):
     name, title, status = "quota-exceeded", "The account's quota does not allow this", 413
 
 
+class UnsupportedMediaType(ProblemError):
+    name, title, status = "unsupported-media-type", "The content is of no kind taken here", 415
+
+
 class RangeNotSatisfiable(ProblemError):
     name, title, status = "range-not-satisfiable", "The range is outside the content", 416
 

@@ -2,21 +2,25 @@
 
 import asyncio
 import fcntl
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection, inspect
+from sqlalchemy.exc import DBAPIError
 
-from app.config import Settings
+from app.config import ConfigError, Settings
 from app.database import DatabaseUnavailable
 from app.database.sqlite import create_sqlite_engine
 
 if TYPE_CHECKING:
     from alembic.config import Config
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 _LOCK: Final = 0x484F4C44  # "HOLD": the advisory lock of migrations in PostgreSQL
+_OWN_MISTAKES: Final = {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT}  # wrong SQL, wrong rows
 _SCRIPTS: Final = Path(__file__).parent.parent / "migrations"
 
 
@@ -29,24 +33,70 @@ async def migrate(settings: Settings) -> None:
 
 
 async def _migrate_postgres(dsn: str) -> None:
+    async with _locked_postgres(dsn) as connection:
+        await connection.run_sync(upgrade)
+
+
+@asynccontextmanager
+async def _locked_postgres(dsn: str) -> AsyncIterator["AsyncConnection"]:
+    """Hold an exclusive lock for the transaction of a connection of its own."""
     from app.database.postgres import create_postgres_engine
 
-    engine = create_postgres_engine(dsn)
     try:
-        async with engine.execution_options(isolation_level="READ COMMITTED").begin() as connection:
+        engine = create_postgres_engine(dsn)
+    except ValueError:  # which may show the password
+        raise ConfigError("DATABASE_URL: its port is no number") from None
+    try:
+        async with aclosing(await _connect(engine)) as connection, connection.begin():
             await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
-            await connection.run_sync(upgrade)
+            yield connection
     except OSError as error:
         raise DatabaseUnavailable(f"PostgreSQL does not answer: {error}") from error
     finally:
         await engine.dispose()
 
 
+async def _connect(engine: "AsyncEngine") -> "AsyncConnection":
+    try:
+        return await engine.execution_options(isolation_level="READ COMMITTED").connect()
+    except DBAPIError as error:  # a wrong password, no such database, too many connections
+        raise DatabaseUnavailable(f"PostgreSQL does not serve: {error.orig}") from error
+
+
+@asynccontextmanager
+async def alone(settings: Settings) -> AsyncIterator[None]:
+    """Be the only process that prepares what belongs to this database; others wait."""
+    if settings.uses_postgres:
+        async with _locked_postgres(settings.postgres_dsn):
+            yield
+    else:
+        lock = locked(_lock_of(settings.sqlite_path))
+        await asyncio.to_thread(lock.__enter__)
+        try:
+            yield
+        finally:
+            lock.__exit__(None, None, None)
+
+
 def migrate_sqlite(path: Path) -> None:
-    """Migrate a SQLite file, making it and its folder when they aren't there."""
+    """Migrate a SQLite file, making it and its folder when they aren't there.
+
+    Raises `DatabaseUnavailable` when the file or its disk does not allow that.
+    """
+    try:
+        _migrate_sqlite(path)
+    except OSError as error:
+        raise DatabaseUnavailable(f"{path}: {error.strerror}") from error
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlite_errorcode", None) in _OWN_MISTAKES:
+            raise
+        raise DatabaseUnavailable(f"{path}: {error.orig}") from error
+
+
+def _migrate_sqlite(path: Path) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     engine = create_sqlite_engine(path)
-    with locked(path.with_name(path.name + ".lock")), engine.connect() as connection:
+    with locked(_lock_of(path)), engine.connect() as connection:
         # altering a table means to copy and drop it, and a drop would count as a delete
         connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
         connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -58,6 +108,10 @@ def migrate_sqlite(path: Path) -> None:
         connection.exec_driver_sql("COMMIT")
     engine.dispose()
     path.chmod(0o600)
+
+
+def _lock_of(path: Path) -> Path:
+    return path.with_name(path.name + ".lock")
 
 
 @contextmanager

@@ -1,11 +1,14 @@
 """What a running service is made of, opened once and closed in reverse."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from app import instance
+from app.bus import Bus, LocalBus
+from app.children import ChildPool
 from app.config import ConfigError, Settings
 from app.database import Database
 from app.database.sqlite import SqliteDatabase
@@ -14,13 +17,18 @@ from app.rate_limits import RateLimits, create_rate_limits
 from app.security.keyring import Keyring
 from app.security.passwords import Passwords
 from app.services import bootstrap
-from app.services.buffers import MemoryRoom
+from app.services.buffer_events import BufferEvents
 from app.services.downloads import Downloads
+from app.services.imaging import Imaging
+from app.services.memory import MemoryRoom
+from app.services.scratch import Scratch
+from app.services.thumbnails import Thumbnails
 from app.services.uploads import Uploads
 from app.tasks.expiry import Expiry
 from app.tasks.leases import RenewLeases
 from app.tasks.purge import Purge
 from app.tasks.reconcile import Reconcile
+from app.tasks.reports import MEMORY, SECONDS, Reports
 from app.tasks.supervisor import Supervisor
 from app.tasks.sweep import Sweep
 from storage.base import ObjectStore
@@ -29,8 +37,13 @@ from storage.local import LocalStore
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
+    from app.redis_bus import RedisBus
+
 # What only some deployments use is imported where it is opened: clients of Redis, S3 and
 # PostgreSQL take 60 MiB, which the embedded profile has no need for.
+
+DECODING_SECONDS: Final = 30.0
+"""How long a picture may take in a child; one of 100 MP takes a tenth of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +59,18 @@ class Runtime:
     rate_limits: RateLimits
     uploads: Uploads
     downloads: Downloads
+    decoders: ChildPool
+    imaging: Imaging
+    thumbnails: Thumbnails
     memory: MemoryRoom
     sweep: Sweep
     expiry: Expiry
     purge: Purge
+    reports: Reports
+    bus: Bus
+    buffer_events: BufferEvents
+    closing: asyncio.Event
+    """Set as soon as the process is to stop: what has no end by itself must end then."""
 
 
 @asynccontextmanager
@@ -60,17 +81,22 @@ async def open_runtime(settings: Settings, *, background: bool = True) -> AsyncI
     """
     async with AsyncExitStack() as stack:
         _prepare_folder(settings)
+        scratch = _open_scratch(settings)
+        stack.callback(scratch.close)
         await migrate(settings)
         database = open_database(settings)
         stack.push_async_callback(database.aclose)
         store = await STORES[settings.active_storage](settings)
         stack.push_async_callback(store.aclose)
         await store.ping()
-        await instance.tie(database, store)
+        await instance.tie(settings, database, store)
         redis = None
+        bus: Bus = LocalBus()
         if settings.redis_url is not None:
             redis = _open_redis(settings.redis_url.get_secret_value())
             stack.push_async_callback(redis.aclose)
+            bus = redis_bus = _open_bus(settings.redis_url.get_secret_value())
+            stack.push_async_callback(redis_bus.aclose)
         passwords = Passwords()
         stack.callback(passwords.close)
         await bootstrap.prepare(database, passwords, settings)
@@ -79,11 +105,26 @@ async def open_runtime(settings: Settings, *, background: bool = True) -> AsyncI
             database, store, inline_max=settings.inline_max_bytes, on_give_up=sweep.wake
         )
         stack.push_async_callback(uploads.aclose)
-        expiry = Expiry(database)
+        decoders = ChildPool(
+            workers=settings.decoders,
+            memory=settings.decoder_memory,
+            seconds=DECODING_SECONDS,
+            name="decoders",
+        )
+        stack.push_async_callback(decoders.aclose)
+        downloads = Downloads(database, store, scratch)
+        imaging = Imaging(downloads, decoders, max_pixels=settings.max_pixels)
+        readers = ChildPool(workers=1, memory=MEMORY, seconds=SECONDS, name="minidumps")
+        stack.push_async_callback(readers.aclose)
+        reports = Reports(database, downloads, readers)
+        expiry = Expiry(database, wake_sweep=sweep.wake)
         purge = Purge(database, wake_sweep=sweep.wake)
         if background:
-            tasks = [sweep, expiry, purge, RenewLeases(uploads), Reconcile(database, store)]
+            leases, reconcile = RenewLeases(uploads), Reconcile(database, store)
+            tasks = [sweep, expiry, purge, reports, leases, reconcile]
             stack.push_async_callback(Supervisor(tasks).aclose)
+        closing = asyncio.Event()
+        stack.callback(closing.set)
         yield Runtime(
             settings=settings,
             database=database,
@@ -93,11 +134,18 @@ async def open_runtime(settings: Settings, *, background: bool = True) -> AsyncI
             passwords=passwords,
             rate_limits=create_rate_limits(settings, redis),
             uploads=uploads,
-            downloads=Downloads(database, store),
+            downloads=downloads,
+            decoders=decoders,
+            imaging=imaging,
+            thumbnails=Thumbnails(database, uploads, imaging),
             memory=MemoryRoom(),
             sweep=sweep,
             expiry=expiry,
             purge=purge,
+            reports=reports,
+            bus=bus,
+            buffer_events=BufferEvents(bus),
+            closing=closing,
         )
 
 
@@ -117,6 +165,12 @@ def _open_redis(url: str) -> "Redis":
     return redis
 
 
+def _open_bus(url: str) -> "RedisBus":
+    from app.redis_bus import RedisBus
+
+    return RedisBus(url)
+
+
 def _prepare_folder(settings: Settings) -> None:
     try:
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -124,12 +178,20 @@ def _prepare_folder(settings: Settings) -> None:
         raise ConfigError(f"DATA_DIR: {error.strerror}: {settings.data_dir}") from error
 
 
+def _open_scratch(settings: Settings) -> Scratch:
+    try:
+        return Scratch(settings.data_dir / "tmp")
+    except OSError as error:
+        raise ConfigError(f"DATA_DIR: {error.strerror}: {error.filename}") from error
+
+
 async def _open_local(settings: Settings) -> ObjectStore:
     kinds = {} if settings.dumps_base_dir is None else {"dumps": settings.dumps_base_dir}
     try:
         return LocalStore(settings.objects_path, kinds=kinds)
     except OSError as error:
-        raise ConfigError(f"LOCAL_STORAGE_PATH: {error.strerror}: {error.filename}") from error
+        name = "LOCAL_STORAGE_PATH" + (" or DUMPS_BASE_DIR" if kinds else "")
+        raise ConfigError(f"{name}: {error.strerror}: {error.filename}") from error
 
 
 async def _open_s3(settings: Settings) -> ObjectStore:
@@ -138,13 +200,16 @@ async def _open_s3(settings: Settings) -> ObjectStore:
     assert settings.s3_bucket_name is not None
     assert settings.s3_access_key_id is not None
     assert settings.s3_secret_access_key is not None
-    return await S3Store.connect(
-        bucket=settings.s3_bucket_name,
-        region=settings.s3_region_name,
-        access_key=settings.s3_access_key_id,
-        secret_key=settings.s3_secret_access_key.get_secret_value(),
-        endpoint_url=settings.s3_endpoint_url,
-    )
+    try:
+        return await S3Store.connect(
+            bucket=settings.s3_bucket_name,
+            region=settings.s3_region_name,
+            access_key=settings.s3_access_key_id,
+            secret_key=settings.s3_secret_access_key.get_secret_value(),
+            endpoint_url=settings.s3_endpoint_url,
+        )
+    except ValueError as error:
+        raise ConfigError(f"S3_ENDPOINT_URL, S3_REGION_NAME: {error}") from error
 
 
 async def _open_postgres(settings: Settings) -> ObjectStore:

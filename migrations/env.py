@@ -3,6 +3,7 @@
 from alembic import context
 
 from app.models import metadata
+from migrations.comparison import include_object
 
 context.configure(
     connection=context.config.attributes["connection"],
@@ -10,5 +11,6 @@ context.configure(
     render_as_batch=True,
     transactional_ddl=False,  # the caller's transaction holds all of it
     compare_type=True,
+    include_object=include_object,
 )
 context.run_migrations()

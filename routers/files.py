@@ -2,7 +2,7 @@
 
 from contextlib import AsyncExitStack, aclosing
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request
@@ -11,9 +11,9 @@ from fastapi.responses import Response
 from pydantic import ValidationError
 
 from app import clock
-from app.errors import InvalidRequest, NotFound
+from app.errors import FieldError, InvalidRequest, NotFound
 from app.runtime import Runtime
-from app.services import files, media_types
+from app.services import file_ends, files, media_types
 from app.services.identity import Access
 from app.services.objects import Received
 from app.services.uploads import Body
@@ -33,6 +33,9 @@ router = APIRouter(prefix="/v1/files", tags=["files"])
 
 Reading = Annotated[Access, Depends(Requires("files:read"))]
 Writing = Annotated[Access, Depends(Requires("files:write"))]
+
+UNNAMED: Final = "upload"
+"""What a file is called that came without a name, as from a pipe."""
 
 
 @router.post(
@@ -57,13 +60,14 @@ async def create(request: Request, runtime: RuntimeDep, access: Writing) -> File
             elif part.name == "file":
                 if received is not None:
                     raise InvalidRequest("The form has two files")
-                fields["name"], content_type = part.filename or "", part.content_type
+                fields["name"] = UNNAMED if part.filename is None else part.filename
+                content_type = part.content_type
                 check_fields(fields)  # before anything is stored
                 received = await stack.enter_async_context(_receive(runtime, access, part))
-        checked = check_fields({"name": ""} | fields)
         if received is None:
-            raise InvalidRequest("The form has no file")
-        file = await commit(runtime, access, checked, content_type, received)
+            missing = FieldError(loc=["body", "file"], msg="there is none")
+            raise InvalidRequest("The form has no file", errors=[missing])
+        file = await commit(runtime, access, check_fields(fields), content_type, received)
     return File.of(file, link_of(request, runtime, file))
 
 
@@ -74,7 +78,7 @@ def _receive(runtime: Runtime, access: Access, part: Part) -> Any:  # noqa: ANN4
 
 def admit(runtime: Runtime) -> partial[int]:
     """Return what says whether a file may be sent, for `Uploads.receive`."""
-    return partial(files.admit, max_files=runtime.settings.max_files, now=clock.now())
+    return partial(file_ends.admit, max_files=runtime.settings.max_files, now=clock.now())
 
 
 def check_fields(fields: dict[str, Any]) -> FileFields:
@@ -82,11 +86,9 @@ def check_fields(fields: dict[str, Any]) -> FileFields:
     try:
         return FileFields.model_validate(fields)
     except ValidationError as error:
-        # the name is that of the form's file
-        locations = {("name",): ("body", "file")}
         raise RequestValidationError(
             [
-                {**found, "loc": locations.get(found["loc"], ("body", *found["loc"]))}
+                {**found, "loc": ("body", *found["loc"])}
                 for found in error.errors(include_url=False, include_context=False)
             ]
         ) from None
@@ -98,18 +100,16 @@ async def commit(
     """Make a file of what was received."""
     settings, now = runtime.settings, clock.now()
     kind = media_types.guess(fields.name, media_type(content_type))
-    lifetime = files.lifetime_of(
-        link_key(runtime), fields.expires_in, settings.expire_time, now
-    )
+    lifetime = files.lifetime_of(link_key(runtime), fields.expires_in, settings.expire_time, now)
     new = files.new_file(fields.name, kind, lifetime)
-    file = await access.write(files.create, new, received, settings.max_files, now)
-    _announce(runtime, file)
+    file, evicted = await access.write(files.create, new, received, settings.max_files, now)
+    _wake_tasks(runtime, file, evicted)
     return file
 
 
-def _announce(runtime: Runtime, file: files.File) -> None:
-    """Wake those who may have something to do now, or sooner than they know."""
-    runtime.sweep.wake()  # others may have been evicted
+def _wake_tasks(runtime: Runtime, file: files.File, evicted: int) -> None:
+    if evicted:
+        runtime.sweep.wake()
     if file.expires_at is not None:
         runtime.expiry.wake_for(file.expires_at)
 
@@ -167,14 +167,12 @@ async def update(
     settings, now = runtime.settings, clock.now()
     lifetime = None
     if body.expires_in is not None:
-        lifetime = files.lifetime_of(
-            link_key(runtime), body.expires_in, settings.expire_time, now
-        )
+        lifetime = files.lifetime_of(link_key(runtime), body.expires_in, settings.expire_time, now)
     conditions = ranges.write_preconditions(request.headers)
-    file = await access.write(
+    file, evicted = await access.write(
         files.change, str(id), body.name, lifetime, conditions, settings.max_files, now
     )
-    _announce(runtime, file)
+    _wake_tasks(runtime, file, evicted)
     return File.of(file, link_of(request, runtime, file))
 
 

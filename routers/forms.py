@@ -1,5 +1,6 @@
 """Small HTML forms as bodies: read whole, then checked like JSON is."""
 
+from collections.abc import Mapping
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
@@ -25,6 +26,11 @@ async def read_form(request: Request, model: type[M]) -> M:
         fields = dict(parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FIELDS))
     except ValueError:
         raise InvalidRequest("The form has too many fields") from None
+    return check_fields(model, fields)
+
+
+def check_fields(model: type[M], fields: Mapping[str, Any]) -> M:
+    """Check the fields of a form; raises what a bad JSON body would."""
     try:
         return model.model_validate(fields)
     except ValidationError as error:

@@ -6,7 +6,7 @@ whoever takes a body, the headers of a download) is added here, from what they d
 
 import copy
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
@@ -97,10 +97,14 @@ def multipart_body(model: type[BaseModel]) -> dict[str, Any]:
     }
 
 
-def binary_answer() -> dict[int | str, dict[str, Any]]:
-    """Declare that a route answers bytes, whole or a part, for its ``responses``."""
+def binary_answer(also: Mapping[str, str] | None = None) -> dict[int | str, dict[str, Any]]:
+    """Declare that a route answers bytes, whole or a part, for its ``responses``.
+
+    ``also`` describes headers of its own.
+    """
     content = {"application/octet-stream": {"schema": _BINARY}}
-    headers = {name: _header(text) for name, text in _DOWNLOAD_HEADERS.items()}
+    described = _DOWNLOAD_HEADERS | dict(also or {})
+    headers = {name: _header(text) for name, text in described.items()}
     part = headers | {"Content-Range": _header("Which bytes of how many.")}
     kept = {n: headers[n] for n in ("ETag", "Last-Modified", "Repr-Digest", "Cache-Control")}
     return {

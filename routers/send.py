@@ -1,6 +1,6 @@
 """Sending a file by the shortest command line: ``curl -T photo.jpg $URL/v1/send/``."""
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
@@ -9,7 +9,7 @@ from pydantic_core import to_json
 from app.errors import BadRequest
 from app.services import files
 from routers.dependencies import RuntimeDep
-from routers.files import Writing, admit, check_fields, commit, link_of
+from routers.files import UNNAMED, Writing, admit, check_fields, commit, link_of
 from routers.links import base_url
 from routers.openapi import BINARY_BODY
 from routers.problems import problems
@@ -18,8 +18,13 @@ from routers.transfer.incoming import body_of
 
 router = APIRouter(prefix="/v1/send", tags=["files"])
 
-_UNNAMED: Final = "upload"  # what curl reads from a pipe has no name
 _LINE: Final = "The file's link, or for one that is kept the URL of its content; in one line."
+_CREATED: Final[dict[int | str, dict[str, Any]]] = {
+    201: {
+        "description": "Created",
+        "content": {"text/plain": {"schema": {"type": "string", "description": _LINE}}},
+    }
+}
 
 
 @router.put(
@@ -27,13 +32,7 @@ _LINE: Final = "The file's link, or for one that is kept the URL of its content;
     status_code=201,
     operation_id="files_send",
     response_model=File,
-    responses={
-        201: {
-            "description": "Created",
-            "content": {"text/plain": {"schema": {"type": "string", "description": _LINE}}},
-        }
-    }
-    | problems(400, 401, 403, 408, 409, 413, 422, 503, 507),
+    responses=_CREATED | problems(400, 401, 403, 408, 409, 413, 422, 503, 507),
     openapi_extra=BINARY_BODY,
 )
 async def send(
@@ -41,12 +40,14 @@ async def send(
     runtime: RuntimeDep,
     access: Writing,
     name: Annotated[str, Path(description="What to call the file; of a path, the last segment.")],
-    expires_in: Annotated[ExpiresIn | None, Query()] = None,
+    expires_in: Annotated[
+        ExpiresIn | None, Query(description="Seconds that the file lives; 0 keeps it.")
+    ] = None,
 ) -> Response:
     """Store a file from a raw body. Answers its link in plain text unless JSON is asked for."""
     if "content-range" in request.headers:  # RFC 9110 §14.5: never store a part as the whole
         raise BadRequest("PUT with Content-Range is not supported")
-    fields = check_fields({"name": name or _UNNAMED, "expires_in": expires_in})
+    fields = check_fields({"name": name or UNNAMED, "expires_in": expires_in})
     async with runtime.uploads.receive(
         access, body_of(request), kind=files.KIND, admit=admit(runtime)
     ) as received:

@@ -1,9 +1,14 @@
-"""Crash dumps, what was read out of them, and the files that came along."""
+"""Crash dumps, what was read out of them, and the files that came along.
+
+The search index over ``dumps.search`` is of another kind on each database, so it is in no table
+here: its migration makes it, and `app.database.search` asks it.
+"""
 
 from sqlalchemy import Boolean, Column, Index, String, Table, Text, null
 
 from app.models.base import CodePoints, identity, metadata, moment, public_id, reference
 
+# what lists look at comes first: SQLite reads a row from its beginning, and only as far as needed
 dumps = Table(
     "dumps",
     metadata,
@@ -11,25 +16,25 @@ dumps = Table(
     public_id(),
     reference("account_id", "accounts"),
     reference("object_id", "objects", unique=True),
-    Column("original_name", Text, nullable=False),
-    Column("label", CodePoints),
-    Column("description", Text, nullable=False),
     Column("archived", Boolean, nullable=False),
-    Column("annotations", Text, nullable=False),  # a JSON object of texts
-    Column("search", Text, nullable=False),  # all that ?q= looks at, folded, a line each
     moment("created_at"),
     moment("modified_at"),
     moment("expires_at", nullable=True),
     # reading the minidump comes after the answer: pending, read, failed (why is in the report),
-    # none (not a minidump that was submitted as one)
+    # none (not a minidump)
     Column("report_state", String(8), nullable=False),
     moment("report_claimed_until", nullable=True),
-    Column("report", Text),  # JSON
     Column("platform", CodePoints),
     Column("architecture", CodePoints),
     Column("exception", CodePoints),
     Column("module", CodePoints),
     Column("signature", CodePoints),  # exception + module + offset: equal crashes have the same
+    Column("label", CodePoints),
+    Column("original_name", Text, nullable=False),
+    Column("search", Text, nullable=False),  # all that ?q= looks at, folded, a line each
+    Column("description", Text, nullable=False),
+    Column("annotations", Text, nullable=False),  # a JSON object of texts
+    Column("report", Text),  # JSON
     Index(None, "account_id", "id"),
     Index(None, "account_id", "label", "id"),
     Index(None, "account_id", "signature", "id"),

@@ -9,7 +9,7 @@ from app.database import Statement, insert_if_absent
 from app.errors import Conflict, NotFound
 from app.models import blobs, object_bytes
 from app.models import objects as object_rows
-from app.services import objects, quota
+from app.services import objects, quota, timelinks
 from app.services.identity import Identity
 from app.services.objects import Content, Received
 from app.services.pages import Page, decode_cursor, page_of
@@ -162,6 +162,7 @@ def remove(
     if current is None:
         raise NotFound("Blob not found")
     conditions.check(_state(current))
+    timelinks.end(connection, "blob", [current.id], now)
     _delete(connection, blob_id=current.id)
     objects.remove(connection, current.object_id, due_at=now)
 

@@ -11,6 +11,7 @@ from app.database import Database
 from app.errors import NotFound, ObjectDamaged
 from app.services import objects
 from app.services.objects import Content
+from app.services.scratch import Scratch
 from storage.base import ByteRange, ObjectStore, SupportsLocalPath
 from storage.errors import ObjectNotFound
 
@@ -20,9 +21,10 @@ log = structlog.get_logger(__name__)
 class Downloads:
     """Opens ready objects for reading."""
 
-    def __init__(self, database: Database, store: ObjectStore) -> None:
+    def __init__(self, database: Database, store: ObjectStore, scratch: Scratch) -> None:
         self._database = database
         self._store = store
+        self._scratch = scratch
 
     def path(self, content: Content) -> Path | None:
         """Return the file that holds the content, where the store keeps files on this host."""
@@ -55,6 +57,24 @@ class Downloads:
             return content.data
         async with self.open(content, ByteRange(0, content.size)) as chunks:
             return b"".join([chunk async for chunk in chunks])
+
+    @asynccontextmanager
+    async def local_copy(self, content: Content) -> AsyncIterator[Path]:
+        """Yield a file of this host that holds the content: the object's own, or a copy for now.
+
+        Raises as `open` does, and `StoreFull` where there is no room for a copy. What reads the
+        file meanwhile may find it deleted.
+        """
+        path = self.path(content)
+        if path is None:
+            whole = ByteRange(0, content.size)
+            async with self.open(content, whole) as chunks, self._scratch.file(chunks) as path:
+                yield path
+        else:
+            try:
+                yield path
+            except FileNotFoundError as error:
+                raise await self.missing(content) from error
 
     async def missing(self, content: Content) -> Exception:
         """Tell why an object is not in the store: deleted meanwhile, or lost, which is an alarm."""

@@ -26,6 +26,7 @@ SCOPES: Final = frozenset(
     [f"{resource}:{verb}" for resource in RESOURCES for verb in ("read", "write")]
     + ["dumps:submit"]
 )
+_IMPLIED_BY: Final = {"dumps:submit": "dumps:write"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ class Identity:
         ``admin`` is for administrators, and not for their keys; ``operator`` for them and the
         service token.
         """
-        if self.scopes is not None and scope not in self.scopes:
+        if self.scopes is not None and not {scope, _IMPLIED_BY.get(scope)} & self.scopes:
             raise Forbidden(
                 "An API key can't do this" if scope in {"account", "admin", "operator"} else
                 f"The API key lacks the scope {scope}"

@@ -44,6 +44,8 @@ class Reservation:
     key: str
     charged_bytes: int
     owner: Identity
+    is_free: bool = False
+    """Whether it stays out of the account's usage and limits, however large it gets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +127,7 @@ _complete = Statement(
         key=bindparam("key"),
         size=bindparam("size"),
         sha256=bindparam("sha256"),
-        charged_bytes=bindparam("size"),
+        charged_bytes=bindparam("charged_bytes", type_=BigInteger),
         charged_slots=bindparam("charged_slots"),
         created_at=bindparam("now"),
         lease_until=None,
@@ -163,8 +165,12 @@ def reserve(
     size: int,
     slots: int,
     now: int,
+    free: bool = False,
 ) -> Reservation:
-    """Charge for an object that is about to be sent, and note it as pending under a lease."""
+    """Charge for an object that is about to be sent, and note it as pending under a lease.
+
+    What is made of an object that has been charged for is ``free``: size and slots are then 0.
+    """
     charge(connection, identity, size, slots)
     object_id = _insert_object(
         connection,
@@ -179,7 +185,7 @@ def reserve(
         created_at=now,
         lease_until=now + LEASE,
     ).scalar_one()
-    return Reservation(object_id, key, size, identity)
+    return Reservation(object_id, key, size, identity, free)
 
 
 def grow(connection: Connection, reservation: Reservation, charged_bytes: int) -> None:
@@ -203,17 +209,20 @@ def settle(
     kind: str,
     slots: int,
     now: int,
+    free: bool = False,
 ) -> int:
     """Make a received body a ready object, charged for exactly what it takes; returns its id.
 
-    Raises `ContentTooLarge` and `QuotaExceeded` for small ones, which had no reservation, and
-    `LeaseLost` when a sweep has taken the reservation away.
+    A ``free`` one has no slots and no limit. Raises `ContentTooLarge` and `QuotaExceeded` for
+    small ones, which had no reservation, and `LeaseLost` when a sweep has taken the reservation
+    away.
     """
-    limit = identity.tier.max_object_bytes
+    limit = None if free else identity.tier.max_object_bytes
+    charged = 0 if free else received.size
     if limit is not None and received.size > limit:
         raise ContentTooLarge(f"The account's tier allows objects of up to {limit} bytes")
     if received.reservation is None:
-        charge(connection, identity, received.size, slots)
+        charge(connection, identity, charged, slots)
         object_id = _insert_object(
             connection,
             account_id=identity.account_id,
@@ -222,14 +231,15 @@ def settle(
             state="ready",
             size=received.size,
             sha256=received.sha256,
-            charged_bytes=received.size,
+            charged_bytes=charged,
             charged_slots=slots,
             created_at=now,
             lease_until=None,
         ).scalar_one()
     else:
         object_id = received.reservation.object_id
-        _complete_reservation(connection, identity, received, received.reservation, slots, now)
+        reservation = received.reservation
+        _complete_reservation(connection, identity, received, reservation, charged, slots, now)
     if received.data is not None:
         _insert_bytes(connection, object_id=object_id, data=received.data)
     return int(object_id)
@@ -240,6 +250,7 @@ def _complete_reservation(
     identity: Identity,
     received: Received,
     reservation: Reservation,
+    charged: int,
     slots: int,
     now: int,
 ) -> None:
@@ -247,13 +258,14 @@ def _complete_reservation(
     row = _select_object(connection, object_id=reservation.object_id).first()
     if row is None or row.state != "pending" or row.lease_until <= now:
         raise LeaseLost
-    charge(connection, identity, received.size - row.charged_bytes, slots - row.charged_slots)
+    charge(connection, identity, charged - row.charged_bytes, slots - row.charged_slots)
     _complete(
         connection,
         object_id=reservation.object_id,
         key=reservation.key if received.data is None else None,
         size=received.size,
         sha256=received.sha256,
+        charged_bytes=charged,
         charged_slots=slots,
         now=now,
     )

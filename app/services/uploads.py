@@ -15,8 +15,8 @@ from app import clock
 from app.database import Database
 from app.errors import ContentTooLarge, DigestMismatch, QuotaExceeded
 from app.services import objects
-from app.services.buffers import BufferPool, fill
 from app.services.identity import Access, Identity
+from app.services.memory import BufferPool, fill
 from app.services.objects import Received, Reservation
 from storage.base import ObjectStore, new_key
 
@@ -62,18 +62,26 @@ class Uploads:
 
     @asynccontextmanager
     async def receive(
-        self, access: Access, body: Body, *, kind: str, admit: Admit, inline: bool = True
+        self,
+        access: Access,
+        body: Body,
+        *,
+        kind: str,
+        admit: Admit,
+        inline: bool = True,
+        free: bool = False,
     ) -> AsyncIterator[Received]:
         """Receive a body; within the context its owner commits it, by `objects.settle`.
 
-        Leaving by an exception gives up what was received. Raises `ContentTooLarge`,
-        `QuotaExceeded`, `DigestMismatch`, the store's errors and the body's own.
+        It is charged for as it arrives, unless it is ``free``. Leaving by an exception gives up
+        what was received. Raises `ContentTooLarge`, `QuotaExceeded`, `DigestMismatch`, the store's
+        errors and the body's own.
         """
         if inline and body.size is not None and body.size <= self._inline_max:
             yield await self._receive_small(body)
             return
         reservation, limit = await access.write(
-            _reserve, admit, kind=kind, key=new_key(kind), size=body.size, now=clock.now()
+            _reserve, admit, kind=kind, size=body.size, free=free, now=clock.now()
         )
         self._running.add(reservation.object_id)
         self._idle.clear()
@@ -177,7 +185,7 @@ class _Intake:
             self.size += len(chunk)
             if self._limit is not None and self.size > self._limit:
                 raise ContentTooLarge(_too_large(self._limit))
-            if self.size > self.reservation.charged_bytes:
+            if self.size > self.reservation.charged_bytes and not self.reservation.is_free:
                 await self._grow()
             yield chunk
 
@@ -226,16 +234,23 @@ def _reserve(
     admit: Admit,
     *,
     kind: str,
-    key: str,
     size: int | None,
+    free: bool,
     now: int,
 ) -> tuple[Reservation, int | None]:
-    limit = identity.tier.max_object_bytes
+    limit = None if free else identity.tier.max_object_bytes
     if size is not None and limit is not None and size > limit:
         raise ContentTooLarge(_too_large(limit))
     slots = admit(connection, identity)
     reservation = objects.reserve(
-        connection, identity, kind=kind, key=key, size=size or 0, slots=slots, now=now
+        connection,
+        identity,
+        kind=kind,
+        key=new_key(kind),
+        size=0 if free or size is None else size,
+        slots=slots,
+        now=now,
+        free=free,
     )
     return reservation, limit
 

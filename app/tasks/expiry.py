@@ -6,8 +6,10 @@ from typing import Final
 
 from sqlalchemy import Connection, Table, delete, func, select
 
+from app import clock
 from app.database import Database
 from app.models import api_keys, sessions
+from app.services import buffer, dumps, file_ends, timelink_ends
 from app.tasks.supervisor import Task
 
 BATCH: Final = 500
@@ -45,7 +47,14 @@ def rows_of(table: Table) -> Expiring:
     return Expiring(remove, next_due)
 
 
-KINDS: Final[tuple[Expiring, ...]] = (rows_of(sessions), rows_of(api_keys))
+KINDS: Final[tuple[Expiring, ...]] = (
+    rows_of(sessions),
+    rows_of(api_keys),
+    Expiring(dumps.remove_expired, dumps.next_expiry),
+    Expiring(file_ends.remove_expired, file_ends.next_expiry),
+    Expiring(buffer.remove_expired, buffer.next_expiry),
+    Expiring(timelink_ends.remove_ended, timelink_ends.next_removal),
+)
 """Everything that expires."""
 
 
@@ -54,10 +63,22 @@ class Expiry(Task):
 
     name = "expiry"
 
-    def __init__(self, database: Database, kinds: Sequence[Expiring] = KINDS) -> None:
+    def __init__(
+        self,
+        database: Database,
+        kinds: Sequence[Expiring] = KINDS,
+        *,
+        wake_sweep: Callable[[], None] = lambda: None,
+    ) -> None:
         super().__init__()
         self._database = database
+        self._wake_sweep = wake_sweep
         self._kinds = kinds
+
+    def wake_for(self, moment: int) -> None:
+        """Run soon if something expires before the next look would be."""
+        if moment < clock.now() + self.interval * clock.SECOND:
+            self.wake()
 
     async def run_once(self, now: int) -> int:
         """Remove a batch of each kind; one that fails doesn't keep the others from going."""
@@ -67,6 +88,8 @@ class Expiry(Task):
                 removed += await self._database.write(kind.remove, now, BATCH)
             except Exception as error:  # noqa: BLE001 - raised below, with those of the others
                 errors.append(error)
+        if removed:
+            self._wake_sweep()
         if errors:
             raise ExceptionGroup("some expired things could not be removed", errors)
         return removed

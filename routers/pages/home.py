@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from routers.dependencies import RuntimeDep
+from routers.links import base_url
 
 router = APIRouter(include_in_schema=False)
 
@@ -64,9 +65,8 @@ _CLOSED: Final = Template("""<h2>Accounts</h2>
 @router.get("/")
 async def home(request: Request, runtime: RuntimeDep) -> HTMLResponse:
     """Show the first steps."""
-    settings = runtime.settings
-    url = settings.public_url or str(request.base_url).rstrip("/")
-    accounts = _OPEN if settings.registration_open else _CLOSED
+    url = base_url(request, runtime)
+    accounts = _OPEN if runtime.settings.registration_open else _CLOSED
     page = _PAGE.substitute(
         base=escape(request.scope.get("root_path", "")),
         # a host name is what the browser says it is, and this one ends up in a shell

@@ -37,7 +37,7 @@ NewPassword = Annotated[
     Field(
         min_length=passwords.MIN_LENGTH,
         max_length=passwords.MAX_LENGTH,
-        json_schema_extra={"format": "password"},
+        json_schema_extra={"format": "password", "pattern": r"^[^\u0000]*$"},
     ),
     AfterValidator(_password),
 ]

@@ -2,7 +2,7 @@
 
 import unicodedata
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 from urllib.parse import unquote_to_bytes
 
 from fastapi import Path
@@ -34,8 +34,20 @@ def _decode(value: str) -> str:
         raise ValueError("an id is percent-encoded UTF-8") from None
 
 
-BlobId = Annotated[str, Field(min_length=1, max_length=MAX_ID_LENGTH), AfterValidator(check_id)]
-BlobIdPrefix = Annotated[str, Field(max_length=MAX_ID_LENGTH), AfterValidator(check_characters)]
+# what `check_id` and `check_characters` allow, for whoever reads the schema
+_PATTERN: Final = {"pattern": r"^(?!\.{1,2}$)[^\u0000-\u001f\u007f-\u009f]+$"}
+_PREFIX_PATTERN: Final = {"pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$"}
+
+BlobId = Annotated[
+    str,
+    Field(min_length=1, max_length=MAX_ID_LENGTH, json_schema_extra=_PATTERN),
+    AfterValidator(check_id),
+]
+BlobIdPrefix = Annotated[
+    str,
+    Field(max_length=MAX_ID_LENGTH, json_schema_extra=_PREFIX_PATTERN),
+    AfterValidator(check_characters),
+]
 BlobIdInPath = Annotated[
     str,
     Path(
@@ -43,6 +55,7 @@ BlobIdInPath = Annotated[
         min_length=1,
         max_length=MAX_ID_LENGTH,
         description="The blob's id, percent-encoded, slashes included.",
+        json_schema_extra=_PATTERN,
     ),
     BeforeValidator(_decode),
     AfterValidator(check_id),

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field
 
@@ -72,6 +72,11 @@ class SessionList(ListOf[Session]):
     """A page of an account's sessions, newest first."""
 
 
+def _lenient(schema: dict[str, Any]) -> None:
+    """Let a schema say that a scope may be named twice."""
+    del schema["uniqueItems"]
+
+
 class ApiKeyCreate(BaseModel):
     """What a new key is called, and what it permits."""
 
@@ -82,6 +87,7 @@ class ApiKeyCreate(BaseModel):
             min_length=1,
             description="`dumps:submit` permits the upload of minidumps alone; "
             "`timelinks:write` needs the `read` of what is linked to, too.",
+            json_schema_extra=_lenient,
         ),
     ]
     expires_in: (

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, Field
+from pydantic.json_schema import SkipJsonSchema
 
 from app import clock
 from app.services import files
@@ -30,6 +31,9 @@ FileName = Annotated[
         max_length=4096,
         description=f"Up to {MAX_NAME_LENGTH} characters; of a path, the last segment counts.",
         examples=["photo.jpg"],
+        json_schema_extra={
+            "pattern": r"^([\s\S]*[/\\])?(?!\.{1,2}$)[^/\\\u0000-\u001f\u007f-\u009f]{1,255}$"
+        },
     ),
     AfterValidator(check_name),
 ]
@@ -47,10 +51,8 @@ ExpiresIn = Annotated[
 class FileForm(BaseModel):
     """A file to be stored, as a form; its fields may come in any order."""
 
-    file: Annotated[
-        str, Field(description="The file.", json_schema_extra={"format": "binary"})
-    ]
-    expires_in: ExpiresIn | None = None
+    file: Annotated[str, Field(description="The file.", json_schema_extra={"format": "binary"})]
+    expires_in: ExpiresIn | SkipJsonSchema[None] = None
 
 
 class FileFields(BaseModel):

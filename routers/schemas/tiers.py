@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StrictBool
 
 from app import clock
 from app.services import tiers
@@ -16,13 +16,27 @@ def _distinct(heights: list[int]) -> list[int]:
     return heights
 
 
+def _number(value: object) -> object:
+    if isinstance(value, bool | str):  # false is no limit of 0
+        raise ValueError("this is not a number")  # noqa: TRY004 - what becomes a 422
+    return value
+
+
 Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Heights = Annotated[
-    list[Annotated[int, Field(ge=1, le=10_000)]],
-    Field(max_length=16, description="Heights of thumbnails, in px."),
+    list[Annotated[int, Field(ge=1, le=10_000), BeforeValidator(_number)]],
+    Field(
+        max_length=16,
+        description="Heights of thumbnails, in px.",
+        json_schema_extra={"uniqueItems": True},
+    ),
     AfterValidator(_distinct),
 ]
-LimitOf = Annotated[int, Field(ge=0, le=2**53, description="Null: no limit.")]
+LimitOf = Annotated[
+    int,
+    Field(ge=0, le=2**53, description="Null: no limit."),
+    BeforeValidator(_number),
+]
 
 
 class TierCreate(BaseModel):
@@ -30,8 +44,8 @@ class TierCreate(BaseModel):
 
     name: Name
     heights: Heights = []
-    allow_original: bool = False
-    allow_links: bool = False
+    allow_original: StrictBool = False
+    allow_links: StrictBool = False
     max_object_bytes: LimitOf | None = None
     max_total_bytes: LimitOf | None = None
     max_objects: LimitOf | None = None
@@ -42,8 +56,8 @@ class TierChange(BaseModel):
 
     name: Name | None = None
     heights: Heights | None = None
-    allow_original: bool | None = None
-    allow_links: bool | None = None
+    allow_original: StrictBool | None = None
+    allow_links: StrictBool | None = None
     max_object_bytes: LimitOf | None = None
     max_total_bytes: LimitOf | None = None
     max_objects: LimitOf | None = None

@@ -12,9 +12,12 @@ from app.errors import ContentTooLarge, DigestMismatch, InvalidRequest
 from routers.transfer.incoming import announced_digest, stream
 
 MAX_PARTS: Final = 64
-MAX_FIELD: Final = 64 * 1024  # bytes
+MAX_FIELD: Final = 64 * 1024
+"""Bytes of a field's value."""
 
-_Event: TypeAlias = MultipartSegment | bytearray | bytes | None
+_PREAMBLE: Final = 64 * 1024  # bytes that may come before the first part (RFC 2046 §5.1.1)
+
+_Event: TypeAlias = MultipartSegment | bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +34,21 @@ class Part:
         async for event in self._events:
             if event is None:
                 return
-            assert not isinstance(event, MultipartSegment)
-            yield bytes(event)
+            yield event
 
-    async def text(self, limit: int = MAX_FIELD) -> str:
-        """Return a field's value; raises `ContentTooLarge`, or `InvalidRequest` if not UTF-8."""
+    async def data(self, limit: int = MAX_FIELD) -> bytes:
+        """Return a field's bytes; raises `ContentTooLarge`."""
         value = bytearray()
         async for chunk in self.chunks():
             value += chunk
             if len(value) > limit:
                 raise ContentTooLarge(f"The field {self.name!r} may have up to {limit} bytes")
+        return bytes(value)
+
+    async def text(self, limit: int = MAX_FIELD) -> str:
+        """Return a field's value; raises `ContentTooLarge`, or `InvalidRequest` if not UTF-8."""
         try:
-            return value.decode()
+            return (await self.data(limit)).decode()
         except UnicodeDecodeError:
             raise InvalidRequest(f"The field {self.name!r} is not UTF-8") from None
 
@@ -61,32 +67,42 @@ async def read_parts(
     boundary = options.get("boundary")
     if kind != "multipart/form-data" or not boundary:
         raise InvalidRequest("Send a form, as multipart/form-data")
-    body = _checked(request) if chunks is None else chunks
+    events = _events(checked_stream(request) if chunks is None else chunks, boundary)
+    count = 0
+    async for event in events:
+        if not isinstance(event, MultipartSegment):
+            continue  # left over from the part before
+        count += 1
+        if count > max_parts:
+            raise ContentTooLarge(f"A form may have up to {max_parts} parts")
+        filename = None if event.filename is None else _utf8(event.filename)
+        yield Part(_utf8(event.name), filename, event.content_type, events)
+
+
+async def _events(chunks: AsyncIterator[bytes], boundary: str) -> AsyncIterator[_Event]:
+    begun, preamble = False, 0
     try:
-        events = _events(body, PushMultipartParser(boundary, strict=True))
-        count = 0
-        async for event in events:
-            if not isinstance(event, MultipartSegment):
-                continue  # left over from the part before
-            count += 1
-            if count > max_parts:
-                raise ContentTooLarge(f"A form may have up to {max_parts} parts")
-            yield Part(event.name, event.filename, event.content_type, events)
+        # names come in whatever encoding a sender has: Latin-1 takes every byte, see `_utf8`
+        parser = PushMultipartParser(boundary.encode("latin-1"), header_charset="latin-1")
+        async for chunk in chunks:
+            parsed: Iterator[_Event] = parser.parse(chunk)
+            for event in parsed:
+                begun = True
+                yield event
+            preamble += len(chunk)
+            if not begun and preamble > _PREAMBLE:
+                raise InvalidRequest("The body does not begin as a multipart form")
+        parser.close()
     except MultipartError as error:
         raise InvalidRequest(f"The body is not a multipart form: {error}") from None
 
 
-async def _events(
-    chunks: AsyncIterator[bytes], parser: PushMultipartParser
-) -> AsyncIterator[_Event]:
-    async for chunk in chunks:
-        parsed: Iterator[_Event] = parser.parse(chunk)
-        for event in parsed:
-            yield event
-    parser.close()
+def _utf8(text: str) -> str:
+    return text.encode("latin-1", "replace").decode("utf-8", "replace")
 
 
-async def _checked(request: Request) -> AsyncIterator[bytes]:
+async def checked_stream(request: Request) -> AsyncIterator[bytes]:
+    """Yield the body as it arrives, and check its Content-Digest; raises `DigestMismatch`."""
     expected = announced_digest(request, "content-digest")
     sha256 = hashlib.sha256()
     async for chunk in stream(request):

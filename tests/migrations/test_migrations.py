@@ -16,6 +16,7 @@ from app.database import Database
 from app.migrate import current_revision, migrate, migrate_sqlite, newest_revision
 from app.models import metadata
 from app.runtime import open_database
+from migrations.comparison import include_object
 from tests import servers
 
 pytestmark = pytest.mark.anyio
@@ -41,7 +42,9 @@ async def database(settings: Settings) -> AsyncIterator[Database]:
 
 
 def differences(connection: Connection) -> list[Any]:
-    context = MigrationContext.configure(connection, opts={"compare_type": True})
+    context = MigrationContext.configure(
+        connection, opts={"compare_type": True, "include_object": include_object}
+    )
     return list(compare_metadata(context, metadata))
 
 

@@ -29,14 +29,16 @@ SIGNING_KEY = "a-signing-key-for-system-tests-of-32-characters"
 Settings = dict[str, str]
 MakeSettings = Callable[..., Settings]
 Inspect = Callable[[Settings], Inside]
-StartFork = Callable[[Settings], tuple[Service, Fork]]
+StartFork = Callable[..., tuple[Service, Fork]]
 
 
 class Start(Protocol):
     """Starts a service; ``options`` are settings by their names, which override."""
 
-    def __call__(self, settings: Settings, *, command: list[str] = ..., **options: str) -> Service:
-        """Return it ready to serve; ``command`` is for another program than ``main.py``."""
+    def __call__(
+        self, settings: Settings, *, command: list[str] = ..., ready: bool = ..., **options: str
+    ) -> Service:
+        """Return it, as a rule ready to serve; ``command`` is for another program than ours."""
 
 
 class Run(Protocol):
@@ -68,7 +70,8 @@ def make_settings(request: pytest.FixtureRequest, tmp_path: Path) -> MakeSetting
         settings = {"DATA_DIR": str(tmp_path / f"data{next(numbers)}")}
         if storage != "local":
             postgres: servers.PostgresServer = request.getfixturevalue("postgres_server")
-            settings |= {"DATABASE_URL": postgres.create_database(), "SIGNING_KEY": SIGNING_KEY}
+            database = options.get("DATABASE_URL") or postgres.create_database()
+            settings |= {"DATABASE_URL": database, "SIGNING_KEY": SIGNING_KEY}
             settings["ACTIVE_STORAGE"] = "s3" if storage == "scaled" else storage
         if storage in {"s3", "scaled"}:
             settings |= _bucket_of_its_own(request.getfixturevalue("s3_server"))
@@ -101,11 +104,18 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Start real processes; what still runs at the end of the test is killed."""
     started: list[Service] = []
 
-    def start(settings: Settings, *, command: list[str] | None = None, **options: str) -> Service:
+    def start(
+        settings: Settings,
+        *,
+        command: list[str] | None = None,
+        ready: bool = True,
+        **options: str,
+    ) -> Service:
         name = f"service{len(started) + 1}"
         service = processes.spawn(settings | options, tmp_path, name, command or ())
         started.append(service)
-        service.wait_until_ready()
+        if ready:
+            service.wait_until_ready()
         return service
 
     yield start
@@ -115,15 +125,19 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 @pytest.fixture
 def start_fork(nursery: Nursery, tmp_path: Path) -> Iterator[StartFork]:
-    """Start processes that obey the commands of `tests.system.crashing`."""
+    """Start ``main.py``, with arguments, in processes that obey `tests.system.crashing`."""
     started: list[Service] = []
 
-    def start_fork(settings: Settings) -> tuple[Service, Fork]:
+    def start_fork(
+        settings: Settings, *arguments: str, ahead: int = 0, ready: bool = True
+    ) -> tuple[Service, Fork]:
         output = tmp_path / f"fork{len(started) + 1}"
-        fork = nursery.fork(settings, output)
-        started.append(Service(fork, output))
-        started[-1].wait_until_ready()
-        return started[-1], fork
+        fork = nursery.fork(settings, output, *arguments, ahead=ahead)
+        service = Service(fork, output)
+        started.append(service)
+        if ready:
+            service.wait_until_ready()
+        return service, fork
 
     yield start_fork
     for service in started:

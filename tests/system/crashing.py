@@ -45,6 +45,10 @@ _PRELOADED: Final = (alembic.command, httptools, postgres, uvicorn)  # in every 
 _LARGEST_ORDER: Final = 65_536
 _BLOCK: Final = 4096
 _FILE_CHANGES: Final = ("mkdir", "fsync", "rename", "link", "unlink")
+_NOTHING_DONE: Final[tuple[object, ...]] = (
+    0,
+    [],
+)  # what transactions of tasks give that found nothing due
 _SENT_WITHIN: Final = 0.003  # seconds in which a request is under way, and often not answered
 _OF_THE_STORE: Final = "holdall_store."  # what the PostgreSQL store's statements all name
 
@@ -102,11 +106,13 @@ def watch_database(kind: type[SqliteDatabase] | type[PostgresDatabase]) -> None:
 
         def watched(connection: Any, *args: Any, **kwargs: Any) -> Any:
             result = fn(connection, *args, **kwargs)
-            steps.take(f"before the commit of {name}")
+            if result not in _NOTHING_DONE:
+                steps.take(f"before the commit of {name}")
             return result
 
         result = await original(self, turn, watched, *args, **kwargs)
-        steps.take(f"after the commit of {name}")
+        if result not in _NOTHING_DONE:
+            steps.take(f"after the commit of {name}")
         return result
 
     kind.write_in_turn = write_in_turn  # type: ignore[method-assign]
@@ -235,8 +241,9 @@ def wait_for_orders(path: str) -> tuple[dict[str, Any], socket.socket]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
         listener.bind(path)
         listener.listen(64)
+        watched: list[Any] = [listener, woken, 0]
         while True:
-            ready: list[Any] = select.select([listener, woken, 0], [], [])[0]
+            ready = select.select(watched, [], [])[0]
             if 0 in ready:
                 sys.exit()
             if woken in ready:
@@ -279,8 +286,22 @@ def run(order: dict[str, Any], channel: socket.socket) -> int:
         os.close(file)
     ahead = Clock(order["ahead"] * clock.SECOND)
     clock.now = ahead.now
-    Obedience(channel, ahead)
+    obedience = Obedience(channel, ahead)
+    if order["fatal"]:
+        obedience.arm(order["fatal"])
     return main.main(order["arguments"])
+
+
+async def _open_s3_once() -> None:
+    """Have the S3 client's megabytes of descriptions read; nothing is sent."""
+    store = await s3.S3Store.connect(
+        bucket="none",
+        region="us-east-1",
+        access_key="none",
+        secret_key="none",
+        endpoint_url="http://127.0.0.1:1",
+    )
+    await store.aclose()
 
 
 def prepare() -> None:
@@ -290,7 +311,7 @@ def prepare() -> None:
     watch_files()
     watch_s3()
     watch_postgres_store()
-    s3._session()
+    asyncio.run(_open_s3_once())
     gc.collect()
     gc.freeze()  # so that forks don't copy what they only look at
     assert threading.active_count() == 1, "threads don't survive a fork"

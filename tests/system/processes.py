@@ -187,7 +187,8 @@ class Nursery:
                 cwd=PROJECT,
                 env=environment({}),
             )
-        wait_for(self._path.exists)
+        wait_for(lambda: self._path.exists() or self._process.poll() is not None)
+        assert self._process.poll() is None, (folder / "nursery.log").read_text()
 
     def fork(
         self,
@@ -195,8 +196,12 @@ class Nursery:
         output: Path,
         *arguments: str,
         ahead: int = 0,
+        fatal: int = 0,
     ) -> "Fork":
-        """Run ``main.py`` with arguments, and a clock that is ``ahead`` by so many seconds."""
+        """Run ``main.py`` with arguments, and a clock that is ``ahead`` by so many seconds.
+
+        ``fatal`` is the number of the step of its start that it dies at; 0: none.
+        """
         outputs = [str(output.with_suffix(suffix)) for suffix in (".out", ".log")]
         for path in outputs:
             Path(path).write_bytes(b"")
@@ -208,6 +213,7 @@ class Nursery:
             "output": outputs,
             "arguments": arguments,
             "ahead": ahead,
+            "fatal": fatal,
         }
         channel.send(json.dumps(order).encode())
         return Fork(channel)

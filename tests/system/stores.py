@@ -3,6 +3,7 @@
 import hashlib
 import os
 import sqlite3
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import closing, suppress
@@ -17,12 +18,15 @@ from tests import servers
 
 _MARKERS = {f"{kind}/0/0/{'0' * 32}" for kind in ("instance", "dumps")}
 
-# Of a chunk whose object isn't there the key says so, of an object without chunks the digest.
 _POSTGRES_OBJECTS = """
-SELECT coalesce(o.key, 'no object of ' || c.key), encode(sha256(string_agg(data, '' ORDER BY n)), 'hex')
-FROM holdall_store.objects o FULL JOIN holdall_store.chunks c ON c.key = o.key
-GROUP BY o.key, c.key
-"""  # noqa: E501
+SELECT o.key, encode(sha256(coalesce(string_agg(data, '' ORDER BY n), '')), 'hex')
+FROM holdall_store.objects o LEFT JOIN holdall_store.chunks c ON c.key = o.key
+GROUP BY o.key
+"""
+_POSTGRES_REMAINS = """
+SELECT DISTINCT key FROM holdall_store.chunks
+WHERE key NOT IN (SELECT key FROM holdall_store.objects)
+"""
 _ROWS = """
 SELECT (SELECT count(*) FROM objects), (SELECT count(*) FROM object_bytes),
 (SELECT count(*) FROM tombstones)
@@ -46,71 +50,125 @@ def s3_client(settings: Mapping[str, str]) -> Any:  # noqa: ANN401 - botocore ha
     )
 
 
-class Store(Protocol):
+class Store(ABC):
     """Where a service keeps objects."""
+
+    @abstractmethod
+    def digests(self) -> dict[str, str]:
+        """Return the SHA-256 of every complete object by its key."""
+
+    @abstractmethod
+    def unfinished(self) -> list[str]:
+        """Return a word for each thing that is there beside complete objects."""
+
+    @abstractmethod
+    def remove(self, key: str) -> None:
+        """Do harm: remove an object's bytes."""
+
+    @abstractmethod
+    def overwrite(self, key: str, data: bytes) -> None:
+        """Do harm: put other bytes where an object's are, or where none are."""
 
     def contents(self) -> Counter[str]:
         """Count what is there: complete objects by their SHA-256, all else by what it is."""
+        objects = {key: digest for key, digest in self.digests().items() if key not in _MARKERS}
+        return Counter([*objects.values(), *self.unfinished()])
+
+    def key_of(self, data: bytes) -> str:
+        """Return the key of the one object that has these bytes."""
+        wanted = hashlib.sha256(data).hexdigest()
+        (key,) = [key for key, digest in self.digests().items() if digest == wanted]
+        return key
 
 
-class LocalDisk:
+class LocalDisk(Store):
     """The folder of the local store."""
 
     def __init__(self, settings: Mapping[str, str]) -> None:
         self._root = Path(settings["DATA_DIR"]) / "objects"
 
-    def contents(self) -> Counter[str]:
+    def _files(self) -> dict[str, Path]:
         files = [Path(folder, name) for folder, _, names in os.walk(self._root) for name in names]
         found = {path.relative_to(self._root).as_posix(): path for path in files}
         del found[".staging/probe"]
-        digests: Counter[str] = Counter()
-        for name, path in found.items():
-            if name.startswith(".staging/"):
-                digests[f"staged: {name}"] += 1
-            elif name not in _MARKERS:
+        return found
+
+    def digests(self) -> dict[str, str]:
+        digests = {}
+        for key, path in self._files().items():
+            if not key.startswith(".staging/"):
                 with suppress(FileNotFoundError), path.open("rb") as file:  # swept meanwhile
-                    digests[hashlib.file_digest(file, "sha256").hexdigest()] += 1
+                    digests[key] = hashlib.file_digest(file, "sha256").hexdigest()
         return digests
 
+    def unfinished(self) -> list[str]:
+        return [f"staged: {name}" for name in self._files() if name.startswith(".staging/")]
 
-class Bucket:
+    def remove(self, key: str) -> None:
+        (self._root / key).unlink()
+
+    def overwrite(self, key: str, data: bytes) -> None:
+        (self._root / key).write_bytes(data)
+
+
+class Bucket(Store):
     """The bucket of the S3 store."""
 
     def __init__(self, settings: Mapping[str, str]) -> None:
         self._client = s3_client(settings)
         self._name = settings["S3_BUCKET_NAME"]
 
-    def contents(self) -> Counter[str]:
-        digests: Counter[str] = Counter()
+    def digests(self) -> dict[str, str]:
+        digests = {}
         for entry in self._client.list_objects_v2(Bucket=self._name).get("Contents", ()):
-            if entry["Key"] in _MARKERS:
-                continue
             with suppress(self._client.exceptions.NoSuchKey):  # swept meanwhile
                 answer = self._client.get_object(Bucket=self._name, Key=entry["Key"])
                 with closing(answer["Body"]) as body:
-                    digests[hashlib.sha256(body.read()).hexdigest()] += 1
-        unfinished = self._client.list_multipart_uploads(Bucket=self._name).get("Uploads", ())
-        return digests + Counter(f"unfinished: {upload['Key']}" for upload in unfinished)
+                    digests[entry["Key"]] = hashlib.sha256(body.read()).hexdigest()
+        return digests
+
+    def unfinished(self) -> list[str]:
+        answer = self._client.list_multipart_uploads(Bucket=self._name)
+        return [f"unfinished: {upload['Key']}" for upload in answer.get("Uploads", ())]
+
+    def remove(self, key: str) -> None:
+        self._client.delete_object(Bucket=self._name, Key=key)
+
+    def overwrite(self, key: str, data: bytes) -> None:
+        self._client.put_object(Bucket=self._name, Key=key, Body=data)
 
     def close(self) -> None:
         self._client.close()
 
 
-class Tables:
+class Tables(Store):
     """The tables of the PostgreSQL store."""
 
     def __init__(self, settings: Mapping[str, str], server: servers.PostgresServer) -> None:
         self._dsn = settings["DATABASE_URL"]
         self._server = server
 
-    def contents(self) -> Counter[str]:
+    def digests(self) -> dict[str, str]:
         lines = self._server.execute(_POSTGRES_OBJECTS, self._dsn).splitlines()
-        rows = [line.split("|") for line in lines]
-        return Counter(
-            digest if key[0].islower() and " " not in key and digest else f"{key}: {digest}"
-            for key, digest in rows
-            if key not in _MARKERS
+        return dict(line.split("|") for line in lines)
+
+    def unfinished(self) -> list[str]:
+        lines = self._server.execute(_POSTGRES_REMAINS, self._dsn).splitlines()
+        return [f"chunks without an object: {key}" for key in lines]
+
+    def remove(self, key: str) -> None:
+        for table in ("objects", "chunks"):
+            self._server.execute(
+                f"DELETE FROM holdall_store.{table} WHERE key = '{key}'", self._dsn
+            )
+
+    def overwrite(self, key: str, data: bytes) -> None:
+        self.remove(key)
+        rows = (
+            f"INSERT INTO holdall_store.objects VALUES ('{key}', {len(data)}, 1048576);"
+            f"INSERT INTO holdall_store.chunks VALUES ('{key}', 0, '\\x{data.hex()}')"
         )
+        self._server.execute(rows, self._dsn)
 
 
 class Rows(Protocol):

@@ -7,6 +7,7 @@ the first, then at the second, until it comes through the whole operation alive.
 
 import hashlib
 import itertools
+import shutil
 import signal
 import time
 from collections import Counter
@@ -19,8 +20,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests import servers
 from tests.system.conftest import Inspect, MakeSettings, Settings
-from tests.system.processes import Fork, ForkDied, Nursery, Service, wait_for
+from tests.system.processes import DEADLINE, Fork, ForkDied, Nursery, Service, wait_for
 from tests.system.stores import Inside
 from tests.system.uploads import Upload
 
@@ -31,6 +33,7 @@ SIZES = {"local": 4 * MIB + 123, "s3": 10 * MIB + 123, "database": 2 * MIB + 123
 SHORT = 100_000
 SMALL = 1000  # bytes, which live in the database itself
 DAY = 24 * 3600
+STEPS_OF_A_START = 8  # at least: two marks in the store, two transactions
 LANES = 2  # services that are killed side by side
 SWEPT_WITHIN = 15.0  # seconds
 
@@ -110,27 +113,24 @@ class Lane:
         for name, data in self.blobs.items():
             assert self.client.get(f"/v1/blobs/{name}/content").content == data
 
-    def is_swept(self) -> bool:
-        """Tell whether storage, database and quota hold the blobs and nothing else."""
-        return self._held() == self._expected()
-
     def sweep(self) -> None:
-        """Wait until that is so."""
+        """Wait until storage, database and quota hold the blobs and nothing else."""
+        large = [data for data in self.blobs.values() if len(data) > SMALL]
+        rows = [len(self.blobs), len(self.blobs) - len(large), 0]
+        usage = [sum(map(len, self.blobs.values())), len(self.blobs)]
+        digests = Counter(hashlib.sha256(data).hexdigest() for data in large)
         deadline = time.monotonic() + SWEPT_WITHIN
-        while not self.is_swept():
-            if time.monotonic() > deadline:
-                assert self._held() == self._expected(), "the sweep left something, or took it"
+        while (held := self._held(rows, usage)) != (rows, usage, digests):
+            assert time.monotonic() < deadline, f"{held} is not {(rows, usage, digests)}"
             time.sleep(0.01)
 
-    def _held(self) -> tuple[Counter[str], list[int], tuple[int, int]]:
-        usage = self.client.get("/v1/accounts/me").json()["usage"]
-        return self.inside.store.contents(), self.inside.rows(), (usage["bytes"], usage["objects"])
-
-    def _expected(self) -> tuple[Counter[str], list[int], tuple[int, int]]:
-        large = [data for data in self.blobs.values() if len(data) > SMALL]
-        digests = Counter(hashlib.sha256(data).hexdigest() for data in large)
-        rows = [len(self.blobs), len(self.blobs) - len(large), 0]
-        return digests, rows, (sum(map(len, self.blobs.values())), len(self.blobs))
+    def _held(
+        self, rows: list[int], usage: list[int]
+    ) -> tuple[list[int], list[int], Counter[str] | None]:
+        """Return what is held; of storage only when the rest is as it should be."""
+        found = self.client.get("/v1/accounts/me").json()["usage"]
+        held = self.inside.rows(), [found["bytes"], found["objects"]]
+        return *held, self.inside.store.contents() if held == (rows, usage) else None
 
     def check_with_fsck(self) -> None:
         """Have the service's own command find nothing to complain of."""
@@ -239,7 +239,6 @@ def crash_at(lane: Lane, operation: Operation, step: int) -> list[str] | None:
     lane.find()
     lane.pass_time()
     lane.sweep()
-    lane.find()
     return steps
 
 
@@ -291,3 +290,46 @@ def test_nothing_is_lost_or_left_when_killed_at_any_step(
         ]
     for future in futures:
         assert any("the commit" in step for step in future.result())
+
+
+@pytest.mark.parametrize("storage", SIZES)
+def test_a_first_start_that_was_killed_at_any_step_is_made_good_by_the_next(
+    request: pytest.FixtureRequest,
+    make_settings: MakeSettings,
+    inspect: Inspect,
+    nursery: Nursery,
+    tmp_path: Path,
+    storage: str,
+) -> None:
+    migrated = make_settings(storage)  # once, as it takes longest and is one transaction
+    assert nursery.fork(migrated, tmp_path / "migrate", "migrate").wait(DEADLINE) == 0
+
+    def fresh() -> Settings:
+        if storage == "local":
+            settings = make_settings(storage)
+            shutil.copytree(migrated["DATA_DIR"], settings["DATA_DIR"])
+            return settings
+        server: servers.PostgresServer = request.getfixturevalue("postgres_server")
+        template = migrated["DATABASE_URL"].rpartition("/")[2]
+        return make_settings(storage, DATABASE_URL=server.create_database(template))
+
+    for step in itertools.count(1):
+        settings = fresh()
+        dying = tmp_path / "dying"
+        process = nursery.fork(settings, dying, fatal=step)
+        service = Service(process, dying)
+        try:
+            service.wait_until_ready()
+        except (AssertionError, *DIED):
+            assert service.wait() == -signal.SIGKILL, service.log
+        else:
+            service.kill()
+            assert step > STEPS_OF_A_START
+            return
+        lane = Lane(nursery, settings, tmp_path, inspect(settings), SIZES[storage])
+        lane.boot()
+        try:
+            lane.put("large", lane.body(SHORT))
+            lane.sweep()
+        finally:
+            lane.service.kill()

@@ -32,6 +32,7 @@ from holdall_client.api.blobs import (
     blobs_delete, blobs_get, blobs_get_content, blobs_head_content, blobs_list,
     blobs_put_content, blobs_store,
 )
+from holdall_client.api.buffer import buffer_delete, buffer_get, buffer_head, buffer_put
 from holdall_client.api.keys import keys_create
 from holdall_client.api.service import service_readiness
 from holdall_client import models
@@ -110,6 +111,28 @@ assert blobs_get.sync("json", client=reader) == blob
 forbidden = blobs_delete.sync("json", client=reader)
 assert isinstance(forbidden, models.Problem) and forbidden.status == 403, forbidden
 assert blobs_delete.sync_detailed("json", client=client).status_code == 204
+
+sent = buffer_put.sync_detailed(
+    client=client, body=types.File(payload=io.BytesIO("h\u00e9llo".encode())), x_data_type="text"
+)
+assert sent.status_code == 201 and isinstance(sent.parsed, models.BufferFacts), sent
+assert (sent.parsed.version, sent.parsed.name, sent.parsed.size) == (1, None, 6)
+sent = buffer_put.sync(
+    client=client, body=types.File(payload=io.BytesIO(data)),
+    x_data_type=models.BufferPutXDataType.FILE, x_file_name="a%20b.bin",
+)
+assert isinstance(sent, models.BufferFacts) and (sent.version, sent.name) == (2, "a b.bin"), sent
+nameless = buffer_put.sync(
+    client=client, body=types.File(payload=io.BytesIO(b"x")), x_data_type="file"
+)
+assert isinstance(nameless, models.Problem) and nameless.status == 422, nameless
+got = buffer_get.sync(client=client)
+assert isinstance(got, types.File) and got.payload.read() == data
+head = buffer_head.sync_detailed(client=client)
+assert head.headers["x-data-type"] == "file", head
+assert buffer_delete.sync_detailed(client=client).status_code == 204
+empty = buffer_get.sync(client=client)
+assert isinstance(empty, models.Problem) and empty.status == 404, empty
 
 ready = service_readiness.sync(client=public)
 assert isinstance(ready, models.Readiness) and ready.checks["database"].ms >= 0, ready

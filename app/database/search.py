@@ -1,0 +1,144 @@
+"""Finding the newest rows that match, by a trigram index where there is one, and never without end.
+
+All that PostgreSQL and SQLite do differently about searching is here: pg_trgm, and FTS5. Neither
+sorts what it finds by the thousand. FTS5 gives its rows newest first. PostgreSQL gives them in no
+order, so it first looks at the newest rows one by one, which is all it takes to fill a page with
+what is found often, and asks the index only for what is not.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, Table, and_, column, literal_column, select, table
+
+BUDGET: Final = 20_000
+"""Rows that are looked at for one page at most."""
+
+SHORTEST: Final = 3
+"""Characters of the shortest text that the index knows of."""
+
+_GROWTH: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Ids of rows that match, newest first; all above ``stopped_at`` has been looked at."""
+
+    ids: Sequence[int]
+    stopped_at: int | None
+    """None: enough was found, or there is nothing more to look at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """A table with the index over its column ``search``.
+
+    Its texts hold letters and digits alone, and begin with a mark of three characters that only
+    those of the same account have.
+    """
+
+    table: Table
+
+    @property
+    def fts(self) -> str:
+        """The virtual table that is the index on SQLite."""
+        return f"{self.table.name}_search"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to find: rows of an account with ids between two others that hold a text.
+
+    ``condition`` makes all else that is wanted of the table's columns, or of a subquery's.
+    """
+
+    account_id: int
+    mark: str
+    text: str
+    after: int
+    before: int
+    condition: Callable[[Any], ColumnElement[bool]]
+
+
+def walk(
+    look: Callable[[int, int], Sequence[Any]], before: int, count: int, *, budget: int = BUDGET
+) -> Found:
+    """Look at rows, newest first, until ``count`` hit or the budget is spent.
+
+    ``look(before, size)`` returns up to ``size`` rows from ``before`` down, each as its id and
+    whether it hits.
+    """
+    ids: list[int] = []
+    size, left = count, max(budget, count)
+    while True:
+        size = min(size, left)
+        rows = look(before, size)
+        ids += [row[0] for row in rows if row[1]]
+        if len(ids) >= count or len(rows) < size:
+            return Found(ids[:count], None)
+        before, left = rows[-1][0], left - size
+        if left == 0:
+            return Found(ids, before)
+        size *= _GROWTH
+
+
+def search(connection: Connection, indexed: Indexed, wanted: Wanted, count: int) -> Found:
+    """Find the ``count`` newest rows that hold a text of at least `SHORTEST` characters."""
+    if connection.dialect.name == "sqlite":
+        return _search_sqlite(connection, indexed, wanted, count)
+    return _search_postgres(connection, indexed.table, wanted, count)
+
+
+def _search_sqlite(connection: Connection, indexed: Indexed, wanted: Wanted, count: int) -> Found:
+    rows = indexed.table
+    index = table(indexed.fts, column("rowid"), column(indexed.fts))
+    phrases = f'"{wanted.mark}" AND "{wanted.text}"'
+
+    def look(before: int, size: int) -> Sequence[Any]:
+        hit = wanted.condition(rows.c).label("hit")
+        # an outer join, so that the index is asked first, which gives its rows in order
+        matching = (
+            select(index.c.rowid, hit)
+            .select_from(index.outerjoin(rows, rows.c.id == index.c.rowid))
+            .where(index.c[indexed.fts].op("MATCH")(phrases))
+            .where(index.c.rowid < before, index.c.rowid > wanted.after)
+            .order_by(index.c.rowid.desc())
+            .limit(size)
+        )
+        return connection.execute(matching).all()
+
+    return walk(look, wanted.before, count)
+
+
+def _search_postgres(connection: Connection, rows: Table, wanted: Wanted, count: int) -> Found:
+    pattern = f"%{wanted.text}%"
+    newest = (
+        select(rows)
+        .where(rows.c.account_id == wanted.account_id)
+        .where(rows.c.id < wanted.before, rows.c.id > wanted.after)
+        .order_by(rows.c.id.desc())
+        .limit(BUDGET)
+        .subquery()
+    )
+    often = (
+        select(newest.c.id)
+        .where(newest.c.search.like(pattern), wanted.condition(newest.c))
+        .order_by(newest.c.id.desc())
+        .limit(count)
+    )
+    ids = connection.execute(often).scalars().all()
+    if len(ids) == count:
+        return Found(ids, None)
+    # the index holds this expression of the account; with the bare columns the planner might
+    # rather walk through the account's rows in order, or read all their places first
+    account = literal_column(f"({rows.name}.account_id + 0)", rows.c.account_id.type)
+    id_ = literal_column(f"({rows.name}.id + 0)", rows.c.id.type)
+    seldom = (
+        select(rows.c.id)
+        .where(account == wanted.account_id, rows.c.search.like(pattern))
+        .where(and_(id_ < wanted.before, id_ > wanted.after), wanted.condition(rows.c))
+        .order_by(id_.desc())
+        .limit(count)
+    )
+    return Found(connection.execute(seldom).scalars().all(), None)

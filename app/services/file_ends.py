@@ -1,0 +1,75 @@
+"""When files go: expired in batches, evicted by one more than may expire, or deleted."""
+
+from typing import Any
+
+from sqlalchemy import BigInteger, Connection, bindparam, delete, func, select
+
+from app.database import Statement
+from app.models import files
+from app.services import objects, quota
+from app.services import timelinks as links
+from app.services.identity import Identity
+
+_own = files.c.account_id == bindparam("account_id")
+_now = bindparam("now", type_=BigInteger)
+_expiring = _own & (files.c.expires_at > _now) & (files.c.id != bindparam("spared"))
+_count_expiring = Statement(select(func.count()).where(_expiring).select_from(files))
+_first_to_expire = Statement(
+    select(files.c.id, files.c.object_id)
+    .where(_expiring)
+    .order_by(files.c.expires_at, files.c.id)
+    .limit(bindparam("limit"))
+)
+_delete = Statement(delete(files).where(files.c.id == bindparam("file_id")))
+
+
+def admit(connection: Connection, identity: Identity, max_files: int, now: int) -> int:
+    """Say how many slots a file will take that may evict another."""
+    expiring = _count_expiring(
+        connection, account_id=identity.account_id, spared=0, now=now
+    ).scalar_one()
+    return 0 if expiring >= max_files else 1
+
+
+def evict(connection: Connection, account_id: int, room: int, now: int, *, spared: int = 0) -> int:
+    """Remove the files that expire first, at equal times the oldest, beyond ``room`` of them."""
+    of_account: dict[str, Any] = {"account_id": account_id, "spared": spared, "now": now}
+    too_many = _count_expiring(connection, **of_account).scalar_one() - room
+    if too_many <= 0:
+        return 0
+    for row in _first_to_expire(connection, **of_account, limit=too_many).rows:
+        remove(connection, row, now)
+    return int(too_many)
+
+
+def remove(connection: Connection, row: Any, now: int) -> None:  # noqa: ANN401 - a row of files
+    """Delete a file, given by the row of its ids, and end its links; its bytes are due at once."""
+    links.end(connection, "file", [row.id], now)
+    _delete(connection, file_id=row.id)
+    objects.remove(connection, row.object_id, due_at=now)
+
+
+def remove_expired(connection: Connection, now: int, batch: int) -> int:
+    """Remove a batch of one account's expired files; their links have ended by themselves."""
+    expired = files.c.expires_at <= now
+    account = connection.execute(
+        select(files.c.account_id).where(expired).order_by(files.c.expires_at).limit(1)
+    ).scalar()
+    if account is None:
+        return 0
+    quota.lock_account(connection, account)
+    rows = connection.execute(
+        select(files.c.id, files.c.object_id)
+        .where(expired, files.c.account_id == account)
+        .limit(batch)
+    ).all()
+    connection.execute(delete(files).where(files.c.id.in_([row.id for row in rows])))
+    for row in rows:
+        objects.remove(connection, row.object_id, due_at=now)
+    return len(rows)
+
+
+def next_expiry(connection: Connection) -> int | None:
+    """Return when the next file expires, in microseconds."""
+    moment: int | None = connection.execute(select(func.min(files.c.expires_at))).scalar()
+    return moment

@@ -1,0 +1,280 @@
+"""Files: handed on by a link of their own for a while, or kept for good."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Row,
+    bindparam,
+    insert,
+    or_,
+    select,
+    update,
+)
+from uuid_utils import uuid7
+
+from app import clock
+from app.database import Statement
+from app.errors import NotFound
+from app.models import files, object_bytes, timelinks
+from app.models import objects as object_rows
+from app.services import file_ends, objects, quota
+from app.services import timelink_ends as link_ends
+from app.services import timelinks as links
+from app.services.identity import Identity
+from app.services.objects import Content, Received
+from app.services.pages import Page, decode_cursor, page_of
+from app.services.preconditions import Preconditions, State
+
+KIND: Final = "files"
+MAX_NAME_LENGTH: Final = 255
+MAX_LIFETIME: Final = 100 * 365 * 86_400
+"""Seconds that a file which expires may live at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file and, when it was read for that, where its bytes are; times in UTC microseconds."""
+
+    uuid: str
+    name: str
+    content_type: str
+    created_at: int
+    modified_at: int
+    expires_at: int | None
+    link: str | None
+    """The uuid of the timelink that leads to it."""
+    content: Content
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetime:
+    """Until when a file lives, None: for good; and the link that it gets if it has none."""
+
+    expires_at: int | None
+    link: links.NewLink | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewFile:
+    """A file that is to be made, but for its bytes."""
+
+    uuid: str
+    name: str
+    content_type: str
+    lifetime: Lifetime
+
+
+_now = bindparam("now", type_=BigInteger)
+_is_alive = or_(files.c.expires_at.is_(None), files.c.expires_at > _now)
+_link = (
+    select(timelinks.c.uuid)
+    .where(
+        timelinks.c.kind == "file",
+        timelinks.c.target_id == files.c.id,
+        link_ends.is_open(_now),
+        link_ends.has_downloads_left(),
+    )
+    .order_by(timelinks.c.is_own.desc(), timelinks.c.id.desc())
+    .limit(1)
+    .scalar_subquery()
+    .label("link")
+)
+_columns = (
+    files.c.id,
+    files.c.uuid,
+    files.c.name,
+    files.c.content_type,
+    files.c.created_at,
+    files.c.modified_at,
+    files.c.expires_at,
+    _link,
+)
+_own = files.c.account_id == bindparam("account_id")
+_find = Statement(
+    select(*_columns, *objects.content_columns())
+    .select_from(files.join(object_rows).outerjoin(object_bytes))
+    .where(_own, files.c.uuid == bindparam("uuid"), _is_alive)
+)
+_page = Statement(
+    select(*_columns, *objects.content_columns(with_data=False))
+    .select_from(files.join(object_rows))
+    .where(_own, files.c.id < bindparam("before", type_=BigInteger), _is_alive)
+    .order_by(files.c.id.desc())
+    .limit(bindparam("limit"))
+)
+_current = Statement(
+    select(files.c.id, files.c.object_id, files.c.modified_at, object_rows.c.sha256)
+    .select_from(files.join(object_rows))
+    .where(_own, files.c.uuid == bindparam("uuid"), _is_alive)
+)
+_insert = Statement(
+    insert(files)
+    .values(
+        {
+            column.name: bindparam(column.name, type_=column.type)
+            for column in files.c
+            if column is not files.c.id
+        }
+    )
+    .returning(files.c.id)
+)
+
+
+def lifetime_of(key: bytes, expires_in: int | None, default: int, now: int) -> Lifetime:
+    """Work out a file's lifetime of the seconds that were asked for; 0 keeps it."""
+    seconds = default if expires_in is None else expires_in
+    if seconds == 0:
+        return Lifetime(None, None)
+    return Lifetime(now + seconds * clock.SECOND, links.new_link(key))
+
+
+def new_file(name: str, content_type: str, lifetime: Lifetime) -> NewFile:
+    """Make up a file."""
+    return NewFile(str(uuid7()), name, content_type, lifetime)
+
+
+def find(connection: Connection, identity: Identity, uuid: str, now: int) -> File:
+    """Return a file, ready to be read; raises `NotFound`."""
+    row = _find(connection, account_id=identity.account_id, uuid=uuid, now=now).first()
+    if row is None:
+        raise _unknown()
+    return _file(row)
+
+
+def create(
+    connection: Connection,
+    identity: Identity,
+    new: NewFile,
+    received: Received,
+    max_files: int,
+    now: int,
+) -> tuple[File, int]:
+    """Make a new file of a received body; returns it, and how many others it has evicted."""
+    quota.lock_account(connection, identity.account_id)
+    lifetime, evicted = new.lifetime, 0
+    if lifetime.expires_at is not None:
+        evicted = file_ends.evict(connection, identity.account_id, max_files - 1, now)
+    object_id = objects.settle(connection, identity, received, kind=KIND, slots=1, now=now)
+    file_id = _insert(
+        connection,
+        uuid=new.uuid,
+        account_id=identity.account_id,
+        object_id=object_id,
+        name=new.name,
+        content_type=new.content_type,
+        created_at=now,
+        modified_at=now,
+        expires_at=lifetime.expires_at,
+    ).scalar_one()
+    _give_link(connection, identity, file_id, lifetime, now)
+    file = File(
+        uuid=new.uuid,
+        name=new.name,
+        content_type=new.content_type,
+        created_at=now,
+        modified_at=now,
+        expires_at=lifetime.expires_at,
+        link=None if lifetime.link is None else lifetime.link.uuid,
+        content=Content(object_id, None, received.size, received.sha256, now, None),
+    )
+    return file, evicted
+
+
+def change(
+    connection: Connection,
+    identity: Identity,
+    uuid: str,
+    name: str | None,
+    lifetime: Lifetime | None,
+    conditions: Preconditions,
+    max_files: int,
+    now: int,
+) -> tuple[File, int]:
+    """Change name or lifetime of a file; returns it, and how many others it has evicted."""
+    quota.lock_account(connection, identity.account_id)
+    current = _current(connection, account_id=identity.account_id, uuid=uuid, now=now).first()
+    if current is None:
+        raise _unknown()
+    conditions.check(_state(current))
+    changes: dict[str, Any] = {"modified_at": now}
+    evicted = 0
+    if name is not None:
+        changes["name"] = name
+    if lifetime is not None:
+        changes["expires_at"] = lifetime.expires_at
+        has_link = links.follow(connection, "file", current.id, lifetime.expires_at, now)
+        if lifetime.expires_at is not None:
+            evicted = file_ends.evict(
+                connection, identity.account_id, max_files - 1, now, spared=current.id
+            )
+        if not has_link:
+            _give_link(connection, identity, current.id, lifetime, now)
+    connection.execute(update(files).where(files.c.id == current.id).values(changes))
+    return find(connection, identity, uuid, now), evicted
+
+
+def remove(
+    connection: Connection, identity: Identity, uuid: str, conditions: Preconditions, now: int
+) -> None:
+    """Delete a file, which ends its links; its bytes are due at once. Raises `NotFound`."""
+    quota.lock_account(connection, identity.account_id)
+    current = _current(connection, account_id=identity.account_id, uuid=uuid, now=now).first()
+    if current is None:
+        raise _unknown()
+    conditions.check(_state(current))
+    file_ends.remove(connection, current, now)
+
+
+def page(
+    connection: Connection, identity: Identity, limit: int, cursor: str | None, now: int
+) -> Page[File]:
+    """Return a page of the account's files, newest first."""
+    before = decode_cursor(KIND, cursor, int)
+    rows = _page(
+        connection,
+        account_id=identity.account_id,
+        before=2**62 if before is None else before,
+        now=now,
+        limit=limit + 1,
+    ).rows
+    return page_of(KIND, rows, limit, _file, lambda row: int(row.id))
+
+
+def _give_link(
+    connection: Connection, identity: Identity, file_id: int, lifetime: Lifetime, now: int
+) -> None:
+    if lifetime.link is not None:
+        links.insert_link(
+            connection,
+            identity.account_id,
+            "file",
+            file_id,
+            lifetime.link,
+            lifetime.expires_at,
+            now,
+        )
+
+
+def _file(row: Row[Any]) -> File:
+    _, uuid, name, content_type, created_at, modified_at, expires_at, link, *content = tuple(row)
+    return File(
+        uuid,
+        name,
+        content_type,
+        created_at,
+        modified_at,
+        expires_at,
+        link,
+        objects.content_of(content),
+    )
+
+
+def _state(current: Any) -> State:  # noqa: ANN401 - a row of `_current`
+    return State(bytes(current.sha256).hex(), current.modified_at)
+
+
+def _unknown() -> NotFound:
+    return NotFound("There is no such file")

@@ -1,0 +1,324 @@
+"""Dumps: uploaded with a label, listed, searched, replaced, downloaded, deleted."""
+
+import json
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
+from pydantic import BaseModel
+from uuid_utils import uuid7
+
+from app import clock
+from app.errors import FieldError, InvalidRequest
+from app.runtime import Runtime
+from app.services import dump_attachments, dump_groups, dumps
+from app.services.dump_search import Filters
+from app.services.dumps import Changes, NewDump
+from app.services.identity import Access
+from routers import ranges
+from routers.dependencies import Requires, RuntimeDep
+from routers.dump_forms import DumpUpload, receiving
+from routers.forms import check_fields
+from routers.openapi import binary_answer, json_body, multipart_body
+from routers.problems import problems
+from routers.schemas.dumps import (
+    CrashReport,
+    DumpAttachment,
+    DumpAttachmentList,
+    DumpChange,
+    DumpChangeForm,
+    DumpDetails,
+    DumpFacts,
+    DumpFields,
+    DumpForm,
+    DumpLabel,
+    DumpLabelList,
+    DumpList,
+    DumpReplacementFields,
+    DumpReplacementForm,
+    DumpSignature,
+    DumpSignatureList,
+    dump_filters,
+)
+from routers.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
+from routers.transfer.headers import DEFAULT_TYPE
+from routers.transfer.incoming import read_json
+from routers.transfer.outgoing import Named, send_content
+
+router = APIRouter(prefix="/v1/dumps", tags=["dumps"])
+
+Reading = Annotated[Access, Depends(Requires("dumps:read"))]
+Writing = Annotated[Access, Depends(Requires("dumps:write"))]
+
+_MAX_JSON: Final = 64 * 1024
+_CHANGE: Final = multipart_body(DumpChangeForm)
+_CHANGE["requestBody"]["content"] |= json_body(DumpChange)["requestBody"]["content"]
+
+
+@router.post(
+    "",
+    status_code=201,
+    operation_id="dumps_create",
+    response_model=DumpFacts,
+    responses=problems(400, 401, 403, 408, 409, 413, 422, 503, 507),
+    openapi_extra=multipart_body(DumpForm),
+)
+async def create(request: Request, runtime: RuntimeDep, access: Writing) -> DumpFacts:
+    """Store a dump. A minidump is read afterwards: see its report."""
+    await access.check()  # a stranger's form isn't read
+    form = DumpUpload()
+    async with AsyncExitStack() as stack:
+        receive = receiving(request, runtime, access, dumps.admit)
+        await form.read(request, stack, DumpFields, receive)
+        file, received = form.whole()
+        fields = check_fields(DumpFields, form.fields)
+        now = clock.now()
+        expires_at = None if fields.retention is None else now + fields.retention * clock.SECOND
+        new = NewDump(str(uuid7()), file, fields.label, fields.description, {}, expires_at)
+        dump = await access.write(dumps.create, new, received, now)
+    wake(runtime, dump.report_state == "pending", dump.expires_at)
+    return DumpFacts.of(dump)
+
+
+def wake(runtime: Runtime, is_minidump: bool, expires_at: int | None) -> None:  # noqa: FBT001
+    """Wake the tasks that have something to do about a new dump."""
+    if is_minidump:
+        runtime.reports.wake()
+    if expires_at is not None:
+        runtime.expiry.wake_for(expires_at)
+
+
+@router.get(
+    "",
+    operation_id="dumps_list",
+    response_model=DumpList,
+    responses=problems(400, 401, 403, 422, 503),
+)
+async def list_dumps(
+    access: Reading,
+    filters: Annotated[Filters, Depends(dump_filters)],
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: CursorParam = None,
+) -> DumpList:
+    """List dumps, newest first.
+
+    Where filters pass very little, a page may end early, even empty, and have a `next_cursor`.
+    """
+    page = await access.read(dumps.page, filters, limit, cursor, clock.now())
+    return DumpList(items=[DumpFacts.of(dump) for dump in page.items], next_cursor=page.next_cursor)
+
+
+@router.get(
+    "/labels",
+    operation_id="dumps_list_labels",
+    response_model=DumpLabelList,
+    responses=problems(400, 401, 403, 422, 503),
+)
+async def list_labels(
+    access: Reading, limit: Limit = DEFAULT_LIMIT, cursor: CursorParam = None
+) -> DumpLabelList:
+    """List the labels that dumps have, in their order."""
+    page = await access.read(dump_groups.labels, limit, cursor, clock.now())
+    items = [DumpLabel.of(group) for group in page.items]
+    return DumpLabelList(items=items, next_cursor=page.next_cursor)
+
+
+@router.get(
+    "/signatures",
+    operation_id="dumps_list_signatures",
+    response_model=DumpSignatureList,
+    responses=problems(400, 401, 403, 422, 503),
+)
+async def list_signatures(
+    access: Reading, limit: Limit = DEFAULT_LIMIT, cursor: CursorParam = None
+) -> DumpSignatureList:
+    """List the signatures that crashes have in common, in their order."""
+    page = await access.read(dump_groups.signatures, limit, cursor, clock.now())
+    items = [DumpSignature.of(group) for group in page.items]
+    return DumpSignatureList(items=items, next_cursor=page.next_cursor)
+
+
+@router.get(
+    "/{id}",
+    operation_id="dumps_get",
+    response_model=DumpDetails,
+    responses=problems(401, 403, 404, 422, 503),
+)
+async def get(id: UUID, access: Reading) -> DumpDetails:  # noqa: A002 - on the wire
+    """Get what is known of a dump."""
+    dump, report, attachments = await access.read(dump_attachments.find_all, str(id), clock.now())
+    read = json.loads(report or "{}")
+    return DumpDetails.of(
+        dump,
+        report=CrashReport(**read) if dump.report_state == "read" else None,
+        report_error=read.get("error"),
+        attachments=[DumpAttachment.of(attachment) for attachment in attachments],
+    )
+
+
+@router.put(
+    "/{id}",
+    operation_id="dumps_replace",
+    response_model=DumpFacts,
+    responses=problems(400, 401, 403, 404, 408, 409, 412, 413, 422, 503, 507),
+    openapi_extra=multipart_body(DumpReplacementForm),
+)
+async def replace(
+    id: UUID,  # noqa: A002 - on the wire
+    request: Request,
+    runtime: RuntimeDep,
+    access: Writing,
+) -> DumpFacts:
+    """Replace a dump's file and its label."""
+    return await _change(id, request, runtime, access, DumpReplacementFields, is_whole=True)
+
+
+@router.patch(
+    "/{id}",
+    operation_id="dumps_update",
+    response_model=DumpFacts,
+    responses=problems(400, 401, 403, 404, 408, 409, 412, 413, 422, 503, 507),
+    openapi_extra=_CHANGE,
+)
+async def update(
+    id: UUID,  # noqa: A002 - on the wire
+    request: Request,
+    runtime: RuntimeDep,
+    access: Writing,
+) -> DumpFacts:
+    """Change a dump: by JSON, or by a form, which may have a file."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "multipart/form-data":
+        return await _change(id, request, runtime, access, DumpChange, is_whole=False)
+    conditions = ranges.write_preconditions(request.headers)
+    async with read_json(request, _MAX_JSON, runtime.memory) as body:
+        change = check_fields(DumpChange, _object(body))
+    changes = Changes(change.model_dump(exclude_unset=True))
+    return DumpFacts.of(await access.write(dumps.change, str(id), changes, conditions, clock.now()))
+
+
+def _object(body: bytes) -> Mapping[str, Any]:
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        wrong = FieldError(loc=["body"], msg="it is no JSON object")
+        raise InvalidRequest("Send a JSON object, or a form as multipart/form-data", errors=[wrong])
+    return value
+
+
+async def _change(
+    id_: UUID,
+    request: Request,
+    runtime: Runtime,
+    access: Access,
+    model: type[BaseModel],
+    *,
+    is_whole: bool,
+) -> DumpFacts:
+    """Change a dump by a form; a ``whole`` one says all there is to say."""
+    conditions = ranges.write_preconditions(request.headers)
+    form, uuid = DumpUpload(), str(id_)
+    admit = partial(dumps.admit_replacement, uuid=uuid, conditions=conditions, now=clock.now())
+    await access.check()
+    async with AsyncExitStack() as stack:
+        await form.read(request, stack, model, receiving(request, runtime, access, admit))
+        if is_whole:
+            form.whole()
+        values = check_fields(model, form.fields).model_dump(exclude_unset=not is_whole)
+        changes = Changes(values, form.file, form.received)
+        dump = await access.write(dumps.change, uuid, changes, conditions, clock.now())
+    if form.file is not None:
+        runtime.sweep.wake()
+        wake(runtime, form.file.is_minidump, None)
+    return DumpFacts.of(dump)
+
+
+@router.delete(
+    "/{id}",
+    operation_id="dumps_delete",
+    response_model=DumpFacts,
+    responses=problems(400, 401, 403, 404, 412, 422, 503),
+)
+async def delete(
+    id: UUID,  # noqa: A002 - on the wire
+    request: Request,
+    runtime: RuntimeDep,
+    access: Writing,
+) -> DumpFacts:
+    """Delete a dump with its attachments; the answer says what it was."""
+    conditions = ranges.write_preconditions(request.headers)
+    dump = await access.write(dumps.remove, str(id), conditions, clock.now())
+    runtime.sweep.wake()
+    return DumpFacts.of(dump)
+
+
+@router.head(
+    "/{id}/content",
+    operation_id="dumps_head_content",
+    response_class=Response,
+    responses=problems(401, 403, 404, 412, 422, 503),
+)
+@router.get(
+    "/{id}/content",
+    operation_id="dumps_get_content",
+    response_class=Response,
+    responses=binary_answer() | problems(401, 403, 404, 412, 416, 422, 503),
+)
+async def get_content(
+    id: UUID,  # noqa: A002 - on the wire
+    request: Request,
+    runtime: RuntimeDep,
+    access: Reading,
+    *,
+    inline: bool = False,
+) -> Response:
+    """Get a dump's bytes, or a range of them."""
+    dump = await access.read(dumps.find, str(id), clock.now())
+    named = Named(dump.original_name, DEFAULT_TYPE)
+    return await send_content(request, runtime, dump.content, named, inline=inline)
+
+
+@router.get(
+    "/{id}/attachments",
+    operation_id="dumps_list_attachments",
+    response_model=DumpAttachmentList,
+    responses=problems(401, 403, 404, 422, 503),
+)
+async def list_attachments(id: UUID, access: Reading) -> DumpAttachmentList:  # noqa: A002
+    """List a dump's attachments, all of them."""
+    _, _, attachments = await access.read(dump_attachments.find_all, str(id), clock.now())
+    items = [DumpAttachment.of(attachment) for attachment in attachments]
+    return DumpAttachmentList(items=items, next_cursor=None)
+
+
+@router.head(
+    "/{id}/attachments/{attachment_id}/content",
+    operation_id="dumps_head_attachment",
+    response_class=Response,
+    responses=problems(401, 403, 404, 412, 422, 503),
+)
+@router.get(
+    "/{id}/attachments/{attachment_id}/content",
+    operation_id="dumps_get_attachment",
+    response_class=Response,
+    responses=binary_answer() | problems(401, 403, 404, 412, 416, 422, 503),
+)
+async def get_attachment(
+    id: UUID,  # noqa: A002 - on the wire
+    attachment_id: UUID,
+    request: Request,
+    runtime: RuntimeDep,
+    access: Reading,
+    *,
+    inline: bool = False,
+) -> Response:
+    """Get an attachment's bytes, or a range of them."""
+    attachment = await access.read(dump_attachments.find, str(id), str(attachment_id), clock.now())
+    named = Named(attachment.name, attachment.content_type)
+    return await send_content(request, runtime, attachment.content, named, inline=inline)

@@ -1,0 +1,48 @@
+"""A glimpse of content for a page: what a browser shows safely, and the beginning of a text."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from app.runtime import Runtime
+from app.services.objects import Content
+from app.services.public_links import PublicLink
+from routers.transfer.headers import inline_type
+from storage.base import ByteRange
+
+_TEXT: Final = 16 * 1024  # bytes of a text that are shown
+_LARGEST_IMAGE: Final = 32 * 1024 * 1024  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What to show: an image, audio or video by its URL, a text by itself."""
+
+    kind: str
+    url: str = ""
+    text: str = ""
+    is_cut: bool = False
+
+
+async def preview_of(runtime: Runtime, link: PublicLink, path: str) -> Preview | None:
+    """Return a preview of what a link at ``path`` leads to, if it is free and there can be one."""
+    content, shown = link.target.content, inline_type(link.target.content_type)
+    if link.is_limited or link.password_hash is not None or shown is None or content.size == 0:
+        return None
+    kind = shown.partition("/")[0]
+    if kind == "text":
+        return await _text_of(runtime, content)
+    if kind == "image" and content.size > _LARGEST_IMAGE:
+        return None
+    return Preview(kind, url=f"{path}?inline=1")
+
+
+async def _text_of(runtime: Runtime, content: Content) -> Preview | None:
+    part = ByteRange(0, min(content.size, _TEXT))
+    async with runtime.downloads.open(content, part) as chunks:
+        data = b"".join([chunk async for chunk in chunks])
+    if b"\0" in data:
+        return None
+    is_cut = part.stop < content.size
+    # a character that was cut in two is left out
+    text = data.decode("utf-8-sig", "ignore" if is_cut else "replace")
+    return Preview("text", text=text, is_cut=is_cut)

@@ -1,0 +1,72 @@
+"""Pages from templates: no scripts and nothing from elsewhere, unless a page says otherwise."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from routers.pages.static import static_url
+
+CSP: Final = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; media-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
+
+_KIB: Final = 1024
+_UNITS: Final = ("KiB", "MiB", "GiB", "TiB")
+_MANY: Final = 100  # of a unit: a decimal more says nothing
+
+
+def plural(number: int, noun: str) -> str:
+    """Return a number of things in words: ``1 byte``, ``2 bytes``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def size_in_words(size: int) -> str:
+    """Return a number of bytes as people say it: ``1.5 MiB``."""
+    if size < _KIB:
+        return plural(size, "byte")
+    value, units = size / _KIB, iter(_UNITS)
+    unit = next(units)
+    while value >= _KIB and unit != _UNITS[-1]:
+        value, unit = value / _KIB, next(units)
+    return f"{value:,.0f} {unit}" if value >= _MANY else f"{value:.1f} {unit}"
+
+
+def time_in_words(seconds: int) -> str:
+    """Return a time in its two largest units, rounded up to minutes: ``2 hours 5 minutes``."""
+    if seconds < 60:  # noqa: PLR2004
+        return "less than a minute"
+    parts, minutes = [], -(-seconds // 60)
+    for length, noun in ((24 * 60, "day"), (60, "hour"), (1, "minute")):
+        count, minutes = divmod(minutes, length)
+        if count:
+            parts.append(plural(count, noun))
+    return " ".join(parts[:2])
+
+
+_templates: Final = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    auto_reload=False,
+)
+_templates.filters.update(plural=plural, size=size_in_words, time=time_in_words)
+
+
+def render(
+    request: Request,
+    template: str,
+    status: int = 200,
+    headers: dict[str, str] | None = None,
+    **context: Any,  # noqa: ANN401 - what the template shows
+) -> HTMLResponse:
+    """Answer with a page; ``static`` is there to be used by templates."""
+    page = _templates.get_template(template).render(static=partial(static_url, request), **context)
+    own = {"Content-Security-Policy": CSP, "X-Content-Type-Options": "nosniff"}
+    return HTMLResponse(page, status, own | (headers or {}))

@@ -1,0 +1,222 @@
+"""What is behind a public link: a page for people, the bytes for programs and for the button."""
+
+import base64
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+from pydantic import BaseModel
+from pydantic_core import to_json
+
+from app import clock
+from app.errors import NotFound, PasswordNeeded, ProblemError
+from app.rate_limits import LINK_MISSES, address_key
+from app.runtime import Runtime
+from app.services import public_links
+from app.services.public_links import PublicLink
+from routers.dependencies import RuntimeDep
+from routers.forms import read_form
+from routers.pages.preview import preview_of
+from routers.pages.rendering import render
+from routers.schemas.accounts import GivenPassword
+from routers.schemas.timelinks import LinkedFacts, time_left
+from routers.transfer.outgoing import Named, send_content
+
+router = APIRouter(include_in_schema=False, max_body_size=16 * 1024)
+
+_HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Robots-Tag": "noindex",
+}
+_REFUSALS: Final = {
+    404: ("This link leads nowhere", "It has ended, or it was never there. Ask for a new one."),
+    429: ("Too many tries", "Wait a few minutes, then try again."),
+}
+
+
+class PasswordForm(BaseModel):
+    """What the page's button sends."""
+
+    password: GivenPassword | None = None
+
+
+@router.head("/t/{token}")
+@router.get("/t/{token}")
+async def show(
+    token: str,
+    request: Request,
+    runtime: RuntimeDep,
+    *,
+    download: bool = False,
+    inline: bool = False,
+    lease: Annotated[str | None, Query()] = None,
+) -> Response:
+    """Show what a link leads to, or answer its bytes; on a limited link those must be asked for."""
+
+    async def answer(visitor: str) -> Response:
+        link = await runtime.database.read(public_links.find, token, lease, clock.now())
+        if lease is not None:
+            return await _send(request, runtime, link, inline=inline)
+        password = _basic_password(request)
+        refusal = await _refusal(request, runtime, link, password, visitor)
+        if refusal is not None:
+            return refusal
+        if not (download or (not link.is_limited and (inline or not _is_browser(request)))):
+            return await _describe(request, runtime, link)
+        if link.is_limited and request.method == "GET":
+            return await _claim_and_send(request, runtime, token, inline=inline)
+        return await _send(request, runtime, link, inline=inline)
+
+    return await _guarded(request, runtime, answer)
+
+
+@router.post("/t/{token}")
+async def take(token: str, request: Request, runtime: RuntimeDep) -> Response:
+    """Claim a download, and lead to it by a URL that holds no password."""
+
+    async def answer(visitor: str) -> Response:
+        form = PasswordForm()
+        if "content-type" in request.headers:
+            form = await read_form(request, PasswordForm)
+        link = await runtime.database.read(public_links.find, token, None, clock.now())
+        password = _basic_password(request) if form.password is None else form.password
+        refusal = await _refusal(request, runtime, link, password, visitor)
+        if refusal is not None:
+            return refusal
+        query = "download=1"
+        if link.is_limited or link.password_hash is not None:
+            lease = public_links.new_lease()
+            await runtime.database.write(public_links.claim, token, lease, clock.now())
+            query = f"lease={lease}"
+        return Response(status_code=303, headers={"Location": f"{_path(request)}?{query}"})
+
+    return await _guarded(request, runtime, answer)
+
+
+async def _guarded(
+    request: Request, runtime: Runtime, answer: Callable[[str], Awaitable[Response]]
+) -> Response:
+    """Answer a visitor who has not tried too many links that lead nowhere."""
+    visitor = address_key(request.client.host if request.client else None)
+    try:
+        await runtime.rate_limits.check(LINK_MISSES, visitor)
+        try:
+            response = await answer(visitor)
+        except NotFound:
+            await runtime.rate_limits.count(LINK_MISSES, visitor)
+            raise
+    except ProblemError as error:
+        if error.status not in _REFUSALS or not _is_browser(request):
+            error.headers.update(_HEADERS)
+            raise
+        heading, text = _REFUSALS[error.status]
+        response = render(
+            request, "refusal.html", error.status, error.headers, heading=heading, text=text
+        )
+    response.headers.update(_HEADERS)
+    return response
+
+
+async def _refusal(
+    request: Request, runtime: Runtime, link: PublicLink, password: str | None, visitor: str
+) -> Response | None:
+    """Return the page that asks for a link's password; None when none is needed any more.
+
+    Raises `PasswordNeeded` for programs.
+    """
+    if link.password_hash is None:
+        return None
+    try:
+        await public_links.unlock(link, password, visitor, runtime.passwords, runtime.rate_limits)
+    except PasswordNeeded:
+        if not _is_browser(request):
+            raise
+        return _page(request, link, wrong=password is not None)
+    return None
+
+
+async def _describe(request: Request, runtime: Runtime, link: PublicLink) -> Response:
+    """Answer with the page, or for a program with the facts that it shows."""
+    if _is_browser(request):
+        return _page(request, link, preview=await preview_of(runtime, link, _path(request)))
+    facts = LinkedFacts.of(link, f"{_path(request)}?download=1", clock.now())
+    return Response(to_json(facts), media_type="application/json")
+
+
+def _page(
+    request: Request, link: PublicLink, *, wrong: bool = False, preview: object = None
+) -> Response:
+    """Render the page; of what a password protects it tells nothing."""
+    is_protected = link.password_hash is not None
+    left = time_left(link.expires_at, clock.now())
+    return render(
+        request,
+        "timelink.html",
+        403 if wrong else 200,
+        path=_path(request),
+        name=None if is_protected else _file_name(link),
+        size=link.target.content.size,
+        expires_at=None if link.expires_at is None else _iso(link.expires_at),
+        time_left=left,
+        downloads_left=link.downloads_left,
+        has_password=is_protected,
+        needs_form=is_protected or link.is_limited,
+        preview=preview,
+        wrong=wrong,
+    )
+
+
+async def _claim_and_send(
+    request: Request, runtime: Runtime, token: str, *, inline: bool
+) -> Response:
+    """Take a download and answer it; what gives nobody any bytes takes none."""
+    lease = public_links.new_lease()
+    link = await runtime.database.write(public_links.claim, token, lease, clock.now())
+    given = False
+    try:
+        response = await _send(request, runtime, link, inline=inline)
+        given = response.status_code in {200, 206}
+    finally:
+        if not given:
+            await runtime.database.write(public_links.give_back, link, lease)
+    if given:
+        response.headers["Content-Location"] = f"{_path(request)}?lease={lease}"
+    return response
+
+
+async def _send(request: Request, runtime: Runtime, link: PublicLink, *, inline: bool) -> Response:
+    named = Named(_file_name(link), link.target.content_type, _HEADERS["Cache-Control"])
+    return await send_content(request, runtime, link.target.content, named, inline=inline)
+
+
+def _file_name(link: PublicLink) -> str:
+    name = link.target.name
+    return name.rpartition("/")[2] or name
+
+
+def _iso(moment: int) -> str:
+    return clock.to_datetime(moment).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _path(request: Request) -> str:
+    path: str = request.scope["path"]
+    return path
+
+
+def _is_browser(request: Request) -> bool:
+    return "text/html" in request.headers.get("accept", "")
+
+
+def _basic_password(request: Request) -> str | None:
+    """Return the password of Basic credentials (RFC 7617), with whichever user name."""
+    scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        decoded = base64.b64decode(credentials.strip(), validate=True)
+    except ValueError:
+        return None
+    _, colon, password = decoded.partition(b":")
+    return password.decode("utf-8", "replace") if colon else None

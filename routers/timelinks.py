@@ -1,0 +1,107 @@
+"""Timelinks: made, listed and revoked by the owner of what they lead to."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import Response
+
+from app import clock
+from app.config import Settings
+from app.errors import FieldError, InvalidRequest, NotFound
+from app.services import timelinks
+from app.services.identity import Access
+from routers.dependencies import Requires, RuntimeDep
+from routers.links import link_key, link_url
+from routers.problems import problems
+from routers.qr import Format, FormatParam, qr_answer, qr_response
+from routers.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
+from routers.schemas.timelinks import LinkState, Timelink, TimelinkCreate, TimelinkList
+
+router = APIRouter(prefix="/v1/timelinks", tags=["timelinks"], max_body_size=64 * 1024)
+
+Reading = Annotated[Access, Depends(Requires("timelinks:read"))]
+Writing = Annotated[Access, Depends(Requires("timelinks:write"))]
+
+
+@router.post(
+    "",
+    status_code=201,
+    operation_id="timelinks_create",
+    response_model=Timelink,
+    responses=problems(400, 401, 403, 404, 413, 422, 503, 507),
+)
+async def create(
+    body: TimelinkCreate, request: Request, runtime: RuntimeDep, access: Writing
+) -> Timelink:
+    """Make a public link. It ends no later than what it leads to, and follows its replacements."""
+    _check_time(body.time, runtime.settings)
+    password_hash = None
+    if body.password is not None:
+        await access.check()  # hashing is dear: not for strangers
+        password_hash = await runtime.passwords.hash(body.password)
+    new = timelinks.new_link(link_key(runtime), body.time, body.max_downloads, password_hash)
+    now = clock.now()
+    link = await access.write(timelinks.create, body.kind.value, body.id, new, now)
+    return Timelink.of(link, link_url(request, runtime, link.uuid), now)
+
+
+def _check_time(seconds: int, settings: Settings) -> None:
+    if not settings.min_link_time <= seconds <= settings.max_link_time:
+        detail = f"A link lives {settings.min_link_time} to {settings.max_link_time} seconds"
+        raise InvalidRequest(detail, errors=[FieldError(loc=["body", "time"], msg=detail)])
+
+
+@router.get(
+    "",
+    operation_id="timelinks_list",
+    response_model=TimelinkList,
+    responses=problems(400, 401, 403, 422, 503),
+)
+async def list_timelinks(
+    request: Request,
+    runtime: RuntimeDep,
+    access: Reading,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: CursorParam = None,
+    state: Annotated[
+        LinkState | None, Query(description="Only links that are active, or that have ended.")
+    ] = None,
+) -> TimelinkList:
+    """List the account's links, newest first; those that ended stay for 30 days."""
+    now = clock.now()
+    only_active = None if state is None else state is LinkState.ACTIVE
+    page = await access.read(timelinks.page, limit, cursor, now, only_active=only_active)
+    items = [Timelink.of(link, link_url(request, runtime, link.uuid), now) for link in page.items]
+    return TimelinkList(items=items, next_cursor=page.next_cursor)
+
+
+@router.delete(
+    "/{id}",
+    status_code=204,
+    operation_id="timelinks_delete",
+    responses=problems(401, 403, 404, 422, 503, 507),
+)
+async def delete(id: UUID, access: Writing) -> None:  # noqa: A002 - on the wire
+    """Revoke a link, at once."""
+    await access.write(timelinks.revoke, str(id), clock.now())
+
+
+@router.get(
+    "/{id}/qr",
+    operation_id="timelinks_get_qr",
+    response_class=Response,
+    responses=qr_answer() | problems(401, 403, 404, 422, 503),
+)
+async def get_qr(
+    id: UUID,  # noqa: A002 - on the wire
+    request: Request,
+    runtime: RuntimeDep,
+    access: Reading,
+    image_format: FormatParam = Format.SVG,
+) -> Response:
+    """Get the QR code of a link that is active."""
+    link = await access.read(timelinks.find, str(id), clock.now())
+    if not link.is_active:
+        raise NotFound("The link has ended")
+    return await qr_response(link_url(request, runtime, link.uuid), image_format)

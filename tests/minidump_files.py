@@ -1,0 +1,103 @@
+"""Minidumps made by hand, so that they hold nobody's environment."""
+
+import struct
+from dataclasses import dataclass, field
+
+LINUX, WINDOWS, MACOS, ANDROID = 0x8201, 2, 0x8101, 0x8203
+X86, ARM, X86_64, ARM64 = 0, 5, 9, 12
+_POINTERS = {X86: (0xB8, "<I"), X86_64: (0xF8, "<Q"), ARM: (0x40, "<I"), ARM64: (0x108, "<Q")}
+_CONTEXT = 1232  # bytes
+
+
+@dataclass
+class Module:
+    """A module that was loaded, at ``base`` and so many bytes."""
+
+    path: str
+    base: int
+    size: int
+    version: tuple[int, int, int, int] | None = (1, 2, 3, 4)
+
+
+APP = Module("/usr/bin/app", 0x400000, 0x1000)
+LIBC = Module("/lib/x86_64-linux-gnu/libc.so.6", 0x7F0000000000, 0x200000, None)
+
+
+@dataclass
+class Minidump:
+    """What to put into a minidump."""
+
+    platform: int = LINUX
+    architecture: int = X86_64
+    code: int | None = 11
+    """Of the exception; None: there was none."""
+    pointer: int | None = 0x400123
+    """Where the thread was; None: no context says so."""
+    address: int = 0xDEAD
+    modules: list[Module] = field(default_factory=lambda: [APP, LIBC])
+    threads: int = 3
+    os_version: tuple[int, int, int] = (6, 1, 0)
+    os_text: str = "Linux 6.1.0 x86_64"
+    aligned: bool = False
+    """Whether lists begin at a multiple of 8 bytes."""
+
+    def write(self) -> bytes:
+        """Return the file."""
+        out = _Writer()
+        streams = {7: self._system(out)}
+        if self.code is not None:
+            streams[6] = self._exception(out, self.code)
+        streams[3] = self._list(out, [bytes(48)] * self.threads)
+        names = [out.text(module.path) for module in self.modules]
+        entries = [_module(m, name) for m, name in zip(self.modules, names, strict=True)]
+        streams[4] = self._list(out, entries)
+        streams[0x4350_0001] = out.put(bytes(64))  # Crashpad's own
+        return out.finish(streams)
+
+    def _system(self, out: "_Writer") -> tuple[int, int]:
+        text = out.text(self.os_text)
+        facts = (self.architecture, 6, 0, 4, 0, *self.os_version, self.platform, text)
+        return out.put(struct.pack("<HHHBBIIIII", *facts) + bytes(28))
+
+    def _exception(self, out: "_Writer", code: int) -> tuple[int, int]:
+        size, place = 0, 0
+        if self.pointer is not None:
+            context = bytearray(_CONTEXT)
+            offset, form = _POINTERS[self.architecture]
+            struct.pack_into(form, context, offset, self.pointer)
+            place, size = out.put(bytes(context))
+        record = (77, 0, code, 0, 0, self.address, 0, 0, b"", size, place)
+        return out.put(struct.pack("<IIIIQQII120sII", *record))
+
+    def _list(self, out: "_Writer", entries: list[bytes]) -> tuple[int, int]:
+        padding = bytes(4) if self.aligned else b""
+        return out.put(struct.pack("<I", len(entries)) + padding + b"".join(entries))
+
+
+class _Writer:
+    def __init__(self) -> None:
+        self._out = bytearray(32 + 12 * 8)
+
+    def put(self, data: bytes) -> tuple[int, int]:
+        place = len(self._out)
+        self._out += data
+        return place, len(data)
+
+    def text(self, text: str) -> int:
+        data = text.encode("utf-16-le")
+        return self.put(struct.pack("<I", len(data)) + data + b"\0\0")[0]
+
+    def finish(self, streams: dict[int, tuple[int, int]]) -> bytes:
+        struct.pack_into("<4sIIIIIQ", self._out, 0, b"MDMP", 0xA793, len(streams), 32, 0, 0, 0)
+        for number, (kind, (place, size)) in enumerate(streams.items()):
+            struct.pack_into("<III", self._out, 32 + 12 * number, kind, size, place)
+        return bytes(self._out)
+
+
+def _module(module: Module, name: int) -> bytes:
+    version = [0] * 13
+    if module.version is not None:
+        a, b, c, d = module.version
+        version[:4] = [0xFEEF04BD, 0x10000, a << 16 | b, c << 16 | d]
+    head = struct.pack("<QIIII13I", module.base, module.size, 0, 0, name, *version)
+    return head.ljust(108, b"\0")

@@ -1,0 +1,231 @@
+"""The command line: what each command does, prints and returns."""
+
+import json
+import os
+import re
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.system.conftest import Inspect, MakeSettings, Run, Settings, Start, StartFork
+from tests.system.processes import Fork, Service
+
+PASSWORD = "correct horse battery"
+LARGE = bytes(range(256)) * 400  # 100 KiB, and so in the store
+DAY = 24 * 3600
+KEY = re.compile(r"blobs/(.)/(.)/\1\2[0-9a-f]{30}")
+
+
+def log_in(service: Service, username: str) -> dict[str, str]:
+    """Log in; returns the header that a request wants."""
+    form = {"username": username, "password": PASSWORD}
+    answer = httpx.post(f"{service.url}/v1/auth/token", data=form)
+    assert answer.status_code == 200, answer.text
+    return {"Authorization": f"Bearer {answer.json()['access_token']}"}
+
+
+@pytest.mark.parametrize("storage", ["local", "database"])
+def test_migrate_prepares_the_database_and_may_be_repeated(
+    make_settings: MakeSettings, run: Run, inspect: Inspect, storage: str
+) -> None:
+    settings = make_settings(storage)
+    for _ in range(2):
+        done = run(settings, "migrate")
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert inspect(settings).rows() == [0, 0, 0]
+    if storage == "local":
+        assert (Path(settings["DATA_DIR"]) / "holdall.db").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("storage", ["local", "database"])
+def test_create_admin_makes_one_who_can_log_in(
+    make_settings: MakeSettings, run: Run, start_fork: StartFork, storage: str
+) -> None:
+    settings = make_settings(storage)
+    done = run(settings, "create-admin", "boss", given=f"{PASSWORD}\n")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "boss" in done.stdout
+    assert PASSWORD not in done.stdout
+    service, _ = start_fork(settings)
+    headers = log_in(service, "boss")
+    assert service.client.get("/v1/accounts/me", headers=headers).json()["is_admin"] is True
+    assert service.client.get("/v1/accounts", headers=headers).status_code == 200
+    again = run(settings, "create-admin", "Boss", given=f"{PASSWORD}\n")  # beside the service
+    assert again.returncode == 1
+    assert "taken" in again.stderr or "in use" in again.stderr
+    assert "Traceback" not in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "password"), [("boss", "short"), ("boss", ""), ("a b", PASSWORD), ("", PASSWORD)]
+)
+def test_create_admin_refuses_what_signing_up_refuses(
+    make_settings: MakeSettings, run: Run, name: str, password: str
+) -> None:
+    refused = run(make_settings("local"), "create-admin", name, given=f"{password}\n")
+    assert refused.returncode == 1
+    assert refused.stdout == ""
+    assert refused.stderr.startswith("Holdall can't do this: ")
+    assert ("password" if name == "boss" else "user name") in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_openapi_prints_the_document_that_is_served(
+    make_settings: MakeSettings, run: Run, start_fork: StartFork
+) -> None:
+    settings = make_settings("local")
+    done = run(settings, "openapi")
+    assert (done.returncode, done.stderr) == (0, "")
+    printed = json.loads(done.stdout)
+    assert printed["openapi"].startswith("3.")
+    assert "/v1/blobs" in printed["paths"]
+    assert not Path(settings["DATA_DIR"]).exists()
+    assert printed == start_fork(settings)[0].client.get("/openapi.json").json()
+
+
+def test_an_unknown_command_is_refused_with_those_there_are(
+    make_settings: MakeSettings, run: Run
+) -> None:
+    refused = run(make_settings("local"), "serf")
+    assert refused.returncode == 2
+    assert "create-admin" in refused.stderr
+
+
+def test_a_start_says_where_it_serves_and_how_to_make_an_account(
+    make_settings: MakeSettings, start: Start, run: Run
+) -> None:
+    settings = make_settings("local")
+    service = start(settings)
+    first, *hints = service.printed.splitlines()
+    assert first == f"Holdall serves http://127.0.0.1:{service.address[1]}"
+    assert service.client.get("/healthz").status_code == 200
+    assert "create-admin" in hints[0]
+    assert f"{service.url}/v1/accounts" in hints[1]
+    assert len(hints) == 2
+    assert all(json.loads(line) for line in service.log.splitlines())
+    run(settings, "create-admin", "boss", given=f"{PASSWORD}\n")
+    service.stop()
+    again = start(settings, HOST="0.0.0.0", REGISTRATION="closed")  # noqa: S104 - for a moment
+    assert again.printed == f"Holdall serves http://127.0.0.1:{again.address[1]}\n"
+
+
+def test_the_account_that_a_start_tells_how_to_make_can_be_made(
+    make_settings: MakeSettings, start_fork: StartFork
+) -> None:
+    service, _ = start_fork(make_settings("local"))
+    hint = service.printed.splitlines()[2]
+    url, body = re.findall(r"curl (\S+) --json '(.*)'", hint)[0]
+    made = httpx.post(url, content=body, headers={"Content-Type": "application/json"})
+    assert made.status_code == 201, made.text
+
+
+class Fsck:
+    """Runs ``fsck`` beside a service, with a clock of its own."""
+
+    def __init__(self, start_fork: StartFork, settings: Settings) -> None:
+        self._start_fork = start_fork
+        self._settings = settings
+
+    def __call__(self, *options: str, ahead: int = 0) -> tuple[int, list[str]]:
+        """Return the exit status and the lines that it printed."""
+        process: Fork
+        service, process = self._start_fork(
+            self._settings, "fsck", *options, ahead=ahead, ready=False
+        )
+        status = process.wait(30)
+        assert service.log == ""
+        return status, service.printed.splitlines()
+
+
+@pytest.fixture
+def kept(make_settings: MakeSettings, start_fork: StartFork) -> tuple[Fsck, Path]:
+    """A service on local disk that keeps a large blob and a small one; returns its folder."""
+    settings = make_settings("local")
+    service, _ = start_fork(settings)
+    for name, data in (("large", LARGE), ("small", b"small")):
+        assert service.client.put(f"/v1/blobs/{name}/content", content=data).status_code == 201
+    return Fsck(start_fork, settings), Path(settings["DATA_DIR"]) / "objects"
+
+
+def only_object(folder: Path) -> tuple[str, Path]:
+    """Return key and file of the one blob that is in the store."""
+    (path,) = folder.glob("blobs/?/?/*")
+    return path.relative_to(folder).as_posix(), path
+
+
+def test_fsck_finds_nothing_where_all_is_well(kept: tuple[Fsck, Path]) -> None:
+    fsck, _ = kept
+    for options in ((), ("--checksums",), ("--checksums", "--repair")):
+        assert fsck(*options, ahead=2 * DAY) == (0, ["3 objects; 0 orphans deleted"])
+
+
+def test_fsck_finds_a_missing_object(kept: tuple[Fsck, Path]) -> None:
+    fsck, folder = kept
+    key, path = only_object(folder)
+    path.unlink()
+    for options in ((), ("--repair",)):  # there is nothing to repair it from
+        assert fsck(*options) == (1, [f"missing: {key}", "2 objects; 0 orphans deleted"])
+
+
+def test_fsck_finds_a_changed_byte_by_its_checksum(kept: tuple[Fsck, Path]) -> None:
+    fsck, folder = kept
+    key, path = only_object(folder)
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    assert fsck()[0] == 0
+    assert fsck("--checksums") == (1, [f"damaged: {key}", "3 objects; 0 orphans deleted"])
+
+
+def test_fsck_finds_a_cut_object_by_its_size(kept: tuple[Fsck, Path]) -> None:
+    fsck, folder = kept
+    key, path = only_object(folder)
+    os.truncate(path, len(LARGE) - 1)
+    assert fsck() == (1, [f"damaged: {key}", "3 objects; 0 orphans deleted"])
+
+
+def test_fsck_takes_a_stray_object_for_an_orphan_after_a_day(kept: tuple[Fsck, Path]) -> None:
+    fsck, folder = kept
+    key, path = only_object(folder)
+    stray = path.with_name(path.name[:-1] + ("0" if path.name[-1] != "0" else "1"))
+    stray.write_bytes(b"nobody's")
+    orphan = f"orphans: {key[:-1]}{stray.name[-1]}"
+    assert fsck() == (0, ["3 objects; 0 orphans deleted"])
+    assert fsck("--repair") == (0, ["3 objects; 0 orphans deleted"])
+    old = time.time() - DAY - 60
+    os.utime(stray, (old, old))
+    assert fsck() == (1, [orphan, "3 objects; 0 orphans deleted"])
+    assert stray.exists()
+    assert fsck("--repair") == (0, [orphan, "3 objects; 1 orphans deleted"])
+    assert not stray.exists()
+    assert path.read_bytes() == LARGE
+    assert fsck() == (0, ["3 objects; 0 orphans deleted"])
+
+
+@pytest.mark.parametrize("storage", ["s3", "database"])
+def test_fsck_finds_on_other_storages_what_it_finds_on_disk(
+    make_settings: MakeSettings, start_fork: StartFork, inspect: Inspect, storage: str
+) -> None:
+    settings = make_settings(storage)
+    inside = inspect(settings)
+    service, _ = start_fork(settings)
+    for name in ("missing", "damaged", "whole"):
+        content = name.encode() + LARGE
+        assert service.client.put(f"/v1/blobs/{name}/content", content=content).is_success
+    keys = {inside.store.key_of(name.encode() + LARGE): name for name in ("missing", "damaged")}
+    for key, name in keys.items():
+        if name == "missing":
+            inside.store.remove(key)
+        else:
+            inside.store.overwrite(key, b"DAMAGED" + LARGE)
+    orphan = next(iter(keys))[:-4] + "cafe"
+    inside.store.overwrite(orphan, b"nobody's")
+    fsck = Fsck(start_fork, settings)
+    wrong = sorted(f"{name}: {key}" for key, name in keys.items())
+    status, lines = fsck("--checksums")
+    assert (status, sorted(lines[:-1])) == (1, wrong)
+    status, lines = fsck("--checksums", "--repair", ahead=2 * DAY)
+    assert (status, sorted(lines[:-1])) == (1, sorted([*wrong, f"orphans: {orphan}"]))
+    assert inside.store.contents().total() == 2, "the damaged one and the whole one are left"

@@ -221,7 +221,6 @@ def _encoded(image: Image.Image, kind: Kind) -> bytes:
         white = Image.new("RGB", image.size, "white")
         white.paste(image, mask=image)
         image = white
-    image.info.clear()  # comments, and whatever else would be copied
     out = io.BytesIO()
     image.save(out, kind, **_OPTIONS[kind])
     return out.getvalue()

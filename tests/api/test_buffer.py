@@ -199,15 +199,27 @@ async def test_every_change_counts(service: Service, ada: Headers) -> None:
     assert (await service.client.get(URL, headers=ada)).content == b"hello"
 
 
-async def test_of_many_writers_each_makes_a_version(service: Service, ada: Headers) -> None:
+async def test_of_many_writers_each_makes_a_version(service: Service) -> None:
+    account, ada = await service.sign_up()
+    # writers with one credential take turns, and so would prove little
+    logins = [ada, *[await service.log_in(account["username"]) for _ in range(4)]]
+    logins += [await _key(service, ada) for _ in range(5)]
     bodies = [bytes([n]) * size for n, size in enumerate([10, LARGE] * 5)]
-    answers = await asyncio.gather(*(put(service, ada, body) for body in bodies))
+    writes = zip(logins, bodies, strict=True)
+    answers = await asyncio.gather(*(put(service, login, body) for login, body in writes))
     assert sorted(answer.json()["version"] for answer in answers) == list(range(1, 11))
     assert sorted(answer.status_code for answer in answers) == [200] * 9 + [201]
     last = max(answers, key=lambda answer: int(answer.json()["version"])).json()
     got = await service.client.get(URL, headers=ada)
     assert got.headers["etag"] == f'"{last["sha256"]}"'
     assert await used(service, ada) == (len(got.content), 1)
+
+
+async def _key(service: Service, owner: Headers, *scopes: str) -> Headers:
+    """Make an API key, for reading and writing the buffer unless scopes are named."""
+    new = {"name": "a key", "scopes": scopes or ("buffer:read", "buffer:write")}
+    made = await service.client.post("/v1/accounts/me/keys", json=new, headers=owner)
+    return {"Authorization": f"Bearer {made.json()['key']}"}
 
 
 async def test_an_empty_buffer_is_not_there(service: Service, ada: Headers) -> None:
@@ -370,12 +382,8 @@ async def test_each_account_has_its_own(service: Service, ada: Headers) -> None:
 
 
 async def test_who_may_not_is_told_so(service: Service, ada: Headers) -> None:
-    keys = {}
-    for scope in ("buffer:read", "buffer:write", "files:write"):
-        made = await service.client.post(
-            "/v1/accounts/me/keys", json={"name": scope, "scopes": [scope]}, headers=ada
-        )
-        keys[scope] = {"Authorization": f"Bearer {made.json()['key']}"}
+    scopes = ("buffer:read", "buffer:write", "files:write")
+    keys = {scope: await _key(service, ada, scope) for scope in scopes}
     routes = {"GET": "buffer:read", "HEAD": "buffer:read", "PUT": "buffer:write",
               "DELETE": "buffer:write"}  # fmt: skip
     await put(service, ada)

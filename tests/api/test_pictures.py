@@ -31,6 +31,7 @@ pytestmark = pytest.mark.anyio
 MIB = 1024 * 1024
 SMALL = encoded(quarters(), "jpeg")
 LARGE = encoded(noise(900, 600), "jpeg", quality=95)  # it does not fit into a row
+WIDE = encoded(noise(3000, 450), "jpeg", quality=95)  # its thumbnails don't either
 
 Headers = dict[str, str]
 
@@ -180,7 +181,11 @@ async def test_a_form_that_lacks_something_is_refused(
 
 
 async def test_two_pictures_in_a_form_are_refused(service: Service, user: Headers) -> None:
-    parts: list[Any] = [("name", (None, "Two")), ("img", ("a.jpg", LARGE)), ("img", ("b.jpg", LARGE))]
+    parts: list[Any] = [
+        ("name", (None, "Two")),
+        ("img", ("a.jpg", LARGE)),
+        ("img", ("b.jpg", LARGE)),
+    ]
     answer = await service.client.post("/v1/pictures", files=parts, headers=user)
     assert_problem(answer, 422, "two pictures")
 
@@ -209,23 +214,24 @@ async def test_what_is_no_good_picture_leaves_nothing(
     assert {info.key async for info in service.runtime.store.list("pictures/")} <= before
 
 
-async def test_a_picture_over_the_quota_is_refused(
+async def test_a_full_account_has_no_room_for_pictures_but_for_thumbnails(
     service: Service, account: dict[str, Any]
 ) -> None:
-    def fill(connection: Connection) -> None:
-        full = 1000 * 1024 * MIB - len(LARGE) + 1
-        own = accounts.c.uuid == account["id"]
-        connection.execute(update(accounts).where(own).values(used_bytes=full))
+    headers = account["headers"]
+    picture = await upload(service, headers, WIDE)
+    await service.runtime.database.write(_use, account["id"], 1000 * 1024 * MIB)
+    refused = await post(service, headers, SMALL)
+    made = await service.client.get(picture["urls"][1], headers=headers)
+    await service.runtime.database.write(_use, account["id"], len(WIDE))
+    assert_problem(refused, 413)
+    assert refused.json()["type"] == "urn:holdall:problem:quota-exceeded"
+    assert made.status_code == 200
+    assert len(made.content) > 64 * 1024  # it was sent to the store
 
-    def empty(connection: Connection) -> None:
-        own = accounts.c.uuid == account["id"]
-        connection.execute(update(accounts).where(own).values(used_bytes=0))
 
-    await service.runtime.database.write(fill)
-    answer = await post(service, account["headers"], LARGE)
-    await service.runtime.database.write(empty)
-    assert_problem(answer, 413)
-    assert answer.json()["type"] == "urn:holdall:problem:quota-exceeded"
+def _use(connection: Connection, uuid: str, size: int) -> None:
+    own = accounts.c.uuid == uuid
+    connection.execute(update(accounts).where(own).values(used_bytes=size))
 
 
 async def test_pages_are_newest_first(service: Service, user: Headers) -> None:
@@ -363,7 +369,7 @@ async def test_webp_for_whoever_names_it(
 
 async def test_deleting_takes_everything_away(service: Service, account: dict[str, Any]) -> None:
     headers = account["headers"]
-    picture = await upload(service, headers, encoded(noise(3000, 450), "jpeg", quality=95))
+    picture = await upload(service, headers, WIDE)
     for url in picture["urls"][:2]:  # one lives in its row, the other in the store
         for accept in ("image/jpeg", "image/webp"):
             answer = await service.client.get(url, headers=headers | {"Accept": accept})

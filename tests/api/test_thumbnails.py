@@ -173,6 +173,20 @@ async def test_the_lease_of_a_process_that_died_ends(
     assert decodings(service) == 1
 
 
+async def test_who_was_too_slow_leaves_the_next_one_alone(
+    service: Service, access: Access, picture: str
+) -> None:
+    slow = await claim(access, picture, clock.now() - thumbnail_rows.LEASE - clock.SECOND)
+    held = await claim(access, picture)
+    with pytest.raises(LeaseLost):
+        await access.write(thumbnail_rows.keep, slow, received(b"late"), clock.now())
+    await service.runtime.database.write(thumbnail_rows.give_up, slow)
+    await service.runtime.database.write(thumbnail_rows.fail, slow, "too slow", clock.now())
+    await access.write(thumbnail_rows.keep, held, received(b"in time"), clock.now())
+    found = await service.runtime.thumbnails.find(access, picture, 200, "jpeg")
+    assert found.content.data == b"in time"
+
+
 async def test_a_thumbnail_is_claimed_by_one(access: Access, picture: str) -> None:
     now = clock.now()
     claims = await asyncio.gather(

@@ -62,6 +62,7 @@ def _limit(memory: int) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))  # no other processes, and no threads
     resource.setrlimit(resource.RLIMIT_NOFILE, (_OPEN_FILES, _OPEN_FILES))
     with suppress(OSError):  # where the host is short of memory, a child goes first
         Path("/proc/self/oom_score_adj").write_text("1000")

@@ -8,11 +8,9 @@ from typing import Any, BinaryIO, Final
 
 from PIL import AvifImagePlugin, Image
 
-from app.errors import ContentTooLarge, InvalidRequest, ProblemError, UnsupportedMediaType
-from app.images import Facts, Kind
+from app.errors import ContentTooLarge, InvalidRequest, ProblemError
+from app.images import HEADER, Facts, Kind, kind_of, unsupported
 
-_HEADER: Final = 32
-_AVIF_BRANDS: Final = (b"avif", b"avis")
 _ORIENTATION: Final = 0x0112  # of EXIF
 _TURNED: Final = frozenset({5, 6, 7, 8})  # orientations that swap width and height
 _UPRIGHT: Final = {
@@ -24,6 +22,7 @@ _UPRIGHT: Final = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_DRAFT: Final = 1.5
 _GAP: Final = 2  # how many times the size of the result is good enough to scale down from
 _STRIP: Final = 1_000_000  # pixels that are converted at a time
 _LONGEST: Final = {"jpeg": 65500, "webp": 16383}  # pixels that an edge may have
@@ -79,35 +78,17 @@ def _opened(source: str | bytes, max_pixels: int) -> Iterator[tuple[Image.Image,
 
 
 def _kind(file: BinaryIO) -> str:
-    header = _header(file)
-    match header:
-        case _ if header.startswith(b"\xff\xd8\xff"):
-            return "jpeg"
-        case _ if header.startswith(b"\x89PNG\r\n\x1a\n"):
-            return "png"
-        case _ if header.startswith((b"GIF87a", b"GIF89a")):
-            return "gif"
-        case _ if header.startswith(b"RIFF") and header[8:12] == b"WEBP":
-            return "webp"
-        case _ if header[4:8] == b"ftyp" and _is_avif(file):
-            return "avif"
-    raise UnsupportedMediaType("A picture is a JPEG, PNG, WebP, GIF or AVIF")
+    kind = kind_of(_header(file))
+    if kind is None:
+        raise unsupported()
+    return kind
 
 
 def _header(file: BinaryIO) -> bytes:
     file.seek(0)
-    header = file.read(_HEADER)
+    header = file.read(HEADER)
     file.seek(0)
     return header
-
-
-def _is_avif(file: BinaryIO) -> bool:
-    """Tell whether an ISO media file says that it is an AVIF, be it as its second name."""
-    size = int.from_bytes(_header(file)[:4])
-    file.seek(8)
-    brands = file.read(min(size, 256) - 8) if size > 8 else b""  # noqa: PLR2004
-    file.seek(0)
-    return any(brands[at : at + 4] in _AVIF_BRANDS for at in (0, *range(8, len(brands), 4)))
 
 
 def _webp_size(file: BinaryIO) -> tuple[int, int]:
@@ -158,10 +139,13 @@ def _shrunk(image: Image.Image, size: tuple[int, int]) -> Image.Image:
 
     It is done in strips: of a large picture there is never more than one copy.
     """
-    image.draft(None, (size[0] * _GAP, size[1] * _GAP))  # a JPEG is decoded at less than its size
+    # a JPEG is decoded at less than its size; more than this costs time, and cannot be seen
+    image.draft(None, (round(size[0] * _DRAFT), round(size[1] * _DRAFT)))
     image.load()
     width, height = image.size
     factor = max(1, min(width // (size[0] * _GAP), height // (size[1] * _GAP)))
+    if factor == 1:
+        return _plain(image).resize(size, Image.Resampling.BICUBIC)
     rows = max(1, _STRIP // (width * factor)) * factor
     reduced: Image.Image | None = None
     for top in range(0, height, rows):
@@ -221,6 +205,7 @@ def _encoded(image: Image.Image, kind: Kind) -> bytes:
         white = Image.new("RGB", image.size, "white")
         white.paste(image, mask=image)
         image = white
+    image.info.clear()  # comments, and whatever else would be copied
     out = io.BytesIO()
     image.save(out, kind, **_OPTIONS[kind])
     return out.getvalue()

@@ -4,7 +4,14 @@ A picture comes as the path of its file, or as its bytes.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
+
+from app.errors import UnsupportedMediaType
+
+HEADER: Final = 256
+"""Bytes from which a picture's format is told."""
+
+_AVIF_BRANDS: Final = (b"avif", b"avis")
 
 Kind = Literal["jpeg", "webp"]
 """What a thumbnail may be."""
@@ -17,6 +24,28 @@ class Facts:
     format: str
     width: int
     height: int
+
+
+def kind_of(header: bytes) -> str | None:
+    """Tell a picture's format by its first `HEADER` bytes; None: it is none that is taken here."""
+    if header.startswith(b"\xff\xd8\xff"):
+        return "jpeg"
+    if header.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "png"
+    if header.startswith((b"GIF87a", b"GIF89a")):
+        return "gif"
+    if header.startswith(b"RIFF") and header[8:12] == b"WEBP":
+        return "webp"
+    # an ISO media file names its brands: the major one, a version, then others
+    brands = header[8 : int.from_bytes(header[:4])] if header[4:8] == b"ftyp" else b""
+    if any(brands[at : at + 4] in _AVIF_BRANDS for at in (0, *range(8, len(brands), 4))):
+        return "avif"
+    return None
+
+
+def unsupported() -> UnsupportedMediaType:
+    """Make the error for what is no picture, or of another format."""
+    return UnsupportedMediaType("A picture is a JPEG, PNG, WebP, GIF or AVIF")
 
 
 def examine(source: str | bytes, max_pixels: int) -> Facts:

@@ -230,6 +230,25 @@ def seaweed_filer() -> Iterator[Server]:
         yield server
 
 
+@contextmanager
+def thumbor(pictures: Path) -> Iterator[Server]:
+    """Run thumbor on the pictures of a folder; it keeps no results, so all requests are first."""
+    folder = _new_folder("thumbor")
+    (port,) = free_ports(1)
+    configuration = folder / "thumbor.conf"
+    configuration.write_text(
+        f"LOADER = 'thumbor.loaders.file_loader'\nFILE_LOADER_ROOT_PATH = {str(pictures)!r}\n"
+        "STORAGE = 'thumbor.storages.no_storage'\n"
+    )
+    command = [str(PEER_PYTHON), "-m", "thumbor.server", "-i", "127.0.0.1", "-p", str(port)]
+    command += ["-c", str(configuration)]
+    api = Api(content="/unsafe/0x200/{id}", remove="")
+    with _serving(
+        "thumbor", "1 process", command, folder=folder, port=port, api=api, ready="/healthcheck"
+    ) as server:
+        yield server
+
+
 def find_nginx() -> str:
     """Return nginx's path; /usr/sbin is on few users' PATH."""
     found = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")

@@ -7,9 +7,8 @@ from functools import partial
 from typing import Annotated, Any, Final
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Path, Request
 from fastapi.responses import Response
-from pydantic import BaseModel
 from uuid_utils import uuid7
 
 from app import clock
@@ -174,7 +173,7 @@ async def replace(
     access: Writing,
 ) -> DumpFacts:
     """Replace a dump's file and its label."""
-    return await _change(id, request, runtime, access, DumpReplacementFields, is_whole=True)
+    return await _change(id, request, runtime, access, DumpReplacementFields)
 
 
 @router.patch(
@@ -193,11 +192,11 @@ async def update(
     """Change a dump: by JSON, or by a form, which may have a file."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
-        return await _change(id, request, runtime, access, DumpChange, is_whole=False)
+        return await _change(id, request, runtime, access, DumpChange)
     conditions = ranges.write_preconditions(request.headers)
     async with read_json(request, _MAX_JSON, runtime.memory) as body:
         change = check_fields(DumpChange, _object(body))
-    changes = Changes(change.model_dump(exclude_unset=True))
+    changes = Changes(change.changes())
     return DumpFacts.of(await access.write(dumps.change, str(id), changes, conditions, clock.now()))
 
 
@@ -217,21 +216,18 @@ async def _change(
     request: Request,
     runtime: Runtime,
     access: Access,
-    model: type[BaseModel],
-    *,
-    is_whole: bool,
+    model: type[DumpReplacementFields | DumpChange],
 ) -> DumpFacts:
-    """Change a dump by a form; a ``whole`` one says all there is to say."""
+    """Change a dump by a form, which must have a file if it is to replace the dump."""
     conditions = ranges.write_preconditions(request.headers)
     form, uuid = DumpUpload(), str(id_)
     admit = partial(dumps.admit_replacement, uuid=uuid, conditions=conditions, now=clock.now())
     await access.check()
     async with AsyncExitStack() as stack:
         await form.read(request, stack, model, receiving(request, runtime, access, admit))
-        if is_whole:
+        if model is DumpReplacementFields:
             form.whole()
-        values = check_fields(model, form.fields).model_dump(exclude_unset=not is_whole)
-        changes = Changes(values, form.file, form.received)
+        changes = Changes(check_fields(model, form.fields).changes(), form.file, form.received)
         dump = await access.write(dumps.change, uuid, changes, conditions, clock.now())
     if form.file is not None:
         runtime.sweep.wake()
@@ -311,7 +307,7 @@ async def list_attachments(id: UUID, access: Reading) -> DumpAttachmentList:  # 
 )
 async def get_attachment(
     id: UUID,  # noqa: A002 - on the wire
-    attachment_id: UUID,
+    attachment_id: Annotated[UUID, Path(description="The attachment's id.")],
     request: Request,
     runtime: RuntimeDep,
     access: Reading,

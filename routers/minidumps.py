@@ -29,7 +29,7 @@ from app.services.dumps import MAX_LABEL, MAX_NAME, DumpFile, NewDump
 from app.services.identity import Access, ApiKey
 from app.services.objects import Received
 from app.services.uploads import Body
-from routers.dependencies import Requires, RuntimeDep, credential_of, runtime_of
+from routers.dependencies import RuntimeDep, credential_of, runtime_of
 from routers.openapi import OPEN_OR_BEARER, multipart_body
 from routers.problems import problems
 from routers.schemas.dumps import MinidumpForm
@@ -56,21 +56,19 @@ KeyParam = Annotated[
 ]
 
 
-class RequiresKey(Requires):
-    """Gives `Access` to the bearer of a header as elsewhere, or else of an API key in the URL."""
-
-    async def __call__(self, request: Request, key: KeyParam = None) -> Access:
-        runtime = runtime_of(request)
-        if key is None or "authorization" in request.headers:
-            credential = credential_of(request, runtime)
-        else:
-            credential = runtime.keyring.parse(key)
-            if False:  # what opens more has no place in a URL
-                raise Unauthorized("The key is no API key", error="invalid_token")
-        return Access(runtime.database, credential, self.scope)
+async def _submitting(request: Request, key: KeyParam = None) -> Access:
+    """Give `Access` to the bearer of a header as elsewhere, or else of an API key in the URL."""
+    runtime = runtime_of(request)
+    if key is None or "authorization" in request.headers:
+        credential = credential_of(request, runtime)
+    else:
+        credential = runtime.keyring.parse(key)
+        if not isinstance(credential, ApiKey):  # what opens more has no place in a URL
+            raise Unauthorized("The key is no API key", error="invalid_token")
+    return Access(runtime.database, credential, "dumps:submit")
 
 
-Submitting = Annotated[Access, Depends(RequiresKey("dumps:submit"))]
+Submitting = Annotated[Access, Depends(_submitting)]
 
 
 @router.post(

@@ -1,5 +1,6 @@
 """Pictures: originals, and thumbnails of the heights that their owner's tier has."""
 
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import replace
 from typing import Annotated, Any, Final
@@ -8,7 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
-from app import clock
+from app import clock, images
 from app.errors import FieldError, InvalidRequest
 from app.images import Kind
 from app.runtime import Runtime
@@ -76,8 +77,30 @@ async def create(request: Request, runtime: RuntimeDep, access: Writing) -> Pict
 
 
 def _receive(runtime: Runtime, access: Access, part: Part) -> Any:  # noqa: ANN401 - a context
-    body = Body(part.chunks())
+    body = Body(_of_a_picture(part.chunks()))
     return runtime.uploads.receive(access, body, kind=pictures.KIND, admit=pictures.admit)
+
+
+async def _of_a_picture(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Pass a body on that begins as a picture does; another is refused before it is stored."""
+    header: bytes | None = b""
+    async for chunk in chunks:
+        if header is None:
+            yield chunk
+        elif len(header) + len(chunk) < images.HEADER:
+            header += chunk
+        else:
+            _check_header(header + chunk)
+            yield header + chunk
+            header = None
+    if header is not None:
+        _check_header(header)
+        yield header
+
+
+def _check_header(header: bytes) -> None:
+    if images.kind_of(header[: images.HEADER]) is None:
+        raise images.unsupported()
 
 
 def _arrived(received: Received) -> Content:

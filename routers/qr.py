@@ -37,9 +37,12 @@ async def qr_response(url: str, kind: Format) -> Response:
 
 
 def qr_answer() -> dict[int | str, dict[str, Any]]:
-    """Declare the answer of a route for a QR code, for its ``responses``."""
-    binary = {"schema": {"type": "string", "format": "binary"}}
-    return {200: {"description": "The QR code", "content": dict.fromkeys(_TYPES.values(), binary)}}
+    """Declare the answer of a route for a QR code, for its ``responses``.
+
+    As plain bytes, like every download: generators of clients leave out what has a type of image.
+    """
+    content = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+    return {200: {"description": "The QR code, as SVG or PNG", "content": content}}
 
 
 def _draw(url: str, kind: Format) -> bytes:

@@ -112,6 +112,7 @@ def surroundings() -> dict[str, Any]:
         "core": resource.getrlimit(resource.RLIMIT_CORE),
         "data": resource.getrlimit(resource.RLIMIT_DATA),
         "written": resource.getrlimit(resource.RLIMIT_FSIZE),
+        "processes": resource.getrlimit(resource.RLIMIT_NPROC),
         "interrupt": signal.getsignal(signal.SIGINT) == signal.SIG_IGN,
         "session": os.getsid(0),
         "modules": sorted(sys.modules),

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from urllib.parse import urlsplit
 
 import pytest
 from redis.asyncio import Redis
@@ -12,6 +13,7 @@ from structlog.testing import capture_logs
 from app.bus import BACKLOG, Bus, LocalBus
 from app.redis_bus import RedisBus
 from tests import servers
+from tests.proxy import proxy_to
 
 pytestmark = pytest.mark.anyio
 
@@ -213,3 +215,27 @@ async def test_a_frozen_redis_holds_up_nobody_for_long(
             own_server.process.resume()
         assert await until_heard(there, "a", mine)
         assert await take(theirs)
+
+
+async def test_a_connection_that_died_unnoticed_is_made_again(
+    valkey_server: servers.ValkeyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RedisBus, "SILENCE", 0.1)
+    async with (
+        proxy_to(urlsplit(valkey_server.url).port or 0) as proxy,
+        redis_bus(
+            servers.ValkeyServer(f"redis://127.0.0.1:{proxy.port}", valkey_server.process)
+        ) as here,
+        redis_bus(valkey_server) as there,
+        here.subscribe("a") as messages,
+    ):
+        await there.publish("a", "1")
+        assert await take(messages) == ["1"]
+        with capture_logs() as logs:
+            proxy.freeze()
+            async with asyncio.timeout(DEADLINE):
+                while not logs:  # noqa: ASYNC110 - what it logs is all that shows
+                    await asyncio.sleep(0.01)
+            assert "Redis fails" in logs[0]["event"]
+            proxy.thaw()
+            await until_heard(there, "a", messages)

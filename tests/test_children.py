@@ -185,7 +185,7 @@ async def test_what_a_child_finds_around_it(
         found = await pool.run(children.surroundings)
     assert "not for children" not in str(found)
     assert [name.partition(":")[0] for name in found["files"]] == ["/dev/null"] * 3 + ["socket"]
-    assert found["core"] == found["written"] == (0, 0)
+    assert found["core"] == found["written"] == found["processes"] == (0, 0)
     assert found["data"] == (MEMORY, MEMORY)
     assert found["interrupt"]
     assert found["session"] != os.getsid(0)

@@ -26,7 +26,7 @@ from app.services import thumbnail_rows
 from app.services.identity import Access, Identity
 from app.services.imaging import Imaging
 from app.services.objects import Content, Received
-from app.services.thumbnail_rows import Claim
+from app.services.thumbnail_rows import Claim, Found
 from app.services.uploads import Body, Uploads
 
 INLINE_MAX: Final = 64 * 1024
@@ -70,14 +70,13 @@ class Thumbnails:
             return Thumbnail(found.name, found.content)
         try:
             async with asyncio.timeout(_PATIENCE):
-                return await self._make_or_wait(access, key)
+                return await self._make_or_wait(access, key, found)
         except TimeoutError:
             raise ServiceUnavailable("Thumbnails take too long just now") from None
 
-    async def _make_or_wait(self, access: Access, key: _Key) -> Thumbnail:
+    async def _make_or_wait(self, access: Access, key: _Key, found: Found) -> Thumbnail:
         looks = 0
         while True:
-            found = await access.read(thumbnail_rows.look, *key, clock.now())
             content = found.content
             if found.failure is not None:
                 raise InvalidRequest(found.failure)
@@ -90,6 +89,7 @@ class Thumbnails:
                 looks += 1
             if content is not None:
                 return Thumbnail(found.name, content)
+            found = await access.read(thumbnail_rows.look, *key, clock.now())
 
     async def _make_for_all(self, access: Access, key: _Key) -> Content | None:
         """Make a thumbnail, and let those who wait in this process have what comes of it."""
@@ -97,11 +97,9 @@ class Thumbnails:
         self._making[key] = made
         try:
             content = await self._make(access, key)
-        except (asyncio.CancelledError, Unauthorized, Forbidden, NotFound):
-            made.set_result(None)  # of this request's own; the next one tries
-            raise
+        except (Unauthorized, Forbidden, NotFound):
+            raise  # of this request's own: the next one may do better
         except LeaseLost:
-            made.set_result(None)
             return None
         except Exception as error:
             made.set_exception(error)
@@ -112,6 +110,8 @@ class Thumbnails:
             return content
         finally:
             del self._making[key]
+            if not made.done():
+                made.set_result(None)
 
     async def _make(self, access: Access, key: _Key) -> Content | None:
         claim = await access.write(thumbnail_rows.claim, *key, clock.now())

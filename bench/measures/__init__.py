@@ -4,6 +4,7 @@ from bench.measures.health import health_latency
 from bench.measures.large import download, upload
 from bench.measures.listing import last_page
 from bench.measures.memory import peak_memory
+from bench.measures.pictures import thumbnails
 from bench.measures.small import objects, objects_on_postgres
 from bench.result import Measure
 
@@ -15,4 +16,5 @@ MEASURES: dict[str, Measure] = {
     "memory": peak_memory,
     "health": health_latency,
     "listing": last_page,
+    "pictures": thumbnails,
 }

@@ -68,6 +68,10 @@ class DumpReplacementFields(BaseModel):
 
     label: Label = None
 
+    def changes(self) -> dict[str, Any]:
+        """Return the columns to change, with their new values."""
+        return {"label": self.label}
+
 
 class DumpReplacementForm(DumpReplacementFields):
     """What takes a dump's place, as a form."""
@@ -76,11 +80,16 @@ class DumpReplacementForm(DumpReplacementFields):
 
 
 class DumpChange(BaseModel):
-    """What to change about a dump; what is absent stays."""
+    """What to change about a dump; what is absent stays. A label of null is taken away."""
 
     label: Label = None
-    description: Description = ""
-    archived: bool = False
+    description: Description | None = None
+    archived: bool | None = None
+
+    def changes(self) -> dict[str, Any]:
+        """Return the columns to change, with their new values."""
+        sent = self.model_dump(exclude_unset=True)
+        return {n: value for n, value in sent.items() if value is not None or n == "label"}
 
 
 class DumpChangeForm(DumpChange):
@@ -276,7 +285,9 @@ def dump_filters(
             "an annotation's value; without case."
         ),
     ] = None,
-    archived: Annotated[bool | None, Query()] = None,
+    archived: Annotated[
+        bool | None, Query(description="Only those that are archived, or are not.")
+    ] = None,
     since: Annotated[_Moment, Query(description="Only those made then or later.")] = None,
     until: Annotated[_Moment, Query(description="Only those made then or sooner.")] = None,
     platform: Annotated[_Wanted, Query(description="Of the report.")] = None,

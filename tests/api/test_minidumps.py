@@ -26,7 +26,7 @@ from tests.minidump_files import Minidump
 
 pytestmark = pytest.mark.anyio
 
-MAX_DUMP_BYTES = 1024 * 1024
+MAX_DUMP_BYTES = 2 * 1024 * 1024
 URL = "/v1/dumps/minidump"
 FILE = "upload_file_minidump"
 BOUNDARY = "---MultipartBoundary-4zXg2k---"  # as Crashpad makes them
@@ -242,11 +242,14 @@ async def test_a_key_for_submitting_opens_nothing_else(
         problem(await service.client.get(f"{path}?key={key}"), 401)
 
 
-async def test_a_stranger_is_not_read(service: Service) -> None:
+async def test_a_stranger_is_not_read(service: Service, user: Headers, key: str) -> None:
+    (made,) = (await service.client.get("/v1/accounts/me/keys", headers=user)).json()["items"]
+    await service.client.delete(f"/v1/accounts/me/keys/{made['id']}", headers=user)
     kind = {"content-type": f"multipart/form-data; boundary={BOUNDARY}"}
-    fake = "hk_00000000000000000000000000000000000000"
-    answer = await raw.request(service, "POST", URL, kind, [], query=f"key={fake}".encode())
-    assert (answer.status, answer.receives) == (401, 0)
+    for gone in (key, "hk_00000000000000000000000000000000000000"):
+        query = f"key={gone}".encode()
+        answer = await raw.request(service, "POST", URL, kind, [], query=query)
+        assert (answer.status, answer.receives) == (401, 0)
 
 
 async def test_what_inflates_beyond_the_bound_is_refused(
@@ -369,6 +372,15 @@ async def test_what_is_no_form_is_refused(service: Service, user: Headers, key: 
         )  # fmt: skip
         problem(answer, 422)
     assert await read_all(service, user) == []
+
+
+async def test_what_does_not_begin_as_a_form_is_not_read_to_its_end(
+    service: Service, key: str
+) -> None:
+    kind = {"content-type": f"multipart/form-data; boundary={BOUNDARY}"}
+    messages = [raw.part(b"x" * 10_000)] * 100
+    answer = await raw.request(service, "POST", URL, kind, messages, query=f"key={key}".encode())
+    assert (answer.status, answer.receives) == (422, 7)
 
 
 async def test_quota_counts_dump_and_attachments(service: Service, user: Headers, key: str) -> None:

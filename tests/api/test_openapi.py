@@ -25,7 +25,7 @@ PUBLIC = {
     "service_health",
     "service_readiness",
 }
-OPTIONAL = {"service_metrics"}
+OPTIONAL = {"service_metrics", "dumps_submit"}
 
 Operation = tuple[str, str, dict[str, Any]]
 

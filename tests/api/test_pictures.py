@@ -1,5 +1,6 @@
 """Pictures over HTTP: stored, listed, renamed, deleted; what a tier lets be seen of them."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -212,6 +213,25 @@ async def test_what_is_no_good_picture_leaves_nothing(
     assert (books["charged"], books["objects"]) == ((0, 0), 0)
     await service.runtime.sweep.run_once(clock.now())
     assert {info.key async for info in service.runtime.store.list("pictures/")} <= before
+
+
+async def test_what_is_no_picture_is_refused_as_soon_as_that_is_seen(
+    service: Service, user: Headers
+) -> None:
+    sent = 0
+
+    async def body() -> AsyncIterator[bytes]:
+        nonlocal sent
+        yield b'--x\r\nContent-Disposition: form-data; name="img"; filename="a.jpg"\r\n\r\n'
+        while True:
+            sent += 1
+            yield bytes(64 * 1024)
+
+    form = {"Content-Type": "multipart/form-data; boundary=x"}
+    async with asyncio.timeout(20):
+        answer = await service.client.post("/v1/pictures", content=body(), headers=user | form)
+    assert_problem(answer, 415)
+    assert sent < 100
 
 
 async def test_a_full_account_has_no_room_for_pictures_but_for_thumbnails(

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import getpass
 import ipaddress
 import json
@@ -96,6 +97,9 @@ def create_app(settings: Settings) -> Edge:
         app_logging.configure(settings)
         async with open_runtime(settings) as runtime:
             api.state.runtime = runtime
+            # what is there now stays: walking through it took 100 ms at every full collection
+            gc.collect()
+            gc.freeze()
             with shutdown.announced(runtime.closing):
                 yield
 

@@ -6,9 +6,7 @@ from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
-from pydantic import ValidationError
 
 from app import clock
 from app.errors import FieldError, InvalidRequest, NotFound
@@ -19,6 +17,7 @@ from app.services.objects import Received
 from app.services.uploads import Body
 from routers import ranges
 from routers.dependencies import Requires, RuntimeDep
+from routers.forms import check_fields
 from routers.links import link_key, link_url
 from routers.openapi import binary_answer, multipart_body
 from routers.problems import problems
@@ -62,12 +61,14 @@ async def create(request: Request, runtime: RuntimeDep, access: Writing) -> File
                     raise InvalidRequest("The form has two files")
                 fields["name"] = UNNAMED if part.filename is None else part.filename
                 content_type = part.content_type
-                check_fields(fields)  # before anything is stored
+                check_fields(FileFields, fields)  # before anything is stored
                 received = await stack.enter_async_context(_receive(runtime, access, part))
         if received is None:
             missing = FieldError(loc=["body", "file"], msg="there is none")
             raise InvalidRequest("The form has no file", errors=[missing])
-        file = await commit(runtime, access, check_fields(fields), content_type, received)
+        file = await commit(
+            runtime, access, check_fields(FileFields, fields), content_type, received
+        )
     return File.of(file, link_of(request, runtime, file))
 
 
@@ -79,19 +80,6 @@ def _receive(runtime: Runtime, access: Access, part: Part) -> Any:  # noqa: ANN4
 def admit(runtime: Runtime) -> partial[int]:
     """Return what says whether a file may be sent, for `Uploads.receive`."""
     return partial(file_ends.admit, max_files=runtime.settings.max_files, now=clock.now())
-
-
-def check_fields(fields: dict[str, Any]) -> FileFields:
-    """Check the fields of a form; raises what a bad JSON body would."""
-    try:
-        return FileFields.model_validate(fields)
-    except ValidationError as error:
-        raise RequestValidationError(
-            [
-                {**found, "loc": ("body", *found["loc"])}
-                for found in error.errors(include_url=False, include_context=False)
-            ]
-        ) from None
 
 
 async def commit(

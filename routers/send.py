@@ -9,11 +9,12 @@ from pydantic_core import to_json
 from app.errors import BadRequest
 from app.services import files
 from routers.dependencies import RuntimeDep
-from routers.files import UNNAMED, Writing, admit, check_fields, commit, link_of
+from routers.files import UNNAMED, Writing, admit, commit, link_of
+from routers.forms import check_fields
 from routers.links import base_url
 from routers.openapi import BINARY_BODY
 from routers.problems import problems
-from routers.schemas.files import ExpiresIn, File
+from routers.schemas.files import ExpiresIn, File, FileFields
 from routers.transfer.incoming import body_of
 
 router = APIRouter(prefix="/v1/send", tags=["files"])
@@ -47,7 +48,7 @@ async def send(
     """Store a file from a raw body. Answers its link in plain text unless JSON is asked for."""
     if "content-range" in request.headers:  # RFC 9110 §14.5: never store a part as the whole
         raise BadRequest("PUT with Content-Range is not supported")
-    fields = check_fields({"name": name or UNNAMED, "expires_in": expires_in})
+    fields = check_fields(FileFields, {"name": name or UNNAMED, "expires_in": expires_in})
     async with runtime.uploads.receive(
         access, body_of(request), kind=files.KIND, admit=admit(runtime)
     ) as received:

@@ -17,8 +17,9 @@ from routers.problems import problems
 from routers.qr import Format, FormatParam, qr_answer, qr_response
 from routers.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
 from routers.schemas.timelinks import LinkState, Timelink, TimelinkCreate, TimelinkList
+from routers.transfer.bounded import BoundedRoute
 
-router = APIRouter(prefix="/v1/timelinks", tags=["timelinks"], max_body_size=64 * 1024)
+router = APIRouter(prefix="/v1/timelinks", tags=["timelinks"], route_class=BoundedRoute)
 
 Reading = Annotated[Access, Depends(Requires("timelinks:read"))]
 Writing = Annotated[Access, Depends(Requires("timelinks:write"))]

@@ -47,8 +47,9 @@ from routers import (
     tiers,
     timelinks,
 )
+from routers.dispatch import Dispatcher
 from routers.edge import Edge
-from routers.pages import docs, home, static, timelink
+from routers.pages import account, docs, home, static, timelink
 from storage.errors import StorageError
 
 DESCRIPTION = "One storage service that gives every kind of thing its natural API."
@@ -61,18 +62,19 @@ class Api(FastAPI):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await super().__call__(scope, receive, _explaining(send))
+            scope["app"] = self
+            await self.router(scope, receive, _explaining(send))
         else:
             await super().__call__(scope, receive, send)
 
     def build_middleware_stack(self) -> ASGIApp:
-        """Wrap the router in what is used here, and no more.
+        """Wrap the routes in what is used here, and no more.
 
         The framework's layers for server errors, telemetry and limits would cost every request
         10 µs; the edge has the last word on errors, and routes have their own limits.
         """
         handlers = dict(self.exception_handlers)
-        app: ASGIApp = AsyncExitStackMiddleware(self.router)
+        app: ASGIApp = AsyncExitStackMiddleware(Dispatcher(self.router.routes))
         app = ExceptionMiddleware(app, handlers=handlers)
         for middleware, args, options in reversed(self.user_middleware):
             app = middleware(app, *args, **options)
@@ -131,6 +133,7 @@ def create_app(settings: Settings) -> Edge:
         tiers,
         service,
         timelink,
+        account,
         docs,
         home,
         static,

@@ -112,6 +112,7 @@ class Settings(BaseSettings):
     signing_key: Annotated[SecretStr, Field(min_length=32)] | None = None
     access_token_lifetime: Annotated[int, Field(ge=60, le=86_400)] = 20 * 60
     refresh_token_lifetime: Annotated[int, Field(ge=300, le=31_536_000)] = 24 * 3600
+    session_lifetime: Annotated[int, Field(ge=300, le=31_536_000)] = 14 * 24 * 3600
     registration: Literal["open", "closed"] | None = None
     default_tier: str = "Basic"
     admin_username: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{3,64}$")] | None = None

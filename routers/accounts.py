@@ -6,12 +6,10 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request
 
 from app import clock
-from app.errors import Forbidden
-from app.rate_limits import SIGN_UP, address_key
-from app.runtime import Runtime
 from app.services import accounts, administration
 from app.services.identity import Access
-from routers.dependencies import Requires, RuntimeDep, credential_of
+from routers import logins
+from routers.dependencies import Requires, RuntimeDep
 from routers.problems import problems
 from routers.schemas.accounts import (
     Account,
@@ -39,27 +37,8 @@ AdminAccess = Annotated[Access, Depends(Requires("admin"))]
 )
 async def create(body: AccountCreate, request: Request, runtime: RuntimeDep) -> Account:
     """Sign up. Where registration is closed, only an administrator's token permits it."""
-    await _permit_sign_up(request, runtime)
-    account = await accounts.sign_up(
-        runtime.database,
-        runtime.passwords,
-        username=body.username,
-        email=body.email,
-        password=body.password,
-        tier=runtime.settings.default_tier,
-    )
+    account = await logins.sign_up(request, runtime, body.username, body.email, body.password)
     return Account.of(account)
-
-
-async def _permit_sign_up(request: Request, runtime: Runtime) -> None:
-    if runtime.settings.registration_open:
-        host = request.client.host if request.client else None
-        await runtime.rate_limits.count(SIGN_UP, address_key(host))
-        return
-    if "authorization" not in request.headers:
-        raise Forbidden("Registration is closed; ask an administrator for an account")
-    access = Access(runtime.database, credential_of(request, runtime), "admin")
-    await access.read(accounts.profile)
 
 
 @router.get("/me", operation_id="accounts_read_me", responses=problems(401, 403, 503))

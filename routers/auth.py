@@ -5,9 +5,9 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, Request, Response
 
 from app import clock
-from app.rate_limits import address_key
 from app.services import sessions
 from app.services.identity import Access
+from routers import logins
 from routers.dependencies import Requires, RuntimeDep
 from routers.forms import describe_form, read_form
 from routers.problems import problems
@@ -29,18 +29,8 @@ router = APIRouter(prefix="/v1/auth", tags=["auth"], route_class=BoundedRoute)
 async def token(request: Request, response: Response, runtime: RuntimeDep) -> TokenPair:
     """Log in with user name and password, as the OAuth2 password grant has it."""
     form = await read_form(request, PasswordForm)
-    login = await sessions.authenticate(
-        runtime.database,
-        runtime.passwords,
-        runtime.rate_limits,
-        username=form.username,
-        password=form.password,
-        address=address_key(request.client.host if request.client else None),
-    )
-    session = sessions.new_session(
-        runtime.settings, door=DOOR, user_agent=request.headers.get("user-agent", "")
-    )
-    await runtime.database.write(sessions.open_session, login, session)
+    login = await logins.authenticate(request, runtime, form.username, form.password)
+    session = await logins.open_session(request, runtime, login, door=DOOR)
     response.headers["Cache-Control"] = "no-store"
     return TokenPair.of(
         sessions.issue_tokens(

@@ -10,6 +10,7 @@ from fastapi.security.base import SecurityBase
 from app.errors import Unauthorized
 from app.runtime import Runtime
 from app.services.identity import Access, Credential
+from routers import cookies
 
 
 def runtime_of(request: Request) -> Runtime:
@@ -47,9 +48,15 @@ class Requires(SecurityBase):
 
 
 def credential_of(request: Request, runtime: Runtime) -> Credential:
-    """Read the request's credential; raises `Unauthorized` when there is none, or a bad one."""
+    """Read the request's credential; raises `Unauthorized` when there is none, or a bad one.
+
+    A header wins over the session cookie, and `Forbidden` is raised where another site sends that.
+    """
     header = request.headers.get("authorization")
     if header is None:
+        in_cookie = cookies.credential_in(request, runtime)
+        if in_cookie is not None:
+            return in_cookie
         raise Unauthorized("Send an Authorization header with a bearer token")
     scheme, _, token = header.partition(" ")
     if scheme.lower() != "bearer" or not token:

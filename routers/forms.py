@@ -1,5 +1,6 @@
 """Small HTML forms as bodies: read whole, then checked like JSON is."""
 
+import json
 from collections.abc import Mapping
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
@@ -9,17 +10,18 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 
 from app.errors import InvalidRequest
+from routers.transfer.incoming import read_small
 
 MEDIA_TYPE = "application/x-www-form-urlencoded"
 MAX_FIELDS = 100
+LIMIT = 64 * 1024  # bytes
 
 M = TypeVar("M", bound=BaseModel)
 
 
 async def read_form(request: Request, model: type[M]) -> M:
     """Read a form; raises what a bad JSON body would. The route bounds its size."""
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != MEDIA_TYPE:
+    if media_type_of(request) != MEDIA_TYPE:
         raise InvalidRequest(f"Send a form, as {MEDIA_TYPE}")
     text = (await request.body()).decode("utf-8", "replace")
     try:
@@ -27,6 +29,25 @@ async def read_form(request: Request, model: type[M]) -> M:
     except ValueError:
         raise InvalidRequest("The form has too many fields") from None
     return check_fields(model, fields)
+
+
+async def read_fields(request: Request, model: type[M], limit: int = LIMIT) -> M:
+    """Read a form or a JSON object of up to ``limit`` bytes, whichever was sent."""
+    if media_type_of(request) == MEDIA_TYPE:
+        request._body = await read_small(request, limit)
+        return await read_form(request, model)
+    try:
+        fields = json.loads(await read_small(request, limit))
+    except ValueError:
+        raise InvalidRequest(f"Send JSON, or a form as {MEDIA_TYPE}") from None
+    if not isinstance(fields, dict):
+        raise InvalidRequest("The JSON must be an object")
+    return check_fields(model, fields)
+
+
+def media_type_of(request: Request) -> str:
+    """Return the media type of a request's body, without its parameters."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def check_fields(model: type[M], fields: Mapping[str, Any]) -> M:

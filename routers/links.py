@@ -11,6 +11,12 @@ def base_url(request: Request, runtime: Runtime) -> str:
     return runtime.settings.public_url or str(request.base_url).rstrip("/")
 
 
+def base_path(request: Request) -> str:
+    """Return what the service's paths begin with: nothing, or the path of `PUBLIC_URL`."""
+    path: str = request.scope.get("root_path", "")
+    return path
+
+
 def link_url(request: Request, runtime: Runtime, uuid: str) -> str:
     """Return the URL of a timelink."""
     return f"{base_url(request, runtime)}/t/{timelinks.token_of(link_key(runtime), uuid)}"

@@ -8,12 +8,14 @@ from typing import Any, Final
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match, Route
 
 from app.database import DatabaseFull, DatabaseUnavailable
 from app.errors import (
+    BadRequest,
     FieldError,
     InsufficientStorage,
     InvalidRequest,
@@ -23,6 +25,15 @@ from app.errors import (
 from storage.errors import StoreFull, StoreUnavailable
 
 MEDIA_TYPE: Final = "application/problem+json"
+
+
+class OwnErrors(APIRoute):
+    """A route whose errors have another form than problems: a page's, an upstream contract's."""
+
+    def answer_problem(self, request: Request, error: ProblemError) -> Response:
+        """Make the answer for an error, headers included; invalid fields are in its ``errors``."""
+        raise NotImplementedError
+
 
 log = structlog.get_logger(__name__)
 
@@ -61,6 +72,9 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
 async def _on_http(request: Request, error: Exception) -> Response:
     """Render what the framework itself raises: no such route, a method not allowed."""
     assert isinstance(error, HTTPException)
+    route = request.scope.get("route")
+    if isinstance(route, OwnErrors) and error.status_code == HTTPStatus.BAD_REQUEST:
+        return render(request, BadRequest(str(error.detail)))
     title = HTTPStatus(error.status_code).phrase
     headers = dict(error.headers or {})
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
@@ -96,7 +110,10 @@ async def _on_unavailable(request: Request, error: Exception) -> Response:
 
 
 def render(request: Request, error: ProblemError) -> Response:
-    """Make the answer for a problem."""
+    """Make the answer for a problem, in the form of the route that it happened on."""
+    route = request.scope.get("route")
+    if isinstance(route, OwnErrors):
+        return route.answer_problem(request, error)
     return problem_response(
         request,
         kind=error.type,

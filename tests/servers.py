@@ -26,6 +26,7 @@ from pathlib import Path
 import botocore.config
 import botocore.exceptions
 import botocore.session
+import redis
 
 from tests.daemon import Daemon, StartError
 
@@ -80,6 +81,11 @@ class ValkeyServer:
 
     url: str
     process: Daemon = field(repr=False)
+
+    def clear(self) -> None:
+        """Forget everything that it holds."""
+        with redis.Redis.from_url(self.url) as client:
+            client.flushall()
 
 
 def _package_folder(name: str) -> Path:

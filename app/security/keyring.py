@@ -8,6 +8,7 @@ import base64
 import hmac
 import re
 import time
+import uuid
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,6 +28,8 @@ AUDIENCE: Final = "holdall"
 _REMEMBERED: Final = 4096
 _MAX_TOKEN: Final = 1024  # ours have about 330 characters
 _REQUIRED: Final = {f"require_{claim}": True for claim in ("exp", "iat", "sub", "iss", "aud")}
+_SESSION_FORM: Final = re.compile(r"[A-Za-z0-9_-]{86}", re.A)
+_IDS: Final = 32  # bytes of the two ids in a session key; the rest is their MAC
 _REFRESH_FORM: Final = re.compile(r"hr_([0-9a-f-]{36})\.([0-9]{1,15})\.([A-Za-z0-9_-]{43})", re.A)
 
 
@@ -134,6 +137,26 @@ class Keyring:
         if not hmac.compare_digest(token.encode(), expected.encode()):
             raise _invalid("The refresh token is not valid")
         return parsed
+
+    def issue_session_key(self, session: str, account: str, *, purpose: str) -> str:
+        """Make the key that stands for a session as long as it lives; it is always the same.
+
+        One made for a purpose, such as a cookie, is no good for another.
+        """
+        ids = uuid.UUID(session).bytes + uuid.UUID(account).bytes
+        mac = hmac.digest(self.subkey(purpose), ids, "sha256")
+        return base64.urlsafe_b64encode(ids + mac).rstrip(b"=").decode()
+
+    def parse_session_key(self, key: str, *, purpose: str) -> AccessToken:
+        """Read a session key; raises `Unauthorized` for one that was not made here."""
+        if _SESSION_FORM.fullmatch(key) is None:
+            raise _invalid("The session is not one that was begun here")
+        decoded = base64.urlsafe_b64decode(key + "==")
+        ids, mac = decoded[:_IDS], decoded[_IDS:]
+        if not hmac.compare_digest(mac, hmac.digest(self.subkey(purpose), ids, "sha256")):
+            raise _invalid("The session is not one that was begun here")
+        session, account = uuid.UUID(bytes=ids[:16]), uuid.UUID(bytes=ids[16:])
+        return AccessToken(session=str(session), account=str(account))
 
 
 def _invalid(detail: str) -> Unauthorized:

@@ -31,7 +31,7 @@ _IMPLIED_BY: Final = {"dumps:submit": "dumps:write"}
 
 @dataclass(frozen=True, slots=True)
 class AccessToken:
-    """A verified JWT: the session that it lives by, and that session's account."""
+    """A verified JWT or cookie: the session that it lives by, and that session's account."""
 
     session: str
     account: str
@@ -223,9 +223,13 @@ class Access:
         now = clock.now()
         return await self._database.write_in_turn(self._turn, run)
 
-    async def check(self) -> None:
+    async def identity(self) -> Identity:
         """Find out who is asking and whether they may, and nothing else."""
-        await self.read(_nothing)
+        return await self.read(_itself)
+
+    async def check(self) -> None:
+        """Raise what `identity` raises."""
+        await self.read(_itself)
 
     def _admit(self, connection: Connection, now: int) -> Identity:
         identity = identify(connection, self._credential, now)
@@ -233,5 +237,5 @@ class Access:
         return identity
 
 
-def _nothing(_connection: Connection, _identity: Identity) -> None:
-    pass
+def _itself(_connection: Connection, identity: Identity) -> Identity:
+    return identity

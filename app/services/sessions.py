@@ -108,15 +108,19 @@ def _login_of(connection: Connection, username_key: str) -> Login | None:
     return None if row is None else Login(row.id, row.uuid, row.password_hash)
 
 
-def new_session(settings: Settings, *, door: str, user_agent: str) -> NewSession:
-    """Make up a session that begins now."""
+def new_session(
+    settings: Settings, *, door: str, user_agent: str, lifetime: int | None = None
+) -> NewSession:
+    """Make up a session that begins now; ``lifetime`` in seconds, a refresh token's by default."""
     now = clock.now()
+    if lifetime is None:
+        lifetime = settings.refresh_token_lifetime
     return NewSession(
         uuid=str(uuid7()),
         door=door,
         user_agent=user_agent[:USER_AGENT_MAX],
         created_at=now,
-        expires_at=now + settings.refresh_token_lifetime * clock.SECOND,
+        expires_at=now + lifetime * clock.SECOND,
     )
 
 

@@ -8,12 +8,17 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from routers.links import base_path
 from routers.pages.static import static_url
 
 CSP: Final = (
     "default-src 'none'; style-src 'self'; img-src 'self'; media-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
 )
+SCRIPTED_CSP: Final = CSP.replace("img-src 'self'", "img-src 'self' blob:") + (
+    "; script-src 'self'; connect-src 'self'; manifest-src 'self'"
+)
+"""The policy of pages with scripts, which are files of ours too."""
 
 _KIB: Final = 1024
 _UNITS: Final = ("KiB", "MiB", "GiB", "TiB")
@@ -66,7 +71,17 @@ def render(
     headers: dict[str, str] | None = None,
     **context: Any,  # noqa: ANN401 - what the template shows
 ) -> HTMLResponse:
-    """Answer with a page; ``static`` is there to be used by templates."""
-    page = _templates.get_template(template).render(static=partial(static_url, request), **context)
-    own = {"Content-Security-Policy": CSP, "X-Content-Type-Options": "nosniff"}
+    """Answer with a page.
+
+    In templates ``static(name)`` is the URL of a file of ours, ``base`` what paths begin with.
+    """
+    given = {"private": True} | context
+    page = _templates.get_template(template).render(
+        static=partial(static_url, request), base=base_path(request), **given
+    )
+    own = {
+        "Content-Security-Policy": CSP,
+        "Referrer-Policy": "same-origin",
+        "X-Content-Type-Options": "nosniff",
+    }
     return HTMLResponse(page, status, own | (headers or {}))

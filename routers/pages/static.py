@@ -1,4 +1,7 @@
-"""Files of the pages: styles, icons. Their URLs name their content, so browsers keep them."""
+"""Files of the pages: styles, scripts, icons. Their URLs name their version, so browsers keep them.
+
+All share one version, so that a script finds another beside itself.
+"""
 
 import hashlib
 from dataclasses import dataclass
@@ -9,6 +12,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from app.errors import NotFound
+from routers.links import base_path
 
 router = APIRouter(include_in_schema=False)
 
@@ -16,6 +20,7 @@ _FOLDER: Final = Path(__file__).parent / "static"
 _TYPES: Final = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
+    ".png": "image/png",
     ".svg": "image/svg+xml",
 }
 _HEADERS: Final = {
@@ -28,31 +33,32 @@ _HEADERS: Final = {
 class Asset:
     """A file of the pages, in memory."""
 
-    path: str
     content: bytes
     media_type: str
 
 
-def _load(file: Path) -> Asset:
-    content = file.read_bytes()
-    version = hashlib.sha256(content).hexdigest()[:12]
-    return Asset(f"{file.stem}.{version}{file.suffix}", content, _TYPES[file.suffix])
-
-
-_assets: Final = {file.name: _load(file) for file in sorted(_FOLDER.iterdir()) if file.is_file()}
-_by_path: Final = {asset.path: asset for asset in _assets.values()}
+_assets: Final = {
+    file.name: Asset(file.read_bytes(), _TYPES[file.suffix])
+    for file in sorted(_FOLDER.iterdir())
+    if file.is_file()
+}
+_version: Final = hashlib.sha256(
+    b"".join(name.encode() + asset.content for name, asset in _assets.items())
+).hexdigest()[:12]
 
 
 def static_url(request: Request, name: str) -> str:
     """Return where a page finds a file of the ``static`` folder; raises `KeyError` without one."""
-    return f"{request.scope.get('root_path', '')}/static/{_assets[name].path}"
+    if name not in _assets:
+        raise KeyError(name)
+    return f"{base_path(request)}/static/{_version}/{name}"
 
 
-@router.head("/static/{path}")
-@router.get("/static/{path}")
-async def static(path: str) -> Response:
+@router.head("/static/{version}/{name}")
+@router.get("/static/{version}/{name}")
+async def static(version: str, name: str) -> Response:
     """Answer a file of the pages."""
-    asset = _by_path.get(path)
-    if asset is None:
+    asset = _assets.get(name)
+    if asset is None or version != _version:
         raise NotFound
     return Response(asset.content, headers=_HEADERS, media_type=asset.media_type)

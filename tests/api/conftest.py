@@ -122,6 +122,8 @@ def make_settings(request: pytest.FixtureRequest, tmp_path: Path) -> MakeSetting
         shutil.copytree(request.getfixturevalue("embedded_template"), folder)
         return lambda **options: _settings(folder, **options)
     prepared = dict(request.getfixturevalue("scaled_template"))
+    valkey: servers.ValkeyServer = request.getfixturevalue("valkey_server")
+    valkey.clear()  # of what earlier tests counted
     server: servers.PostgresServer = request.getfixturevalue("postgres_server")
     template = prepared["database_url"].rpartition("/")[2]
     database = server.create_database(template=template)

@@ -1,0 +1,88 @@
+"""The session cookie: how a browser is signed in, and why no other site can use it."""
+
+from typing import Final
+from urllib.parse import urlsplit
+
+from fastapi import Request
+from fastapi.responses import Response
+
+from app import clock
+from app.errors import Forbidden
+from app.runtime import Runtime
+from app.services.identity import AccessToken
+from app.services.sessions import Login, NewSession
+from routers.links import base_path, base_url
+
+NAME: Final = "holdall_session"
+_PURPOSE: Final = "session cookies"
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def keep(
+    request: Request, runtime: Runtime, response: Response, login: Login, session: NewSession
+) -> None:
+    """Give a session to the browser."""
+    response.set_cookie(
+        NAME,
+        runtime.keyring.issue_session_key(session.uuid, login.account, purpose=_PURPOSE),
+        max_age=max(0, (session.expires_at - clock.now()) // clock.SECOND),
+        path=_path(request),
+        secure=_is_https(request, runtime),
+        httponly=True,
+        samesite="lax",
+    )
+
+
+def forget(request: Request, runtime: Runtime, response: Response) -> None:
+    """Take the cookie away."""
+    response.delete_cookie(
+        NAME,
+        path=_path(request),
+        secure=_is_https(request, runtime),
+        httponly=True,
+        samesite="lax",
+    )
+
+
+def credential_in(request: Request, runtime: Runtime) -> AccessToken | None:
+    """Read the cookie, if there is one.
+
+    Raises `Unauthorized` for one that was not made here, and `Forbidden` where another site's page
+    sends a request that changes something.
+    """
+    key = request.cookies.get(NAME)
+    if key is None:
+        return None
+    check_origin(request, runtime)
+    return runtime.keyring.parse_session_key(key, purpose=_PURPOSE)
+
+
+def check_origin(request: Request, runtime: Runtime) -> None:
+    """Refuse what another site's page sends to change something here; raises `Forbidden`.
+
+    Browsers say where a request comes from, and programs that send neither header hold no cookies
+    that somebody else could use.
+    """
+    if request.method in _SAFE:
+        return
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        foreign = site not in {"same-origin", "none"}  # none: the user's own doing, as by sharing
+    else:
+        origin = request.headers.get("origin")
+        foreign = origin is not None and origin != _origin(base_url(request, runtime))
+    if foreign:
+        raise Forbidden("This request came from another site's page")
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _path(request: Request) -> str:
+    return f"{base_path(request)}/"
+
+
+def _is_https(request: Request, runtime: Runtime) -> bool:
+    return base_url(request, runtime).startswith("https://")

@@ -1,0 +1,66 @@
+"""Logins: a user name and password of a request become a session, for every contract alike."""
+
+from fastapi import Request
+
+from app.errors import Forbidden
+from app.rate_limits import SIGN_UP, address_key
+from app.runtime import Runtime
+from app.services import accounts, sessions
+from app.services.accounts import Account
+from app.services.identity import Access
+from app.services.sessions import Login, NewSession
+from routers.dependencies import credential_of
+
+
+async def authenticate(request: Request, runtime: Runtime, username: str, password: str) -> Login:
+    """Check a password; raises `Unauthorized`, or `TooManyRequests` after too many failures."""
+    return await sessions.authenticate(
+        runtime.database,
+        runtime.passwords,
+        runtime.rate_limits,
+        username=username,
+        password=password,
+        address=address_of(request),
+    )
+
+
+async def open_session(
+    request: Request, runtime: Runtime, login: Login, *, door: str, lifetime: int | None = None
+) -> NewSession:
+    """Begin a session; ``lifetime`` in seconds, a refresh token's by default."""
+    session = sessions.new_session(
+        runtime.settings,
+        door=door,
+        user_agent=request.headers.get("user-agent", ""),
+        lifetime=lifetime,
+    )
+    await runtime.database.write(sessions.open_session, login, session)
+    return session
+
+
+async def sign_up(
+    request: Request, runtime: Runtime, username: str, email: str | None, password: str
+) -> Account:
+    """Make an account. Where registration is closed, only an administrator permits that.
+
+    Raises `Forbidden`, `TooManyRequests`, and what `accounts.sign_up` raises.
+    """
+    if runtime.settings.registration_open:
+        await runtime.rate_limits.count(SIGN_UP, address_of(request))
+    elif "authorization" not in request.headers:
+        raise Forbidden("Registration is closed; ask an administrator for an account")
+    else:
+        await Access(runtime.database, credential_of(request, runtime), "admin").check()
+    return await accounts.sign_up(
+        runtime.database,
+        runtime.passwords,
+        username=username,
+        email=email,
+        password=password,
+        tier=runtime.settings.default_tier,
+    )
+
+
+def address_of(request: Request) -> str:
+    """Return what rate limits know a client by."""
+    return address_key(request.client.host if request.client else None)

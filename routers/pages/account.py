@@ -1,0 +1,176 @@
+"""Signing in, up and out by a browser; a program gets JSON and the same cookie.
+
+These are the paths of Cloud Buffer, whose misspelt one for registering is served too.
+"""
+
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import JSONResponse, RedirectResponse, Response
+from pydantic import BaseModel, Field
+
+from app.errors import ProblemError
+from app.runtime import Runtime
+from app.services import accounts, sessions
+from app.services.sessions import Login
+from routers import cookies, logins
+from routers.dependencies import RuntimeDep
+from routers.forms import read_fields
+from routers.links import base_path
+from routers.pages.page import PageRoute, SignedIn, find_visitor, is_browser, render_app
+from routers.schemas.accounts import GivenPassword
+
+DOOR: Final = "web"
+
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
+
+
+class LoginForm(BaseModel):
+    """A user name and a password, and the page of ours to go to then."""
+
+    username: Annotated[str, Field(max_length=1024)]
+    password: GivenPassword
+    next: Annotated[str, Field(max_length=2048)] = ""
+
+
+class RegistrationForm(BaseModel):
+    """What it takes to sign up; an address that is left empty is none."""
+
+    username: Annotated[str, Field(max_length=1024)]
+    email: Annotated[str, Field(max_length=1024)] | None = None
+    password: GivenPassword
+
+
+@router.get("/account/login")
+async def login_page(
+    request: Request,
+    runtime: RuntimeDep,
+    next: Annotated[str, Query(max_length=2048)] = "",  # noqa: A002 - in the URL
+) -> Response:
+    """Show the form for signing in."""
+    if await find_visitor(request) is not None:
+        return RedirectResponse(_place(request, next), 303)
+    return _login_form(request, runtime, next=next)
+
+
+@router.post("/account/login")
+async def login(request: Request, runtime: RuntimeDep) -> Response:
+    """Sign in."""
+    cookies.check_origin(request, runtime)
+    form = await read_fields(request, LoginForm)
+    try:
+        opened = await logins.authenticate(request, runtime, form.username, form.password)
+    except ProblemError as error:
+        if not is_browser(request):
+            raise
+        status, wrong = error.status, error.detail
+        return _login_form(
+            request, runtime, status, next=form.next, username=form.username, wrong=wrong
+        )
+    return await _signed_in(request, runtime, opened, form.username, _place(request, form.next))
+
+
+@router.get("/account/register")
+@router.get("/account/registet")
+async def register_page(request: Request, runtime: RuntimeDep) -> Response:
+    """Show the form for signing up."""
+    return _register_form(request, runtime)
+
+
+@router.post("/account/register")
+@router.post("/account/registet")
+async def register(request: Request, runtime: RuntimeDep) -> Response:
+    """Sign up, which signs in."""
+    cookies.check_origin(request, runtime)
+    form = await read_fields(request, RegistrationForm)
+    try:
+        await logins.sign_up(request, runtime, form.username, form.email or None, form.password)
+        opened = await logins.authenticate(request, runtime, form.username, form.password)
+    except ProblemError as error:
+        if not is_browser(request):
+            raise
+        given = {"username": form.username, "email": form.email or ""}
+        return _register_form(request, runtime, error.status, **given, wrong=error.detail)
+    return await _signed_in(request, runtime, opened, form.username, _place(request, ""))
+
+
+@router.post("/account/logout")
+async def logout(request: Request, runtime: RuntimeDep, visitor: SignedIn) -> Response:
+    """Sign out: the session ends, and its cookie with it."""
+    await visitor.access.write(sessions.end_own)
+    response: Response = JSONResponse({"username": visitor.identity.username})
+    if is_browser(request):
+        response = RedirectResponse(f"{base_path(request)}/", 303)
+    cookies.forget(request, runtime, response)
+    return response
+
+
+@router.get("/account/profile")
+async def profile(request: Request, visitor: SignedIn) -> Response:
+    """Show the account: what it uses, and all that lets it in."""
+    account = await visitor.access.read(accounts.profile)
+    if not is_browser(request):
+        return JSONResponse({"username": account.username})
+    return render_app(request, "profile.html", visitor, place="account", account=account)
+
+
+async def _signed_in(
+    request: Request, runtime: Runtime, opened: Login, username: str, place: str
+) -> Response:
+    lifetime = runtime.settings.session_lifetime
+    session = await logins.open_session(request, runtime, opened, door=DOOR, lifetime=lifetime)
+    response: Response = JSONResponse({"username": username})
+    if is_browser(request):
+        response = RedirectResponse(place, 303)
+    cookies.keep(request, runtime, response, opened, session)
+    return response
+
+
+def _place(request: Request, path: str) -> str:
+    """Return where to go from here: a path of ours, never another site's."""
+    is_ours = path.startswith("/") and path[1:2] not in {"/", "\\"} and path.isprintable()
+    return base_path(request) + (path if is_ours else "/")
+
+
+def _login_form(
+    request: Request,
+    runtime: Runtime,
+    status: int = 200,
+    *,
+    next: str = "",  # noqa: A002 - in the URL
+    username: str = "",
+    wrong: str | None = None,
+) -> Response:
+    return render_app(
+        request,
+        "login.html",
+        None,
+        status,
+        place="login",
+        next=next,
+        username=username,
+        wrong=wrong,
+        registration_open=runtime.settings.registration_open,
+    )
+
+
+def _register_form(
+    request: Request,
+    runtime: Runtime,
+    status: int = 200,
+    *,
+    username: str = "",
+    email: str = "",
+    wrong: str | None = None,
+) -> Response:
+    return render_app(
+        request,
+        "register.html",
+        None,
+        status,
+        place="login",
+        username=username,
+        email=email,
+        wrong=wrong,
+        registration_open=runtime.settings.registration_open,
+    )

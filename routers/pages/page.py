@@ -1,0 +1,101 @@
+"""What pages share: who looks at one, and how it says that something went wrong."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+from urllib.parse import quote
+
+from fastapi import Depends, Request
+from fastapi.responses import JSONResponse, RedirectResponse, Response
+
+from app.errors import ProblemError, Unauthorized
+from app.services.identity import Access, Identity
+from routers import cookies
+from routers.dependencies import credential_of, runtime_of
+from routers.links import base_path
+from routers.pages.rendering import SCRIPTED_CSP, render
+from routers.problems import OwnErrors
+
+_SAFE: Final = frozenset({"GET", "HEAD"})
+
+
+class PageRoute(OwnErrors):
+    """A route of a page: a browser gets errors as a page, or is asked to sign in first.
+
+    Anything else gets them as JSON: ``{"detail": …}``.
+    """
+
+    def answer_problem(self, request: Request, error: ProblemError) -> Response:
+        """Make the answer for an error."""
+        if not is_browser(request):
+            return JSONResponse({"detail": error.detail}, error.status, error.headers)
+        if isinstance(error, Unauthorized) and request.method in _SAFE:
+            return sign_in_first(request)
+        return render(
+            request,
+            "refusal.html",
+            error.status,
+            error.headers,
+            heading=error.title,
+            text=error.detail,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Somebody signed in: who, and the database as they may use it."""
+
+    access: Access
+    identity: Identity
+
+
+async def find_visitor(request: Request) -> Visitor | None:
+    """Return who looks at a page that is for everybody; None for a stranger."""
+    try:
+        return await get_visitor(request)
+    except Unauthorized:
+        return None
+
+
+async def get_visitor(request: Request) -> Visitor:
+    """Return who looks at a page; raises `Unauthorized` for a stranger."""
+    runtime = runtime_of(request)
+    access = Access(runtime.database, credential_of(request, runtime), "account")
+    return Visitor(access, await access.identity())
+
+
+SignedIn = Annotated[Visitor, Depends(get_visitor)]
+
+
+def render_app(
+    request: Request,
+    template: str,
+    visitor: Visitor | None,
+    status: int = 200,
+    *,
+    place: str,
+    **context: Any,  # noqa: ANN401 - what the template shows
+) -> Response:
+    """Answer with a page in the frame of the app; ``place`` is the entry of the bar it is under."""
+    user = None if visitor is None else visitor.identity
+    headers = {
+        "Cache-Control": "private, no-store",
+        "Content-Security-Policy": SCRIPTED_CSP,
+        "Vary": "Accept, Cookie",
+    }
+    return render(request, template, status, headers, user=user, place=place, **context)
+
+
+def sign_in_first(request: Request) -> Response:
+    """Lead to the page for signing in, and from there back to this one."""
+    base = base_path(request)
+    here = request.scope["path"].removeprefix(base)
+    if request.url.query:
+        here += f"?{request.url.query}"
+    response = RedirectResponse(f"{base}/account/login?next={quote(here, safe='/')}", 303)
+    cookies.forget(request, runtime_of(request), response)
+    return response
+
+
+def is_browser(request: Request) -> bool:
+    """Tell whether a request wants a page rather than data."""
+    return "text/html" in request.headers.get("accept", "")

@@ -1,0 +1,34 @@
+// Sizes, speeds and times in words, as the server says them.
+
+const UNITS = ["KiB", "MiB", "GiB", "TiB"];
+
+/** A number of bytes: "1.5 MiB". */
+export function size(bytes) {
+  if (bytes < 1024) return `${Math.round(bytes)} ${bytes === 1 ? "byte" : "bytes"}`;
+  let value = bytes / 1024;
+  let unit = 0;
+  while (value >= 1024 && unit < UNITS.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
+  return `${value >= 100 ? Math.round(value) : value.toFixed(1)} ${UNITS[unit]}`;
+}
+
+/** A time in its two largest units: "2 h 5 min", "45 s". */
+export function duration(seconds) {
+  const whole = Math.max(0, Math.ceil(seconds));
+  if (whole < 60) return `${whole} s`;
+  const parts = [];
+  let left = whole < 3600 ? whole : Math.ceil(whole / 60) * 60;
+  for (const [length, unit] of [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]]) {
+    const count = Math.floor(left / length);
+    left %= length;
+    if (count) parts.push(`${count} ${unit}`);
+  }
+  return parts.slice(0, 2).join(" ");
+}
+
+/** The moment of an RFC 3339 time as people here write it. */
+export function moment(text) {
+  return new Date(text).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+}

@@ -18,6 +18,7 @@ from app.services.identity import Access
 from app.services.uploads import Body
 from routers import ranges
 from routers.dependencies import Requires, RuntimeDep, runtime_of
+from routers.direct import DirectRoute
 from routers.openapi import BINARY_BODY, binary_answer, created, json_body
 from routers.problems import problems
 from routers.schemas.blobs import (
@@ -36,7 +37,7 @@ from routers.transfer.outgoing import Named, send_content
 
 T = TypeVar("T")
 
-router = APIRouter(prefix="/v1/blobs", tags=["blobs"])
+router = APIRouter(prefix="/v1/blobs", tags=["blobs"], route_class=DirectRoute)
 
 Reading = Annotated[Access, Depends(Requires("blobs:read"))]
 Writing = Annotated[Access, Depends(Requires("blobs:write"))]

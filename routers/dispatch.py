@@ -5,10 +5,10 @@ more or less at the end of a path is served too.
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from starlette.exceptions import HTTPException
-from starlette.routing import BaseRoute, Match, Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 _DEPTH: Final = 2  # segments that choose the candidates
@@ -27,28 +27,36 @@ class Dispatcher:
             self._by_head[head] = [r for r in self._routes if _may_match(_head(r.path), head)]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope["path"].removeprefix(scope.get("root_path", ""))
-        found = self._find(scope, path)
-        if found is None and path != "/":
-            other = scope["path"].removesuffix("/") if path.endswith("/") else scope["path"] + "/"
-            found = self._find({**scope, "path": other}, path)
-        if found is None:
+        path: str = scope["path"].removeprefix(scope.get("root_path", ""))
+        route, parameters = self._find(path, scope["method"])
+        if route is None and path != "/":
+            other = path.removesuffix("/") if path.endswith("/") else f"{path}/"
+            route, parameters = self._find(other, scope["method"])
+        if route is None:
             raise HTTPException(404)
-        route, child_scope = found
-        scope.update(child_scope)
-        scope["route"] = route
-        await route.handle(scope, receive, send)
+        scope["route"], scope["endpoint"] = route, route.endpoint
+        scope["path_params"] = parameters
+        if route.methods and scope["method"] not in route.methods:
+            raise HTTPException(405)
+        await route.app(scope, receive, send)
 
-    def _find(self, scope: Scope, path: str) -> tuple[Route, Scope] | None:
+    def _find(self, path: str, method: str) -> tuple[Route | None, dict[str, Any]]:
         """Return the route for a request, or else one of its path but for other methods."""
-        partial = None
+        found: Route | None = None
+        parameters: dict[str, Any] = {}
         for route in self._candidates(path):
-            match, child_scope = route.matches(scope)
-            if match is Match.FULL:
-                return route, child_scope
-            if match is Match.PARTIAL and partial is None:
-                partial = route, child_scope
-        return partial
+            takes = not route.methods or method in route.methods
+            if found is not None and not takes:
+                continue
+            match = route.path_regex.match(path)
+            if match is None:
+                continue
+            convert = route.param_convertors
+            parameters = {name: convert[name].convert(x) for name, x in match.groupdict().items()}
+            found = route
+            if takes:
+                break
+        return found, parameters
 
     def _candidates(self, path: str) -> Sequence[Route]:
         head = tuple(path.strip("/").split("/", _DEPTH)[:_DEPTH])

@@ -25,7 +25,7 @@ Admit = Callable[[Connection, Identity], int]
 
 _STEP: Final = 1024 * 1024  # a body of unknown length is charged for this at first, then doubles
 _MAX_STEP: Final = 256 * 1024 * 1024
-_AHEAD: Final = 2  # buffers that are filled before a body of unknown length counts as large
+_AHEAD: Final = 256 * 1024  # bytes of a body of unknown length that are read to see if that's all
 
 log = structlog.get_logger(__name__)
 
@@ -77,6 +77,9 @@ class Uploads:
         what was received. Raises `ContentTooLarge`, `QuotaExceeded`, `DigestMismatch`, the store's
         errors and the body's own.
         """
+        if body.size is None:
+            await access.read(admit)  # of what is refused anyway, nothing is read
+            body = await _measured(body, max(_AHEAD, self._inline_max))
         if inline and body.size is not None and body.size <= self._inline_max:
             yield await self._receive_small(body)
             return
@@ -87,8 +90,7 @@ class Uploads:
         self._idle.clear()
         intake = _Intake(self._database, reservation, limit, self._hashing)
         try:
-            inline_max = self._inline_max if inline else -1
-            yield await self._receive_large(intake, body, inline_max)
+            yield await self._receive_large(intake, body)
         except BaseException:
             await self._give_up(reservation)
             raise
@@ -114,19 +116,11 @@ class Uploads:
         _check(body, digest)
         return Received(len(data), digest, None, data)
 
-    async def _receive_large(self, intake: "_Intake", body: Body, inline_max: int) -> Received:
+    async def _receive_large(self, intake: "_Intake", body: Body) -> Received:
         with self._buffers.pair(body.size) as pair:
             try:
                 async with aclosing(intake.chunks(body, pair)) as chunks:
-                    if body.size is not None or inline_max < 0:
-                        ahead = []
-                    else:
-                        ahead = await _first_two(chunks)
-                        if len(ahead) < _AHEAD and intake.size <= inline_max:
-                            data = bytes(ahead[0]) if ahead else b""
-                            return Received(len(data), intake.digest, intake.reservation, data)
-                    whole = _chain(ahead, chunks)
-                    await self._store.put(intake.reservation.key, whole, size=body.size)
+                    await self._store.put(intake.reservation.key, chunks, size=body.size)
             finally:
                 await intake.settle()
             return Received(intake.size, intake.digest, intake.reservation, None)
@@ -210,20 +204,22 @@ async def _finished(future: asyncio.Future[None]) -> None:
         raise
 
 
-async def _first_two(chunks: AsyncIterator[memoryview]) -> list[memoryview]:
-    ahead = []
-    async for chunk in chunks:
+async def _measured(body: Body, enough: int) -> Body:
+    """Read ahead in a body of unknown length: one that ends before ``enough`` bytes has a size."""
+    ahead: list[bytes] = []
+    size = 0
+    async for chunk in body.chunks:
         ahead.append(chunk)
-        if len(ahead) == _AHEAD:
-            break
-    return ahead
+        size += len(chunk)
+        if size > enough:
+            return replace(body, chunks=_chain(ahead, body.chunks))
+    return replace(body, chunks=_chain(ahead, body.chunks), size=size)
 
 
-async def _chain(
-    ahead: list[memoryview], chunks: AsyncIterator[memoryview]
-) -> AsyncIterator[memoryview]:
+async def _chain(ahead: list[bytes], chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     for chunk in ahead:
         yield chunk
+    ahead.clear()
     async for chunk in chunks:
         yield chunk
 

@@ -246,7 +246,8 @@ async def test_what_is_refused_anyway_is_refused_before_the_body_comes(service: 
         (URL, mine | large | {"content-range": "bytes 0-1/2"}, 400),
         (URL, mine | large | {"content-digest": "sha-256=:x:"}, 400),
         ("/v1/blobs/%00/content", mine | large, 422),
-        ("/v1/blobs/a/content/", mine | large, 404),
+        ("/v1/blobs/a/contents", mine | large, 404),
+        (URL, mine | {"if-none-match": "*"}, 412),
     ]:
         answer = await raw.request(service, "PUT", path, headers, [])
         assert (answer.status, answer.receives) == (status, 0), (path, headers)

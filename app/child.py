@@ -20,6 +20,7 @@ LENGTH: Final = 8
 OUT_OF_MEMORY: Final = 77
 """Exit status of a child that needed more memory than it may have."""
 
+_NICENESS: Final = 10  # the service answers first
 _OPEN_FILES: Final = 64
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_NO_NEW_PRIVS: Final = 38
@@ -30,6 +31,7 @@ def main() -> None:
     descriptor, parent, memory = (int(argument) for argument in sys.argv[1:4])
     _end_with(parent)
     _limit(memory)
+    os.nice(_NICENESS)
     connection = socket.socket(fileno=descriptor)
     connection.sendall(bytes(LENGTH))  # ready
     while (call := _receive(connection)) is not None:

@@ -25,6 +25,9 @@ BUFFER = 1024 * 1024
 TIMEOUT = 120.0
 """Seconds that a server may leave a socket without a byte."""
 
+BOUNDARY = "8dbd3a4b5f1f4b0f"
+FORM_TYPE = f"Content-Type: multipart/form-data; boundary={BOUNDARY}"
+
 BEGUN = "begun"
 """A client's first line."""
 
@@ -56,6 +59,15 @@ class Call:
     method: str
     target: str
     headers: Sequence[str] = ()
+    is_form: bool = False
+    """Whether the body goes as the file of a multipart form."""
+
+    def wrapping(self) -> tuple[bytes, bytes]:
+        """Return what goes before and after the body."""
+        if not self.is_form:
+            return b"", b""
+        part = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="body"'
+        return f"{part}\r\n\r\n".encode(), f"\r\n--{BOUNDARY}--\r\n".encode()
 
     def head(self, *extra: str) -> bytes:
         """Return the request's head as it goes over the wire."""
@@ -110,9 +122,11 @@ def digest_of(block: int, length: int, size: int) -> str:
 
 def send(call: Call, block: int, length: int, size: int) -> Transfer:
     """Send a body of ``size`` bytes with sendfile and wait for the answer; any 2xx is right."""
+    before, after = call.wrapping()
+    lines = [f"Content-Length: {len(before) + size + len(after)}", "Connection: close"]
     begin = time.perf_counter()
     with call.connect() as connection:
-        connection.sendall(call.head(f"Content-Length: {size}", "Connection: close"))
+        connection.sendall(call.head(*lines, *([FORM_TYPE] if call.is_form else [])) + before)
         # A socket with a timeout is non-blocking underneath, and sendfile needs a blocking one.
         connection.settimeout(None)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _TIMEVAL)
@@ -123,6 +137,7 @@ def send(call: Call, block: int, length: int, size: int) -> Transfer:
                 sent += os.sendfile(
                     connection.fileno(), block, offset, min(length - offset, size - sent)
                 )
+            connection.sendall(after)
         except (BrokenPipeError, ConnectionResetError):
             pass  # Refused before the end: the answer says why.
         connection.settimeout(TIMEOUT)
@@ -191,6 +206,8 @@ def start(call: Call, action: str, size: int, *, digest: bool = False) -> subpro
     command += [f"--header={line}" for line in call.headers]
     if digest:
         command.append("--digest")
+    if call.is_form:
+        command.append("--form")
     return subprocess.Popen(
         command,
         cwd=Path(__file__).parent.parent,
@@ -233,8 +250,9 @@ def _main() -> None:
     parser.add_argument("--size", type=int, required=True)
     parser.add_argument("--header", action="append", default=[])
     parser.add_argument("--digest", action="store_true")
+    parser.add_argument("--form", action="store_true")
     given = parser.parse_args()
-    call = Call(given.port, given.method, given.target, given.header)
+    call = Call(given.port, given.method, given.target, given.header, given.form)
     if given.action == "slow":
         read_slowly(call, given.size)
     if given.action == "get":

@@ -1,6 +1,7 @@
 -- Small requests for wrk. The environment says what: LOAD_METHOD, LOAD_TARGET (with {id}),
 -- LOAD_PREFIX of the ids, LOAD_AUTHORIZATION, LOAD_FORM (json, raw, or none for a GET),
--- LOAD_COUNT of the ids that a GET may ask for. Prints one line of JSON at the end.
+-- LOAD_COUNT of the ids that a GET may ask for. LOAD_FILE, when it isn't empty, holds the body of
+-- every request, and LOAD_HEADERS its headers, a line each. Prints one line of JSON at the end.
 -- Every id is new, and every body differs from the others in its first 16 characters.
 
 local method = os.getenv("LOAD_METHOD")
@@ -14,6 +15,15 @@ local authorization = os.getenv("LOAD_AUTHORIZATION")
 local headers = {}
 if authorization ~= "" then headers["Authorization"] = authorization end
 if form == "json" then headers["Content-Type"] = "application/json" end
+local path, file = os.getenv("LOAD_FILE"), nil
+if path ~= "" then
+  local handle = assert(io.open(path, "rb"))
+  file = handle:read("*all")
+  handle:close()
+  for name, value in os.getenv("LOAD_HEADERS"):gmatch("([^\n:]+): ([^\n]+)") do
+    headers[name] = value
+  end
+end
 if form == "raw" then headers["Content-Type"] = "application/octet-stream" end
 
 local before, after = target:match("^(.-){id}(.*)$")
@@ -21,6 +31,7 @@ if not before then before, after = target, nil end
 local count = 0
 
 function request()
+  if file then return wrk.format(method, target, headers, file) end
   local number = count
   count = count + 1
   local body = nil

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -51,6 +52,30 @@ def read(server: Server, prefix: str, count: int, seconds: int) -> Load:
     )
 
 
+def post_file(
+    server: Server,
+    target: str,
+    path: Path,
+    headers: Sequence[str],
+    *,
+    connections: int,
+    seconds: int,
+) -> Load:
+    """POST the same body, a file's, over and over."""
+    return _wrk(
+        server,
+        "POST",
+        target,
+        form="file",
+        prefix="",
+        count=0,
+        seconds=seconds,
+        file=path,
+        headers=headers,
+        connections=connections,
+    )
+
+
 def seed(server: Server, prefix: str, count: int) -> None:
     """Make the blobs ``prefix0`` to ``prefix<count - 1>`` and check the last one's bytes."""
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
@@ -81,7 +106,17 @@ def _data(body: bytes, server: Server) -> bytes:
 
 
 def _wrk(
-    server: Server, method: str, target: str, *, form: str, prefix: str, count: int, seconds: int
+    server: Server,
+    method: str,
+    target: str,
+    *,
+    form: str,
+    prefix: str,
+    count: int,
+    seconds: int,
+    file: Path | None = None,
+    headers: Sequence[str] = (),
+    connections: int = CONNECTIONS,
 ) -> Load:
     wrk = shutil.which("wrk")
     if wrk is None:
@@ -92,10 +127,12 @@ def _wrk(
         "LOAD_FORM": form,
         "LOAD_PREFIX": prefix,
         "LOAD_COUNT": str(count),
+        "LOAD_FILE": str(file or ""),
+        "LOAD_HEADERS": "\n".join(headers),
         "LOAD_FILLING": FILLING_JSON if form == "json" else FILLING_RAW,
         "LOAD_AUTHORIZATION": "".join(server.headers()).partition(": ")[2],
     }
-    command = [wrk, "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "30s"]
+    command = [wrk, "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s"]
     command += ["-s", str(SCRIPT), f"http://127.0.0.1:{server.port}/"]
     spent = server.tree.cpu_seconds()
     done = subprocess.run(

@@ -73,9 +73,9 @@ class Server:
         kind = "application/json" if self.api.is_json else "application/octet-stream"
         return {name: value for name, _, value in pairs} | {"Content-Type": kind}
 
-    def call(self, method: str, pattern: str, blob: str = "") -> Call:
+    def call(self, method: str, pattern: str, blob: str = "", *, is_form: bool = False) -> Call:
         """Return a request of one of the API's patterns."""
-        return Call(self.port, method, pattern.replace("{id}", blob), self.headers())
+        return Call(self.port, method, pattern.replace("{id}", blob), self.headers(), is_form)
 
     def ask(self, method: str, target: str, body: bytes | None = None) -> bytes:
         """Make one request, not a measured one, and return the body; all but 2xx raises OSError."""

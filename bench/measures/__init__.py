@@ -1,5 +1,7 @@
 """The measurements by name, in the order of the table."""
 
+from bench.measures.dumps import crash_reports, form_upload, search
+from bench.measures.expiry import expiry
 from bench.measures.health import health_latency
 from bench.measures.large import download, upload
 from bench.measures.listing import last_page
@@ -17,4 +19,8 @@ MEASURES: dict[str, Measure] = {
     "health": health_latency,
     "listing": last_page,
     "pictures": thumbnails,
+    "form": form_upload,
+    "crashpad": crash_reports,
+    "search": search,
+    "expiry": expiry,
 }

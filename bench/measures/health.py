@@ -2,7 +2,6 @@
 
 import http.client
 import os
-import subprocess
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -54,7 +53,7 @@ def _task(server: Server, plan: Plan, probes: list[list[float]]) -> Callable[[],
                 uploads.append(running.enter_context(client.start(call, "put", plan.large)))
             for upload in uploads:
                 client.wait_until_begun(upload)
-            times = _probe(server, uploads)
+            times = probe(server, server.api.health, lambda: all(u.poll() is None for u in uploads))
             for upload in uploads:
                 client.finish(upload)
         for blob in blobs:
@@ -65,25 +64,26 @@ def _task(server: Server, plan: Plan, probes: list[list[float]]) -> Callable[[],
     return task
 
 
-def _probe(server: Server, uploads: list[subprocess.Popen[str]]) -> list[float]:
-    """Ask every 10 ms until the first upload has ended and return each time in milliseconds.
+def probe(server: Server, target: str, goes_on: Callable[[], bool]) -> list[float]:
+    """Ask every 10 ms as long as it goes on and return each time in milliseconds.
 
     A probe that is late because the one before it took so long counts from when it was due, so
     that one long stall isn't taken for a single slow answer.
     """
     times: list[float] = []
+    headers = server.typed_headers()
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
     due = time.perf_counter()
-    while not times or all(upload.poll() is None for upload in uploads):
+    while not times or goes_on():
         begin = due
         if (early := due - time.perf_counter()) > 0:
             time.sleep(early)
             begin = time.perf_counter()
-        connection.request("GET", server.api.health)
+        connection.request("GET", target, headers=headers)
         with connection.getresponse() as answer:
             answer.read()
             if answer.status != 200:
-                raise client.WrongAnswer(f"/healthz of {server.name}: {answer.status}")
+                raise client.WrongAnswer(f"{target} of {server.name}: {answer.status}")
         times.append((time.perf_counter() - begin) * 1000)
         due += INTERVAL
     connection.close()

@@ -22,7 +22,7 @@ def upload(plan: Plan) -> list[Result]:
     """Measure a raw PUT; before each one the disk has written all that came before."""
     with _all_servers() as servers:
         spent: dict[str, list[float]] = {server.name: [] for server in servers}
-        tasks = {server.name: _put_task(server, plan.large, spent) for server in servers}
+        tasks = {server.name: put_task(server, plan.large, spent) for server in servers}
         figures = interleave(plan.rounds, tasks)
     targets = [beats(figures, "nginx", 1.3), beats(figures, "copyparty", 1.3)]
     notes = [
@@ -56,7 +56,8 @@ def _all_servers() -> Iterator[Sequence[Server]]:
         yield [running.enter_context(make()) for make in (holdall, nginx, copyparty, drf)]
 
 
-def _put_task(server: Server, size: int, spent: dict[str, list[float]]) -> Callable[[], float]:
+def put_task(server: Server, size: int, spent: dict[str, list[float]]) -> Callable[[], float]:
+    """Make a task that returns the MiB a second of a raw PUT, and notes the CPU time it took."""
     numbers = count()
 
     def task() -> float:

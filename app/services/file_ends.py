@@ -64,8 +64,7 @@ def remove_expired(connection: Connection, now: int, batch: int) -> int:
         .limit(batch)
     ).all()
     connection.execute(delete(files).where(files.c.id.in_([row.id for row in rows])))
-    for row in rows:
-        objects.remove(connection, row.object_id, due_at=now)
+    objects.remove_all(connection, [row.object_id for row in rows], due_at=now)
     return len(rows)
 
 

@@ -15,7 +15,9 @@ from sqlalchemy import (
     Integer,
     bindparam,
     delete,
+    func,
     insert,
+    literal,
     null,
     or_,
     select,
@@ -293,6 +295,30 @@ def remove(connection: Connection, object_id: int, *, due_at: int) -> None:
     else:
         bury(connection, row.key, due_at=due_at)
     _delete_object(connection, object_id=object_id)
+
+
+def remove_all(connection: Connection, object_ids: Sequence[int], *, due_at: int) -> None:
+    """Do what `remove` does for many objects of one account, in a handful of statements."""
+    gone = objects.c.id.in_(object_ids)
+    charged = connection.execute(
+        select(
+            objects.c.account_id,
+            func.sum(objects.c.charged_bytes),
+            func.sum(objects.c.charged_slots),
+        )
+        .where(gone)
+        .group_by(objects.c.account_id)
+    )
+    for account_id, size, slots in charged.all():
+        give_back(connection, account_id, int(size), int(slots))
+    known = select(tombstones.c.id).where(tombstones.c.key == objects.c.key).exists()
+    keys = select(objects.c.key, literal(due_at, BigInteger), literal(0)).where(
+        gone, objects.c.key.is_not(None), ~known
+    )
+    columns = ["key", "due_at", "claimed_until"]
+    connection.execute(insert(tombstones).from_select(columns, keys))
+    connection.execute(delete(object_bytes).where(object_bytes.c.object_id.in_(object_ids)))
+    connection.execute(delete(objects).where(gone))
 
 
 def bury(connection: Connection, key: str, *, due_at: int) -> None:

@@ -167,8 +167,7 @@ def remove(
     object_ids = [*derived, current.object_id]
     connection.execute(delete(thumbnails).where(made))
     connection.execute(delete(pictures).where(pictures.c.id == current.id))
-    for object_id in object_ids:
-        objects.remove(connection, object_id, due_at=now)
+    objects.remove_all(connection, object_ids, due_at=now)
 
 
 def page(

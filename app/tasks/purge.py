@@ -104,7 +104,6 @@ def _remove_batch(connection: Connection, table: Table, account_id: int, now: in
     if table is not object_rows:
         connection.execute(delete(table).where(table.c.id.in_([row.id for row in rows])))
     if object_id is not None:
-        for row in rows:
-            if row.object_id is not None:
-                objects.remove(connection, row.object_id, due_at=now)
+        ids = [row.object_id for row in rows if row.object_id is not None]
+        objects.remove_all(connection, ids, due_at=now)
     return len(rows)

@@ -1,10 +1,12 @@
 """Passwords: argon2id in threads, a bounded number at once."""
 
 import asyncio
+import base64
 import os
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from pwdlib import PasswordHash
@@ -15,8 +17,17 @@ T = TypeVar("T")
 MIN_LENGTH: Final = 8
 MAX_LENGTH: Final = 128
 
-# OWASP's second profile; at the library's defaults a login costs ten times the time, and 64 MiB
-_HASHER: Final = Argon2Hasher(memory_cost=19 * 1024, time_cost=2, parallelism=1)
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What hashing a password with argon2id takes."""
+
+    memory: int  # KiB
+    rounds: int
+
+
+COST: Final = Cost(memory=19 * 1024, rounds=2)
+"""OWASP's second profile; at the library's defaults a login costs ten times the time, and 64 MiB."""
 
 
 class Passwords:
@@ -27,9 +38,9 @@ class Passwords:
 
     def __init__(self, at_once: int | None = None) -> None:
         at_once = at_once or os.cpu_count() or 1
-        self._hash = PasswordHash((_HASHER,))
-        # of no password: verifying against it costs what verifying against a real one does
-        self._nobody = self._hash.hash(os.urandom(16).hex())
+        hasher = Argon2Hasher(memory_cost=COST.memory, time_cost=COST.rounds, parallelism=1)
+        self._hash = PasswordHash((hasher,))
+        self._nobody = _of_nobody(COST)
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="argon2")
         self._turns = asyncio.Semaphore(at_once)
 
@@ -59,6 +70,12 @@ class Passwords:
 
     async def _run(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+
+def _of_nobody(cost: Cost) -> str:
+    """Make a hash of no password; verifying against it costs what it costs against a real one."""
+    salt, tag = (base64.b64encode(os.urandom(size)).decode().rstrip("=") for size in (16, 32))
+    return f"$argon2id$v=19$m={cost.memory},t={cost.rounds},p=1${salt}${tag}"
 
 
 def _encoded(password: str) -> bytes:

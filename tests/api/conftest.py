@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import shutil
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,16 @@ import pytest
 
 from app.config import Settings
 from app.runtime import Runtime, open_runtime
+from app.security import passwords
 from main import create_app
 from tests import servers
 
 SECRET_KEY = "a-service-token-for-tests"
 SIGNING_KEY = "a-signing-key-for-tests-of-32-characters"
 PASSWORD = "correct horse battery"
+
+CHEAP = passwords.Cost(memory=8, rounds=1)
+"""What a login costs here: half of the tests' time would go into it otherwise."""
 
 MakeSettings = Callable[..., Settings]
 
@@ -62,7 +66,10 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
     A test that needs one calls its ``run_once``.
     """
     edge = create_app(settings)
-    async with open_runtime(settings, background=False) as runtime:
+    async with AsyncExitStack() as stack:
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        patch.setattr(passwords, "COST", CHEAP)
+        runtime = await stack.enter_async_context(open_runtime(settings, background=False))
         edge.app.state.runtime = runtime
         transport = httpx.ASGITransport(edge)
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:

@@ -27,7 +27,7 @@ class Cost:
 
 
 COST: Final = Cost(memory=19 * 1024, rounds=2)
-"""OWASP's second profile; at the library's defaults a login costs ten times the time, and 64 MiB."""
+"""OWASP's second profile; the library's defaults cost a login ten times the time, and 64 MiB."""
 
 
 class Passwords:

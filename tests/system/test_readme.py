@@ -1,0 +1,57 @@
+"""The README's commands: a reader who types them gets what it says."""
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.minidump_files import Minidump
+from tests.system import processes
+from tests.system.processes import Service
+
+README = Path(__file__).parents[2] / "README.md"
+BLOCKS = re.findall(r"^```sh\n(.*?)^```", README.read_text(), re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    if shutil.which("curl") is None:
+        pytest.skip("no curl is installed")
+    service = processes.spawn({"DATA_DIR": str(tmp_path / "data")}, tmp_path, "service")
+    service.wait_until_ready()
+    yield service
+    service.kill()
+
+
+def test_every_line_works(service: Service, tmp_path: Path) -> None:
+    folder = tmp_path / "reader"
+    folder.mkdir()
+    Image.new("RGB", (640, 480), "teal").save(folder / "photo.jpg")
+    (folder / "crash.dmp").write_bytes(Minidump().write())
+    # curl itself says when an answer is an error, and ends each answer's line
+    wrapper = folder / "curl"
+    wrapper.write_text(f'#!/bin/sh\nexec {shutil.which("curl")} -sS --fail-with-body -w "\\n" "$@"')
+    wrapper.chmod(0o755)
+    script = "\n".join(BLOCKS).replace("http://127.0.0.1:8000", service.url)
+    environment = processes.environment({})
+    environment["PATH"] = f"{folder}:{environment['PATH']}"
+    done = subprocess.run(
+        ["sh", "-euc", script], cwd=folder, env=environment, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode() + done.stdout.decode()
+    lines = [line for line in done.stdout.decode().splitlines() if line]
+    account, blob, link, buffer, picture, dump, timelink, key = lines
+    assert json.loads(account)["username"] == "ada"
+    assert json.loads(blob)["id"] == "photo.jpg"
+    assert link.startswith(f"{service.url}/t/")
+    assert json.loads(picture)["urls"]
+    assert json.loads(dump)["label"] == "app 1.2"
+    assert json.loads(timelink)["max_downloads"] == 1
+    assert json.loads(key)["key"].startswith("hk_")
+    assert json.loads(buffer)["data_type"] == "text"
+    assert b"clipboard" not in done.stderr

@@ -47,12 +47,33 @@ from routers import (
     tiers,
     timelinks,
 )
+from routers.compat import cloud_buffer, crash_store, storagetiers, vertexcloud
 from routers.dispatch import Dispatcher
 from routers.edge import Edge
-from routers.pages import account, docs, home, static, timelink
+from routers.pages import (
+    account,
+    admin,
+    docs,
+    home,
+    links,
+    manifest,
+    profile,
+    share,
+    static,
+    timelink,
+)
+from routers.pages import dumps as dump_pages
+from routers.pages import pictures as picture_pages
 from storage.errors import StorageError
 
 DESCRIPTION = "One storage service that gives every kind of thing its natural API."
+CONTRACTS: Final = {
+    "crash-store": crash_store,
+    "vertexcloud": vertexcloud,
+    "storagetiers": storagetiers,
+}
+"""The upstream contracts that `COMPAT` turns on, by the names it has for them."""
+
 EXPECTED: Final = (ConfigError, DatabaseUnavailable, DatabaseFull, StorageError, ProblemError)
 """What may keep the service from starting; a line says all there is to say."""
 
@@ -134,11 +155,22 @@ def create_app(settings: Settings) -> Edge:
         service,
         timelink,
         account,
+        cloud_buffer,
+        picture_pages,
+        dump_pages,
+        profile,
+        share,
+        manifest,
+        links,
+        admin,
         docs,
         home,
         static,
     ):
         api.router.routes.extend(module.router.routes)
+    for name, contract in CONTRACTS.items():
+        if name in settings.compat:
+            api.router.routes.extend(contract.router.routes)
     if settings.cors_origins:
         api.add_middleware(
             CORSMiddleware,

@@ -75,12 +75,26 @@ class NotFound(ProblemError):
     name, title, status = "not-found", "Not found", 404
 
 
+class MethodNotAllowed(ProblemError):
+    name, title, status = "method-not-allowed", "Method Not Allowed", 405
+
+
 class RequestTimeout(ProblemError):
     name, title, status = "request-timeout", "The body did not arrive in time", 408
 
 
 class Conflict(ProblemError):
     name, title, status = "conflict", "Already exists", 409
+
+
+class UsernameTaken(Conflict):
+    def __init__(self) -> None:
+        super().__init__("This user name is taken")
+
+
+class EmailTaken(Conflict):
+    def __init__(self) -> None:
+        super().__init__("This email address is taken")
 
 
 class LeaseLost(ProblemError):

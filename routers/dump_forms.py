@@ -1,28 +1,121 @@
-"""Forms with a dump in them, read as they arrive: the file may come before the fields or after."""
+"""Bodies that make or change a dump: forms with a file in them, read as they arrive, or JSON.
 
-from collections.abc import AsyncIterator, Callable
+A form's file may come before the fields or after.
+"""
+
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, aclosing
 from functools import partial
 from typing import Any, Final
 
 from fastapi import Request
 from pydantic import BaseModel
+from uuid_utils import uuid7
 
+from app import clock
 from app.errors import FieldError, InvalidRequest
 from app.runtime import Runtime
 from app.services import dumps
-from app.services.dumps import DumpFile
+from app.services.dumps import Changes, Dump, DumpFile, NewDump
 from app.services.identity import Access
 from app.services.objects import Received
 from app.services.uploads import Admit, Body
-from routers.forms import check_fields
-from routers.schemas.dumps import UploadedName
-from routers.transfer.incoming import content_length
+from routers import ranges
+from routers.forms import MULTIPART, check_fields, media_type_of
+from routers.schemas.dumps import DumpChange, DumpFields, DumpReplacementFields, UploadedName
+from routers.transfer.incoming import content_length, read_json
 from routers.transfer.multipart import MAX_FIELD, MAX_PARTS, read_parts
 
 UNNAMED: Final = "dump"
+_MAX_JSON: Final = 64 * 1024
 _MINIDUMP: Final = b"MDMP"
 _REST_OF_FORM: Final = MAX_PARTS * 2 * MAX_FIELD  # bytes of a form beside its file, at most
+
+
+class NoFile(InvalidRequest):
+    """There is no file where there must be one."""
+
+    def __init__(self) -> None:
+        missing = FieldError(loc=["body", "file"], msg="there is none")
+        super().__init__("The form has no file", errors=[missing])
+
+
+async def create(request: Request, runtime: Runtime, access: Access) -> Dump:
+    """Store the dump of a request's form; raises `NoFile` when there is none."""
+    await access.check()  # a stranger's form isn't read
+    form = DumpUpload()
+    async with AsyncExitStack() as stack:
+        receive = receiving(request, runtime, access, dumps.admit)
+        await form.read(request, stack, DumpFields, receive)
+        file, received = form.whole()
+        fields = check_fields(DumpFields, form.fields)
+        now = clock.now()
+        expires_at = None if fields.retention is None else now + fields.retention * clock.SECOND
+        new = NewDump(str(uuid7()), file, fields.label, fields.description, {}, expires_at)
+        dump = await access.write(dumps.create, new, received, now)
+    _wake(runtime, dump.report_state == "pending", dump.expires_at)
+    return dump
+
+
+async def replace(request: Request, runtime: Runtime, access: Access, uuid: str) -> Dump:
+    """Replace a dump by a request's form; raises `NoFile` when that has no file."""
+    return await _change(request, runtime, access, uuid, DumpReplacementFields)
+
+
+async def change(request: Request, runtime: Runtime, access: Access, uuid: str) -> Dump:
+    """Change a dump by a request's JSON, or by its form, which may have a file."""
+    if media_type_of(request) == MULTIPART:
+        return await _change(request, runtime, access, uuid, DumpChange)
+    conditions = ranges.write_preconditions(request.headers)
+    async with read_json(request, _MAX_JSON, runtime.memory) as body:
+        fields = check_fields(DumpChange, _object(body))
+    return await access.write(
+        dumps.change, uuid, Changes(fields.changes()), conditions, clock.now()
+    )
+
+
+def _object(body: bytes) -> Mapping[str, Any]:
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        wrong = FieldError(loc=["body"], msg="it is no JSON object")
+        raise InvalidRequest("Send a JSON object, or a form as multipart/form-data", errors=[wrong])
+    return value
+
+
+async def _change(
+    request: Request,
+    runtime: Runtime,
+    access: Access,
+    uuid: str,
+    model: type[DumpReplacementFields | DumpChange],
+) -> Dump:
+    """Change a dump by a form, which must have a file if it is to replace the dump."""
+    conditions = ranges.write_preconditions(request.headers)
+    form = DumpUpload()
+    admit = partial(dumps.admit_replacement, uuid=uuid, conditions=conditions, now=clock.now())
+    await access.check()
+    async with AsyncExitStack() as stack:
+        await form.read(request, stack, model, receiving(request, runtime, access, admit))
+        if model is DumpReplacementFields:
+            form.whole()
+        changes = Changes(check_fields(model, form.fields).changes(), form.file, form.received)
+        dump = await access.write(dumps.change, uuid, changes, conditions, clock.now())
+    if form.file is not None:
+        runtime.sweep.wake()
+        _wake(runtime, form.file.is_minidump, None)
+    return dump
+
+
+def _wake(runtime: Runtime, is_minidump: bool, expires_at: int | None) -> None:  # noqa: FBT001
+    """Wake the tasks that have something to do about a new dump."""
+    if is_minidump:
+        runtime.reports.wake()
+    if expires_at is not None:
+        runtime.expiry.wake_for(expires_at)
 
 
 class Beginning:
@@ -66,7 +159,7 @@ class DumpUpload:
         """
         parts = await stack.enter_async_context(aclosing(read_parts(request)))
         async for part in parts:
-            if part.name == "file":
+            if part.name == "file" and part.filename != "":  # a browser's form without one
                 if self.received is not None:
                     raise InvalidRequest("The form has two files")
                 name = UNNAMED if part.filename is None else part.filename
@@ -82,10 +175,9 @@ class DumpUpload:
                 self.fields[part.name] = await part.text()
 
     def whole(self) -> tuple[DumpFile, Received]:
-        """Return the file that a form must have."""
+        """Return the file that a form must have; raises `NoFile`."""
         if self.file is None or self.received is None:
-            missing = FieldError(loc=["body", "file"], msg="there is none")
-            raise InvalidRequest("The form has no file", errors=[missing])
+            raise NoFile
         return self.file, self.received
 
 

@@ -1,27 +1,19 @@
 """Dumps: uploaded with a label, listed, searched, replaced, downloaded, deleted."""
 
 import json
-from collections.abc import Mapping
-from contextlib import AsyncExitStack
-from functools import partial
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Request
 from fastapi.responses import Response
-from uuid_utils import uuid7
 
 from app import clock
-from app.errors import FieldError, InvalidRequest
-from app.runtime import Runtime
 from app.services import dump_attachments, dump_groups, dumps
 from app.services.dump_search import Filters
-from app.services.dumps import Changes, NewDump
 from app.services.identity import Access
-from routers import ranges
+from routers import dump_forms, ranges
 from routers.dependencies import Requires, RuntimeDep
-from routers.dump_forms import DumpUpload, receiving
-from routers.forms import check_fields
+from routers.direct import DirectRoute
 from routers.openapi import binary_answer, json_body, multipart_body
 from routers.problems import problems
 from routers.schemas.dumps import (
@@ -32,12 +24,10 @@ from routers.schemas.dumps import (
     DumpChangeForm,
     DumpDetails,
     DumpFacts,
-    DumpFields,
     DumpForm,
     DumpLabel,
     DumpLabelList,
     DumpList,
-    DumpReplacementFields,
     DumpReplacementForm,
     DumpSignature,
     DumpSignatureList,
@@ -45,15 +35,13 @@ from routers.schemas.dumps import (
 )
 from routers.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
 from routers.transfer.headers import DEFAULT_TYPE
-from routers.transfer.incoming import read_json
 from routers.transfer.outgoing import Named, send_content
 
-router = APIRouter(prefix="/v1/dumps", tags=["dumps"])
+router = APIRouter(prefix="/v1/dumps", tags=["dumps"], route_class=DirectRoute)
 
 Reading = Annotated[Access, Depends(Requires("dumps:read"))]
 Writing = Annotated[Access, Depends(Requires("dumps:write"))]
 
-_MAX_JSON: Final = 64 * 1024
 _CHANGE: Final = multipart_body(DumpChangeForm)
 _CHANGE["requestBody"]["content"] |= json_body(DumpChange)["requestBody"]["content"]
 
@@ -68,27 +56,7 @@ _CHANGE["requestBody"]["content"] |= json_body(DumpChange)["requestBody"]["conte
 )
 async def create(request: Request, runtime: RuntimeDep, access: Writing) -> DumpFacts:
     """Store a dump. A minidump is read afterwards: see its report."""
-    await access.check()  # a stranger's form isn't read
-    form = DumpUpload()
-    async with AsyncExitStack() as stack:
-        receive = receiving(request, runtime, access, dumps.admit)
-        await form.read(request, stack, DumpFields, receive)
-        file, received = form.whole()
-        fields = check_fields(DumpFields, form.fields)
-        now = clock.now()
-        expires_at = None if fields.retention is None else now + fields.retention * clock.SECOND
-        new = NewDump(str(uuid7()), file, fields.label, fields.description, {}, expires_at)
-        dump = await access.write(dumps.create, new, received, now)
-    wake(runtime, dump.report_state == "pending", dump.expires_at)
-    return DumpFacts.of(dump)
-
-
-def wake(runtime: Runtime, is_minidump: bool, expires_at: int | None) -> None:  # noqa: FBT001
-    """Wake the tasks that have something to do about a new dump."""
-    if is_minidump:
-        runtime.reports.wake()
-    if expires_at is not None:
-        runtime.expiry.wake_for(expires_at)
+    return DumpFacts.of(await dump_forms.create(request, runtime, access))
 
 
 @router.get(
@@ -173,7 +141,7 @@ async def replace(
     access: Writing,
 ) -> DumpFacts:
     """Replace a dump's file and its label."""
-    return await _change(id, request, runtime, access, DumpReplacementFields)
+    return DumpFacts.of(await dump_forms.replace(request, runtime, access, str(id)))
 
 
 @router.patch(
@@ -190,49 +158,7 @@ async def update(
     access: Writing,
 ) -> DumpFacts:
     """Change a dump: by JSON, or by a form, which may have a file."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind == "multipart/form-data":
-        return await _change(id, request, runtime, access, DumpChange)
-    conditions = ranges.write_preconditions(request.headers)
-    async with read_json(request, _MAX_JSON, runtime.memory) as body:
-        change = check_fields(DumpChange, _object(body))
-    changes = Changes(change.changes())
-    return DumpFacts.of(await access.write(dumps.change, str(id), changes, conditions, clock.now()))
-
-
-def _object(body: bytes) -> Mapping[str, Any]:
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        value = None
-    if not isinstance(value, dict):
-        wrong = FieldError(loc=["body"], msg="it is no JSON object")
-        raise InvalidRequest("Send a JSON object, or a form as multipart/form-data", errors=[wrong])
-    return value
-
-
-async def _change(
-    id_: UUID,
-    request: Request,
-    runtime: Runtime,
-    access: Access,
-    model: type[DumpReplacementFields | DumpChange],
-) -> DumpFacts:
-    """Change a dump by a form, which must have a file if it is to replace the dump."""
-    conditions = ranges.write_preconditions(request.headers)
-    form, uuid = DumpUpload(), str(id_)
-    admit = partial(dumps.admit_replacement, uuid=uuid, conditions=conditions, now=clock.now())
-    await access.check()
-    async with AsyncExitStack() as stack:
-        await form.read(request, stack, model, receiving(request, runtime, access, admit))
-        if model is DumpReplacementFields:
-            form.whole()
-        changes = Changes(check_fields(model, form.fields).changes(), form.file, form.received)
-        dump = await access.write(dumps.change, uuid, changes, conditions, clock.now())
-    if form.file is not None:
-        runtime.sweep.wake()
-        wake(runtime, form.file.is_minidump, None)
-    return DumpFacts.of(dump)
+    return DumpFacts.of(await dump_forms.change(request, runtime, access, str(id)))
 
 
 @router.delete(

@@ -17,6 +17,7 @@ from app.services.objects import Received
 from app.services.uploads import Body
 from routers import ranges
 from routers.dependencies import Requires, RuntimeDep
+from routers.direct import DirectRoute
 from routers.forms import check_fields
 from routers.links import link_key, link_url
 from routers.openapi import binary_answer, multipart_body
@@ -28,7 +29,7 @@ from routers.transfer.headers import media_type
 from routers.transfer.multipart import Part, read_parts
 from routers.transfer.outgoing import Named, send_content
 
-router = APIRouter(prefix="/v1/files", tags=["files"])
+router = APIRouter(prefix="/v1/files", tags=["files"], route_class=DirectRoute)
 
 Reading = Annotated[Access, Depends(Requires("files:read"))]
 Writing = Annotated[Access, Depends(Requires("files:write"))]
@@ -47,6 +48,14 @@ UNNAMED: Final = "upload"
 )
 async def create(request: Request, runtime: RuntimeDep, access: Writing) -> File:
     """Store a file. One more that expires than `MAX_FILES` evicts those that expire first."""
+    file = await store_form(request, runtime, access)
+    return File.of(file, link_of(request, runtime, file))
+
+
+async def store_form(
+    request: Request, runtime: Runtime, access: Access, *, unnamed: str = UNNAMED
+) -> files.File:
+    """Make a file of a form as it arrives; one without a name is called ``unnamed``."""
     await access.check()  # a stranger's form isn't read
     fields: dict[str, Any] = {}
     content_type = ""
@@ -59,17 +68,16 @@ async def create(request: Request, runtime: RuntimeDep, access: Writing) -> File
             elif part.name == "file":
                 if received is not None:
                     raise InvalidRequest("The form has two files")
-                fields["name"] = UNNAMED if part.filename is None else part.filename
+                fields["name"] = unnamed if part.filename is None else part.filename
                 content_type = part.content_type
                 check_fields(FileFields, fields)  # before anything is stored
                 received = await stack.enter_async_context(_receive(runtime, access, part))
         if received is None:
             missing = FieldError(loc=["body", "file"], msg="there is none")
             raise InvalidRequest("The form has no file", errors=[missing])
-        file = await commit(
+        return await commit(
             runtime, access, check_fields(FileFields, fields), content_type, received
         )
-    return File.of(file, link_of(request, runtime, file))
 
 
 def _receive(runtime: Runtime, access: Access, part: Part) -> Any:  # noqa: ANN401 - a context

@@ -1,7 +1,13 @@
-"""URLs that are handed out: what they begin with, and those of public links."""
+"""URLs that are handed out: what they begin with, and public links, made and followed."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from fastapi import Request
 
+from app.config import Settings
+from app.errors import FieldError, InvalidRequest, NotFound
+from app.rate_limits import LINK_MISSES, address_key
 from app.runtime import Runtime
 from app.services import timelinks
 
@@ -25,3 +31,25 @@ def link_url(request: Request, runtime: Runtime, uuid: str) -> str:
 def link_key(runtime: Runtime) -> bytes:
     """Return the key that the tokens of timelinks are made with."""
     return runtime.keyring.subkey("timelinks")
+
+
+def check_time(seconds: int, settings: Settings) -> None:
+    """Raise `InvalidRequest` unless a link may live so long."""
+    if not settings.min_link_time <= seconds <= settings.max_link_time:
+        detail = f"A link lives {settings.min_link_time} to {settings.max_link_time} seconds"
+        raise InvalidRequest(detail, errors=[FieldError(loc=["body", "time"], msg=detail)])
+
+
+@asynccontextmanager
+async def following(request: Request, runtime: Runtime) -> AsyncIterator[str]:
+    """Give the address that a visitor's tries count for, and count one that leads nowhere.
+
+    Raises `TooManyRequests` when there were too many of these.
+    """
+    visitor = address_key(request.client.host if request.client else None)
+    await runtime.rate_limits.check(LINK_MISSES, visitor)
+    try:
+        yield visitor
+    except NotFound:
+        await runtime.rate_limits.count(LINK_MISSES, visitor)
+        raise

@@ -30,6 +30,7 @@ from app.services.identity import Access, ApiKey
 from app.services.objects import Received
 from app.services.uploads import Body
 from routers.dependencies import RuntimeDep, credential_of, runtime_of
+from routers.direct import DirectRoute
 from routers.openapi import OPEN_OR_BEARER, multipart_body
 from routers.problems import problems
 from routers.schemas.dumps import MinidumpForm
@@ -38,7 +39,7 @@ from routers.transfer.headers import media_type
 from routers.transfer.incoming import content_length
 from routers.transfer.multipart import MAX_FIELD, Part, checked_stream, read_parts
 
-router = APIRouter(prefix="/v1/dumps", tags=["dumps"])
+router = APIRouter(prefix="/v1/dumps", tags=["dumps"], route_class=DirectRoute)
 
 MAX_ANNOTATIONS: Final = 512
 MAX_ATTACHMENTS: Final = 32

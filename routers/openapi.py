@@ -7,6 +7,7 @@ whoever takes a body, the headers of a download) is added here, from what they d
 import copy
 import re
 from collections.abc import Iterator, Mapping
+from http import HTTPStatus
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
@@ -43,6 +44,7 @@ CONTRACTS: Final = {
 
 _BINARY: Final = {"type": "string", "format": "binary"}
 _SCHEMAS: Final = "#/components/schemas/"
+_FRAMEWORK_ERROR: Final = {"$ref": f"{_SCHEMAS}HTTPValidationError"}
 _TOKEN_PATH: Final = "/v1/auth/token"  # noqa: S105 - not a secret
 _EITHER: Final[list[dict[str, list[str]]]] = [{"password": []}, {"token": []}]
 _WRITES: Final = frozenset({"post", "put", "patch", "delete"})
@@ -112,6 +114,20 @@ def binary_answer(also: Mapping[str, str] | None = None) -> dict[int | str, dict
         206: {"description": "A range of the bytes", "content": content, "headers": part},
         304: {"description": "The bytes are those that the client has", "headers": kept},
     }
+
+
+def errors_as(model: type[BaseModel], *statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Declare the error responses of a route whose errors have a form of their own.
+
+    A parameter that its path can't have leads to no route: that 404 is a problem.
+    """
+    declared: dict[int | str, dict[str, Any]] = {}
+    for status in statuses:
+        described = ANSWERS[status].described
+        if status != HTTPStatus.NOT_FOUND:
+            del described["content"]
+        declared[status] = described | {"model": model}
+    return declared
 
 
 def created(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
@@ -184,6 +200,7 @@ def _complete(generated: dict[str, Any]) -> dict[str, Any]:
             _name_bodies(operation, schemas)
             _summarise(operation)
             _describe_parameters(operation)
+            _drop_what_is_not_so(operation)
             if _tag(operation) not in CONTRACTS:
                 _complete_operation(method, operation)
         if "head" in item:
@@ -206,12 +223,17 @@ def _complete(generated: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
-def _complete_operation(method: str, operation: dict[str, Any]) -> None:
+def _drop_what_is_not_so(operation: dict[str, Any]) -> None:
+    """Replace what FastAPI says of every route by what is true of ours."""
     if operation.get("security") == [{"bearer": []}]:
         operation["security"] = copy.deepcopy(_EITHER)
+    content = operation["responses"].get("422", {}).get("content", {})
+    if content.get("application/json", {}).get("schema") == _FRAMEWORK_ERROR:
+        del operation["responses"]["422"]
+
+
+def _complete_operation(method: str, operation: dict[str, Any]) -> None:
     responses = operation["responses"]
-    if "422" in responses and "application/json" in responses["422"].get("content", {}):
-        del responses["422"]  # FastAPI's own form
     parameters = operation.setdefault("parameters", [])
     for status in _common_errors(method, operation):
         responses.setdefault(str(status), {"$ref": ""})
@@ -253,7 +275,7 @@ def _complete_head(head: dict[str, Any], get: dict[str, Any]) -> None:
             of_get = get["responses"][status]
             head["responses"][status] = {n: v for n, v in of_get.items() if n != "content"}
     if "304" in head["responses"]:
-        head["parameters"].append(_parameter("If-Modified-Since"))
+        head.setdefault("parameters", []).append(_parameter("If-Modified-Since"))
     head["responses"] = dict(sorted(head["responses"].items()))
 
 

@@ -19,6 +19,7 @@ from app.errors import (
     FieldError,
     InsufficientStorage,
     InvalidRequest,
+    MethodNotAllowed,
     ProblemError,
     ServiceUnavailable,
 )
@@ -65,8 +66,12 @@ async def _on_problem(request: Request, error: Exception) -> Response:
 
 async def _on_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    errors = [FieldError(loc=list(e["loc"]), msg=str(e["msg"])) for e in error.errors()]
+    errors = [FieldError(loc=list(e["loc"]), msg=_message(e)) for e in error.errors()]
     return render(request, InvalidRequest(errors=errors))
+
+
+def _message(complaint: Mapping[str, Any]) -> str:
+    return str(complaint["msg"]).removeprefix("Value error, ")  # which is how ours begin
 
 
 async def _on_http(request: Request, error: Exception) -> Response:
@@ -79,6 +84,8 @@ async def _on_http(request: Request, error: Exception) -> Response:
     headers = dict(error.headers or {})
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         headers["Allow"] = ", ".join(_methods(request))
+        if isinstance(route, OwnErrors):
+            return render(request, MethodNotAllowed(headers=headers))
     return problem_response(
         request,
         kind="about:blank",
@@ -114,6 +121,11 @@ def render(request: Request, error: ProblemError) -> Response:
     route = request.scope.get("route")
     if isinstance(route, OwnErrors):
         return route.answer_problem(request, error)
+    return as_problem(request, error)
+
+
+def as_problem(request: Request, error: ProblemError) -> Response:
+    """Make the answer for a problem in its own form: that of RFC 9457."""
     return problem_response(
         request,
         kind=error.type,

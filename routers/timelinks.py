@@ -7,12 +7,11 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
 from app import clock
-from app.config import Settings
-from app.errors import FieldError, InvalidRequest, NotFound
+from app.errors import NotFound
 from app.services import timelinks
 from app.services.identity import Access
 from routers.dependencies import Requires, RuntimeDep
-from routers.links import link_key, link_url
+from routers.links import check_time, link_key, link_url
 from routers.problems import problems
 from routers.qr import Format, FormatParam, qr_answer, qr_response
 from routers.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
@@ -36,7 +35,7 @@ async def create(
     body: TimelinkCreate, request: Request, runtime: RuntimeDep, access: Writing
 ) -> Timelink:
     """Make a public link. It ends no later than what it leads to, and follows its replacements."""
-    _check_time(body.time, runtime.settings)
+    check_time(body.time, runtime.settings)
     password_hash = None
     if body.password is not None:
         await access.check()  # hashing is dear: not for strangers
@@ -45,12 +44,6 @@ async def create(
     now = clock.now()
     link = await access.write(timelinks.create, body.kind.value, body.id, new, now)
     return Timelink.of(link, link_url(request, runtime, link.uuid), now)
-
-
-def _check_time(seconds: int, settings: Settings) -> None:
-    if not settings.min_link_time <= seconds <= settings.max_link_time:
-        detail = f"A link lives {settings.min_link_time} to {settings.max_link_time} seconds"
-        raise InvalidRequest(detail, errors=[FieldError(loc=["body", "time"], msg=detail)])
 
 
 @router.get(

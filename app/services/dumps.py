@@ -32,6 +32,8 @@ MAX_RETENTION: Final = 100 * 365 * 86_400
 class Dump:
     """A dump; times in UTC microseconds."""
 
+    number: int
+    """Its identity beside the uuid: never reused, and known to clients that count."""
     uuid: str
     original_name: str
     label: str | None
@@ -90,11 +92,13 @@ _own = dumps.c.account_id == bindparam("account_id")
 _is_alive = or_(
     dumps.c.expires_at.is_(None), dumps.c.expires_at > bindparam("now", type_=BigInteger)
 )
-_find = Statement(
+_alive = (
     select(*_columns, *objects.content_columns(with_data=False))
     .select_from(dumps.join(object_rows))
-    .where(_own, dumps.c.uuid == bindparam("uuid"), _is_alive)
+    .where(_own, _is_alive)
 )
+_find = Statement(_alive.where(dumps.c.uuid == bindparam("uuid")))
+_find_numbered = Statement(_alive.where(dumps.c.id == bindparam("number", type_=BigInteger)))
 _report = Statement(
     select(dumps.c.report).where(_own, dumps.c.uuid == bindparam("uuid"), _is_alive)
 )
@@ -108,6 +112,14 @@ _insert = Statement(
 def find(connection: Connection, identity: Identity, uuid: str, now: int) -> Dump:
     """Return a dump, ready to be read; raises `NotFound`."""
     return _dump(_row(connection, identity, uuid, now))
+
+
+def find_numbered(connection: Connection, identity: Identity, number: int, now: int) -> Dump:
+    """Return a dump by its number, ready to be read; raises `NotFound`."""
+    row = _find_numbered(connection, account_id=identity.account_id, number=number, now=now).first()
+    if row is None:
+        raise unknown()
+    return _dump(row)
 
 
 def find_report(connection: Connection, identity: Identity, uuid: str, now: int) -> str | None:
@@ -283,8 +295,7 @@ def _remove(connection: Connection, object_ids: Mapping[int, int], now: int) -> 
     )
     connection.execute(delete(dump_attachments).where(belonging))
     connection.execute(delete(dumps).where(dumps.c.id.in_(ids)))
-    for object_id in (*attached, *object_ids.values()):
-        objects.remove(connection, object_id, due_at=now)
+    objects.remove_all(connection, [*attached, *object_ids.values()], due_at=now)
 
 
 def _row(connection: Connection, identity: Identity, uuid: str, now: int) -> Any:  # noqa: ANN401
@@ -295,11 +306,11 @@ def _row(connection: Connection, identity: Identity, uuid: str, now: int) -> Any
 
 
 def _dump(row: Row[Any]) -> Dump:
-    _, *facts = tuple(row)
+    number, *facts = tuple(row)
     values = dict(zip(_FACTS, facts, strict=False))
     values["archived"] = bool(values["archived"])
     values["annotations"] = json.loads(values["annotations"])
-    return Dump(**values, content=objects.content_of(facts[len(_FACTS) :]))
+    return Dump(number, **values, content=objects.content_of(facts[len(_FACTS) :]))
 
 
 def _state(row: Any) -> State:  # noqa: ANN401 - a row of `_find`

@@ -26,7 +26,7 @@ from app.models import accounts, tiers, timelink_leases, timelinks
 from app.rate_limits import LINK_PASSWORD, LINK_PASSWORD_BY_ADDRESS, RateLimits
 from app.security.passwords import Passwords
 from app.services import targets
-from app.services.targets import Target
+from app.services.targets import Kind, Target
 from app.services.timelink_ends import has_downloads_left, is_open
 from app.services.timelinks import hash_of
 
@@ -56,6 +56,17 @@ class PublicLink:
     @property
     def is_limited(self) -> bool:
         return self.max_downloads is not None
+
+    @property
+    def file_name(self) -> str:
+        """What to call the bytes: a blob's name may look like a path."""
+        name = self.target.name
+        return name.rpartition("/")[2] or name
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it has neither a count nor a password."""
+        return not self.is_limited and self.password_hash is None
 
 
 _now = bindparam("now", type_=BigInteger)
@@ -136,6 +147,16 @@ def find(connection: Connection, token: str, lease: str | None, now: int) -> Pub
         password_hash=row.password_hash,
         target=target,
     )
+
+
+def find_plain(
+    connection: Connection, token: str, now: int, *, kind: Kind | None = None
+) -> PublicLink:
+    """Return what a token opens that asks for nothing else; raises `NotFound`."""
+    link = find(connection, token, None, now)
+    if not link.is_plain or kind not in {None, link.kind}:
+        raise _unknown()
+    return link
 
 
 def claim(connection: Connection, token: str, lease: str, now: int) -> PublicLink:

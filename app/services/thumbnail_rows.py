@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Connection,
-    Integer,
     bindparam,
     delete,
     insert,
@@ -60,7 +60,7 @@ class Claim:
 
 _of = (
     (thumbnails.c.picture_id == pictures.c.id)
-    & (thumbnails.c.height == bindparam("height", type_=Integer))
+    & (thumbnails.c.height == bindparam("height", type_=BigInteger))
     & (thumbnails.c.format == bindparam("format"))
 )
 _find = Statement(

@@ -70,6 +70,11 @@ class Timelink:
     has_password: bool
     is_active: bool
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether it has neither a count nor a password."""
+        return self.max_downloads is None and not self.has_password
+
 
 _insert = Statement(
     insert(timelinks).values(
@@ -178,10 +183,13 @@ def page(
     cursor: str | None,
     now: int,
     *,
-    only_active: bool | None,
+    only_active: bool | None = None,
+    kind: Kind | None = None,
 ) -> Page[Timelink]:
     """Return a page of the account's links, newest first: all, the active, or the others."""
     links = _own(identity, now).order_by(timelinks.c.id.desc()).limit(limit + 1)
+    if kind is not None:
+        links = links.where(timelinks.c.kind == kind)
     if only_active is not None:
         active = _is_active(identity.tier, now)
         links = links.where(active if only_active else ~active)

@@ -23,5 +23,7 @@ def test_the_example_names_exactly_the_settings_there_are() -> None:
 def test_the_example_gives_the_defaults() -> None:
     for name, value in _documented().items():
         default = Settings.model_fields[name.lower()].default
-        written = "" if default is None or default == () else str(default)
+        if isinstance(default, tuple):
+            default = ",".join(default)
+        written = "" if default is None else str(default)
         assert value.removeprefix("./") == written, name

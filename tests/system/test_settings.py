@@ -26,6 +26,7 @@ WRONG: list[tuple[str, dict[str, str]]] = [
     ("PUBLIC_URL", {"PUBLIC_URL": "https://example.org/?q=1"}),
     ("TRUSTED_PROXIES", {"TRUSTED_PROXIES": "10.0.0.0/8, proxy"}),
     ("CORS_ORIGINS", {"CORS_ORIGINS": "example.org"}),
+    ("COMPAT", {"COMPAT": "crash-store, crash_store"}),
     ("SHUTDOWN_GRACE", {"SHUTDOWN_GRACE": "-1"}),
     ("LOG_LEVEL", {"LOG_LEVEL": "loud"}),
     ("LOG_FORMAT", {"LOG_FORMAT": "xml"}),

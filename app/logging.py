@@ -32,11 +32,14 @@ Event = MutableMapping[str, Any]
 _SECRETS: Final = re.compile(
     r"hk_[A-Za-z0-9]+|hr_[0-9a-f-]{36}\.\d+\.[\w-]+|eyJ[\w-]+\.[\w-]+\.[\w-]+"
     r"|(?<=://)[^/\s@\"\\]*:[^/\s@\"\\]+(?=@)|(?<=[?&]key=)[^&\s\"'\\]+"
-    r"|(?<=[?&]token=)[^&\s\"'\\]+|(?<=[Bb]earer )[^\s\"'\\]+|(?<=[Bb]asic )[^\s\"'\\]+"
+    r"|(?<=[?&]token=)[^&\s\"'\\]+|(?<=[?&]password=)[^&\s\"'\\]+"
+    r"|(?<=[Bb]earer )[^\s\"'\\]+|(?<=[Bb]asic )[^\s\"'\\]+"
     r"|(?<=/t/)[\w-]{16,}|(?<=/api/timelink/)[0-9a-fA-F-]{32,36}"
 )
 # searching for these is far quicker, and most lines have none
-_MARKS: Final = ("hk_", "hr_", "eyJ", "://", "key=", "token=", "earer ", "asic ", "/t/", "/timel")
+_MARKS: Final = (
+    "hk_", "hr_", "eyJ", "://", "key=", "token=", "word=", "earer ", "asic ", "/t/", "/timel"
+)  # fmt: skip
 _SHORTEST: Final = 4  # a shorter password would blot out half of every line
 _TOGETHER: Final = 0.01  # seconds
 _KEPT: Final = 1024 * 1024  # bytes of lines that wait for a reader

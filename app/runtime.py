@@ -17,11 +17,13 @@ from app.rate_limits import RateLimits, create_rate_limits
 from app.security.keyring import Keyring
 from app.security.passwords import Passwords
 from app.services import bootstrap
+from app.services.anteroom import Anteroom
 from app.services.buffer_events import BufferEvents
 from app.services.downloads import Downloads
 from app.services.imaging import Imaging
 from app.services.memory import MemoryRoom
 from app.services.scratch import Scratch
+from app.services.storage_use import StorageUses
 from app.services.thumbnails import Thumbnails
 from app.services.uploads import Uploads
 from app.tasks.expiry import Expiry
@@ -58,11 +60,13 @@ class Runtime:
     passwords: Passwords
     rate_limits: RateLimits
     uploads: Uploads
+    anteroom: Anteroom
     downloads: Downloads
     decoders: ChildPool
     imaging: Imaging
     thumbnails: Thumbnails
     memory: MemoryRoom
+    storage_uses: StorageUses
     sweep: Sweep
     expiry: Expiry
     purge: Purge
@@ -134,11 +138,13 @@ async def open_runtime(settings: Settings, *, background: bool = True) -> AsyncI
             passwords=passwords,
             rate_limits=create_rate_limits(settings, redis),
             uploads=uploads,
+            anteroom=Anteroom(scratch),
             downloads=downloads,
             decoders=decoders,
             imaging=imaging,
             thumbnails=Thumbnails(database, uploads, imaging),
             memory=MemoryRoom(),
+            storage_uses=StorageUses(database),
             sweep=sweep,
             expiry=expiry,
             purge=purge,

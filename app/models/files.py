@@ -17,6 +17,7 @@ files = Table(
     moment("modified_at"),
     moment("expires_at", nullable=True),  # NULL: kept
     Index(None, "account_id", "id"),
+    Index(None, "account_id", "name", "id"),  # for those who know files by their names
     sqlite_autoincrement=True,
 )
 

@@ -11,7 +11,14 @@ from uuid_utils import uuid7
 
 from app import clock
 from app.database import Database, insert_if_absent
-from app.errors import Conflict, FieldError, Forbidden, InvalidRequest
+from app.errors import (
+    Conflict,
+    EmailTaken,
+    FieldError,
+    Forbidden,
+    InvalidRequest,
+    UsernameTaken,
+)
 from app.models import accounts, tiers
 from app.rate_limits import LOGIN_BY_NAME, RateLimits
 from app.security.passwords import MAX_LENGTH, MIN_LENGTH, Passwords
@@ -124,11 +131,10 @@ def insert(connection: Connection, new: NewAccount, *, tier_id: int) -> bool:
 
 
 def create(connection: Connection, new: NewAccount) -> Account:
-    """Make an account; raises `Conflict` when its name or address is taken."""
+    """Make an account; raises `UsernameTaken` or `EmailTaken`."""
     if not insert(connection, new, tier_id=tier_id_of(connection, new.tier)):
         named = select(accounts.c.id).where(accounts.c.username_key == new.username.lower())
-        what = "user name" if connection.execute(named).first() else "email address"
-        raise Conflict(f"This {what} is taken")
+        raise UsernameTaken if connection.execute(named).first() else EmailTaken
     return account_of(connection.execute(ROW.where(accounts.c.uuid == new.uuid)).one())
 
 
@@ -144,8 +150,8 @@ async def sign_up(
 ) -> Account:
     """Make an account with a password.
 
-    Raises `InvalidRequest` for what doesn't pass as name, address or password, and `Conflict` when
-    the name or the address is taken.
+    Raises `InvalidRequest` for what doesn't pass as name, address or password, `UsernameTaken`
+    and `EmailTaken`.
     """
     _refuse_bad(username, email, password)
     new = NewAccount(
@@ -172,6 +178,14 @@ def _refuse_bad(username: str, email: str | None, password: str) -> None:
         errors.append({"loc": ["body", "password"], "msg": message})
     if errors:
         raise InvalidRequest(". ".join(error["msg"] for error in errors), errors=errors)
+
+
+def is_there(connection: Connection, uuid: str) -> bool:
+    """Tell whether there is such an account, which is active and not deleted."""
+    found = select(accounts.c.id).where(
+        accounts.c.uuid == uuid, accounts.c.is_active, accounts.c.deleted_at.is_(None)
+    )
+    return connection.execute(found).first() is not None
 
 
 def profile(connection: Connection, identity: Identity) -> Account:
@@ -261,7 +275,7 @@ def _update(connection: Connection, account_id: int, changes: Mapping[str, Any])
     try:
         connection.execute(update(accounts).where(accounts.c.id == account_id).values(changes))
     except IntegrityError:  # of what can be changed, only the address is unique
-        raise Conflict("This email address is taken") from None
+        raise EmailTaken from None
 
 
 def _email_key(email: str | None) -> str | None:

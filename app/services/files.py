@@ -38,6 +38,8 @@ MAX_LIFETIME: Final = 100 * 365 * 86_400
 class File:
     """A file and, when it was read for that, where its bytes are; times in UTC microseconds."""
 
+    number: int
+    """Its identity beside the uuid: never reused, and known to clients that count."""
     uuid: str
     name: str
     content_type: str
@@ -55,6 +57,9 @@ class Lifetime:
 
     expires_at: int | None
     link: links.NewLink | None
+
+
+KEPT: Final = Lifetime(expires_at=None, link=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,15 +98,23 @@ _columns = (
     _link,
 )
 _own = files.c.account_id == bindparam("account_id")
-_find = Statement(
-    select(*_columns, *objects.content_columns())
-    .select_from(files.join(object_rows).outerjoin(object_bytes))
-    .where(_own, files.c.uuid == bindparam("uuid"), _is_alive)
-)
-_page = Statement(
+LISTED: Final = (
     select(*_columns, *objects.content_columns(with_data=False))
     .select_from(files.join(object_rows))
-    .where(_own, files.c.id < bindparam("before", type_=BigInteger), _is_alive)
+    .where(_own, _is_alive)
+)
+"""The account's files ``now``, as `file_of` wants them."""
+
+READY: Final = (
+    select(*_columns, *objects.content_columns())
+    .select_from(files.join(object_rows).outerjoin(object_bytes))
+    .where(_own, _is_alive)
+)
+"""The same, ready to be read."""
+
+_find = Statement(READY.where(files.c.uuid == bindparam("uuid")))
+_page = Statement(
+    LISTED.where(files.c.id < bindparam("before", type_=BigInteger))
     .order_by(files.c.id.desc())
     .limit(bindparam("limit"))
 )
@@ -127,7 +140,7 @@ def lifetime_of(key: bytes, expires_in: int | None, default: int, now: int) -> L
     """Work out a file's lifetime of the seconds that were asked for; 0 keeps it."""
     seconds = default if expires_in is None else expires_in
     if seconds == 0:
-        return Lifetime(None, None)
+        return KEPT
     return Lifetime(now + seconds * clock.SECOND, links.new_link(key))
 
 
@@ -140,8 +153,8 @@ def find(connection: Connection, identity: Identity, uuid: str, now: int) -> Fil
     """Return a file, ready to be read; raises `NotFound`."""
     row = _find(connection, account_id=identity.account_id, uuid=uuid, now=now).first()
     if row is None:
-        raise _unknown()
-    return _file(row)
+        raise unknown()
+    return file_of(row)
 
 
 def create(
@@ -171,6 +184,7 @@ def create(
     ).scalar_one()
     _give_link(connection, identity, file_id, lifetime, now)
     file = File(
+        number=int(file_id),
         uuid=new.uuid,
         name=new.name,
         content_type=new.content_type,
@@ -197,7 +211,7 @@ def change(
     quota.lock_account(connection, identity.account_id)
     current = _current(connection, account_id=identity.account_id, uuid=uuid, now=now).first()
     if current is None:
-        raise _unknown()
+        raise unknown()
     conditions.check(_state(current))
     changes: dict[str, Any] = {"modified_at": now}
     evicted = 0
@@ -223,7 +237,7 @@ def remove(
     quota.lock_account(connection, identity.account_id)
     current = _current(connection, account_id=identity.account_id, uuid=uuid, now=now).first()
     if current is None:
-        raise _unknown()
+        raise unknown()
     conditions.check(_state(current))
     file_ends.remove(connection, current, now)
 
@@ -240,7 +254,7 @@ def page(
         now=now,
         limit=limit + 1,
     ).rows
-    return page_of(KIND, rows, limit, _file, lambda row: int(row.id))
+    return page_of(KIND, rows, limit, file_of, lambda row: int(row.id))
 
 
 def _give_link(
@@ -258,12 +272,14 @@ def _give_link(
         )
 
 
-def _file(row: Row[Any]) -> File:
-    _, uuid, name, content_type, created_at, modified_at, expires_at, link, *content = tuple(row)
+def file_of(row: Row[Any]) -> File:
+    """Make a file of a row of `LISTED` or `READY`."""
+    number, uuid, name, kind, created_at, modified_at, expires_at, link, *content = tuple(row)
     return File(
+        number,
         uuid,
         name,
-        content_type,
+        kind,
         created_at,
         modified_at,
         expires_at,
@@ -276,5 +292,6 @@ def _state(current: Any) -> State:  # noqa: ANN401 - a row of `_current`
     return State(bytes(current.sha256).hex(), current.modified_at)
 
 
-def _unknown() -> NotFound:
+def unknown() -> NotFound:
+    """Make the error for a file that isn't there."""
     return NotFound("There is no such file")

@@ -267,6 +267,7 @@ def test_values_are_redacted_in_every_form() -> None:
         assert "slash" not in redact(f"<{form}>")
         assert "ss-word" not in redact(f"<{form}>")
     assert redact("/t/abcdefghijklmnopqrstuv") == "/t/[redacted]"
+    assert redact("/?password=good-one&key=a_b-c") == "/?password=[redacted]&key=[redacted]"
     assert redact("nothing to see: /v1/blobs/monkey=1") == "nothing to see: /v1/blobs/monkey=1"
 
 

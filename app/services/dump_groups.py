@@ -1,5 +1,6 @@
 """Dumps by what they have in common: their label, or the signature of the crash."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,16 @@ def labels(
 ) -> Page[Group]:
     """Return a page of the account's labels, in their order."""
     return _groups(connection, identity, dumps.c.label, limit, cursor, now)
+
+
+def label_names(connection: Connection, identity: Identity, limit: int) -> Sequence[str]:
+    """Return the first of the account's labels, by one look at the index for each."""
+    own = select(func.min(dumps.c.label)).where(dumps.c.account_id == identity.account_id)
+    first = select(own.scalar_subquery().label("label")).cte("names", recursive=True)
+    following = own.where(dumps.c.label > first.c.label).correlate(first).scalar_subquery()
+    names = first.union_all(select(following).where(first.c.label.is_not(None)))
+    found = select(names.c.label).where(names.c.label.is_not(None)).limit(limit)
+    return connection.execute(found).scalars().all()
 
 
 def signatures(

@@ -1,0 +1,101 @@
+"""The pages of dumps: a list with search and charts, and a page for each."""
+
+from enum import StrEnum
+from typing import Annotated, Final
+from urllib.parse import urlencode
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+from pydantic import Field
+
+from app import clock
+from app.services import dump_counts, dump_groups, dumps
+from app.services.dump_search import Filters
+from routers import dumps as api
+from routers.dependencies import RuntimeDep
+from routers.links import base_path, base_url
+from routers.pages import bars
+from routers.pages.page import PageRoute, SignedIn, render_app
+from routers.schemas.dumps import DumpFacts, Text
+from routers.schemas.lists import CursorParam
+
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
+
+PAGE: Final = 50
+_SPANS: Final = (30, 90)  # days that the chart may show
+_SIGNATURES: Final = 8
+_LABELS: Final = 100  # to choose from
+
+Wanted = Annotated[Text, Field(max_length=1024), Query()]
+
+
+class Shown(StrEnum):
+    """Which dumps the list shows."""
+
+    OPEN = "open"
+    ARCHIVED = "archived"
+    ALL = "all"
+
+
+_ARCHIVED: Final = {Shown.OPEN: False, Shown.ARCHIVED: True, Shown.ALL: None}
+
+
+@router.get("/dumps")
+async def show_list(
+    request: Request,
+    visitor: SignedIn,
+    runtime: RuntimeDep,
+    q: Wanted = "",
+    label: Wanted = "",
+    signature: Wanted = "",
+    show: Shown = Shown.OPEN,
+    days: Annotated[int, Query(ge=1, le=_SPANS[-1])] = _SPANS[0],
+    cursor: CursorParam = None,
+) -> Response:
+    """Show the account's dumps, newest first, and how many there were of late."""
+    filters = Filters(
+        q=q or None, label=label or None, signature=signature or None, archived=_ARCHIVED[show]
+    )
+    access, now = visitor.access, clock.now()
+    page = await access.read(dumps.page, filters, PAGE, cursor, now)
+    labels = await access.read(dump_groups.label_names, _LABELS)
+    counts = None
+    if cursor is None:  # further pages are lists and no more
+        counts = await access.read(dump_counts.count, days, _SIGNATURES, now)
+    chosen = {"q": q, "label": label, "signature": signature, "show": show.value, "days": str(days)}
+    return render_app(
+        request,
+        "dumps.html",
+        visitor,
+        place="dumps",
+        dumps=[DumpFacts.of(dump) for dump in page.items],
+        more=None if page.next_cursor is None else _url(request, chosen, cursor=page.next_cursor),
+        chosen=chosen,
+        is_filtered=any((q, label, signature)) or show is not Shown.OPEN,
+        without_signature=_url(request, chosen, signature=""),
+        labels=labels,
+        counts=counts,
+        chart=None if counts is None else bars.draw(counts.days),
+        spans=[(span, _url(request, chosen, days=str(span))) for span in _SPANS],
+        is_first=cursor is None,
+        submit_url=f"{base_url(request, runtime)}/v1/dumps/minidump",
+    )
+
+
+@router.get("/dumps/{id}")
+async def show_one(
+    id: UUID,  # noqa: A002 - in the URL
+    request: Request,
+    visitor: SignedIn,
+) -> Response:
+    """Show what is known of a dump."""
+    dump = await api.get(id, visitor.access)
+    return render_app(request, "dump.html", visitor, place="dumps", dump=dump)
+
+
+def _url(request: Request, chosen: dict[str, str], **changed: str) -> str:
+    """Return where the list is with something of what is chosen changed."""
+    default = {"show": Shown.OPEN.value, "days": str(_SPANS[0])}
+    query = {n: v for n, v in (chosen | changed).items() if v and v != default.get(n)}
+    return f"{base_path(request)}/dumps" + (f"?{urlencode(query)}" if query else "")

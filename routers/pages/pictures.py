@@ -1,0 +1,70 @@
+"""The page of pictures: a grid of thumbnails, and a larger one of each."""
+
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from app.services import pictures, targets
+from app.services.identity import Tier
+from routers.links import base_path
+from routers.pages.page import PageRoute, SignedIn, render_app
+from routers.schemas.lists import CursorParam
+from routers.schemas.pictures import Picture
+
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
+
+PAGE: Final = 48
+_TILE: Final = 200  # px: thumbnails of this height are as sharp as the grid's tiles
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A picture in the grid, with the paths of what may be seen of it."""
+
+    picture: Picture
+    thumbnail: str | None
+    large: str | None
+    original: str | None
+
+
+@router.get("/pictures")
+async def show(request: Request, visitor: SignedIn, cursor: CursorParam = None) -> Response:
+    """Show the account's pictures, newest first."""
+    page = await visitor.access.read(pictures.page, PAGE, cursor)
+    tier = visitor.identity.tier
+    more = None
+    if page.next_cursor is not None:
+        more = f"{base_path(request)}/pictures?{urlencode({'cursor': page.next_cursor})}"
+    return render_app(
+        request,
+        "pictures.html",
+        visitor,
+        place="pictures",
+        tiles=[_tile(base_path(request), picture) for picture in page.items],
+        more=more,
+        is_first=cursor is None,
+        tier=tier,
+        can_link=targets.allows("picture", tier),
+    )
+
+
+def _tile(base: str, picture: pictures.Picture) -> Tile:
+    path = f"{base}/v1/pictures/{picture.uuid}"
+    original = f"{path}/original?inline=1" if picture.tier.allow_original else None
+    paths = [f"{path}/thumbnails/{height}?inline=1" for height in _heights(picture.tier)]
+    return Tile(
+        picture=Picture.of(picture),
+        thumbnail=paths[0] if paths else original,
+        large=paths[-1] if paths else original,
+        original=original,
+    )
+
+
+def _heights(tier: Tier) -> list[int]:
+    """Return the heights of the small and the large thumbnail."""
+    heights = sorted(tier.heights)
+    sharp = [height for height in heights if height >= _TILE]
+    return [] if not heights else [(sharp or heights[-1:])[0], heights[-1]]

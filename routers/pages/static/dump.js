@@ -1,0 +1,60 @@
+// The page of one dump: archive, delete, edit; and a report that comes a moment later.
+
+import { ask, url } from "./http.js";
+import { refresh } from "./parts.js";
+
+const FIRST_LOOK = 700; // ms until a report that is pending is looked for; then ever longer
+const LAST_LOOK = 30_000;
+const part = (id) => document.getElementById(id);
+const path = () => `/v1/dumps/${part("head").dataset.id}`;
+
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-act]");
+  if (!button || button.ariaBusy === "true") return;
+  button.ariaBusy = "true"; // disabled, it would lose the focus
+  part("wrong").textContent = "";
+  try {
+    await (button.dataset.act === "archive" ? archive(button) : remove());
+  } catch (error) {
+    part("wrong").textContent = error.message;
+  } finally {
+    button.ariaBusy = "false";
+  }
+});
+
+async function archive(button) {
+  await ask("PATCH", path(), { archived: button.dataset.archived !== "true" });
+  await refresh("head");
+}
+
+async function remove() {
+  if (!confirm(`Delete ${part("head").dataset.name}? Its links end with it.`)) return;
+  await ask("DELETE", path());
+  location.assign(url("/dumps"));
+}
+
+part("edit").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const { label, description } = Object.fromEntries(new FormData(event.target));
+  part("saved").textContent = "";
+  try {
+    await ask("PATCH", path(), { label: label || null, description });
+    await refresh("head");
+    part("saved").textContent = "Saved";
+  } catch (error) {
+    part("saved").textContent = error.message;
+  }
+});
+
+function look(after = FIRST_LOOK) {
+  if (after > LAST_LOOK || part("head").dataset.state !== "pending") return;
+  setTimeout(async () => {
+    try {
+      await refresh("head", "report");
+    } finally {
+      look(after * 1.5);
+    }
+  }, after);
+}
+
+look();

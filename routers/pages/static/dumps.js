@@ -1,0 +1,142 @@
+// The list of dumps: uploads, archiving and deleting, and reports that come a moment later.
+
+import { ask, url } from "./http.js";
+import { localise } from "./page.js";
+import { fetchPage, growing } from "./parts.js";
+import { takeFiles, transfer } from "./transfers.js";
+
+const rows = document.getElementById("rows");
+const notice = document.getElementById("notice");
+const part = (id) => document.getElementById(id);
+const FIRST_LOOK = 700; // ms until a report that was pending is looked for; then ever longer
+const LAST_LOOK = 30_000;
+
+const gone = new Set(); // ids of dumps that left the list, which an answer under way may still hold
+
+growing("more", rows);
+
+// Uploads.
+
+async function send(files) {
+  const label = part("upload-label").value;
+  await Promise.all(files.map((file) => sendOne(file, label)));
+}
+
+async function sendOne(file, label) {
+  const form = new FormData();
+  form.append("label", label);
+  form.append("file", file);
+  const done = await transfer(part("transfers"), file.name, "POST", "/v1/dumps", form);
+  if (!done) return;
+  done.item.remove();
+  say(`${done.answer.original_name} is stored`, done.answer.id);
+  await update();
+  look();
+}
+
+if (part("drop")) {
+  const files = part("files");
+  part("pick").addEventListener("click", () => files.click());
+  files.addEventListener("change", () => {
+    send([...files.files]);
+    files.value = "";
+  });
+  takeFiles(document.body, send);
+}
+
+/** Take the rows and charts of the first page as they are now; rows of further pages stay. */
+async function update() {
+  const fresh = await fetchPage(location.href);
+  if (!fresh) return;
+  for (const row of [...fresh.querySelectorAll("#rows > tr")].reverse()) {
+    const old = rows.querySelector(`[data-id="${row.dataset.id}"]`);
+    if (!old && !gone.has(row.dataset.id)) rows.prepend(row);
+    else if (old && isNews(old, row)) old.replaceWith(row);
+  }
+  const table = fresh.querySelector("#counts details");
+  if (table) table.open = document.querySelector("#counts details")?.open ?? false;
+  for (const id of ["counts", "labels"]) part(id).replaceWith(fresh.getElementById(id));
+  part("filters").hidden = false;
+  showHowMany();
+  localise(rows);
+}
+
+/** Tell whether a row has changed that nobody is at by keyboard. */
+function isNews(old, row) {
+  return old.dataset.state !== row.dataset.state && !old.contains(document.activeElement);
+}
+
+function showHowMany() {
+  part("dumps").hidden = rows.children.length === 0;
+  part("empty").hidden = rows.children.length > 0;
+}
+
+let looking = null;
+
+/** Look for what the reports say that are being read. */
+function look(after = FIRST_LOOK) {
+  clearTimeout(looking);
+  if (after > LAST_LOOK || !rows.querySelector('[data-state="pending"]')) return;
+  looking = setTimeout(async () => {
+    try {
+      await update();
+    } finally {
+      look(after * 1.5);
+    }
+  }, after);
+}
+
+look();
+
+// What can be done to a dump.
+
+rows.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-act]");
+  if (!button || button.ariaBusy === "true") return;
+  const row = button.closest("tr");
+  button.ariaBusy = "true"; // disabled, it would lose the focus
+  try {
+    await (button.dataset.act === "archive" ? archive(row, button) : remove(row));
+  } catch (error) {
+    say(error.message);
+  } finally {
+    button.ariaBusy = "false";
+  }
+});
+
+async function archive(row, button) {
+  const archived = button.dataset.archived !== "true";
+  const { id, name } = row.dataset;
+  await ask("PATCH", `/v1/dumps/${id}`, { archived });
+  say(`${name} is ${archived ? "archived" : "no longer archived"}`, id);
+  leave(row);
+}
+
+async function remove(row) {
+  const { id, name } = row.dataset;
+  if (!confirm(`Delete ${name}? Its links end with it.`)) return;
+  await ask("DELETE", `/v1/dumps/${id}`);
+  say(`${name} is deleted`);
+  leave(row);
+}
+
+/** Take a row away, and lead to its neighbour whoever was at it by keyboard. */
+function leave(row) {
+  const neighbour = row.nextElementSibling ?? row.previousElementSibling;
+  gone.add(row.dataset.id);
+  row.remove();
+  showHowMany();
+  (neighbour?.querySelector("a") ?? part("pick") ?? part("q")).focus({ preventScroll: true });
+}
+
+function say(text, id) {
+  notice.replaceChildren(`${text}. `);
+  if (id) {
+    const link = Object.assign(document.createElement("a"), { href: url(`/dumps/${id}`), textContent: "Look at it" });
+    notice.append(link);
+  }
+  notice.hidden = false;
+}
+
+// A choice in the filters counts at once.
+part("show").addEventListener("change", () => part("filters").requestSubmit());

@@ -1,0 +1,186 @@
+"""The page of pictures in a real browser: sent, looked at, renamed, deleted."""
+
+import re
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests import pictures
+from tests.pages.conftest import ADMIN, LAPTOP, PASSWORD, PHONE, OpenPage, SignUp, Watch, fits
+from tests.system.processes import Service
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+LANDSCAPE = pictures.plain(size=(600, 400))
+
+
+@pytest.fixture
+def person(page: Page, sign_up: SignUp) -> str:
+    """Somebody who is signed in on `page`."""
+    return sign_up(page)
+
+
+def store(page: Page, name: str, data: bytes = LANDSCAPE) -> str:
+    """Store a picture past the page; returns its id."""
+    form: Any = {"name": name, "img": {"name": "a.png", "mimeType": "image/png", "buffer": data}}
+    answer = page.context.request.post("/v1/pictures", multipart=form)
+    assert answer.status == 201, answer.text()
+    return str(answer.json()["id"])
+
+
+def give_tier(live: Service, username: str, tier: str) -> None:
+    form = {"username": ADMIN, "password": PASSWORD}
+    with httpx.Client(base_url=live.url, trust_env=False) as admin:
+        token = admin.post("/v1/auth/token", data=form).json()["access_token"]
+        admin.headers["Authorization"] = f"Bearer {token}"
+        (account,) = admin.get("/v1/accounts", params={"q": username}).json()["items"]
+        assert admin.patch(f"/v1/accounts/{account['id']}", json={"tier": tier}).is_success
+
+
+def tile(page: Page, name: str) -> Any:  # noqa: ANN401 - a locator
+    return page.get_by_role("list", name="Pictures").get_by_role("link", name=name, exact=True)
+
+
+def expect_drawn(image: Any) -> None:  # noqa: ANN401 - a locator
+    """Wait until an image has been loaded, and can be decoded."""
+    image.evaluate("e => e.decode()")
+    assert image.evaluate("e => e.naturalWidth") > 0
+
+
+def bring(page: Page, how: str, name: str, data: bytes) -> None:
+    """Drop a file on the page, or paste it, as a browser tells of that."""
+    page.evaluate(
+        """([how, name, bytes]) => {
+            const data = new DataTransfer();
+            data.items.add(new File([new Uint8Array(bytes)], name, { type: "image/png" }));
+            const options = { bubbles: true, cancelable: true };
+            document.body.dispatchEvent(how === "drop"
+              ? new DragEvent("drop", { ...options, dataTransfer: data })
+              : new ClipboardEvent("paste", { ...options, clipboardData: data }));
+        }""",
+        [how, name, list(data)],
+    )
+
+
+def test_a_stranger_signs_in_first(page: Page) -> None:
+    page.goto("/pictures")
+    expect(page).to_have_url(re.compile(r"/account/login\?next=/pictures$"))
+
+
+def test_pictures_that_are_picked_show_up(page: Page, person: str) -> None:
+    page.goto("/pictures")
+    expect(page.get_by_text("No pictures yet")).to_be_visible()
+    files: Any = [
+        {"name": f"{name}.png", "mimeType": "image/png", "buffer": LANDSCAPE}
+        for name in ("one", "two")
+    ]
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Choose pictures").press("Enter")
+    chooser.value.set_files(files)
+    for name in ("one", "two"):
+        expect_drawn(tile(page, name).locator("img"))
+    expect(page.get_by_text("No pictures yet")).to_be_hidden()
+    expect(page.get_by_role("list", name="Uploads").locator("li")).to_have_count(0)
+    page.reload()
+    expect(tile(page, "one")).to_be_visible()
+
+
+@pytest.mark.parametrize("how", ["drop", "paste"])
+def test_pictures_are_dropped_and_pasted(page: Page, person: str, how: str) -> None:
+    page.goto("/pictures")
+    bring(page, how, "harbour.png", LANDSCAPE)
+    expect_drawn(tile(page, "harbour").locator("img"))
+
+
+def test_what_is_no_picture_is_refused(page: Page, person: str, watch: Watch) -> None:
+    page.goto("/pictures")
+    bring(page, "drop", "no.png", b"a text" * 100)
+    refused = page.get_by_role("list", name="Uploads").get_by_role("status")
+    expect(refused).to_contain_text("JPEG")
+    watch.expect_status(415)
+
+
+def test_the_larger_one_by_keyboard(page: Page, person: str) -> None:
+    for name in ("first", "second", "third"):
+        store(page, name)
+    page.goto("/pictures")
+    tile(page, "second").press("Enter")
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("heading")).to_have_text("second")
+    expect(dialog).to_contain_text(re.compile("600 . 400, PNG"))
+    expect_drawn(dialog.get_by_role("img"))
+    page.keyboard.press("ArrowRight")
+    expect(dialog.get_by_role("heading")).to_have_text("first")
+    expect(dialog.get_by_role("button", name="Next picture")).to_be_disabled()
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(tile(page, "first")).to_be_focused()
+
+
+def test_renaming_and_deleting(page: Page, person: str) -> None:
+    for name in ("old", "other"):
+        store(page, name)
+    page.goto("/pictures")
+    page.on("dialog", lambda question: question.accept())
+    tile(page, "old").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Name").fill(HOSTILE)
+    dialog.get_by_label("Name").press("Enter")
+    expect(dialog.get_by_role("heading")).to_have_text(HOSTILE)
+    dialog.get_by_role("button", name="Close").click()
+    page.reload()
+    tile(page, HOSTILE).click()
+    expect(dialog.get_by_role("heading")).to_have_text(HOSTILE)
+    dialog.get_by_role("button", name="Delete").click()
+    expect(dialog).to_be_hidden()
+    expect(tile(page, HOSTILE)).to_have_count(0)
+    expect(tile(page, "other")).to_be_focused()
+    page.reload()
+    expect(page.locator(".tile")).to_have_count(1)
+
+
+def test_what_the_tier_allows(live: Service, page: Page, person: str) -> None:
+    name = "for others"
+    picture = store(page, name)
+    page.goto("/pictures")
+    tile(page, name).click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("button", name="Delete")).to_be_visible()
+    expect(dialog.get_by_role("link")).to_have_count(0)
+    give_tier(live, person, "Enterprise")
+    page.reload()
+    tile(page, name).click()
+    original = dialog.get_by_role("link", name="Open the original")
+    answer = page.context.request.get(original.get_attribute("href") or "")
+    assert answer.body() == LANDSCAPE
+    dialog.get_by_role("link", name="Link for others").click()
+    expect(page).to_have_url(re.compile(rf"/links\?kind=picture&id={picture}$"))
+    expect(page.locator("body")).to_contain_text(name)
+
+
+def test_more_come_as_one_scrolls(page: Page, person: str) -> None:
+    for number in range(50):
+        store(page, f"picture {number}", pictures.plain(size=(30, 20)))
+    page.goto("/pictures")
+    expect(page.locator(".tile").first).to_be_visible()
+    tile(page, "picture 2").scroll_into_view_if_needed()  # the last of the first page
+    expect(page.locator(".tile")).to_have_count(50)
+    expect(page.get_by_role("link", name="Show more")).to_have_count(0)
+    names = page.locator(".tile .name").all_inner_texts()
+    assert names == [f"picture {number}" for number in reversed(range(50))]
+
+
+@pytest.mark.parametrize("viewport", [PHONE, LAPTOP], ids=["phone", "laptop"])
+def test_it_fits_the_screen(open_page: OpenPage, sign_up: SignUp, viewport: dict[str, int]) -> None:
+    page = open_page(viewport=viewport)
+    sign_up(page)
+    page.goto("/pictures")
+    assert fits(page)
+    store(page, "a" * 255, pictures.plain(size=(2000, 50)))
+    page.reload()
+    assert fits(page)
+    page.locator(".tile a").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    assert fits(page)
+    assert page.get_by_role("dialog").evaluate("e => e.scrollWidth <= e.clientWidth")

@@ -1,0 +1,6 @@
+"""What Holdall is, apart from HTTP."""
+
+from typing import Final
+
+VERSION: Final = "0.1.0"
+"""The version, which `pyproject.toml` names too."""

@@ -36,6 +36,11 @@ async def qr_response(url: str, kind: Format) -> Response:
     return Response(image, headers=_HEADERS, media_type=_TYPES[kind])
 
 
+async def qr_svg(url: str) -> str:
+    """Return the QR code of a URL as an element for a page."""
+    return await asyncio.to_thread(_draw_inline, url)
+
+
 def qr_answer() -> dict[int | str, dict[str, Any]]:
     """Declare the answer of a route for a QR code, for its ``responses``.
 
@@ -48,7 +53,14 @@ def qr_answer() -> dict[int | str, dict[str, Any]]:
 def _draw(url: str, kind: Format) -> bytes:
     image = io.BytesIO()
     options: dict[str, Any] = {"title": "QR code"} if kind is Format.SVG else {}
-    segno.make(url, error="m", micro=False).save(
-        image, kind=kind.value, border=_MARGIN, scale=_SCALE, light="white", **options
-    )
+    _make(url).save(image, kind=kind.value, border=_MARGIN, scale=_SCALE, light="white", **options)
     return image.getvalue()
+
+
+def _draw_inline(url: str) -> str:
+    svg: str = _make(url).svg_inline(border=_MARGIN, scale=_SCALE, light="white", omitsize=True)
+    return svg.replace("<svg ", '<svg role="img" aria-label="QR code" ', 1)
+
+
+def _make(url: str) -> Any:  # noqa: ANN401 - segno has no types
+    return segno.make(url, error="m", micro=False)

@@ -64,11 +64,18 @@ async def health() -> Alive:
 )
 async def readiness(request: Request, runtime: RuntimeDep, response: Response) -> Readiness:
     """Tell whether database, storage and Redis answer, and how fast."""
+    response.headers["Cache-Control"] = "no-store"
+    found = await readiness_of(request, runtime)
+    if found.status == "unavailable":
+        response.status_code = 503
+    return found
+
+
+async def readiness_of(request: Request, runtime: Runtime) -> Readiness:
+    """Find out whether the service can serve."""
     checks = await _shared_checks(request, runtime)
     failed = {name for name, check in checks.items() if check.status != "ok"}
-    response.headers["Cache-Control"] = "no-store"
     if failed - {"redis"}:
-        response.status_code = 503
         return Readiness(status="unavailable", checks=checks)
     return Readiness(status="degraded" if failed else "ready", checks=checks)
 

@@ -39,6 +39,11 @@ class Task(ABC):
         del now
         return None
 
+    async def lag(self, now: int) -> float:
+        """Return how many seconds its most overdue work is late, whichever process is to do it."""
+        due = await self.next_due(now)
+        return 0.0 if due is None else max(0, now - due) / clock.SECOND
+
 
 class Supervisor:
     """Runs tasks until it is closed."""

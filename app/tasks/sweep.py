@@ -16,6 +16,9 @@ BATCH: Final = 500
 CLAIM: Final = 5 * clock.MINUTE
 """How long other sweeps leave a claimed tombstone alone."""
 
+MANY: Final = 10_000
+"""What a backlog is counted up to."""
+
 
 class Sweep(Task):
     """Reclaims what is due; a crash at any point leaves the rest for the next sweep."""
@@ -38,6 +41,10 @@ class Sweep(Task):
     async def next_due(self, now: int) -> int | None:
         return await self._database.read(next_due, now)
 
+    async def backlog(self, now: int) -> int:
+        """Return how many objects wait to be deleted though they are due; `MANY` at most."""
+        return await self._database.read(backlog, now)
+
 
 def end_dead_leases(connection: Connection, now: int) -> int:
     """Turn the pending objects of one account whose uploads died into tombstones."""
@@ -50,8 +57,7 @@ def end_dead_leases(connection: Connection, now: int) -> int:
         select(object_rows.c.id).where(dead, object_rows.c.account_id == account).limit(BATCH)
     ).scalars()
     ids = list(rows)
-    for object_id in ids:
-        objects.remove(connection, object_id, due_at=now)
+    objects.remove_all(connection, ids, due_at=now)
     return len(ids)
 
 
@@ -85,3 +91,10 @@ def next_due(connection: Connection, now: int) -> int | None:
     ).scalar()
     lease = connection.execute(select(func.min(object_rows.c.lease_until))).scalar()
     return min((moment for moment in (due, lease) if moment is not None), default=None)
+
+
+def backlog(connection: Connection, now: int) -> int:
+    """Count the tombstones that are due, up to `MANY`."""
+    due = select(tombstones.c.id).where(tombstones.c.due_at <= now).limit(MANY).subquery()
+    count: int = connection.execute(select(func.count()).select_from(due)).scalar_one()
+    return count

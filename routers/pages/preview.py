@@ -25,19 +25,32 @@ class Preview:
 
 async def preview_of(runtime: Runtime, link: PublicLink, path: str) -> Preview | None:
     """Return a preview of what a link at ``path`` leads to, if it is free and there can be one."""
-    content, shown = link.target.content, inline_type(link.target.content_type)
-    if link.is_limited or link.password_hash is not None or shown is None or content.size == 0:
+    if not link.is_plain:
+        return None
+    target = link.target
+    return await glimpse(runtime, target.content, target.content_type, f"{path}?inline=1")
+
+
+async def glimpse(
+    runtime: Runtime, content: Content, content_type: str, url: str, *, longest: int = _TEXT
+) -> Preview | None:
+    """Return a preview of content that ``url`` answers inline, if there can be one.
+
+    Of a text up to ``longest`` bytes are shown.
+    """
+    shown = inline_type(content_type)
+    if shown is None or content.size == 0:
         return None
     kind = shown.partition("/")[0]
     if kind == "text":
-        return await _text_of(runtime, content)
+        return await _text_of(runtime, content, longest)
     if kind == "image" and content.size > _LARGEST_IMAGE:
         return None
-    return Preview(kind, url=f"{path}?inline=1")
+    return Preview(kind, url=url)
 
 
-async def _text_of(runtime: Runtime, content: Content) -> Preview | None:
-    part = ByteRange(0, min(content.size, _TEXT))
+async def _text_of(runtime: Runtime, content: Content, longest: int) -> Preview | None:
+    part = ByteRange(0, min(content.size, longest))
     async with runtime.downloads.open(content, part) as chunks:
         data = b"".join([chunk async for chunk in chunks])
     if b"\0" in data:

@@ -10,20 +10,20 @@ from pydantic import BaseModel
 from pydantic_core import to_json
 
 from app import clock
-from app.errors import NotFound, PasswordNeeded, ProblemError
-from app.rate_limits import LINK_MISSES, address_key
+from app.errors import PasswordNeeded, ProblemError
 from app.runtime import Runtime
 from app.services import public_links
 from app.services.public_links import PublicLink
 from routers.dependencies import RuntimeDep
-from routers.forms import read_form
+from routers.forms import read_fields
+from routers.links import following
+from routers.pages.page import is_browser
 from routers.pages.preview import preview_of
-from routers.pages.rendering import render
+from routers.pages.rendering import LIVE_CSP, render
+from routers.problems import OwnErrors, as_problem
 from routers.schemas.accounts import GivenPassword
 from routers.schemas.timelinks import LinkedFacts, time_left
 from routers.transfer.outgoing import Named, send_content
-
-router = APIRouter(include_in_schema=False, max_body_size=16 * 1024)
 
 _HEADERS: Final = {
     "Cache-Control": "no-store",
@@ -34,6 +34,23 @@ _REFUSALS: Final = {
     404: ("This link leads nowhere", "It has ended, or it was never there. Ask for a new one."),
     429: ("Too many tries", "Wait a few minutes, then try again."),
 }
+
+
+class LinkRoute(OwnErrors):
+    """A route of public links: a browser gets errors as a page, and nobody keeps them."""
+
+    def answer_problem(self, request: Request, error: ProblemError) -> Response:
+        """Make the answer for an error."""
+        error.headers.update(_HEADERS)
+        if not is_browser(request):
+            return as_problem(request, error)
+        heading, text = _REFUSALS.get(error.status, (error.title, error.detail))
+        return render(
+            request, "refusal.html", error.status, error.headers, heading=heading, text=text
+        )
+
+
+router = APIRouter(include_in_schema=False, route_class=LinkRoute)
 
 
 class PasswordForm(BaseModel):
@@ -63,7 +80,7 @@ async def show(
         refusal = await _refusal(request, runtime, link, password, visitor)
         if refusal is not None:
             return refusal
-        if not (download or (not link.is_limited and (inline or not _is_browser(request)))):
+        if not (download or (not link.is_limited and (inline or not is_browser(request)))):
             return await _describe(request, runtime, link)
         if link.is_limited and request.method == "GET":
             return await _claim_and_send(request, runtime, token, inline=inline)
@@ -79,7 +96,7 @@ async def take(token: str, request: Request, runtime: RuntimeDep) -> Response:
     async def answer(visitor: str) -> Response:
         form = PasswordForm()
         if "content-type" in request.headers:
-            form = await read_form(request, PasswordForm)
+            form = await read_fields(request, PasswordForm)
         link = await runtime.database.read(public_links.find, token, None, clock.now())
         password = _basic_password(request) if form.password is None else form.password
         refusal = await _refusal(request, runtime, link, password, visitor)
@@ -99,22 +116,8 @@ async def _guarded(
     request: Request, runtime: Runtime, answer: Callable[[str], Awaitable[Response]]
 ) -> Response:
     """Answer a visitor who has not tried too many links that lead nowhere."""
-    visitor = address_key(request.client.host if request.client else None)
-    try:
-        await runtime.rate_limits.check(LINK_MISSES, visitor)
-        try:
-            response = await answer(visitor)
-        except NotFound:
-            await runtime.rate_limits.count(LINK_MISSES, visitor)
-            raise
-    except ProblemError as error:
-        if error.status not in _REFUSALS or not _is_browser(request):
-            error.headers.update(_HEADERS)
-            raise
-        heading, text = _REFUSALS[error.status]
-        response = render(
-            request, "refusal.html", error.status, error.headers, heading=heading, text=text
-        )
+    async with following(request, runtime) as visitor:
+        response = await answer(visitor)
     response.headers.update(_HEADERS)
     return response
 
@@ -131,7 +134,7 @@ async def _refusal(
     try:
         await public_links.unlock(link, password, visitor, runtime.passwords, runtime.rate_limits)
     except PasswordNeeded:
-        if not _is_browser(request):
+        if not is_browser(request):
             raise
         return _page(request, link, wrong=password is not None)
     return None
@@ -139,7 +142,7 @@ async def _refusal(
 
 async def _describe(request: Request, runtime: Runtime, link: PublicLink) -> Response:
     """Answer with the page, or for a program with the facts that it shows."""
-    if _is_browser(request):
+    if is_browser(request):
         return _page(request, link, preview=await preview_of(runtime, link, _path(request)))
     facts = LinkedFacts.of(link, f"{_path(request)}?download=1", clock.now())
     return Response(to_json(facts), media_type="application/json")
@@ -155,8 +158,9 @@ def _page(
         request,
         "timelink.html",
         403 if wrong else 200,
+        {"Content-Security-Policy": LIVE_CSP},
         path=_path(request),
-        name=None if is_protected else _file_name(link),
+        name=None if is_protected else link.file_name,
         size=link.target.content.size,
         expires_at=None if link.expires_at is None else _iso(link.expires_at),
         time_left=left,
@@ -187,13 +191,8 @@ async def _claim_and_send(
 
 
 async def _send(request: Request, runtime: Runtime, link: PublicLink, *, inline: bool) -> Response:
-    named = Named(_file_name(link), link.target.content_type, _HEADERS["Cache-Control"])
+    named = Named(link.file_name, link.target.content_type, _HEADERS["Cache-Control"])
     return await send_content(request, runtime, link.target.content, named, inline=inline)
-
-
-def _file_name(link: PublicLink) -> str:
-    name = link.target.name
-    return name.rpartition("/")[2] or name
 
 
 def _iso(moment: int) -> str:
@@ -203,10 +202,6 @@ def _iso(moment: int) -> str:
 def _path(request: Request) -> str:
     path: str = request.scope["path"]
     return path
-
-
-def _is_browser(request: Request) -> bool:
-    return "text/html" in request.headers.get("accept", "")
 
 
 def _basic_password(request: Request) -> str | None:

@@ -703,9 +703,10 @@ async def test_a_form_sends_the_password(service: Service, user: Headers) -> Non
     got = await service.client.get(taken.headers["location"])
     assert (got.status_code, got.content) == (200, DATA)
     assert (await links(service, user))[0]["downloads"] == 0
-    too_large = await service.client.post(link["url"], data={"password": "x" * 50_000})
+    too_large = await service.client.post(link["url"], data={"password": "x" * 70_000})
     assert too_large.status_code == 413
-    bad = await service.client.post(link["url"], json={"password": "secret"})
+    text = {"Content-Type": "text/plain"}
+    bad = await service.client.post(link["url"], content=b"secret", headers=text)
     assert_problem(bad, 422)
 
 

@@ -1,0 +1,129 @@
+// The pages for administrators: dialogs that change accounts and tiers through the API.
+
+import { ask } from "./http.js";
+import { refresh } from "./parts.js";
+
+const said = document.getElementById("said");
+
+/** Wire a dialog: `save` and `remove` ask the API and return what to say of it. */
+function manage(dialog, { save, remove }) {
+  const form = dialog.querySelector("form");
+  const wrong = form.querySelector("[role=alert]");
+
+  async function attempt(button, act) {
+    wrong.hidden = true;
+    button.disabled = true;
+    try {
+      const done = await act(form.elements);
+      dialog.close();
+      await refresh("list");
+      said.textContent = done;
+      if (document.activeElement === document.body) document.getElementById("list").focus();
+    } catch (error) {
+      wrong.textContent = error.message;
+      wrong.hidden = false;
+    } finally {
+      button.disabled = false;
+    }
+  }
+
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    attempt(event.submitter, save);
+  });
+  form.querySelector("[data-close]").addEventListener("click", () => dialog.close());
+  const end = form.querySelector("[data-delete]");
+  end.addEventListener("click", () => {
+    if (confirm(end.dataset.question)) attempt(end, remove);
+  });
+
+  return (title, question) => {
+    dialog.querySelector("h2").textContent = title;
+    end.hidden = !question;
+    end.dataset.question = question;
+    wrong.hidden = true;
+    dialog.showModal();
+  };
+}
+
+const accounts = document.getElementById("account-dialog");
+if (accounts) {
+  let chosen;
+  const show = manage(accounts, {
+    async save({ tier, is_active, is_admin }) {
+      const body = { tier: tier.value, is_active: is_active.checked, is_admin: is_admin.checked };
+      await ask("PATCH", `/v1/accounts/${chosen.change}`, body);
+      return `${chosen.name} is changed`;
+    },
+    async remove() {
+      await ask("DELETE", `/v1/accounts/${chosen.change}`);
+      return `${chosen.name} is deleted`;
+    },
+  });
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-change]");
+    if (!button) return;
+    chosen = { ...button.dataset };
+    const { tier, is_active, is_admin } = accounts.querySelector("form").elements;
+    tier.value = chosen.tier;
+    is_active.checked = chosen.active === "true";
+    is_admin.checked = chosen.admin === "true";
+    show(chosen.name, `Delete ${chosen.name} and all it keeps? There is no way back.`);
+  });
+}
+
+const UNITS = [1, 2 ** 10, 2 ** 20, 2 ** 30, 2 ** 40];
+const ROOMS = ["max_object_bytes", "max_total_bytes"];
+
+const tiers = document.getElementById("tier-dialog");
+if (tiers) {
+  let chosen;
+  const show = manage(tiers, {
+    async save(fields) {
+      await ask(chosen.id ? "PATCH" : "POST", `/v1/tiers${chosen.id ? `/${chosen.id}` : ""}`, factsOf(fields));
+      return `${fields.name.value} is ${chosen.id ? "changed" : "made"}`;
+    },
+    async remove() {
+      await ask("DELETE", `/v1/tiers/${chosen.id}`);
+      return `${chosen.name} is deleted`;
+    },
+  });
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-tier]");
+    if (!button) return;
+    chosen = JSON.parse(button.dataset.tier);
+    fill(tiers.querySelector("form").elements, chosen);
+    const canGo = chosen.id && !button.dataset.default;
+    show(chosen.name ?? "New tier", canGo ? `Delete the tier ${chosen.name}?` : "");
+  });
+}
+
+function fill(fields, tier) {
+  fields.name.value = tier.name ?? "";
+  fields.max_objects.value = tier.max_objects ?? "";
+  fields.heights.value = (tier.heights ?? []).join(", ");
+  fields.allow_original.checked = tier.allow_original ?? false;
+  fields.allow_links.checked = tier.allow_links ?? false;
+  for (const name of ROOMS) {
+    const bytes = tier[name] ?? null;
+    // in the largest unit that says it exactly
+    const unit = bytes ? UNITS.findLast((each) => bytes % each === 0) : 2 ** 30;
+    fields[name].value = bytes === null ? "" : bytes / unit;
+    fields[`${name}_unit`].value = unit;
+  }
+}
+
+function factsOf(fields) {
+  const facts = {
+    name: fields.name.value.trim(),
+    heights: (fields.heights.value.match(/\d+/g) ?? []).map(Number),
+    allow_original: fields.allow_original.checked,
+    allow_links: fields.allow_links.checked,
+    max_objects: fields.max_objects.value === "" ? null : Number(fields.max_objects.value),
+  };
+  for (const name of ROOMS) {
+    const value = fields[name].value;
+    facts[name] = value === "" ? null : Math.round(Number(value) * Number(fields[`${name}_unit`].value));
+  }
+  return facts;
+}

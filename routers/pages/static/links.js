@@ -1,0 +1,111 @@
+// The page of links: makes and revokes them, shows QR codes, and keeps the list as it is on the server.
+
+import { ask, url } from "./http.js";
+import { refresh } from "./parts.js";
+import { size } from "./words.js";
+
+const LOOK_AGAIN = 15_000; // ms; downloads are counted, and links end
+const LISTS = { file: "/v1/files", picture: "/v1/pictures", dump: "/v1/dumps", blob: "/v1/blobs" };
+
+const form = document.getElementById("make");
+const said = document.getElementById("said");
+const wrong = document.getElementById("wrong");
+const dialog = document.getElementById("qr");
+
+const named = new Map(); // by id: what the newest things of the chosen kind are called
+let suggested = null;
+
+form.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const { kind, id, time, max_downloads, password } = Object.fromEntries(new FormData(form));
+  const body = { kind, id, time: Number(time) };
+  if (max_downloads) body.max_downloads = Number(max_downloads);
+  if (password) body.password = password;
+  wrong.hidden = true;
+  event.submitter.disabled = true;
+  try {
+    const link = await ask("POST", "/v1/timelinks", body);
+    location.assign(url(`/links?made=${link.id}`));
+  } catch (error) {
+    wrong.textContent = error.message;
+    wrong.hidden = false;
+  } finally {
+    event.submitter.disabled = false;
+  }
+});
+
+async function suggest() {
+  const kind = form.elements.kind.value;
+  if (suggested === kind) return;
+  suggested = kind;
+  const { items } = await ask("GET", `${LISTS[kind]}?limit=100`);
+  if (suggested !== kind) return;
+  named.clear();
+  const options = items.map((item) => {
+    const name = item.name ?? item.original_name ?? item.id;
+    named.set(item.id, `${name}, ${size(item.size)}`);
+    return new Option(`${name}, ${size(item.size)}`, item.id);
+  });
+  document.getElementById("things").replaceChildren(...options);
+}
+
+form.elements.kind.addEventListener("change", () => {
+  form.elements.id.value = "";
+  document.getElementById("target-name").textContent = "Its id; the newest ones are suggested by name.";
+  suggest();
+});
+form.elements.id.addEventListener("focus", suggest);
+form.elements.id.addEventListener("input", () => {
+  document.getElementById("target-name").textContent = named.get(form.elements.id.value) ?? "";
+});
+
+document.addEventListener("click", (event) => {
+  const { qr, revoke } = event.target.closest("button")?.dataset ?? {};
+  if (qr) showCode(event.target);
+  if (revoke) end(event.target);
+});
+
+function showCode(button) {
+  const { qr, url: address, name } = button.dataset;
+  const image = dialog.querySelector("img");
+  image.src = qr;
+  image.alt = `QR code of the link to ${name}`;
+  dialog.querySelector("h2").textContent = name;
+  dialog.querySelector(".address").textContent = address;
+  dialog.querySelector("[data-copy]").dataset.copy = address;
+  dialog.showModal();
+}
+
+async function end(button) {
+  const { revoke, name } = button.dataset;
+  if (!confirm(`Revoke the link to ${name}? It stops working at once.`)) return;
+  button.disabled = true;
+  try {
+    await ask("DELETE", `/v1/timelinks/${revoke}`);
+    document.getElementById("list").focus();
+    await refresh("list");
+    said.className = "visually-hidden"; // the list shows it
+    said.textContent = `The link to ${name} is revoked`;
+  } catch (error) {
+    button.disabled = false;
+    said.className = "notice error";
+    said.textContent = error.message;
+  }
+}
+
+const share = document.getElementById("share");
+if (share && navigator.share) {
+  share.hidden = false;
+  share.addEventListener("click", () => {
+    // a person who thinks better of it is no error
+    navigator.share({ title: share.dataset.name, url: share.dataset.url }).catch(() => {});
+  });
+}
+
+function lookAgain() {
+  if (document.visibilityState === "visible" && !dialog.open) refresh("list").catch(() => {}); // next time
+}
+
+document.getElementById("made-title")?.focus();
+document.addEventListener("visibilitychange", lookAgain);
+setInterval(lookAgain, LOOK_AGAIN);

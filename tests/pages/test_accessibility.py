@@ -1,0 +1,172 @@
+"""axe-core finds nothing serious on any page, on a phone and a laptop, light and dark."""
+
+from collections.abc import Iterator
+from importlib.resources import files
+from typing import Any, Final
+
+import pytest
+from playwright.sync_api import (
+    APIRequestContext,
+    Browser,
+    BrowserContext,
+    FilePayload,
+    Page,
+    expect,
+)
+
+from tests import pictures
+from tests.minidump_files import Minidump
+from tests.pages.conftest import ADMIN, LAPTOP, PASSWORD, PHONE, fits
+from tests.system.processes import Service, wait_for
+
+AXE: Final = files("axe_playwright_python").joinpath("axe.min.js").read_text()
+FIND: Final = """rules => axe.run({resultTypes: ["violations"], ...(rules && {runOnly: rules})})
+  .then(found => found.violations.filter(({impact}) => ["serious", "critical"].includes(impact))
+    .map(({id, nodes}) => `${id}: ${nodes.map(node => node.target).join(", ")}`))"""
+
+PUBLIC: Final = {
+    "home": "/",
+    "login": "/account/login",
+    "register": "/account/register",
+    "a link": "{link}",
+    "a protected link": "{protected}",
+    "a link that leads nowhere": "/t/nowhere",
+}
+OWN: Final = {
+    "own home": "/",
+    "profile": "/account/profile",
+    "send": "/file/load",
+    "buffer": "/file/buffer",
+    "pictures": "/pictures",
+    "dumps": "/dumps",
+    "a dump": "/dumps/{dump}",
+    "links": "/links",
+    "a new link": "/links?kind=file&id={file}",
+    "a link just made": "/links?made={made}",
+    "past links": "/links?state=expired",
+    "administration": "/admin",
+    "accounts": "/admin/accounts",
+    "tiers": "/admin/tiers",
+}
+DIALOGS: Final = {
+    "/file/load": "[data-qr]",
+    "/pictures": "#grid a",
+    "/links": "[data-qr]",
+    "/admin/accounts": "[data-change]",
+    "/admin/tiers": "#new-tier",
+}
+"""What opens a dialog, by where it is."""
+
+
+@pytest.fixture(scope="module")
+def stranger(browser: Browser, live: Service) -> Iterator[BrowserContext]:
+    """A browser that nobody has signed in with."""
+    context = browser.new_context(base_url=live.url)
+    yield context
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def owner(browser: Browser, live: Service) -> Iterator[BrowserContext]:
+    """The browser of somebody who administrates, and keeps something of every kind."""
+    context = browser.new_context(base_url=live.url)
+    signed_in = context.request.post(
+        "/account/login", form={"username": ADMIN, "password": PASSWORD}
+    )
+    assert signed_in.ok
+    yield context
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def places(owner: BrowserContext) -> dict[str, str]:
+    """What is kept, by the names that paths have for it."""
+    asking = owner.request
+    account = _sent(asking.get("/v1/accounts/me"))["id"]
+    _sent(asking.patch(f"/v1/accounts/{account}", data={"tier": "Enterprise"}))
+    _sent(asking.put("/v1/buffer", data="text", headers={"X-Data-Type": "text"}))
+    file = _post(asking, "/v1/files", file=_payload("notes.txt", "text/plain", b"what it says"))
+    _post(
+        asking, "/v1/pictures", name="Red", img=_payload("red.png", "image/png", pictures.plain())
+    )
+    dump = _post(
+        asking,
+        "/v1/dumps",
+        label="app 1.0",
+        file=_payload("crash.dmp", "application/octet-stream", Minidump().write()),
+    )
+    # its page tells more when the dump has been read
+    wait_for(lambda: _sent(asking.get(f"/v1/dumps/{dump['id']}"))["report_state"] == "read")
+    of_file = {"kind": "file", "id": file["id"], "time": 600}
+    made = _sent(asking.post("/v1/timelinks", data=of_file))
+    protected = _sent(
+        asking.post("/v1/timelinks", data=of_file | {"password": "secret", "max_downloads": 3})
+    )
+    ended = _sent(asking.post("/v1/timelinks", data=of_file))
+    assert asking.delete(f"/v1/timelinks/{ended['id']}").ok
+    _sent(asking.post("/v1/accounts/me/keys", data={"name": "laptop", "scopes": ["blobs:read"]}))
+    return {
+        "link": made["url"],
+        "protected": protected["url"],
+        "file": file["id"],
+        "dump": dump["id"],
+        "made": made["id"],
+    }
+
+
+def _payload(name: str, kind: str, data: bytes) -> FilePayload:
+    return FilePayload(name=name, mimeType=kind, buffer=data)
+
+
+def _post(asking: APIRequestContext, path: str, **fields: Any) -> Any:  # noqa: ANN401 - JSON
+    return _sent(asking.post(path, multipart=fields))
+
+
+def _sent(answer: Any) -> Any:  # noqa: ANN401 - JSON
+    assert answer.ok, answer.text()
+    return answer.json() if answer.body() else None
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_pages_for_everybody(stranger: BrowserContext, places: dict[str, str], name: str) -> None:
+    check(stranger, PUBLIC[name].format(**places))
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_pages_of_an_account(owner: BrowserContext, places: dict[str, str], name: str) -> None:
+    check(owner, OWN[name].format(**places))
+
+
+@pytest.mark.parametrize("path", DIALOGS)
+def test_dialogs(owner: BrowserContext, places: dict[str, str], path: str) -> None:
+    check(owner, path, DIALOGS[path])
+
+
+def check(context: BrowserContext, path: str, opener: str | None = None) -> None:
+    """Look at a page as on a phone and on a laptop, in light and in dark."""
+    page = context.new_page()
+    try:
+        answer = page.goto(path)
+        assert answer is not None
+        assert answer.status == (404 if path == PUBLIC["a link that leads nowhere"] else 200)
+        if opener is not None:
+            page.locator(opener).first.click()
+            expect(page.get_by_role("dialog")).to_be_visible()
+        page.evaluate(AXE)
+        found = []
+        for size in (PHONE, LAPTOP):
+            page.set_viewport_size(size)
+            assert fits(page), f"it is wider than {size['width']} px"
+            page.emulate_media(color_scheme="light")
+            found += violations(page)
+            page.emulate_media(color_scheme="dark")
+            found += violations(page, "color-contrast")  # nothing else differs
+        assert found == []
+    finally:
+        page.close()
+
+
+def violations(page: Page, *rules: str) -> list[str]:
+    """Return what is seriously wrong with a page, by all rules or these."""
+    found: list[str] = page.evaluate(FIND, list(rules) or None)
+    return found

@@ -1,6 +1,7 @@
 """Sessions: the logins of one's own account."""
 
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import APIRouter, Depends
 
@@ -32,3 +33,14 @@ async def list_own(
 async def delete(access: OwnAccess) -> None:
     """Log out everywhere: every session of the account ends at once, and every API key."""
     await access.write(sessions.end_all)
+
+
+@router.delete(
+    "/{id}",
+    status_code=204,
+    operation_id="sessions_end",
+    responses=problems(401, 403, 404, 422, 503, 507),
+)
+async def end(id: UUID, access: OwnAccess) -> None:  # noqa: A002 - on the wire
+    """End one session of the caller's account, at once: perhaps the caller's own."""
+    await access.write(sessions.end, str(id))

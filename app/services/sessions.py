@@ -9,7 +9,7 @@ from uuid_utils import uuid7
 from app import clock
 from app.config import Settings
 from app.database import Database, Statement
-from app.errors import Forbidden, Unauthorized
+from app.errors import Forbidden, NotFound, Unauthorized
 from app.models import accounts, sessions
 from app.rate_limits import LOGIN_BY_ADDRESS, LOGIN_BY_NAME, RateLimits
 from app.security.keyring import Keyring, RefreshToken
@@ -230,11 +230,37 @@ async def refresh(
     )
 
 
+def account_of(connection: Connection, token: RefreshToken, *, door: str, now: int) -> str | None:
+    """Return the account of the session that a refresh token is in force for; None when of none."""
+    state = _state(connection, session=token.session, door=door, now=now).first()
+    if state is None or state.rotation != token.n:
+        return None
+    account: str = state.uuid
+    return account
+
+
+async def renew(database: Database, keyring: Keyring, refresh_token: str, *, door: str) -> str:
+    """Make a new access token by a refresh token that stays valid; raises `Unauthorized`."""
+    token = keyring.parse_refresh_token(refresh_token)
+    now = clock.now()
+    account = await database.read(account_of, token, door=door, now=now)
+    if account is None:
+        raise Unauthorized("The refresh token is not valid any more", error="invalid_token")
+    return keyring.issue_access_token(token.session, account, now)
+
+
 def end_own(connection: Connection, identity: Identity) -> None:
     """End the session by which the caller came; raises `Forbidden` if it came by none."""
     if identity.session is None:
         raise Forbidden("The service token belongs to no session")
     _end(connection, session=identity.session)
+
+
+def end(connection: Connection, identity: Identity, uuid: str) -> None:
+    """End a session of the caller's account, at once; raises `NotFound`."""
+    own = (sessions.c.account_id == identity.account_id) & (sessions.c.uuid == uuid)
+    if connection.execute(delete(sessions).where(own)).rowcount == 0:
+        raise NotFound("There is no such session")
 
 
 def end_all(connection: Connection, identity: Identity) -> None:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from app.errors import ProblemError
 from app.runtime import Runtime
-from app.services import accounts, sessions
+from app.services import sessions
 from app.services.sessions import Login
 from routers import cookies, logins
 from routers.dependencies import RuntimeDep
@@ -50,7 +50,7 @@ async def login_page(
     """Show the form for signing in."""
     if await find_visitor(request) is not None:
         return RedirectResponse(_place(request, next), 303)
-    return _login_form(request, runtime, next=next)
+    return login_form(request, runtime, next=next)
 
 
 @router.post("/account/login")
@@ -64,7 +64,7 @@ async def login(request: Request, runtime: RuntimeDep) -> Response:
         if not is_browser(request):
             raise
         status, wrong = error.status, error.detail
-        return _login_form(
+        return login_form(
             request, runtime, status, next=form.next, username=form.username, wrong=wrong
         )
     return await _signed_in(request, runtime, opened, form.username, _place(request, form.next))
@@ -105,15 +105,6 @@ async def logout(request: Request, runtime: RuntimeDep, visitor: SignedIn) -> Re
     return response
 
 
-@router.get("/account/profile")
-async def profile(request: Request, visitor: SignedIn) -> Response:
-    """Show the account: what it uses, and all that lets it in."""
-    account = await visitor.access.read(accounts.profile)
-    if not is_browser(request):
-        return JSONResponse({"username": account.username})
-    return render_app(request, "profile.html", visitor, place="account", account=account)
-
-
 async def _signed_in(
     request: Request, runtime: Runtime, opened: Login, username: str, place: str
 ) -> Response:
@@ -132,7 +123,7 @@ def _place(request: Request, path: str) -> str:
     return base_path(request) + (path if is_ours else "/")
 
 
-def _login_form(
+def login_form(
     request: Request,
     runtime: Runtime,
     status: int = 200,
@@ -141,6 +132,7 @@ def _login_form(
     username: str = "",
     wrong: str | None = None,
 ) -> Response:
+    """Show the form for signing in, with what was wrong; after it comes the page ``next``."""
     return render_app(
         request,
         "login.html",

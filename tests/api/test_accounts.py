@@ -230,6 +230,7 @@ async def test_of_a_key_account_routes_take_nothing(service: Service) -> None:
         ("POST", "/v1/accounts/me/delete", {"password": PASSWORD}),
         ("GET", "/v1/accounts/me/sessions", None),
         ("DELETE", "/v1/accounts/me/sessions", None),
+        ("DELETE", f"/v1/accounts/me/sessions/{key.json()['id']}", None),
         ("GET", "/v1/accounts/me/keys", None),
         ("POST", "/v1/accounts/me/keys", body),
         ("DELETE", f"/v1/accounts/me/keys/{key.json()['id']}", None),

@@ -191,6 +191,25 @@ async def test_sessions_are_listed_and_ended_together(service: Service) -> None:
     assert await status(service, bobs) == 200
 
 
+async def test_one_session_is_ended_by_its_id(service: Service) -> None:
+    await service.sign_up("ada")
+    one, other = await log_in(service), await log_in(service)
+    await service.sign_up("bob")
+    bobs = await log_in(service, "bob")
+    listed = await service.client.get("/v1/accounts/me/sessions", headers=bearer(one))
+    (others,) = [s["id"] for s in listed.json()["items"][:2] if not s["current"]]
+    path = f"/v1/accounts/me/sessions/{others}"
+
+    assert (await service.client.delete(path, headers=bearer(bobs))).status_code == 404
+    assert await status(service, other) == 200
+    assert (await service.client.delete(path, headers=bearer(one))).status_code == 204
+    assert await status(service, other) == 401
+    assert await status(service, one) == await status(service, bobs) == 200
+    assert (await service.client.delete(path, headers=bearer(one))).status_code == 404
+    bad = await service.client.delete("/v1/accounts/me/sessions/x", headers=bearer(one))
+    assert bad.status_code == 422
+
+
 async def test_failures_are_limited_by_name_and_right_ones_are_not_counted(
     make_settings: MakeSettings,
 ) -> None:

@@ -1,0 +1,56 @@
+"""The page of one's own account: what it may keep, and all that lets it in."""
+
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import JSONResponse, Response
+
+from app import clock
+from app.services import accounts, api_keys, sessions
+from app.services.identity import RESOURCES
+from routers.dependencies import RuntimeDep
+from routers.links import base_url
+from routers.pages.curl_lines import KEY, curl_lines
+from routers.pages.devices import device_in_words
+from routers.pages.page import PageRoute, SignedIn, is_browser, render_app
+
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
+
+_AT_ONCE: Final = 50  # sessions, and keys
+_DAY: Final = 86_400
+_LIFETIMES: Final = (
+    (_DAY, "a day"),
+    (30 * _DAY, "30 days"),
+    (90 * _DAY, "90 days"),
+    (365 * _DAY, "a year"),
+)
+
+Cursor = Annotated[str | None, Query(max_length=1024)]
+
+
+@router.get("/account/profile")
+async def profile(
+    request: Request,
+    runtime: RuntimeDep,
+    visitor: SignedIn,
+    older_sessions: Cursor = None,
+    older_keys: Cursor = None,
+) -> Response:
+    """Show the account: what it uses, and all that lets it in."""
+    if not is_browser(request):
+        return JSONResponse({"username": visitor.identity.username})
+    read, now = visitor.access.read, clock.now()
+    return render_app(
+        request,
+        "profile.html",
+        visitor,
+        place="account",
+        account=await read(accounts.profile),
+        sessions=await read(sessions.list_own, _AT_ONCE, older_sessions, now),
+        keys=await read(api_keys.list_own, _AT_ONCE, older_keys, now),
+        device=device_in_words,
+        resources=RESOURCES,
+        lifetimes=_LIFETIMES,
+        uses=curl_lines(base_url(request, runtime)),
+        placeholder=KEY,
+    )

@@ -1,0 +1,99 @@
+"""What a device's share sheet sends to the installed app: files to be sent, a text for the buffer.
+
+The manifest names this route and its fields (W3C Web Share Target).
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, aclosing
+from typing import Final
+
+from fastapi import APIRouter, Request
+from fastapi.responses import RedirectResponse, Response
+
+from app.errors import InvalidRequest, Unauthorized
+from app.runtime import Runtime
+from app.services import files
+from app.services.buffer import NewBuffer
+from app.services.identity import Access
+from app.services.objects import Received
+from app.services.preconditions import Preconditions
+from app.services.uploads import Body
+from routers import buffer
+from routers.dependencies import RuntimeDep
+from routers.files import UNNAMED, admit, commit
+from routers.forms import check_fields
+from routers.links import base_path
+from routers.pages.account import login_form
+from routers.pages.page import PageRoute, get_visitor, is_browser
+from routers.schemas.files import FileFields
+from routers.transfer.multipart import read_parts
+
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
+
+_LARGEST_TEXT: Final = 256 * 1024  # bytes
+_TEXTS: Final = frozenset({"title", "text", "url"})
+
+
+@router.post("/share")
+async def share(request: Request, runtime: RuntimeDep) -> Response:
+    """Take what was shared, and lead to where it can be seen.
+
+    Files become sent files, each with its link. A text goes into the buffer, unless files came
+    too: then it is what an app says of them.
+    """
+    try:
+        visitor = await get_visitor(request)
+    except Unauthorized:
+        if not is_browser(request):
+            raise
+        wrong = "Sign in first, then share it again"
+        return login_form(request, runtime, 401, next="/file/load", wrong=wrong)
+    place = await _take(request, runtime, visitor.access)
+    return RedirectResponse(f"{base_path(request)}{place}", 303)
+
+
+async def _take(request: Request, runtime: Runtime, access: Access) -> str:
+    """Store what comes, all of it once it is here; returns the page that shows it."""
+    texts: dict[str, str] = {}
+    sent: list[tuple[FileFields, str, Received]] = []
+    async with AsyncExitStack() as stack:
+        parts = await stack.enter_async_context(aclosing(read_parts(request)))
+        async for part in parts:
+            if part.name in _TEXTS and part.filename is None:
+                texts[part.name] = (await part.text(_LARGEST_TEXT)).strip()
+            elif part.name == "file" and part.filename != "":
+                fields = check_fields(FileFields, {"name": part.filename or UNNAMED})
+                received = await stack.enter_async_context(
+                    runtime.uploads.receive(
+                        access, Body(part.chunks()), kind=files.KIND, admit=admit(runtime)
+                    )
+                )
+                sent.append((fields, part.content_type, received))
+        for fields, content_type, received in sent:
+            await commit(runtime, access, fields, content_type, received)
+    if sent:
+        return "/file/load"
+    await _fill_buffer(runtime, access, _shared_text(texts))
+    return "/file/buffer"
+
+
+def _shared_text(texts: dict[str, str]) -> str:
+    """Return the text that was meant: apps put an address in either field, or in both.
+
+    The title is what an app says of it, so it counts only where it is all there is.
+    """
+    text, url = texts.get("text", ""), texts.get("url", "")
+    if url and url not in text:
+        text = f"{text}\n{url}" if text else url
+    text = text or texts.get("title", "")
+    if not text:
+        raise InvalidRequest("Nothing was shared")
+    return text
+
+
+async def _fill_buffer(runtime: Runtime, access: Access, text: str) -> None:
+    async def body() -> AsyncIterator[bytes]:
+        yield text.encode()
+
+    new = NewBuffer("text", None, "text/plain; charset=utf-8", runtime.settings.expire_time)
+    await buffer.fill(runtime, access, new, Body(body()), Preconditions())

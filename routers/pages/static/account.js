@@ -1,0 +1,135 @@
+// The page of the account: every form that has a data-action is sent to the API from here.
+
+import { ask, url } from "./http.js";
+import { localise } from "./page.js";
+
+const ME = "/v1/accounts/me";
+
+const actions = {
+  async email(form, fields) {
+    const email = fields.get("email") || null;
+    await ask("PATCH", ME, { email, current_password: fields.get("current_password") });
+    form.elements.current_password.value = "";
+    return email ? "The address is changed" : "The address is removed";
+  },
+
+  async password(form, fields) {
+    const password = fields.get("password");
+    await ask("PATCH", ME, { password, current_password: fields.get("current_password") });
+    // that has ended this session too: begin another
+    await ask("POST", "/account/login", { username: form.dataset.username, password });
+    form.reset();
+    for (const row of document.querySelectorAll("[data-row]:not([data-current])")) remove(row);
+    return "The password is changed. Every other session and every API key has ended";
+  },
+
+  async key(form, fields) {
+    const scopes = fields.getAll("scopes");
+    if (!scopes.length) throw new Error("Choose at least one thing that it may do");
+    const expires = fields.get("expires_in");
+    const key = await ask("POST", `${ME}/keys`, {
+      name: fields.get("name"),
+      scopes,
+      expires_in: expires ? Number(expires) : null,
+    });
+    form.reset();
+    form.closest("details").open = false;
+    list(key);
+    show(key, form.dataset.placeholder);
+  },
+
+  async remove(form) {
+    try {
+      await ask("DELETE", form.dataset.path);
+    } catch (error) {
+      if (error.status !== 404) throw error; // it has ended by itself
+    }
+    const section = form.closest("section");
+    remove(form.closest("[data-row]"));
+    section.querySelector("h2").focus();
+  },
+
+  async "end-all"() {
+    await ask("DELETE", `${ME}/sessions`);
+    location.assign(url("/account/login"));
+  },
+
+  async delete(_form, fields) {
+    await ask("POST", `${ME}/delete`, { password: fields.get("password") });
+    location.assign(url("/"));
+  },
+};
+
+document.addEventListener("submit", async (event) => {
+  const form = event.target;
+  const act = actions[form.dataset.action];
+  if (!act || event.defaultPrevented) return;
+  event.preventDefault();
+  const said = form.querySelector(".said") ?? form.closest("section").querySelector(".said");
+  const button = form.querySelector("button[type=submit]");
+  said.textContent = "";
+  button.disabled = true;
+  try {
+    said.textContent = (await act(form, new FormData(form))) ?? "";
+    said.classList.remove("error");
+  } catch (error) {
+    said.textContent = error.message;
+    said.classList.add("error");
+  } finally {
+    button.disabled = false;
+  }
+});
+
+document.querySelector("[data-action=done]").addEventListener("click", () => {
+  const shown = document.getElementById("new-key");
+  shown.hidden = true;
+  shown.querySelector(".secret").textContent = "";
+  shown.querySelector(".uses").replaceChildren();
+  document.getElementById("keys-title").focus();
+});
+
+function remove(row) {
+  const section = row.closest("section");
+  row.remove();
+  const none = section.querySelector("[data-none]");
+  if (none) none.hidden = section.querySelector("[data-row]") !== null;
+}
+
+/** Add a key to the list. */
+function list(key) {
+  const row = document.getElementById("key-row").content.cloneNode(true);
+  row.querySelector(".key-name").textContent = key.name;
+  row.querySelector(".key-hint").textContent = `${key.hint}…`;
+  for (const scope of key.scopes) {
+    const badge = Object.assign(document.createElement("span"), { className: "badge", textContent: scope });
+    row.querySelector(".key-scopes").append(badge, " ");
+  }
+  if (key.expires_at) row.querySelector("time").dateTime = key.expires_at;
+  else row.querySelector(".key-end").textContent = "until it is deleted";
+  row.querySelector("form").dataset.path = `${ME}/keys/${key.id}`;
+  row.querySelector("button").setAttribute("aria-label", `Delete the key ${key.name}`);
+  const section = document.getElementById("keys");
+  section.querySelector("[data-rows]").prepend(row);
+  section.querySelector("[data-none]").hidden = true;
+  localise(section);
+}
+
+/** Show a new key, and a line for a shell for each use that its scopes allow. */
+function show(key, placeholder) {
+  const shown = document.getElementById("new-key");
+  shown.querySelector(".secret").textContent = key.key;
+  shown.querySelector("[data-copy]").dataset.copy = key.key;
+  const uses = document.getElementById("uses").content.cloneNode(true);
+  for (const use of uses.querySelectorAll("li")) {
+    if (!use.dataset.scopes.split(" ").every((scope) => key.scopes.includes(scope))) {
+      use.remove();
+      continue;
+    }
+    const line = use.querySelector("pre").textContent.replace(placeholder, key.key);
+    use.querySelector("pre").textContent = line;
+    use.querySelector("[data-copy]").dataset.copy = line;
+  }
+  shown.querySelector(".uses").replaceChildren(uses);
+  shown.hidden = false;
+  document.getElementById("new-key-title").focus();
+}

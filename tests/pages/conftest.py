@@ -1,0 +1,144 @@
+"""Fixtures of the tests of pages: a live service, a real browser, and people who sign up."""
+
+import itertools
+import shutil
+from collections.abc import Iterator
+from typing import Any, Final, Protocol
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+
+from tests.system import processes
+from tests.system.processes import Service
+from tests.system.test_docs_page import FLAGS
+
+PASSWORD: Final = "correct horse battery"
+ADMIN: Final = "root"
+"""Who administrates the service of `live`, with `PASSWORD`."""
+
+PHONE: Final[ViewportSize] = {"width": 360, "height": 740}
+LAPTOP: Final[ViewportSize] = {"width": 1280, "height": 800}
+
+_names = itertools.count(1)
+
+
+class OpenPage(Protocol):
+    """Opens a page in a browser of its own, as on another device; ``options`` are a context's."""
+
+    def __call__(self, **options: Any) -> Page: ...  # noqa: ANN401 - whatever a context takes
+
+
+class SignUp(Protocol):
+    """Makes an account and signs a page's browser in; returns the user name."""
+
+    def __call__(self, page: Page, username: str | None = None) -> str: ...
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service process for the tests of one module."""
+    folder = tmp_path_factory.mktemp("live")
+    settings = {
+        "DATA_DIR": str(folder / "data"),
+        "RATE_LIMITS": "off",
+        "ADMIN_USERNAME": ADMIN,
+        "ADMIN_PASSWORD": PASSWORD,
+    }
+    service = processes.spawn(settings, folder, "service")
+    service.wait_until_ready()
+    yield service
+    service.kill()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A browser for the tests of one module."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
+        pytest.skip("no Chromium is installed (on Debian: apt-get install chromium)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+class Watch:
+    """All that the pages of a test asked for and complained about."""
+
+    def __init__(self) -> None:
+        self.requests: list[str] = []
+        self.complaints: list[str] = []
+        self._expected: list[str] = []
+
+    def over(self, page: Page) -> None:
+        """Watch a page."""
+        page.on("request", lambda request: self.requests.append(request.url))
+        page.on("console", lambda message: self._heard(message.type, message.text))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def _heard(self, kind: str, text: str) -> None:
+        if kind in {"error", "warning"} or "Content Security Policy" in text:
+            self.complaints.append(text)
+
+    def expect_status(self, status: int) -> None:
+        """Take it that a browser complains about an answer's status."""
+        self._expected.append(f"with a status of {status} ")
+
+    def assert_clean(self) -> None:
+        """Assert that all stayed on this host, and that no script or policy complained."""
+        urls = [urlsplit(url) for url in self.requests]
+        assert {url.hostname for url in urls if url.scheme.startswith("http")} <= {"127.0.0.1"}
+        expected = tuple(self._expected)
+        assert [text for text in self.complaints if not any(e in text for e in expected)] == []
+
+
+@pytest.fixture
+def watch() -> Iterator[Watch]:
+    """What watches every page of the test, which fails by what they complain about."""
+    watch = Watch()
+    yield watch
+    watch.assert_clean()
+
+
+@pytest.fixture
+def open_page(live: Service, browser: Browser, watch: Watch) -> Iterator[OpenPage]:
+    """Open pages whose paths are those of `live`."""
+    contexts = []
+
+    def open_page(**options: Any) -> Page:  # noqa: ANN401 - whatever a context takes
+        context = browser.new_context(**{"viewport": LAPTOP, "base_url": live.url} | options)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(15_000)
+        watch.over(page)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def page(open_page: OpenPage) -> Page:
+    """A page at the width of a laptop; ``page.goto("/pictures")`` leads to `live`."""
+    return open_page()
+
+
+@pytest.fixture
+def sign_up(live: Service) -> SignUp:
+    """Make accounts, each with `PASSWORD`."""
+
+    def sign_up(page: Page, username: str | None = None) -> str:
+        name = username or f"person{next(_names)}"
+        form: dict[str, str | float | bool] = {"username": name, "password": PASSWORD}
+        answer = page.context.request.post("/account/register", form=form)
+        assert answer.ok, answer.text()
+        return name
+
+    return sign_up
+
+
+def fits(page: Page) -> bool:
+    """Tell whether a page needs no scrolling sideways."""
+    return bool(page.locator("html").evaluate("e => e.scrollWidth <= e.clientWidth"))

@@ -1,7 +1,7 @@
 """The buffer: one clipboard per account, and its changes as they happen."""
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from functools import partial
 from typing import Annotated, Any, Final
 
@@ -11,9 +11,13 @@ from pydantic_core import to_json
 
 from app import clock
 from app.errors import BadRequest, FieldError, InvalidRequest
-from app.services import buffer
-from app.services.buffer import NewBuffer, Revision
+from app.runtime import Runtime
+from app.services import buffer, media_types
+from app.services.buffer import Buffer, DataType, NewBuffer, Revision
 from app.services.identity import Access
+from app.services.objects import Received
+from app.services.preconditions import Preconditions
+from app.services.uploads import Body
 from routers import ranges
 from routers.dependencies import Requires, RuntimeDep
 from routers.openapi import BINARY_BODY, binary_answer, created
@@ -40,7 +44,7 @@ Writing = Annotated[Access, Depends(Requires("buffer:write"))]
 
 # what clients say by themselves, curl for one
 _NOT_OF_A_TEXT: Final = frozenset({DEFAULT_TYPE, "application/x-www-form-urlencoded"})
-_DATA_TYPE: Final = {"X-Data-Type": "What it is: `text` or `file`."}
+DATA_TYPE: Final = {"X-Data-Type": "What it is: `text` or `file`."}
 _EVENTS: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "description": 'Events, with data like `{"version": 7, "empty": false}`: `current` first, '
@@ -70,25 +74,56 @@ async def put(
     conditions = ranges.write_preconditions(request.headers)
     if "content-range" in request.headers:  # RFC 9110 §14.5: never store a part as the whole
         raise BadRequest("PUT with Content-Range is not supported")
-    content_type = media_type(request.headers.get("content-type"))
-    if data_type == "text" and content_type in _NOT_OF_A_TEXT:
-        content_type = "text/plain; charset=utf-8"
-    name = _name(file_name, disposition) if data_type == "file" else None
-    new = NewBuffer(data_type, name, content_type, runtime.settings.expire_time)
-    async with runtime.uploads.receive(
-        access,
-        body_of(request),
-        kind=buffer.KIND,
-        admit=partial(buffer.admit, conditions=conditions, now=clock.now()),
-    ) as received:
-        filled, was_empty = await access.write(buffer.put, new, received, conditions, clock.now())
-    await _changed(runtime, filled.revision)
+    name = header_name(file_name, disposition) if data_type == "file" else None
+    new = new_buffer(runtime, data_type, name, request.headers.get("content-type"))
+    filled, was_empty = await fill(runtime, access, new, body_of(request), conditions)
     return Response(
         to_json(BufferFacts.of(filled)),
         201 if was_empty else 200,
         {"ETag": ranges.etag(filled.content.sha256)},
         media_type="application/json",
     )
+
+
+def new_buffer(
+    runtime: Runtime, data_type: DataType, name: str | None, content_type: str | None
+) -> NewBuffer:
+    """Make up what to put into a buffer; senders often don't know of what type it is."""
+    kind = media_type(content_type)
+    if data_type == "text" and kind in _NOT_OF_A_TEXT:
+        kind = "text/plain; charset=utf-8"
+    if name is not None:
+        kind = media_types.guess(name, kind)
+    return NewBuffer(data_type, name, kind, runtime.settings.expire_time)
+
+
+async def fill(
+    runtime: Runtime, access: Access, new: NewBuffer, body: Body, conditions: Preconditions
+) -> tuple[Buffer, bool]:
+    """Put a body into the buffer, and tell all who listen; returns it and whether it was empty."""
+    async with receive(runtime, access, body, conditions) as received:
+        return await commit(runtime, access, new, received, conditions)
+
+
+def receive(
+    runtime: Runtime, access: Access, body: Body, conditions: Preconditions
+) -> AbstractAsyncContextManager[Received]:
+    """Receive a body that is to go into the buffer, as `Uploads.receive`."""
+    admit = partial(buffer.admit, conditions=conditions, now=clock.now())
+    return runtime.uploads.receive(access, body, kind=buffer.KIND, admit=admit)
+
+
+async def commit(
+    runtime: Runtime,
+    access: Access,
+    new: NewBuffer,
+    received: Received,
+    conditions: Preconditions,
+) -> tuple[Buffer, bool]:
+    """Put what was received into the buffer, and tell all who listen, as `fill`."""
+    filled, was_empty = await access.write(buffer.put, new, received, conditions, clock.now())
+    await _changed(runtime, filled.revision)
+    return filled, was_empty
 
 
 @router.head(
@@ -101,7 +136,7 @@ async def put(
     "",
     operation_id="buffer_get",
     response_class=Response,
-    responses=binary_answer(_DATA_TYPE) | problems(401, 403, 404, 412, 416, 422, 503),
+    responses=binary_answer(DATA_TYPE) | problems(401, 403, 404, 412, 416, 422, 503),
 )
 async def get(
     request: Request, runtime: RuntimeDep, access: Reading, *, inline: bool = False
@@ -154,8 +189,8 @@ async def _changed(runtime: RuntimeDep, revision: Revision) -> None:
     await runtime.buffer_events.announce(revision)
 
 
-def _name(file_name: str | None, disposition: str | None) -> str:
-    """Return the name that a file was sent with; raises `InvalidRequest` for none, or a bad one."""
+def header_name(file_name: str | None, disposition: str | None) -> str:
+    """Return the name that the headers give a file; raises `InvalidRequest` for a bad one."""
     where = "Content-Disposition" if file_name is None else "X-File-Name"
     try:
         if file_name is not None:

@@ -1,6 +1,9 @@
 """Fixtures that every layer of the tests shares: real servers, started when first asked for."""
 
+import asyncio
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,3 +35,37 @@ def valkey_server() -> Iterator[servers.ValkeyServer]:
     """Valkey, shared by the whole session: use keys or channels of your own."""
     with servers.valkey_server() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def embedded_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder that has been started once; tests get copies."""
+    from tests.api.conftest import _prepare, _settings
+
+    folder = tmp_path_factory.mktemp("embedded") / "data"
+    asyncio.run(_prepare(_settings(folder)))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def scaled_template(
+    postgres_server: servers.PostgresServer,
+    s3_server: servers.S3Server,
+    valkey_server: servers.ValkeyServer,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, Any]:
+    """Settings of a scaled service that has been started once; tests get copies of its database."""
+    from tests.api.conftest import _prepare, _settings
+
+    options = {
+        "database_url": postgres_server.create_database(),
+        "redis_url": valkey_server.url,
+        "active_storage": "s3",
+        "s3_endpoint_url": s3_server.endpoint_url,
+        "s3_access_key_id": s3_server.access_key,
+        "s3_secret_access_key": s3_server.secret_key,
+        "s3_bucket_name": s3_server.bucket,
+        "s3_region_name": s3_server.region,
+    }
+    asyncio.run(_prepare(_settings(tmp_path_factory.mktemp("scaled"), **options)))
+    return options

@@ -8,6 +8,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from app import clock
 from routers.links import base_path
 from routers.pages.static import static_url
 
@@ -15,10 +16,13 @@ CSP: Final = (
     "default-src 'none'; style-src 'self'; img-src 'self'; media-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
 )
-SCRIPTED_CSP: Final = CSP.replace("img-src 'self'", "img-src 'self' blob:") + (
-    "; script-src 'self'; connect-src 'self'; manifest-src 'self'"
+LIVE_CSP: Final = f"{CSP}; script-src 'self'"
+"""The policy of pages with scripts, which are files of ours too, and talk to nobody."""
+
+SCRIPTED_CSP: Final = LIVE_CSP.replace("img-src 'self'", "img-src 'self' blob:") + (
+    "; connect-src 'self'; manifest-src 'self'"
 )
-"""The policy of pages with scripts, which are files of ours too."""
+"""The policy of pages whose scripts talk to the API."""
 
 _KIB: Final = 1024
 _UNITS: Final = ("KiB", "MiB", "GiB", "TiB")
@@ -53,6 +57,16 @@ def time_in_words(seconds: int) -> str:
     return " ".join(parts[:2])
 
 
+def iso_time(moment: int) -> str:
+    """Return a moment in UTC microseconds as RFC 3339, for ``<time datetime>``."""
+    return clock.to_datetime(moment).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def day(moment: int) -> str:
+    """Return the day of a moment in UTC microseconds, until a script shows it in local time."""
+    return clock.to_datetime(moment).strftime("%Y-%m-%d")
+
+
 _templates: Final = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
     autoescape=True,
@@ -61,7 +75,9 @@ _templates: Final = Environment(
     lstrip_blocks=True,
     auto_reload=False,
 )
-_templates.filters.update(plural=plural, size=size_in_words, time=time_in_words)
+_templates.filters.update(
+    plural=plural, size=size_in_words, time=time_in_words, iso=iso_time, day=day
+)
 
 
 def render(

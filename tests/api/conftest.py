@@ -1,6 +1,5 @@
 """The API through both profiles: every test here runs embedded and scaled."""
 
-import asyncio
 import itertools
 import shutil
 from collections.abc import AsyncIterator, Callable
@@ -89,36 +88,6 @@ def _settings(folder: Path, **options: Any) -> Settings:  # noqa: ANN401 - any s
 async def _prepare(settings: Settings) -> None:
     async with open_runtime(settings, background=False):
         pass
-
-
-@pytest.fixture(scope="session")
-def embedded_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder that has been started once; tests get copies."""
-    folder = tmp_path_factory.mktemp("embedded") / "data"
-    asyncio.run(_prepare(_settings(folder)))
-    return folder
-
-
-@pytest.fixture(scope="session")
-def scaled_template(
-    postgres_server: servers.PostgresServer,
-    s3_server: servers.S3Server,
-    valkey_server: servers.ValkeyServer,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> dict[str, Any]:
-    """Settings of a scaled service that has been started once; tests get copies of its database."""
-    options = {
-        "database_url": postgres_server.create_database(),
-        "redis_url": valkey_server.url,
-        "active_storage": "s3",
-        "s3_endpoint_url": s3_server.endpoint_url,
-        "s3_access_key_id": s3_server.access_key,
-        "s3_secret_access_key": s3_server.secret_key,
-        "s3_bucket_name": s3_server.bucket,
-        "s3_region_name": s3_server.region,
-    }
-    asyncio.run(_prepare(_settings(tmp_path_factory.mktemp("scaled"), **options)))
-    return options
 
 
 @pytest.fixture(params=["embedded", "scaled"])

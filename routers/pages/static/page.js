@@ -3,18 +3,39 @@
 import { duration, moment } from "./words.js";
 
 // <button data-copy="text"> copies the text, and says so.
-document.addEventListener("click", async (event) => {
+document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-copy]");
-  if (!button) return;
-  const label = button.textContent;
-  try {
-    await navigator.clipboard.writeText(button.dataset.copy);
-    button.textContent = "Copied";
-  } catch {
-    button.textContent = "Copy it by hand"; // the browser gives the clipboard to https pages only
-  }
-  setTimeout(() => (button.textContent = label), 2000);
+  if (button) copy(button, button.dataset.copy);
 });
+
+const labels = new WeakMap();
+
+/** Copy a text, and let the button that was pressed for it say whether that worked. */
+export async function copy(button, text) {
+  if (!labels.has(button)) labels.set(button, button.textContent);
+  const done = await copied(text, button.parentElement);
+  button.textContent = done ? "Copied" : "Copy it by hand";
+  const said = document.getElementById("said");
+  if (said) said.textContent = button.textContent;
+  setTimeout(() => (button.textContent = labels.get(button)), 2000);
+}
+
+async function copied(text, place) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    // browsers give the clipboard to https pages only; the older way works everywhere
+  }
+  const focused = document.activeElement;
+  const field = Object.assign(document.createElement("textarea"), { value: text, className: "visually-hidden" });
+  place.append(field);
+  field.select();
+  const done = document.execCommand("copy");
+  field.remove();
+  focused?.focus();
+  return done;
+}
 
 // <form data-confirm="Question?"> and <button data-confirm="Question?"> ask first.
 document.addEventListener("submit", (event) => {
@@ -23,7 +44,7 @@ document.addEventListener("submit", (event) => {
 });
 
 // <time datetime="…" data-left> counts down; <time datetime="…" data-local> is in local time.
-function tick() {
+export function tick() {
   for (const time of document.querySelectorAll("time[data-left]")) {
     const seconds = (new Date(time.dateTime) - Date.now()) / 1000;
     time.textContent = seconds > 0 ? duration(seconds) : "ended";
@@ -37,3 +58,6 @@ export function localise(root = document) {
 localise();
 tick();
 setInterval(tick, 1000);
+
+// on a phone the bar scrolls sideways: where one is must be seen
+document.querySelector(".bar nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });

@@ -3,6 +3,11 @@
 import { upload } from "./http.js";
 import { duration, size } from "./words.js";
 
+const AT_ONCE = 3;
+
+let free = AT_ONCE;
+let waiting = [];
+
 /**
  * Send one body and show it as an item of `list`. Resolves to the API's answer, with the item left
  * to the caller as `item`; undefined when it was cancelled or failed, which the item then says.
@@ -25,11 +30,11 @@ export async function transfer(list, name, method, path, body, headers = {}) {
   state.classList.add("grow");
   row.append(state, cancel);
   item.append(title, bar, row);
-  list.prepend(item);
+  list.append(item);
 
   const controller = new AbortController();
   cancel.addEventListener("click", () => controller.abort());
-  const started = performance.now();
+  let started = 0;
   const onProgress = (sent, total) => {
     bar.max = total || 1;
     bar.value = sent;
@@ -41,7 +46,10 @@ export async function transfer(list, name, method, path, body, headers = {}) {
         : "Storing";
   };
   try {
-    const answer = await upload(method, path, body, { headers, onProgress, signal: controller.signal });
+    await turn(controller.signal);
+    started = performance.now();
+    const { signal } = controller;
+    const answer = await upload(method, path, body, { headers, onProgress, signal }).finally(handOn);
     item.replaceChildren();
     return { answer, item };
   } catch (error) {
@@ -53,6 +61,31 @@ export async function transfer(list, name, method, path, body, headers = {}) {
     return undefined;
   }
 }
+
+/** Wait until fewer than `AT_ONCE` transfers run: a browser has few connections for each server. */
+async function turn(signal) {
+  if (free) {
+    free -= 1;
+    return;
+  }
+  await new Promise((resolve, reject) => {
+    waiting.push(resolve);
+    signal.addEventListener("abort", () => {
+      waiting = waiting.filter((other) => other !== resolve);
+      reject(new DOMException("Cancelled", "AbortError"));
+    });
+  });
+}
+
+function handOn() {
+  const next = waiting.shift();
+  if (next) next();
+  else free += 1;
+}
+
+addEventListener("beforeunload", (event) => {
+  if (free < AT_ONCE) event.preventDefault(); // the browser asks whether to leave
+});
 
 /** Take the files that are dropped on `target` or pasted into the page; `take` gets an array. */
 export function takeFiles(target, take) {
@@ -68,6 +101,8 @@ export function takeFiles(target, take) {
   });
   document.addEventListener("paste", (event) => {
     const files = [...(event.clipboardData?.files ?? [])];
-    if (files.length) take(files);
+    // office programs give a picture of the text beside it
+    const isText = event.clipboardData?.types.includes("text/plain") && event.target.closest("input, textarea");
+    if (files.length && !isText) take(files);
   });
 }

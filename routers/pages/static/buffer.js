@@ -1,0 +1,131 @@
+// The page of the buffer: shows what is in it as soon as that changes, wherever it was changed.
+
+import { ask, upload, url } from "./http.js";
+import { copy } from "./page.js";
+import { inTurn, refresh } from "./parts.js";
+import { takeFiles, transfer } from "./transfers.js";
+
+const PATIENCE = 5000; // ms until a connection that was refused is tried again
+
+const connection = document.getElementById("connection");
+const said = document.getElementById("said");
+const wrong = document.getElementById("wrong");
+const transfers = document.getElementById("transfers");
+const textForm = document.getElementById("text-form");
+const text = document.getElementById("text");
+const picker = document.getElementById("file");
+
+const current = () => document.getElementById("current");
+
+const update = inTurn(async () => {
+  await refresh("current");
+  said.textContent = current().dataset.summary;
+});
+
+let source = null;
+let retry = 0;
+
+function listen() {
+  clearTimeout(retry);
+  source?.close();
+  source = new EventSource(url("/v1/buffer/events"));
+  source.addEventListener("current", compare);
+  source.addEventListener("changed", compare);
+  source.addEventListener("open", () => tell("Live: changes show up here by themselves."));
+  source.addEventListener("error", () => {
+    tell("Not connected. Trying again…");
+    if (source.readyState !== EventSource.CLOSED) return; // the browser tries by itself
+    retry = setTimeout(() => {
+      update().catch(() => {}); // leads to the login where nobody is signed in any more
+      if (document.visibilityState === "visible") listen();
+    }, PATIENCE);
+  });
+}
+
+function tell(words) {
+  if (connection.textContent !== words) connection.textContent = words;
+}
+
+function compare(event) {
+  const { version, empty } = JSON.parse(event.data);
+  if (current().dataset.version !== (empty ? "" : String(version))) update();
+}
+
+// a page that nobody sees holds no connection: a browser has few for each server
+document.addEventListener("visibilitychange", () => {
+  source.close();
+  if (document.visibilityState === "visible") listen();
+});
+
+async function attempt(action) {
+  wrong.hidden = true;
+  try {
+    await action();
+  } catch (error) {
+    wrong.textContent = error.message;
+    wrong.hidden = false;
+  }
+}
+
+async function putText(value) {
+  const headers = { "X-Data-Type": "text", "Content-Type": "text/plain; charset=utf-8" };
+  await attempt(async () => {
+    await upload("PUT", "/v1/buffer", value, { headers });
+    if (text.value === value) text.value = "";
+  });
+}
+
+async function putFiles(files) {
+  wrong.hidden = true;
+  transfers.replaceChildren();
+  if (files.length > 1) {
+    wrong.textContent = "The buffer holds one thing at a time. Several files go by Send.";
+    wrong.hidden = false;
+    return;
+  }
+  const [file] = files;
+  const headers = {
+    "X-Data-Type": "file",
+    "X-File-Name": encodeURIComponent(file.name || "file"),
+    "Content-Type": file.type || "application/octet-stream",
+  };
+  const done = await transfer(transfers, file.name, "PUT", "/v1/buffer", file, headers);
+  done?.item.remove();
+}
+
+textForm.addEventListener("submit", (event) => {
+  event.preventDefault();
+  putText(text.value);
+});
+text.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) textForm.requestSubmit();
+});
+picker.addEventListener("change", () => {
+  if (picker.files.length) putFiles([...picker.files]);
+  picker.value = "";
+});
+takeFiles(document.body, putFiles);
+document.addEventListener("paste", (event) => {
+  const pasted = event.clipboardData;
+  if (pasted.files.length || event.target.closest("input, textarea")) return;
+  const value = pasted.getData("text/plain");
+  if (value) putText(value);
+});
+
+document.addEventListener("click", (event) => {
+  if (event.target.id === "clear") attempt(clear);
+  if (event.target.id === "copy") attempt(() => copyText(event.target));
+});
+
+async function clear() {
+  current().focus();
+  await ask("DELETE", "/v1/buffer");
+}
+
+async function copyText(button) {
+  let value = document.getElementById("text-shown").textContent;
+  if ("cut" in button.dataset) value = await (await fetch(url("/v1/buffer"))).text();
+  await copy(button, value);
+}
+
+listen();

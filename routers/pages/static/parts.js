@@ -1,0 +1,78 @@
+// Parts of a page, fetched anew: the server makes them, here they only take their places.
+
+import { localise, tick } from "./page.js";
+
+const last = new Map();
+
+/** Fetch a page as a document; undefined when it can't be shown, and this one is loaded again. */
+export async function fetchPage(href) {
+  const answer = await fetch(href, { headers: { Accept: "text/html" } });
+  if (!answer.ok || answer.redirected) {
+    location.reload(); // nobody is signed in any more, or the server says what is wrong
+    return undefined;
+  }
+  return new DOMParser().parseFromString(await answer.text(), "text/html");
+}
+
+/** Replace the elements with these ids by those of the page as it is now; focus stays where it was. */
+export async function refresh(...ids) {
+  const fresh = await fetchPage(location.href);
+  if (!fresh) return;
+  for (const id of ids) {
+    const [old, part] = [document.getElementById(id), fresh.getElementById(id)];
+    if (!old || !part || last.get(id) === part.outerHTML) continue;
+    last.set(id, part.outerHTML);
+    const focused = old.contains(document.activeElement) ? document.activeElement.id : "";
+    old.replaceWith(document.adoptNode(part));
+    localise(part);
+    if (focused) document.getElementById(focused)?.focus();
+  }
+  tick();
+}
+
+/** Let the link with this id append the next page's children of `list` instead of leading to it. */
+export function growing(id, list) {
+  document.addEventListener("click", async (event) => {
+    const link = event.target.closest(`#${id}`);
+    if (!link) return;
+    event.preventDefault();
+    if (link.ariaBusy === "true") return;
+    link.ariaBusy = "true";
+    try {
+      await grow(link, list);
+    } catch {
+      location.assign(link.href); // the browser says what is wrong
+    }
+  });
+}
+
+async function grow(link, list) {
+  const fresh = await fetchPage(link.href);
+  if (!fresh) return;
+  const items = [...fresh.getElementById(list.id).children];
+  list.append(...items);
+  localise(list);
+  if (document.activeElement === link) items[0]?.querySelector("a")?.focus();
+  const next = fresh.getElementById(link.id);
+  if (next) link.href = next.href;
+  else link.remove();
+  link.ariaBusy = "false";
+}
+
+/** Make of `run` what may be called at any time: never twice at once, but again if asked meanwhile. */
+export function inTurn(run) {
+  let [isRunning, isWanted] = [false, false];
+  return async () => {
+    isWanted = true;
+    if (isRunning) return;
+    isRunning = true;
+    try {
+      while (isWanted) {
+        isWanted = false;
+        await run();
+      }
+    } finally {
+      isRunning = false;
+    }
+  };
+}

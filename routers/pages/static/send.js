@@ -1,0 +1,131 @@
+// The page for sending: several files at once, a link for each, and the list of those that there are.
+
+import { ask, url } from "./http.js";
+import { inTurn, refresh } from "./parts.js";
+import { takeFiles, transfer } from "./transfers.js";
+import { duration, size } from "./words.js";
+
+const form = document.getElementById("send");
+const transfers = document.getElementById("transfers");
+const said = document.getElementById("said");
+const dialog = document.getElementById("qr");
+const picker = form.elements.file;
+const refreshList = inTurn(() => refresh("list"));
+
+picker.multiple = true; // a form without this script sends one
+picker.required = false;
+picker.addEventListener("change", () => {
+  send([...picker.files]);
+  picker.value = ""; // so that the same file can be chosen again
+});
+form.addEventListener("submit", (event) => event.preventDefault());
+takeFiles(document.body, send);
+
+function send(files) {
+  for (const file of files) sendOne(file);
+}
+
+async function sendOne(file) {
+  const body = new FormData();
+  body.append("expires_in", form.elements.expires_in.value);
+  body.append("file", file);
+  const done = await transfer(transfers, file.name, "POST", "/v1/files", body);
+  if (!done) return;
+  show(done.item, done.answer);
+  said.textContent = `${done.answer.name} is sent`;
+  await refreshList();
+}
+
+function show(item, file) {
+  item.className = "card sent";
+  item.append(document.getElementById("sent").content.cloneNode(true));
+  item.querySelector("strong").textContent = file.name;
+  item.querySelector(".about").textContent = `${size(file.size)}, ${lifetime(file)}`;
+  if (!file.link) {
+    for (const part of item.querySelectorAll(".qr, .address, .row")) part.remove();
+    return;
+  }
+  item.querySelector("img").src = url(`/v1/files/${file.id}/qr`);
+  const link = item.querySelector("a");
+  link.href = link.textContent = file.link;
+  const copy = item.querySelector("[data-copy]");
+  copy.dataset.copy = file.link;
+  copy.setAttribute("aria-label", `Copy the link to ${file.name}`);
+  const share = item.querySelector("[data-share]");
+  share.hidden = !navigator.share;
+  // a person who thinks better of it is no error
+  share.addEventListener("click", () => navigator.share({ title: file.name, url: file.link }).catch(() => {}));
+}
+
+function lifetime(file) {
+  if (!file.expires_at) return "kept until you delete it";
+  return `expires in ${duration((new Date(file.expires_at) - new Date(file.created_at)) / 1000)}`;
+}
+
+document.addEventListener("click", (event) => {
+  const control = event.target.closest("[data-qr], [data-delete], #more");
+  if (!control) return;
+  if (control.dataset.delete) {
+    remove(control);
+    return;
+  }
+  event.preventDefault();
+  if (control.id === "more") showMore(control);
+  else showCode(control);
+});
+
+function showCode(control) {
+  const { name } = control.closest("li").dataset;
+  const image = dialog.querySelector("img");
+  image.src = control.href;
+  image.alt = `QR code of the link to ${name}`;
+  dialog.querySelector("h2").textContent = name;
+  dialog.querySelector(".address").textContent = control.dataset.qr;
+  dialog.querySelector("[data-copy]").dataset.copy = control.dataset.qr;
+  dialog.showModal();
+}
+
+async function remove(button) {
+  const row = button.closest("li");
+  const { name } = row.dataset;
+  if (!confirm(`Delete ${name}? Its links end at once.`)) return;
+  button.disabled = true;
+  try {
+    await ask("DELETE", `/v1/files/${button.dataset.delete}`);
+  } catch (error) {
+    if (error.status !== 404) {
+      button.disabled = false;
+      said.textContent = error.message;
+      alert(error.message);
+      return;
+    }
+  }
+  const beside = row.nextElementSibling ?? row.previousElementSibling;
+  row.remove();
+  (beside?.querySelector("[data-delete]") ?? document.getElementById("list")).focus();
+  said.textContent = `${name} is deleted`;
+  if (!beside) await refreshList();
+}
+
+async function showMore(link) {
+  link.setAttribute("aria-disabled", "true");
+  const answer = await fetch(link.href, { headers: { Accept: "text/html" } });
+  if (!answer.ok || answer.redirected) {
+    location.assign(link.href);
+    return;
+  }
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const rows = [...page.querySelectorAll("#files > li")].map((row) => document.adoptNode(row));
+  document.getElementById("files").append(...rows);
+  rows[0]?.querySelector("button, a").focus();
+  const more = page.getElementById("more");
+  if (more) link.replaceWith(document.adoptNode(more));
+  else link.remove();
+}
+
+// what has expired is gone
+setInterval(() => {
+  for (const time of document.querySelectorAll("#files time[data-left]")) {
+    if (new Date(time.dateTime) <= Date.now()) time.closest("li").remove();
+  }
+}, 1000);

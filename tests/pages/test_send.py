@@ -1,0 +1,245 @@
+"""The page for sending, in a real browser: many files, their links, and the list of them."""
+
+import re
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import CDPSession, FilePayload, Locator, Page, expect
+
+from tests.pages.conftest import LAPTOP, PHONE, OpenPage, SignUp, Watch, fits
+from tests.system.processes import Service
+
+LONG = "a-name-without-any-place-where-it-could-be-broken-but-anywhere" * 2 + ".txt"
+
+
+def file(name: str, data: bytes = b"hello") -> FilePayload:
+    return {"name": name, "mimeType": "text/plain", "buffer": data}
+
+
+@pytest.fixture
+def send_page(page: Page, sign_up: SignUp) -> Page:
+    """The page of somebody who has just signed up."""
+    sign_up(page)
+    page.goto("/file/load")
+    return page
+
+
+def choose(page: Page, *files: FilePayload) -> None:
+    page.get_by_label("Choose files").set_input_files(files)
+
+
+def sent(page: Page, name: str) -> Locator:
+    """The card of a file that has been sent."""
+    return page.get_by_role("list", name="Files being sent").locator(".sent", has_text=name)
+
+
+def rows(page: Page) -> Locator:
+    return page.get_by_role("region", name="Your files").get_by_role("listitem")
+
+
+def hand(page: Page, kind: str, target: str, *files: tuple[str, str]) -> None:
+    """Drop files on an element, or paste them there."""
+    script = """([kind, target, files]) => {
+        const data = new DataTransfer();
+        for (const [name, text] of files) data.items.add(new File([text], name));
+        const event = kind === "drop"
+            ? new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true })
+            : new ClipboardEvent("paste", { clipboardData: data, bubbles: true });
+        document.querySelector(target).dispatchEvent(event);
+    }"""
+    page.evaluate(script, [kind, target, files])
+
+
+def slowed(page: Page) -> CDPSession:
+    """Let the page send 200 kB a second."""
+    session = page.context.new_cdp_session(page)
+    speed = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": 200_000}
+    session.send("Network.emulateNetworkConditions", {"offline": False} | speed)
+    return session
+
+
+def test_several_files_get_a_link_each(send_page: Page) -> None:
+    page = send_page
+    choose(page, file("one.txt", b"first"), file("two.txt", b"second"))
+    for name, data in (("one.txt", b"first"), ("two.txt", b"second")):
+        card = sent(page, name)
+        expect(card).to_contain_text("expires in 2 h")
+        link = card.get_by_role("link")
+        expect(link).to_have_attribute("href", re.compile(r"/t/[\w-]{22}$"))
+        assert httpx.get(link.get_attribute("href") or "").content == data
+        image = card.get_by_role("img", name="QR code")
+        expect(image).to_be_visible()
+        page.wait_for_function("i => i.complete && i.naturalWidth > 0", arg=image.element_handle())
+    expect(page.get_by_role("status").first).to_contain_text("is sent")
+    expect(rows(page)).to_have_count(2)
+    expect(rows(page).first).to_contain_text("h left")
+
+
+def test_links_are_copied(open_page: OpenPage, sign_up: SignUp) -> None:
+    page = open_page(permissions=["clipboard-read", "clipboard-write"])
+    sign_up(page)
+    page.goto("/file/load")
+    choose(page, file("one.txt"))
+    link = sent(page, "one.txt").get_by_role("link").get_attribute("href")
+    button = sent(page, "one.txt").get_by_role("button", name="Copy the link to one.txt")
+    button.click()
+    expect(button).to_have_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == link
+    page.evaluate("navigator.clipboard.writeText('')")
+    rows(page).get_by_role("button", name="Copy the link to one.txt").click()
+    page.wait_for_function("async link => await navigator.clipboard.readText() === link", arg=link)
+    # as on a page that isn't https
+    page.evaluate("""async () => {
+        await navigator.clipboard.writeText("");
+        navigator.clipboard.writeText = () => Promise.reject(new Error("not allowed"));
+    }""")
+    expect(button).to_have_text("Copy link")
+    button.focus()
+    page.keyboard.press("Enter")
+    expect(button).to_have_text("Copied")
+    expect(button).to_be_focused()
+    assert page.evaluate("navigator.clipboard.readText()") == link
+
+
+def test_files_are_dropped_and_pasted(send_page: Page) -> None:
+    hand(send_page, "drop", ".lead", ("one.txt", "1"), ("two.txt", "2"))
+    expect(send_page.locator(".sent")).to_have_count(2)
+    hand(send_page, "paste", "body", ("three.txt", "3"))
+    expect(rows(send_page)).to_have_count(3)
+    expect(rows(send_page).first).to_contain_text("three.txt")
+
+
+def test_the_choice_of_an_end(send_page: Page) -> None:
+    page = send_page
+    page.get_by_label("They expire").select_option("after 7 days")
+    choose(page, file("week.txt"))
+    expect(sent(page, "week.txt")).to_contain_text("expires in 7 d")
+    page.get_by_label("They expire").select_option("0")
+    choose(page, file("kept.txt"))
+    expect(sent(page, "kept.txt")).to_contain_text("kept until you delete it")
+    expect(sent(page, "kept.txt").get_by_role("img")).to_have_count(0)
+    row = rows(page).filter(has_text="kept.txt")
+    expect(row).not_to_contain_text("left")
+    row.get_by_role("link", name="Make a link to kept.txt").click()
+    expect(page.locator("#target")).to_have_value(re.compile(r"[0-9a-f-]{36}"))
+
+
+def test_a_transfer_shows_how_far_it_is_and_is_cancelled(send_page: Page) -> None:
+    page = send_page
+    slowed(page)
+    choose(page, *(file(f"{n}.bin", b"x" * 1_000_000) for n in range(5)))
+    moving = page.get_by_role("listitem").filter(has=page.get_by_label("Progress of 0.bin"))
+    expect(moving).to_contain_text(re.compile(r"KiB of 977 KiB, .*/s, .* left"))
+    expect(page.get_by_text("Waiting")).to_have_count(2)
+    for n in (4, 1, 0, 2, 3):
+        page.get_by_role("button", name=f"Cancel {n}.bin").click()
+    expect(page.get_by_text("Cancelled")).to_have_count(5)
+    expect(page.get_by_role("progressbar")).to_have_count(0)
+    assert page.request.get("/v1/files").json()["items"] == []
+    choose(page, file("small.txt"))  # nobody holds the turns of those
+    expect(sent(page, "small.txt")).to_be_visible()
+
+
+def test_a_transfer_that_fails_says_why(send_page: Page, watch: Watch) -> None:
+    answer = {"detail": "The account's quota does not allow this"}
+    send_page.route("**/v1/files", lambda route: route.fulfill(status=413, json=answer))
+    choose(send_page, file("one.txt"))
+    expect(send_page.get_by_text(answer["detail"])).to_be_visible()
+    watch.expect_status(413)
+
+
+def test_a_file_is_downloaded_and_deleted(send_page: Page) -> None:
+    page = send_page
+    choose(page, file("one.txt"), file("two.txt", b"second"))
+    expect(rows(page)).to_have_count(2)
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download two.txt").click()
+    assert download.value.suggested_filename == "two.txt"
+    assert Path(download.value.path()).read_bytes() == b"second"
+    page.once("dialog", lambda dialog: dialog.dismiss())
+    page.get_by_role("button", name="Delete two.txt").click()
+    expect(rows(page)).to_have_count(2)
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="Delete two.txt").press("Enter")
+    expect(rows(page)).to_have_count(1)
+    expect(page.get_by_role("button", name="Delete one.txt")).to_be_focused()
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Nothing here yet.")).to_be_visible()
+    assert page.request.get("/v1/files").json()["items"] == []
+
+
+def test_a_qr_code_opens_large(send_page: Page) -> None:
+    page = send_page
+    choose(page, file("one.txt"))
+    opener = rows(page).get_by_role("link", name="QR code of the link to one.txt")
+    opener.press("Enter")
+    dialog = page.get_by_role("dialog", name="one.txt")
+    image = dialog.get_by_role("img", name="QR code of the link to one.txt")
+    page.wait_for_function("i => i.complete && i.naturalWidth > 0", arg=image.element_handle())
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(opener).to_be_focused()
+
+
+def test_older_files_are_loaded(send_page: Page) -> None:
+    page = send_page
+    for n in range(60):
+        assert page.request.put(f"/v1/send/{n}.txt", data=b"x").status == 201
+    page.reload()
+    expect(rows(page)).to_have_count(50)
+    page.get_by_role("link", name="Older files").press("Enter")
+    expect(rows(page)).to_have_count(60)
+    expect(rows(page).nth(50).get_by_role("button").first).to_be_focused()
+    expect(page.get_by_role("link", name="Older files")).to_have_count(0)
+
+
+def test_what_has_expired_disappears(send_page: Page) -> None:
+    assert send_page.request.put("/v1/send/short.txt?expires_in=2", data=b"x").status == 201
+    send_page.reload()
+    expect(rows(send_page)).to_have_count(1)
+    expect(rows(send_page)).to_have_count(0)
+
+
+def test_the_form_without_scripts(open_page: OpenPage, sign_up: SignUp, live: Service) -> None:
+    page = open_page(java_script_enabled=False, viewport=PHONE)
+    sign_up(page)
+    page.goto("/file/load")
+    page.get_by_label("Choose files").set_input_files(file("one.txt", b"without"))
+    page.get_by_label("They expire").select_option("after 1 hour")
+    assert fits(page)
+    page.get_by_role("button", name="Send", exact=True).click()
+    expect(page.get_by_role("heading")).to_have_text("one.txt is sent")
+    expect(page.get_by_role("img", name="QR code")).to_be_visible()
+    assert fits(page)
+    link = page.get_by_role("link", name="/t/")
+    assert httpx.get(link.get_attribute("href") or "").content == b"without"
+    page.get_by_role("link", name="see all files").click()
+    expect(rows(page)).to_have_count(1)
+    expect(page.get_by_role("button", name=re.compile("^(Delete|Copy)"))).to_have_count(0)
+
+
+@pytest.mark.parametrize("viewport", [PHONE, LAPTOP], ids=["phone", "laptop"])
+def test_it_fits_its_window(open_page: OpenPage, sign_up: SignUp, viewport: dict[str, int]) -> None:
+    page = open_page(viewport=viewport)
+    sign_up(page)
+    page.goto("/file/load")
+    choose(page, file(LONG))
+    expect(rows(page)).to_have_count(1)
+    assert fits(page)
+    slowed(page)
+    choose(page, file("x" + LONG, b"x" * 1_000_000))
+    expect(page.get_by_role("progressbar")).to_be_visible()
+    assert fits(page)
+    page.get_by_role("button", name=f"Cancel x{LONG}").click()
+    rows(page).get_by_role("link", name="QR code").click()
+    assert fits(page)
+
+
+def test_a_session_that_has_ended_leads_to_the_login(send_page: Page, watch: Watch) -> None:
+    page = send_page
+    page.request.post("/account/logout", headers={"Sec-Fetch-Site": "same-origin"})
+    choose(page, file("one.txt"))
+    expect(page).to_have_url(re.compile(r"/account/login\?next=%2Ffile%2Fload$"))
+    watch.expect_status(401)

@@ -30,14 +30,14 @@ class Dispatcher:
         path: str = scope["path"].removeprefix(scope.get("root_path", ""))
         route, parameters = self._find(path, scope["method"])
         if route is None and path != "/":
-            other = path.removesuffix("/") if path.endswith("/") else f"{path}/"
-            route, parameters = self._find(other, scope["method"])
+            path = path.removesuffix("/") if path.endswith("/") else f"{path}/"
+            route, parameters = self._find(path, scope["method"])
         if route is None:
             raise HTTPException(404)
         scope["route"], scope["endpoint"] = route, route.endpoint
         scope["path_params"] = parameters
         if route.methods and scope["method"] not in route.methods:
-            raise HTTPException(405)
+            raise HTTPException(405, headers={"Allow": ", ".join(self._methods(path))})
         await route.app(scope, receive, send)
 
     def _find(self, path: str, method: str) -> tuple[Route | None, dict[str, Any]]:
@@ -57,6 +57,11 @@ class Dispatcher:
             if takes:
                 break
         return found, parameters
+
+    def _methods(self, path: str) -> list[str]:
+        """Return every method that a path has, by whichever route."""
+        matching = [route for route in self._candidates(path) if route.path_regex.match(path)]
+        return sorted({method for route in matching for method in route.methods or ()})
 
     def _candidates(self, path: str) -> Sequence[Route]:
         head = tuple(path.strip("/").split("/", _DEPTH)[:_DEPTH])

@@ -14,10 +14,13 @@ from starlette.types import Message, Receive, Scope, Send
 from app import logging as app_logging
 from app import metrics
 from app.config import Settings
+from routers import cookies
 from routers.problems import problem_response
 from routers.transfer.incoming import ClientDisconnected
+from routers.transfer.outgoing import PRIVATE
 
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9_.:-]{1,128}")
+_COOKIE: Final = cookies.NAME.encode()
 _RAW_PREFIX: Final = "/v1/blobs/"
 """Below it a path segment may hold an encoded slash, so the route sees the path undecoded."""
 
@@ -33,6 +36,9 @@ class Edge:
         self._prefix = urlsplit(settings.public_url or "").path.rstrip("/")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":  # there are none here, though a server may know them
+            await send({"type": "websocket.close"})
+            return
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -41,7 +47,7 @@ class Edge:
         self._locate(scope)
         self._forwarded(scope, headers)
         request_id = _request_id(headers.get(b"x-request-id"))
-        answer = _Answer(send, request_id)
+        answer = _Answer(send, request_id, by_cookie=_COOKIE in headers.get(b"cookie", b""))
         started = time.perf_counter()
         app_logging.request_id.set(request_id)  # this task's alone: the server's last lines too
         try:
@@ -110,11 +116,16 @@ class Edge:
 
 
 class _Answer:
-    """The ``send`` of one request: adds its id, and remembers what was answered."""
+    """The ``send`` of one request: adds its id, and remembers what was answered.
 
-    def __init__(self, send: Send, request_id: str) -> None:
+    Shared caches keep no answer to an Authorization header (RFC 9111 §3.5), but of a cookie they
+    know nothing: an answer to one that doesn't say otherwise is the browser's alone.
+    """
+
+    def __init__(self, send: Send, request_id: str, *, by_cookie: bool) -> None:
         self._send = send
         self._request_id = request_id
+        self._by_cookie = by_cookie
         self.status: int | None = None
         self.aborted = False
 
@@ -122,7 +133,10 @@ class _Answer:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             identified = (b"x-request-id", self._request_id.encode())
-            message["headers"] = [*message["headers"], identified]
+            headers = [*message["headers"], identified]
+            if self._by_cookie and all(name != b"cache-control" for name, _ in headers):
+                headers.append((b"cache-control", PRIVATE.encode()))
+            message["headers"] = headers
         await self._send(message)
 
     def abort(self) -> None:

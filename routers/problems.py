@@ -11,7 +11,6 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.routing import Match, Route
 
 from app.database import DatabaseFull, DatabaseUnavailable
 from app.errors import (
@@ -82,10 +81,8 @@ async def _on_http(request: Request, error: Exception) -> Response:
         return render(request, BadRequest(str(error.detail)))
     title = HTTPStatus(error.status_code).phrase
     headers = dict(error.headers or {})
-    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        headers["Allow"] = ", ".join(_methods(request))
-        if isinstance(route, OwnErrors):
-            return render(request, MethodNotAllowed(headers=headers))
+    if isinstance(route, OwnErrors) and error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        return render(request, MethodNotAllowed(headers=headers))
     return problem_response(
         request,
         kind="about:blank",
@@ -94,15 +91,6 @@ async def _on_http(request: Request, error: Exception) -> Response:
         detail=str(error.detail or title),
         headers=headers,
     )
-
-
-def _methods(request: Request) -> list[str]:
-    """Return every method that the path has; the framework's error names those of one route."""
-    methods: set[str] = set()
-    for route in request.app.routes:
-        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
-            methods |= route.methods or set()
-    return sorted(methods)
 
 
 async def _on_full(request: Request, error: Exception) -> Response:

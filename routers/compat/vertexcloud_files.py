@@ -45,6 +45,7 @@ from routers.schemas.compat.vertexcloud import (
     VertexcloudRefusal,
     VertexcloudUpload,
 )
+from routers.schemas.dumps import Text
 from routers.schemas.files import FileFields
 from routers.transfer.arrays import BATCH
 from routers.transfer.headers import media_type
@@ -279,7 +280,7 @@ async def delete_file(
 async def get_media(
     request: Request,
     runtime: RuntimeDep,
-    name: Annotated[str, Path(description="The file's name.")],
+    name: Annotated[Text, Path(description="The file's name.")],
     key: Key = None,
     *,
     inline: bool = False,

@@ -63,10 +63,7 @@ async def login(request: Request, runtime: RuntimeDep) -> Response:
     except ProblemError as error:
         if not is_browser(request):
             raise
-        status, wrong = error.status, error.detail
-        return login_form(
-            request, runtime, status, next=form.next, username=form.username, wrong=wrong
-        )
+        return login_form(request, runtime, error, next=form.next, username=form.username)
     return await _signed_in(request, runtime, opened, form.username, _place(request, form.next))
 
 
@@ -90,7 +87,7 @@ async def register(request: Request, runtime: RuntimeDep) -> Response:
         if not is_browser(request):
             raise
         given = {"username": form.username, "email": form.email or ""}
-        return _register_form(request, runtime, error.status, **given, wrong=error.detail)
+        return _register_form(request, runtime, error, **given)
     return await _signed_in(request, runtime, opened, form.username, _place(request, ""))
 
 
@@ -126,43 +123,39 @@ def _place(request: Request, path: str) -> str:
 def login_form(
     request: Request,
     runtime: Runtime,
-    status: int = 200,
+    error: ProblemError | None = None,
     *,
     next: str = "",  # noqa: A002 - in the URL
     username: str = "",
-    wrong: str | None = None,
 ) -> Response:
     """Show the form for signing in, with what was wrong; after it comes the page ``next``."""
-    return render_app(
-        request,
-        "login.html",
-        None,
-        status,
-        place="login",
-        next=next,
-        username=username,
-        wrong=wrong,
-        registration_open=runtime.settings.registration_open,
-    )
+    return _form(request, runtime, "login.html", error, next=next, username=username)
 
 
 def _register_form(
     request: Request,
     runtime: Runtime,
-    status: int = 200,
+    error: ProblemError | None = None,
     *,
     username: str = "",
     email: str = "",
-    wrong: str | None = None,
 ) -> Response:
-    return render_app(
+    return _form(request, runtime, "register.html", error, username=username, email=email)
+
+
+def _form(
+    request: Request, runtime: Runtime, template: str, error: ProblemError | None, **given: str
+) -> Response:
+    response = render_app(
         request,
-        "register.html",
+        template,
         None,
-        status,
+        200 if error is None else error.status,
         place="login",
-        username=username,
-        email=email,
-        wrong=wrong,
+        wrong=None if error is None else error.detail,
         registration_open=runtime.settings.registration_open,
+        **given,
     )
+    if error is not None:
+        response.headers.update(error.headers)  # when to try again, for one
+    return response

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
+from pydantic import Field
 
 from app import clock
 from app.config import Settings
@@ -15,6 +16,7 @@ from app.services.targets import Target
 from routers.dependencies import RuntimeDep
 from routers.links import link_url
 from routers.pages.page import PageRoute, SignedIn, Visitor, render_app
+from routers.schemas.dumps import Text
 from routers.schemas.lists import CursorParam
 from routers.schemas.timelinks import LinkKind, LinkState, Timelink
 
@@ -33,7 +35,7 @@ async def show(
     state: LinkState = LinkState.ACTIVE,
     cursor: CursorParam = None,
     kind: LinkKind | None = None,
-    id: Annotated[str, Query(max_length=MAX_ID_LENGTH)] = "",  # noqa: A002 - in the URL
+    id: Annotated[Text, Field(max_length=MAX_ID_LENGTH), Query()] = "",  # noqa: A002 - in the URL
     made: UUID | None = None,
 ) -> Response:
     """List the links of one state; ``kind`` and ``id`` fill in the form for a new one."""

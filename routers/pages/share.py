@@ -46,8 +46,8 @@ async def share(request: Request, runtime: RuntimeDep) -> Response:
     except Unauthorized:
         if not is_browser(request):
             raise
-        wrong = "Sign in first, then share it again"
-        return login_form(request, runtime, 401, next="/file/load", wrong=wrong)
+        first = Unauthorized("Sign in first, then share it again")
+        return login_form(request, runtime, first, next="/file/load")
     place = await _take(request, runtime, visitor.access)
     return RedirectResponse(f"{base_path(request)}{place}", 303)
 

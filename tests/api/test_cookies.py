@@ -261,3 +261,30 @@ async def test_a_page_that_needs_an_account_leads_back_to_itself(service: Servic
     assert page.status_code == 303
     login = httpx.URL(page.headers["location"])
     assert (login.path, login.params["next"]) == ("/account/login", "/account/profile?a=b&c=/d")
+
+
+async def test_no_cache_that_others_share_keeps_what_it_opens(service: Service) -> None:
+    ada = await sign_in(service)
+    for path in ("/v1/accounts/me", "/account/profile", "/v1/files", "/v1/blobs/none", "/nothing"):
+        answer = await service.client.get(path, headers=ada)
+        assert answer.headers.get_list("cache-control") == ["private, no-cache"], path
+    for path in ("/account/profile", "/file/buffer"):
+        page = await service.client.get(path, headers=ada | HTML)
+        assert page.headers.get_list("cache-control") == ["private, no-store"], path
+
+
+async def test_the_form_says_by_headers_too_why_it_is_shown_again(
+    make_settings: MakeSettings,
+) -> None:
+    async with running(make_settings(rate_limits="on")) as service:
+        for _ in range(10):
+            wrong = await post(service, "/account/login", data=FORM, headers=HTML)
+            assert wrong.status_code == 401
+            assert wrong.headers["www-authenticate"].startswith("Bearer")
+        limited = await post(service, "/account/login", data=FORM, headers=HTML)
+        shared = await post(service, "/share", headers=HTML)
+    assert limited.status_code == 429
+    assert 0 < int(limited.headers["retry-after"]) <= 300
+    assert limited.headers["cache-control"] == "private, no-store"
+    assert shared.status_code == 401
+    assert shared.headers["www-authenticate"].startswith("Bearer")

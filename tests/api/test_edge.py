@@ -8,6 +8,7 @@ import pytest
 from fastapi import FastAPI, Request
 
 from app.config import Settings
+from main import create_app
 from routers.edge import Edge
 from tests.api.conftest import MakeSettings, Service, running
 
@@ -107,3 +108,28 @@ async def test_other_origins_are_refused_unless_named(make_settings: MakeSetting
 async def test_no_origin_is_named_by_default(service: Service) -> None:
     answer = await service.client.get("/healthz", headers={"Origin": "https://app.example.org"})
     assert not [name for name in answer.headers if name.startswith("access-control")]
+
+
+async def test_a_websocket_is_refused_without_a_fuss() -> None:
+    """``uvicorn main:app`` passes them on where it finds a library for them."""
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, object]:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Any) -> None:  # noqa: ANN401 - ASGI
+        sent.append(message)
+
+    scope = {
+        "type": "websocket",
+        "path": "/v1/blobs",
+        "raw_path": b"/v1/blobs",
+        "query_string": b"",
+        "scheme": "ws",
+        "headers": [(b"host", b"test")],
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 80),
+        "subprotocols": [],
+    }
+    await create_app(Settings(_env_file=None))(scope, receive, send)
+    assert [message["type"] for message in sent] == ["websocket.close"]

@@ -875,3 +875,15 @@ async def test_other_methods_are_refused(service: Service, user: Headers) -> Non
         answer = await service.client.request(method, link["url"])
         assert answer.status_code == 405
         assert answer.headers["allow"] == "GET, HEAD, POST"
+
+
+async def test_the_page_of_links_is_asked_for_nothing_that_no_database_knows(
+    service: Service,
+) -> None:
+    _, ada = await service.sign_up()
+    for kind in ("blob", "file"):
+        for unknown, status in (("none", 200), ("%00", 422), ("a%00b", 422)):
+            answer = await service.client.get(
+                f"/links?kind={kind}&id={unknown}", headers=ada | PAGE
+            )
+            assert answer.status_code == status, (kind, unknown)

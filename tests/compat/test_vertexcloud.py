@@ -702,6 +702,8 @@ async def test_bytes_want_a_key(service: Service, user: User) -> None:
     for params, path in (({"key": other.key}, url), ({"key": user.key}, f"{MEDIA}b.txt")):
         answer = await service.client.get(path, params=params)
         assert_said(answer, {"status": False, "message": "There is no such file"}, 404)
+    unnameable = await service.client.get(f"{MEDIA}a%00b", params={"key": user.key})
+    assert_said(unnameable, status=422)
 
 
 @pytest.mark.parametrize("path", SENT_BY)

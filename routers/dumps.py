@@ -75,7 +75,7 @@ async def list_dumps(
 
     Where filters pass very little, a page may end early, even empty, and have a `next_cursor`.
     """
-    page = await access.read(dumps.page, filters, limit, cursor, clock.now())
+    page = await access.read_long(dumps.page, filters, limit, cursor, clock.now())
     return DumpList(items=[DumpFacts.of(dump) for dump in page.items], next_cursor=page.next_cursor)
 
 
@@ -89,7 +89,7 @@ async def list_labels(
     access: Reading, limit: Limit = DEFAULT_LIMIT, cursor: CursorParam = None
 ) -> DumpLabelList:
     """List the labels that dumps have, in their order."""
-    page = await access.read(dump_groups.labels, limit, cursor, clock.now())
+    page = await access.read_long(dump_groups.labels, limit, cursor, clock.now())
     items = [DumpLabel.of(group) for group in page.items]
     return DumpLabelList(items=items, next_cursor=page.next_cursor)
 
@@ -104,7 +104,7 @@ async def list_signatures(
     access: Reading, limit: Limit = DEFAULT_LIMIT, cursor: CursorParam = None
 ) -> DumpSignatureList:
     """List the signatures that crashes have in common, in their order."""
-    page = await access.read(dump_groups.signatures, limit, cursor, clock.now())
+    page = await access.read_long(dump_groups.signatures, limit, cursor, clock.now())
     items = [DumpSignature.of(group) for group in page.items]
     return DumpSignatureList(items=items, next_cursor=page.next_cursor)
 

@@ -31,6 +31,10 @@ class Database(ABC):
     async def read(self, fn: Query[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a function that only reads."""
 
+    async def read_long(self, fn: Query[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a function that reads, perhaps for tens of milliseconds: none waits for it."""
+        return await self.read(fn, *args, **kwargs)
+
     async def write(self, fn: Query[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a function in a transaction, and return when its commit is on stable storage.
 

@@ -19,6 +19,7 @@ from app.database.statements import Compiled, Result, runners
 
 BUSY_TIMEOUT = 10_000  # milliseconds that a statement waits for another process's lock
 GROUP = 128  # writes that may share a commit
+SHARED = 16  # reads that may share a snapshot
 READERS = max(2, min(8, os.cpu_count() or 2))
 _UNAVAILABLE = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
 
@@ -46,10 +47,11 @@ def create_sqlite_engine(path: Path) -> Engine:
 class _Job:
     """A function to run, and the future of the one who waits for it."""
 
-    __slots__ = ("error", "future", "loop", "result", "run")
+    __slots__ = ("alone", "error", "future", "loop", "result", "run")
 
-    def __init__(self, run: Callable[[Connection], Any]) -> None:
+    def __init__(self, run: Callable[[Connection], Any], *, alone: bool = False) -> None:
         self.run = run
+        self.alone = alone
         self.loop = asyncio.get_running_loop()
         self.future: asyncio.Future[Any] = self.loop.create_future()
         self.result: object = None
@@ -88,7 +90,10 @@ class SqliteDatabase(Database):
             thread.start()
 
     async def read(self, fn: Query[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self._submit(self._reads, fn, *args, **kwargs)
+        return await self._submit(self._reads, lambda c: fn(c, *args, **kwargs))
+
+    async def read_long(self, fn: Query[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._submit(self._reads, lambda c: fn(c, *args, **kwargs), alone=True)
 
     async def write_in_turn(
         self,
@@ -98,19 +103,18 @@ class SqliteDatabase(Database):
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
-        return await self._submit(self._writes, fn, *args, **kwargs)
+        return await self._submit(self._writes, lambda c: fn(c, *args, **kwargs))
 
     async def _submit(
         self,
         queue: "SimpleQueue[_Job | None]",
-        fn: Query[P, T],
-        /,
-        *args: P.args,
-        **kwargs: P.kwargs,
+        run: Callable[[Connection], T],
+        *,
+        alone: bool = False,
     ) -> T:
         if self._closed:
             raise DatabaseUnavailable("the database is closed")
-        job = _Job(lambda connection: fn(connection, *args, **kwargs))
+        job = _Job(run, alone=alone)
         queue.put(job)
         result: T = await job.future
         return result
@@ -128,26 +132,30 @@ class SqliteDatabase(Database):
 
     def _write_loop(self) -> None:
         with self._engine.connect() as connection:
-            while (job := self._writes.get()) is not None:
-                group = [job]
-                stop = False
-                with suppress(Empty):
-                    while len(group) < GROUP and not stop:
-                        following = self._writes.get_nowait()
-                        if following is None:
-                            stop = True
-                        else:
-                            group.append(following)
+            while group := _take(self._writes, GROUP):
                 _commit(connection, group)
                 _answer(group)
-                if stop:
-                    return
 
     def _read_loop(self) -> None:
         with self._engine.connect() as connection:
-            while (job := self._reads.get()) is not None:
-                _read(connection, job)
-                _answer([job])
+            while group := _take(self._reads, SHARED):
+                _read(connection, group)
+                _answer(group)
+
+
+def _take(queue: "SimpleQueue[_Job | None]", most: int) -> list[_Job]:
+    """Wait for a job, and return it with those that wait already; none when the end has come."""
+    job = queue.get()
+    group: list[_Job] = []
+    with suppress(Empty):
+        while job is not None and not (job.alone and group):
+            group.append(job)
+            if len(group) == most or job.alone:
+                return group
+            job = queue.get_nowait()
+        if group:
+            queue.put(job)  # the end, or one that shares with nobody: for the next look
+    return group
 
 
 def _commit(connection: Connection, group: list[_Job]) -> None:
@@ -172,14 +180,16 @@ def _commit(connection: Connection, group: list[_Job]) -> None:
             group[0].error = error
 
 
-def _read(connection: Connection, job: _Job) -> None:
-    """Run a job on one snapshot of the database."""
+def _read(connection: Connection, group: list[_Job]) -> None:
+    """Run jobs on one snapshot of the database, which is taken after all of them came."""
     raw = _raw(connection)
     try:
         raw.execute("BEGIN")
-        job.attempt(connection)
+        for job in group:
+            job.attempt(connection)
     except sqlite3.Error as error:
-        job.error = error
+        for job in group:
+            job.error = error
     finally:
         _roll_back(raw)
 

@@ -208,6 +208,21 @@ class Access:
         now = clock.now()
         return await self._database.read(run)
 
+    async def read_long(
+        self,
+        fn: Callable[Concatenate[Connection, Identity, P], T],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """Do what `read` does, as `Database.read_long` does it."""
+
+        def run(connection: Connection) -> T:
+            return fn(connection, self._admit(connection, now), *args, **kwargs)
+
+        now = clock.now()
+        return await self._database.read_long(run)
+
     async def write(
         self,
         fn: Callable[Concatenate[Connection, Identity, P], T],

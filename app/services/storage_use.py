@@ -60,7 +60,7 @@ class StorageUses:
         """Return figures that are not too old; whoever asks while they are counted waits."""
         async with self._lock:
             if self._last is None or now - self._last.counted_at >= MAX_AGE:
-                self._last = await self._database.read(count, now)
+                self._last = await self._database.read_long(count, now)
             return self._last
 
 

@@ -86,7 +86,7 @@ async def list_by_label(
 
 async def _send_list(access: Access, filters: Filters) -> Response:
     async def read(cursor: str | None) -> tuple[Sequence[CrashStoreDump], str | None]:
-        page = await access.read(dumps.page, filters, BATCH, cursor, clock.now())
+        page = await access.read_long(dumps.page, filters, BATCH, cursor, clock.now())
         return [CrashStoreDump.of(dump) for dump in page.items], page.next_cursor
 
     return await send_array(read)

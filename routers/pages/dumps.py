@@ -58,11 +58,11 @@ async def show_list(
         q=q or None, label=label or None, signature=signature or None, archived=_ARCHIVED[show]
     )
     access, now = visitor.access, clock.now()
-    page = await access.read(dumps.page, filters, PAGE, cursor, now)
+    page = await access.read_long(dumps.page, filters, PAGE, cursor, now)
     labels = await access.read(dump_groups.label_names, _LABELS)
     counts = None
     if cursor is None:  # further pages are lists and no more
-        counts = await access.read(dump_counts.count, days, _SIGNATURES, now)
+        counts = await access.read_long(dump_counts.count, days, _SIGNATURES, now)
     chosen = {"q": q, "label": label, "signature": signature, "show": show.value, "days": str(days)}
     return render_app(
         request,

@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -66,6 +67,44 @@ async def test_a_read_sees_one_snapshot(database: SqliteDatabase) -> None:
 
     assert await database.read(twice) == (0, 0)
     assert await database.read(count) == 1
+
+
+async def test_reads_that_share_a_snapshot_see_what_was_written_before_they_came(
+    database: SqliteDatabase,
+) -> None:
+    async def write_and_read(name: int) -> int:
+        await database.write(execute, f"INSERT INTO things VALUES ('{name}')")
+        found = f"SELECT count(*) FROM things WHERE name = '{name}'"
+        return await database.read(lambda c: int(c.exec_driver_sql(found).scalar_one()))
+
+    assert await asyncio.gather(*(write_and_read(n) for n in range(300))) == [1] * 300
+
+
+async def test_a_read_that_fails_takes_no_other_along(database: SqliteDatabase) -> None:
+    def fail(_: Connection) -> int:
+        raise LookupError
+
+    reads = [database.read(fail if n % 3 else count) for n in range(60)]
+    results = await asyncio.gather(*reads, return_exceptions=True)
+    assert [isinstance(r, LookupError) for r in results] == [bool(n % 3) for n in range(60)]
+
+
+async def test_a_long_read_holds_up_no_other(database: SqliteDatabase) -> None:
+    go_on = threading.Event()
+
+    def wait(_: Connection) -> bool:
+        return go_on.wait(10)
+
+    async def some() -> list[int]:
+        return await asyncio.gather(*(database.read(count) for _ in range(40)))
+
+    before = asyncio.create_task(some())
+    long = asyncio.create_task(database.read_long(wait))
+    after = asyncio.create_task(some())
+    assert await before == await after == [0] * 40
+    assert not long.done()
+    go_on.set()
+    assert await long
 
 
 async def test_commits_are_synced(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ run: $(VENV)/runtime.stamp ## start the server; installs what it needs when that
 	@exec env $(SERVER_ENV) $(BIN)/python main.py $(ARGS)
 
 test: install ## run the tests (ARGS="tests/api -k range")
-	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: install ## formatting, lint, types, imports (that migrations match the models is a test)
 	$(BIN)/ruff format --check .

@@ -100,11 +100,11 @@ def _migrate_sqlite(path: Path) -> None:
         # altering a table means to copy and drop it, and a drop would count as a delete
         connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
         connection.exec_driver_sql("BEGIN IMMEDIATE")
-        upgrade(connection)
-        broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
-        if broken:
-            connection.exec_driver_sql("ROLLBACK")
-            raise RuntimeError(f"the migration would break {len(broken)} references; undone")
+        if upgrade(connection):
+            broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
+            if broken:
+                connection.exec_driver_sql("ROLLBACK")
+                raise RuntimeError(f"the migration would break {len(broken)} references; undone")
         connection.exec_driver_sql("COMMIT")
     engine.dispose()
     path.chmod(0o600)
@@ -122,13 +122,14 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
-def upgrade(connection: Connection) -> None:
-    """Run the missing migrations in the connection's transaction."""
+def upgrade(connection: Connection) -> bool:
+    """Run the missing migrations in the connection's transaction; tells whether there were any."""
     if current_revision(connection) == newest_revision():
-        return  # so that a usual start need not import Alembic, which takes 13 MiB
+        return False  # so that a usual start need not import Alembic, which takes 13 MiB
     from alembic import command
 
     command.upgrade(alembic_config(connection), "head")
+    return True
 
 
 def newest_revision() -> str:

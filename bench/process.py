@@ -27,8 +27,12 @@ class Tree:
             PROC.joinpath(str(pid), "clear_refs").write_text("5")
 
     def peak(self) -> int:
-        """Return the peak of resident memory in bytes, the processes' peaks added up."""
-        return sum(_status(pid, "VmHWM") for pid in self.pids())
+        """Return the peak of resident memory in bytes of the server's own process."""
+        return _status(self.pid, "VmHWM")
+
+    def children_peak(self) -> int:
+        """Return the peaks of its descendants, added up."""
+        return sum(_status(pid, "VmHWM") for pid in self.pids()[1:])
 
     def cpu_seconds(self) -> float:
         """Return the CPU time that the living processes have used, user and system."""

@@ -12,7 +12,7 @@ from storage.parts import MIB, Part, Parts
 from storage.s3_requests import Bucket
 
 _SMALLEST_PART = 8 * MIB
-_BUFFERED = 40 * MIB
+_BUFFERED = 32 * MIB
 _MOST_PARTS = 10_000
 _PARTS_OF_A_SIZE = 1000
 _PIECE = 256 * 1024

@@ -12,7 +12,7 @@ from app.models import api_keys, sessions
 from app.services import buffer, dumps, file_ends, timelink_ends
 from app.tasks.supervisor import Task
 
-BATCH: Final = 500
+BATCH: Final = 100  # what takes a few milliseconds: others wait for the loop, or the writer
 
 
 @dataclass(frozen=True, slots=True)

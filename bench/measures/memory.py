@@ -80,7 +80,11 @@ def _measure(server: Server, storage: str, plan: Plan) -> list[Result]:
         if sha256 not in {"", done.sha256}:
             raise client.WrongAnswer(f"{storage} returned other bytes than it was sent")
         sha256 = done.sha256
-        notes = [f"{before / MIB:.0f} MiB before; {plan.huge / MIB / done.seconds:.0f} MiB/s"]
+        children = server.tree.children_peak() / MIB
+        rate = plan.huge / MIB / done.seconds
+        notes = [
+            f"{before / MIB:.0f} MiB before; {rate:.0f} MiB/s; idle children {children:.0f} MiB",
+        ]
         target = Target(f"≤ {LIMIT} MiB", peak, LIMIT, at_least=False)
         work = f"peak memory, {word} of {plan.huge / GIB:g} GiB, {storage}"
         results.append(Result(work, "MiB", {HOLDALL: [peak]}, [target], notes))

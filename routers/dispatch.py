@@ -65,7 +65,7 @@ class Dispatcher:
 
     def _candidates(self, path: str) -> Sequence[Route]:
         head = tuple(path.strip("/").split("/", _DEPTH)[:_DEPTH])
-        return self._by_head.get(head) or self._by_head.get(head[:1]) or ()
+        return next((self._by_head[h] for h in (head, head[:1], ()) if h in self._by_head), ())
 
 
 def _head(path: str) -> tuple[str, ...]:

@@ -3,12 +3,14 @@
 import asyncio
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from playwright.sync_api import Browser
 
-from tests import servers
+from tests import browsers, servers
 
 SLOWEST: Final = ("system", "storage", "pages")
 """Folders whose files come first, so that none is left when all others are done."""
@@ -55,6 +57,17 @@ def valkey_server() -> Iterator[servers.ValkeyServer]:
     """Valkey, shared by the whole session: use keys or channels of your own."""
     with servers.valkey_server() as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A browser for the tests of one module: asynchronous tests can't run beside it."""
+    with ExitStack() as stack:
+        try:
+            browser = stack.enter_context(browsers.chromium())
+        except browsers.NoBrowser as error:
+            pytest.skip(str(error))
+        yield browser
 
 
 @pytest.fixture(scope="session")

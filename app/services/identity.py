@@ -201,12 +201,7 @@ class Access:
         **kwargs: P.kwargs,
     ) -> T:
         """Run ``fn(connection, identity, …)`` that only reads."""
-
-        def run(connection: Connection) -> T:
-            return fn(connection, self._admit(connection, now), *args, **kwargs)
-
-        now = clock.now()
-        return await self._database.read(run)
+        return await self._database.read(self._admitting(fn, *args, **kwargs))
 
     async def read_long(
         self,
@@ -216,12 +211,7 @@ class Access:
         **kwargs: P.kwargs,
     ) -> T:
         """Do what `read` does, as `Database.read_long` does it."""
-
-        def run(connection: Connection) -> T:
-            return fn(connection, self._admit(connection, now), *args, **kwargs)
-
-        now = clock.now()
-        return await self._database.read_long(run)
+        return await self._database.read_long(self._admitting(fn, *args, **kwargs))
 
     async def write(
         self,
@@ -231,12 +221,8 @@ class Access:
         **kwargs: P.kwargs,
     ) -> T:
         """Run ``fn(connection, identity, …)`` in a transaction of its own."""
-
-        def run(connection: Connection) -> T:
-            return fn(connection, self._admit(connection, now), *args, **kwargs)
-
-        now = clock.now()
-        return await self._database.write_in_turn(self._turn, run)
+        admitting = self._admitting(fn, *args, **kwargs)
+        return await self._database.write_in_turn(self._turn, admitting)
 
     async def identity(self) -> Identity:
         """Find out who is asking and whether they may, and nothing else."""
@@ -246,10 +232,22 @@ class Access:
         """Raise what `identity` raises."""
         await self.read(_itself)
 
-    def _admit(self, connection: Connection, now: int) -> Identity:
-        identity = identify(connection, self._credential, now)
-        identity.require(self._scope)
-        return identity
+    def _admitting(
+        self,
+        fn: Callable[Concatenate[Connection, Identity, P], T],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> Callable[[Connection], T]:
+        """Make the function that finds out who is asking, and then does what is asked."""
+        now = clock.now()
+
+        def run(connection: Connection) -> T:
+            identity = identify(connection, self._credential, now)
+            identity.require(self._scope)
+            return fn(connection, identity, *args, **kwargs)
+
+        return run
 
 
 def _itself(_connection: Connection, identity: Identity) -> Identity:

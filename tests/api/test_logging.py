@@ -148,6 +148,7 @@ def test_no_secret_is_in_any_line(
 ) -> None:
     """All flows, the failing ones too, at the level debug; and then every backend fails."""
     database = postgres_server.create_database()
+    valkey_server.clear()  # of failures that other tests have had
     service = _spawn(
         tmp_path,
         DATABASE_URL=database,

@@ -84,9 +84,10 @@ def test_a_migration_that_breaks_references_is_undone(
     connection.close()
 
 
-def drop_blobs(connection: Connection) -> None:
+def drop_blobs(connection: Connection) -> bool:
     """A migration gone wrong: it leaves bytes without their object."""
     connection.exec_driver_sql("DROP TABLE blobs")
+    return True
 
 
 def test_the_database_is_its_owners_alone(tmp_path: Path) -> None:

@@ -1,17 +1,15 @@
 """Fixtures of the tests of pages: a live service, a real browser, and people who sign up."""
 
 import itertools
-import shutil
 from collections.abc import Iterator
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize
 
 from tests.system import processes
 from tests.system.processes import Service
-from tests.system.test_docs_page import FLAGS
 
 PASSWORD: Final = "correct horse battery"
 ADMIN: Final = "root"
@@ -49,18 +47,6 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     service.wait_until_ready()
     yield service
     service.kill()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A browser for the tests of one module."""
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
-    if program is None:
-        pytest.skip("no Chromium is installed (on Debian: apt-get install chromium)")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 class Watch:

@@ -5,8 +5,6 @@ A service of its own is filled with things of every kind, and shown by a browser
 
 import io
 import random
-import shutil
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any, Final
@@ -18,13 +16,12 @@ from playwright.sync_api import (
     FilePayload,
     Page,
     ViewportSize,
-    sync_playwright,
 )
 
+from tests.browsers import chromium
 from tests.minidump_files import APP, LIBC, Minidump, Module
 from tests.system import processes
 from tests.system.processes import wait_for
-from tests.system.test_docs_page import FLAGS
 
 FOLDER: Final = Path(__file__).parents[2] / "docs" / "screenshots"
 PASSWORD: Final = "correct horse battery"
@@ -55,11 +52,8 @@ SHOTS: Final = {
 
 def main() -> None:
     """Fill a service, and save a picture of each page."""
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
-    if program is None:
-        sys.exit("no Chromium is installed (on Debian: apt-get install chromium)")
     FOLDER.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+    with tempfile.TemporaryDirectory() as folder, chromium() as browser:
         settings = {
             "DATA_DIR": f"{folder}/data",
             "ADMIN_USERNAME": "ada",
@@ -69,9 +63,7 @@ def main() -> None:
         service = processes.spawn(settings, Path(folder), "service")
         try:
             service.wait_until_ready()
-            browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
             _shoot(browser, service.url)
-            browser.close()
         finally:
             service.kill()
 

@@ -1,15 +1,14 @@
 """The public page in a real browser, without JavaScript: seen, and used by keyboard."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from tests.browsers import WIDTHS
 from tests.system import processes
 from tests.system.processes import Service
-from tests.system.test_docs_page import FLAGS, WIDTHS
 
 TEXT = "a line of a log, rather long, so that it has to be broken somewhere on a phone\n" * 50
 
@@ -21,17 +20,6 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     service.wait_until_ready()
     yield service
     service.kill()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
-    if program is None:
-        pytest.skip("no Chromium is installed (on Debian: apt-get install chromium)")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(params=WIDTHS)

@@ -218,5 +218,6 @@ def _errors() -> Iterator[None]:
         if not state.startswith(_UNAVAILABLE_CLASSES) and state != _READ_ONLY:
             raise
         raise StoreUnavailable(f"PostgreSQL refuses service: {error}") from error
-    except (OSError, TimeoutError, asyncpg.InterfaceError) as error:
+    except (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+        # the last is what the driver makes of a connection that is lost between two messages
         raise StoreUnavailable(f"PostgreSQL does not answer: {error!r}") from error

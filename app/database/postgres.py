@@ -23,6 +23,8 @@ ATTEMPTS: Final = 3
 _LOST: Final = {"40001", "40P01"}  # serialization failure, deadlock: nothing was done, try again
 _FULL: Final = {"53100"}
 _UNAVAILABLE: Final = {"08", "53", "57"}  # SQLSTATE classes: connection, resources, operator
+# the second is what the driver makes of a connection that is lost between two messages
+_DISCONNECTED: Final = (asyncpg.InterfaceError, asyncpg.InternalClientError, ConnectionError)
 
 
 def create_postgres_engine(dsn: str) -> AsyncEngine:
@@ -276,7 +278,7 @@ def _is_disconnect(error: BaseException) -> bool:
     original = error.__cause__ if isinstance(error, DBAPIError) else error
     return (
         (isinstance(error, DBAPIError) and error.connection_invalidated)
-        or isinstance(original, asyncpg.InterfaceError | ConnectionError)
+        or isinstance(original, _DISCONNECTED)
         or _sqlstate(error)[:2] in {"08", "57"}
     )
 
@@ -287,7 +289,7 @@ def _translated(error: Exception) -> Exception:
     if state in _FULL:
         translated = DatabaseFull("the database's disk is full")
     elif (
-        isinstance(error, OSError | TimeoutError | asyncpg.InterfaceError)
+        isinstance(error, OSError | TimeoutError)
         or _is_disconnect(error)
         or state[:2] in _UNAVAILABLE
         or state in _LOST

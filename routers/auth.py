@@ -4,7 +4,6 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from app import clock
 from app.services import sessions
 from app.services.identity import Access
 from routers import logins
@@ -29,19 +28,9 @@ router = APIRouter(prefix="/v1/auth", tags=["auth"], route_class=BoundedRoute)
 async def token(request: Request, response: Response, runtime: RuntimeDep) -> TokenPair:
     """Log in with user name and password, as the OAuth2 password grant has it."""
     form = await read_form(request, PasswordForm)
-    login = await logins.authenticate(request, runtime, form.username, form.password)
-    session = await logins.open_session(request, runtime, login, door=DOOR)
+    tokens = await logins.log_in(request, runtime, form.username, form.password, door=DOOR)
     response.headers["Cache-Control"] = "no-store"
-    return TokenPair.of(
-        sessions.issue_tokens(
-            runtime.keyring,
-            runtime.settings,
-            session=session.uuid,
-            account=login.account,
-            n=1,
-            now=clock.now(),
-        )
-    )
+    return TokenPair.of(tokens)
 
 
 @router.post("/refresh", operation_id="auth_refresh", responses=problems(401, 413, 422, 503, 507))

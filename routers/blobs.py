@@ -19,7 +19,8 @@ from app.services.uploads import Body
 from routers import ranges
 from routers.dependencies import Requires, RuntimeDep, runtime_of
 from routers.direct import DirectRoute
-from routers.openapi import BINARY_BODY, binary_answer, created, json_body
+from routers.downloads import downloadable
+from routers.openapi import BINARY_BODY, created, json_body
 from routers.problems import problems
 from routers.schemas.blobs import (
     BlobFacts,
@@ -155,17 +156,11 @@ async def put_content(
     )
 
 
-@router.head(
+@downloadable(
+    router,
     "/{id}/content",
-    operation_id="blobs_head_content",
-    response_class=Response,
-    responses=problems(401, 403, 404, 412, 422, 503),
-)
-@router.get(
-    "/{id}/content",
-    operation_id="blobs_get_content",
-    response_class=Response,
-    responses=binary_answer() | problems(401, 403, 404, 412, 416, 422, 503),
+    get="blobs_get_content",
+    head="blobs_head_content",
 )
 async def get_content(
     request: Request,

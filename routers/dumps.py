@@ -14,7 +14,8 @@ from app.services.identity import Access
 from routers import dump_forms, ranges
 from routers.dependencies import Requires, RuntimeDep
 from routers.direct import DirectRoute
-from routers.openapi import binary_answer, json_body, multipart_body
+from routers.downloads import downloadable
+from routers.openapi import json_body, multipart_body
 from routers.problems import problems
 from routers.schemas.dumps import (
     CrashReport,
@@ -180,17 +181,11 @@ async def delete(
     return DumpFacts.of(dump)
 
 
-@router.head(
+@downloadable(
+    router,
     "/{id}/content",
-    operation_id="dumps_head_content",
-    response_class=Response,
-    responses=problems(401, 403, 404, 412, 422, 503),
-)
-@router.get(
-    "/{id}/content",
-    operation_id="dumps_get_content",
-    response_class=Response,
-    responses=binary_answer() | problems(401, 403, 404, 412, 416, 422, 503),
+    get="dumps_get_content",
+    head="dumps_head_content",
 )
 async def get_content(
     id: UUID,  # noqa: A002 - on the wire
@@ -219,17 +214,11 @@ async def list_attachments(id: UUID, access: Reading) -> DumpAttachmentList:  # 
     return DumpAttachmentList(items=items, next_cursor=None)
 
 
-@router.head(
+@downloadable(
+    router,
     "/{id}/attachments/{attachment_id}/content",
-    operation_id="dumps_head_attachment",
-    response_class=Response,
-    responses=problems(401, 403, 404, 412, 422, 503),
-)
-@router.get(
-    "/{id}/attachments/{attachment_id}/content",
-    operation_id="dumps_get_attachment",
-    response_class=Response,
-    responses=binary_answer() | problems(401, 403, 404, 412, 416, 422, 503),
+    get="dumps_get_attachment",
+    head="dumps_head_attachment",
 )
 async def get_attachment(
     id: UUID,  # noqa: A002 - on the wire

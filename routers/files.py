@@ -18,9 +18,10 @@ from app.services.uploads import Body
 from routers import ranges
 from routers.dependencies import Requires, RuntimeDep
 from routers.direct import DirectRoute
+from routers.downloads import downloadable
 from routers.forms import check_fields
 from routers.links import link_key, link_url
-from routers.openapi import binary_answer, multipart_body
+from routers.openapi import multipart_body
 from routers.problems import problems
 from routers.qr import Format, FormatParam, qr_answer, qr_response
 from routers.schemas.files import File, FileChange, FileFields, FileForm, FileList
@@ -185,17 +186,11 @@ async def delete(id: UUID, request: Request, runtime: RuntimeDep, access: Writin
     runtime.sweep.wake()
 
 
-@router.head(
+@downloadable(
+    router,
     "/{id}/content",
-    operation_id="files_head_content",
-    response_class=Response,
-    responses=problems(401, 403, 404, 412, 422, 503),
-)
-@router.get(
-    "/{id}/content",
-    operation_id="files_get_content",
-    response_class=Response,
-    responses=binary_answer() | problems(401, 403, 404, 412, 416, 422, 503),
+    get="files_get_content",
+    head="files_head_content",
 )
 async def get_content(
     id: UUID,  # noqa: A002 - on the wire

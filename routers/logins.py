@@ -2,13 +2,14 @@
 
 from fastapi import Request
 
+from app import clock
 from app.errors import Forbidden
 from app.rate_limits import SIGN_UP, address_key
 from app.runtime import Runtime
 from app.services import accounts, sessions
 from app.services.accounts import Account
 from app.services.identity import Access
-from app.services.sessions import Login, NewSession
+from app.services.sessions import Login, NewSession, Tokens
 from routers.dependencies import credential_of
 
 
@@ -36,6 +37,22 @@ async def open_session(
     )
     await runtime.database.write(sessions.open_session, login, session)
     return session
+
+
+async def log_in(
+    request: Request, runtime: Runtime, username: str, password: str, *, door: str
+) -> Tokens:
+    """Begin a session by a password, and return its first tokens; raises as `authenticate` does."""
+    login = await authenticate(request, runtime, username, password)
+    session = await open_session(request, runtime, login, door=door)
+    return sessions.issue_tokens(
+        runtime.keyring,
+        runtime.settings,
+        session=session.uuid,
+        account=login.account,
+        n=1,
+        now=clock.now(),
+    )
 
 
 async def sign_up(

@@ -12,7 +12,8 @@ from app.services.identity import Access
 from routers import picture_forms, ranges
 from routers.dependencies import Requires, RuntimeDep
 from routers.direct import DirectRoute
-from routers.openapi import binary_answer, multipart_body
+from routers.downloads import downloadable
+from routers.openapi import multipart_body
 from routers.problems import problems
 from routers.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
 from routers.schemas.pictures import (
@@ -94,17 +95,11 @@ async def delete(id: UUID, request: Request, runtime: RuntimeDep, access: Writin
     runtime.sweep.wake()
 
 
-@router.head(
+@downloadable(
+    router,
     "/{id}/original",
-    operation_id="pictures_head_original",
-    response_class=Response,
-    responses=problems(401, 403, 404, 412, 422, 503),
-)
-@router.get(
-    "/{id}/original",
-    operation_id="pictures_get_original",
-    response_class=Response,
-    responses=binary_answer() | problems(401, 403, 404, 412, 416, 422, 503),
+    get="pictures_get_original",
+    head="pictures_head_original",
 )
 async def get_original(
     id: UUID,  # noqa: A002 - on the wire
@@ -118,17 +113,11 @@ async def get_original(
     return await picture_forms.send_original(request, runtime, access, str(id), inline=inline)
 
 
-@router.head(
+@downloadable(
+    router,
     "/{id}/thumbnails/{height}",
-    operation_id="pictures_head_thumbnail",
-    response_class=Response,
-    responses=problems(401, 403, 404, 412, 422, 503),
-)
-@router.get(
-    "/{id}/thumbnails/{height}",
-    operation_id="pictures_get_thumbnail",
-    response_class=Response,
-    responses=binary_answer() | problems(401, 403, 404, 412, 416, 422, 503),
+    get="pictures_get_thumbnail",
+    head="pictures_head_thumbnail",
 )
 async def get_thumbnail(
     id: UUID,  # noqa: A002 - on the wire

@@ -22,6 +22,7 @@ from app.services.preconditions import Preconditions
 from app.services.uploads import Body
 from routers import buffer, files
 from routers.dependencies import Requires, RuntimeDep
+from routers.downloads import downloadable
 from routers.forms import MULTIPART, check_fields, media_type_of
 from routers.links import base_path, following, link_key
 from routers.openapi import BINARY_BODY, binary_answer, errors_as, multipart_body
@@ -101,17 +102,13 @@ async def load(
     return CloudBufferLink.of(file, link, token)
 
 
-@router.head(
+@downloadable(
+    router,
     "/file/get",
-    operation_id="cloud_buffer_head_file",
-    response_class=Response,
-    responses=_errors(404, 412, 429, 503),
-)
-@router.get(
-    "/file/get",
-    operation_id="cloud_buffer_get_file",
-    response_class=Response,
-    responses=binary_answer() | _errors(404, 412, 416, 429, 503),
+    get="cloud_buffer_get_file",
+    head="cloud_buffer_head_file",
+    errors=_errors,
+    statuses=(404, 412, 429, 503),
 )
 async def get_file(request: Request, runtime: RuntimeDep, token: Token = "") -> Response:
     """Download what a link leads to, without a login."""

@@ -14,9 +14,10 @@ from app.services.dump_search import Filters
 from app.services.identity import Access
 from routers import dump_forms, ranges
 from routers.dependencies import Requires, RuntimeDep
+from routers.downloads import downloadable
 from routers.dump_forms import NoFile
 from routers.forms import MULTIPART, media_type_of
-from routers.openapi import binary_answer, errors_as, multipart_body
+from routers.openapi import errors_as, multipart_body
 from routers.problems import OwnErrors
 from routers.schemas.compat.crash_store import CrashStoreDump, CrashStoreError, CrashStoreNoFile
 from routers.schemas.dumps import DumpChangeForm, DumpForm, DumpReplacementForm, Text
@@ -181,17 +182,13 @@ async def _uuid_of(number: int, access: Access) -> str:
     return dump.uuid
 
 
-@router.head(
+@downloadable(
+    router,
     "/{id:number}/download/",
-    operation_id="crash_store_head_download",
-    response_class=Response,
-    responses=_errors(401, 403, 404, 412, 503),
-)
-@router.get(
-    "/{id:number}/download/",
-    operation_id="crash_store_download",
-    response_class=Response,
-    responses=binary_answer() | _errors(401, 403, 404, 412, 416, 503),
+    get="crash_store_download",
+    head="crash_store_head_download",
+    errors=_errors,
+    statuses=(401, 403, 404, 412, 503),
 )
 async def download(
     id: Number,  # noqa: A002 - on the wire

@@ -18,6 +18,7 @@ from app.services.identity import Access
 from app.services.timelinks import Timelink
 from routers import links, logins, picture_forms
 from routers.dependencies import Requires, RuntimeDep
+from routers.downloads import downloadable
 from routers.forms import describe_any, read_fields
 from routers.openapi import binary_answer, errors_as, multipart_body
 from routers.problems import OwnErrors
@@ -91,16 +92,7 @@ def _errors_of_fields(*statuses: int) -> dict[int | str, dict[str, Any]]:
 async def token(request: Request, response: Response, runtime: RuntimeDep) -> StoragetiersTokens:
     """Log in with user name and password."""
     given = await read_fields(request, StoragetiersLogin)
-    login = await logins.authenticate(request, runtime, given.username, given.password)
-    session = await logins.open_session(request, runtime, login, door=DOOR)
-    tokens = sessions.issue_tokens(
-        runtime.keyring,
-        runtime.settings,
-        session=session.uuid,
-        account=login.account,
-        n=1,
-        now=clock.now(),
-    )
+    tokens = await logins.log_in(request, runtime, given.username, given.password, door=DOOR)
     response.headers["Cache-Control"] = "no-store"
     return StoragetiersTokens(refresh=tokens.refresh_token, access=tokens.access_token)
 
@@ -189,17 +181,13 @@ def _url(runtime: Runtime, link: Timelink) -> str:
     return f"/api/timelink/{UUID(bytes=base64.urlsafe_b64decode(token + '=='))}"
 
 
-@router.head(
+@downloadable(
+    router,
     "/picture/{id:uuid}",
-    operation_id="storagetiers_head_original",
-    response_class=Response,
-    responses=_errors(401, 403, 404, 412, 503),
-)
-@router.get(
-    "/picture/{id:uuid}",
-    operation_id="storagetiers_get_original",
-    response_class=Response,
-    responses=binary_answer() | _errors(401, 403, 404, 412, 416, 503),
+    get="storagetiers_get_original",
+    head="storagetiers_head_original",
+    errors=_errors,
+    statuses=(401, 403, 404, 412, 503),
 )
 async def get_original(
     id: PictureId,  # noqa: A002 - on the wire
@@ -257,17 +245,13 @@ async def get_thumbnail(
     )
 
 
-@router.head(
+@downloadable(
+    router,
     "/timelink/{uuid:uuid}",
-    operation_id="storagetiers_head_shared",
-    response_class=Response,
-    responses=_errors(404, 412, 429, 503),
-)
-@router.get(
-    "/timelink/{uuid:uuid}",
-    operation_id="storagetiers_get_shared",
-    response_class=Response,
-    responses=binary_answer() | _errors(404, 412, 416, 429, 503),
+    get="storagetiers_get_shared",
+    head="storagetiers_head_shared",
+    errors=_errors,
+    statuses=(404, 412, 429, 503),
 )
 async def get_shared(
     uuid: Annotated[UUID, Path(description="That the link's path ends with.")],

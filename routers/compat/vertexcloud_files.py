@@ -30,10 +30,11 @@ from routers.compat.vertexcloud_keys import (
     refused,
 )
 from routers.dependencies import RuntimeDep
+from routers.downloads import downloadable
 from routers.files import UNNAMED
 from routers.forms import check_fields, describe_any, read_fields
 from routers.links import base_path
-from routers.openapi import binary_answer, multipart_body
+from routers.openapi import multipart_body
 from routers.schemas.compat.vertexcloud import (
     MEDIA,
     PRODUCER,
@@ -265,17 +266,13 @@ async def delete_file(
     return answer(VertexcloudFileDeleted(message=f"File with id : '{found}' has been deleted"))
 
 
-@media.head(
+@downloadable(
+    media,
     f"{MEDIA}{{name}}",
-    operation_id="vertexcloud_head_media",
-    response_class=Response,
-    responses=errors(401, 404, 412, 422, 503),
-)
-@media.get(
-    f"{MEDIA}{{name}}",
-    operation_id="vertexcloud_get_media",
-    response_class=Response,
-    responses=binary_answer() | errors(401, 404, 412, 416, 422, 503),
+    get="vertexcloud_get_media",
+    head="vertexcloud_head_media",
+    errors=errors,
+    statuses=(401, 404, 412, 422, 503),
 )
 async def get_media(
     request: Request,

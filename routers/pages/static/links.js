@@ -2,15 +2,16 @@
 
 import { ask, url } from "./http.js";
 import { refresh } from "./parts.js";
+import { showCode } from "./qr.js";
 import { size } from "./words.js";
 
 const LOOK_AGAIN = 15_000; // ms; downloads are counted, and links end
 const LISTS = { file: "/v1/files", picture: "/v1/pictures", dump: "/v1/dumps", blob: "/v1/blobs" };
 
+const dialog = document.getElementById("qr");
 const form = document.getElementById("make");
 const said = document.getElementById("said");
 const wrong = document.getElementById("wrong");
-const dialog = document.getElementById("qr");
 
 const named = new Map(); // by id: what the newest things of the chosen kind are called
 let suggested = null;
@@ -60,21 +61,10 @@ form.elements.id.addEventListener("input", () => {
 });
 
 document.addEventListener("click", (event) => {
-  const { qr, revoke } = event.target.closest("button")?.dataset ?? {};
-  if (qr) showCode(event.target);
+  const { qr, url: link, name, revoke } = event.target.closest("button")?.dataset ?? {};
+  if (qr) showCode(qr, link, name);
   if (revoke) end(event.target);
 });
-
-function showCode(button) {
-  const { qr, url: address, name } = button.dataset;
-  const image = dialog.querySelector("img");
-  image.src = qr;
-  image.alt = `QR code of the link to ${name}`;
-  dialog.querySelector("h2").textContent = name;
-  dialog.querySelector(".address").textContent = address;
-  dialog.querySelector("[data-copy]").dataset.copy = address;
-  dialog.showModal();
-}
 
 async function end(button) {
   const { revoke, name } = button.dataset;

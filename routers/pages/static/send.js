@@ -2,13 +2,13 @@
 
 import { ask, url } from "./http.js";
 import { inTurn, refresh } from "./parts.js";
+import { showCode } from "./qr.js";
 import { takeFiles, transfer } from "./transfers.js";
 import { duration, size } from "./words.js";
 
 const form = document.getElementById("send");
 const transfers = document.getElementById("transfers");
 const said = document.getElementById("said");
-const dialog = document.getElementById("qr");
 const picker = form.elements.file;
 const refreshList = inTurn(() => refresh("list"));
 
@@ -71,19 +71,8 @@ document.addEventListener("click", (event) => {
   }
   event.preventDefault();
   if (control.id === "more") showMore(control);
-  else showCode(control);
+  else showCode(control.href, control.dataset.qr, control.closest("li").dataset.name);
 });
-
-function showCode(control) {
-  const { name } = control.closest("li").dataset;
-  const image = dialog.querySelector("img");
-  image.src = control.href;
-  image.alt = `QR code of the link to ${name}`;
-  dialog.querySelector("h2").textContent = name;
-  dialog.querySelector(".address").textContent = control.dataset.qr;
-  dialog.querySelector("[data-copy]").dataset.copy = control.dataset.qr;
-  dialog.showModal();
-}
 
 async function remove(button) {
   const row = button.closest("li");

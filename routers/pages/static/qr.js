@@ -1,0 +1,13 @@
+// The dialog that shows the QR code of a link.
+
+/** Show the code that is at `code`, of the link to what is called `name`. */
+export function showCode(code, link, name) {
+  const dialog = document.getElementById("qr");
+  const image = dialog.querySelector("img");
+  image.src = code;
+  image.alt = `QR code of the link to ${name}`;
+  dialog.querySelector("h2").textContent = name;
+  dialog.querySelector(".address").textContent = link;
+  dialog.querySelector("[data-copy]").dataset.copy = link;
+  dialog.showModal();
+}

@@ -1,14 +1,14 @@
 """Rate limits: how often something may be tried in a while, counted in process or over Redis."""
 
-import ipaddress
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 import structlog
 
+from app.addresses import networks_of
 from app.config import Settings
 from app.errors import TooManyRequests
 
@@ -25,6 +25,18 @@ class Rule:
     name: str
     limit: int
     seconds: int
+
+    @property
+    def of_site(self) -> "Rule":
+        """The looser rule for all of a site's networks together."""
+        return Rule(f"{self.name}-site", SITE * self.limit, self.seconds)
+
+
+SITE: Final = 4
+"""How many times more than one network a site may try."""
+
+Counter = tuple[Rule, str]
+"""What is counted under a rule: a name, an address, both."""
 
 
 LOGIN_BY_NAME: Final = Rule("login-name", 10, 300)  # failures
@@ -43,6 +55,31 @@ class RateLimits(Protocol):
 
     async def count(self, rule: Rule, key: str) -> None:
         """Count one more, and raise `TooManyRequests` when it was one too many."""
+
+
+def by_address(rule: Rule, address: str, *names: str) -> list[Counter]:
+    """Return what counts a client at ``address``, for each of ``names`` apart."""
+    network, *site = networks_of(address)
+    counters = [(rule, " ".join((*names, network)))]
+    return counters + [(rule.of_site, " ".join((*names, wider))) for wider in site]
+
+
+async def check_all(limits: "RateLimits", counters: Sequence[Counter]) -> None:
+    """Raise `TooManyRequests` when any of the counters has used up what its rule allows."""
+    for rule, key in counters:
+        await limits.check(rule, key)
+
+
+async def count_all(limits: "RateLimits", counters: Sequence[Counter]) -> None:
+    """Count one more by each counter, and raise `TooManyRequests` when it was one too many."""
+    refusal: TooManyRequests | None = None
+    for rule, key in counters:
+        try:
+            await limits.count(rule, key)
+        except TooManyRequests as error:
+            refusal = error
+    if refusal is not None:
+        raise refusal
 
 
 class NoRateLimits:
@@ -99,19 +136,6 @@ def create_rate_limits(settings: Settings, redis: "Redis | None") -> RateLimits:
     from app.redis_rate_limits import RedisRateLimits
 
     return RedisRateLimits(redis)
-
-
-def address_key(host: str | None) -> str:
-    """Return what a client's address counts as: an IPv6 user has a whole /64."""
-    try:
-        address = ipaddress.ip_address((host or "").partition("%")[0])
-    except ValueError:
-        return host or "unknown"
-    if isinstance(address, ipaddress.IPv4Address):
-        return str(address)
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
-    return str(ipaddress.IPv6Network((address, 64), strict=False))
 
 
 def whole_seconds(milliseconds: int) -> int:

@@ -7,9 +7,10 @@ from fastapi import Request
 
 from app.config import Settings
 from app.errors import FieldError, InvalidRequest, NotFound
-from app.rate_limits import LINK_MISSES, address_key
+from app.rate_limits import LINK_MISSES, by_address, check_all, count_all
 from app.runtime import Runtime
 from app.services import timelinks
+from routers.clients import address_of
 
 
 def base_url(request: Request, runtime: Runtime) -> str:
@@ -46,10 +47,11 @@ async def following(request: Request, runtime: Runtime) -> AsyncIterator[str]:
 
     Raises `TooManyRequests` when there were too many of these.
     """
-    visitor = address_key(request.client.host if request.client else None)
-    await runtime.rate_limits.check(LINK_MISSES, visitor)
+    visitor = address_of(request)
+    counters = by_address(LINK_MISSES, visitor)
+    await check_all(runtime.rate_limits, counters)
     try:
         yield visitor
     except NotFound:
-        await runtime.rate_limits.count(LINK_MISSES, visitor)
+        await count_all(runtime.rate_limits, counters)
         raise

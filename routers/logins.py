@@ -4,12 +4,13 @@ from fastapi import Request
 
 from app import clock
 from app.errors import Forbidden
-from app.rate_limits import SIGN_UP, address_key
+from app.rate_limits import SIGN_UP, by_address, count_all
 from app.runtime import Runtime
 from app.services import accounts, sessions
 from app.services.accounts import Account
 from app.services.identity import Access
 from app.services.sessions import Login, NewSession, Tokens
+from routers.clients import address_of
 from routers.dependencies import credential_of
 
 
@@ -63,7 +64,7 @@ async def sign_up(
     Raises `Forbidden`, `TooManyRequests`, and what `accounts.sign_up` raises.
     """
     if runtime.settings.registration_open:
-        await runtime.rate_limits.count(SIGN_UP, address_of(request))
+        await count_all(runtime.rate_limits, by_address(SIGN_UP, address_of(request)))
     elif "authorization" not in request.headers:
         raise Forbidden("Registration is closed; ask an administrator for an account")
     else:
@@ -76,8 +77,3 @@ async def sign_up(
         password=password,
         tier=runtime.settings.default_tier,
     )
-
-
-def address_of(request: Request) -> str:
-    """Return what rate limits know a client by."""
-    return address_key(request.client.host if request.client else None)

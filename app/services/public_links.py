@@ -23,7 +23,14 @@ from sqlalchemy import (
 from app.database import Statement
 from app.errors import NotFound, PasswordNeeded
 from app.models import accounts, tiers, timelink_leases, timelinks
-from app.rate_limits import LINK_PASSWORD, LINK_PASSWORD_BY_ADDRESS, RateLimits
+from app.rate_limits import (
+    LINK_PASSWORD,
+    LINK_PASSWORD_BY_ADDRESS,
+    RateLimits,
+    by_address,
+    check_all,
+    count_all,
+)
 from app.security.passwords import Passwords
 from app.services import targets
 from app.services.targets import Kind, Target
@@ -205,14 +212,15 @@ async def unlock(
     """
     if password is None:
         raise PasswordNeeded
-    key = f"{link.uuid} {visitor}"
+    counters = [
+        *by_address(LINK_PASSWORD_BY_ADDRESS, visitor, link.uuid),
+        (LINK_PASSWORD, link.uuid),
+    ]
     async with passwords.turn():
-        await limits.check(LINK_PASSWORD, link.uuid)
-        await limits.check(LINK_PASSWORD_BY_ADDRESS, key)
+        await check_all(limits, counters)
         if await passwords.verify(password, link.password_hash):
             return
-        await limits.count(LINK_PASSWORD, link.uuid)
-        await limits.count(LINK_PASSWORD_BY_ADDRESS, key)
+        await count_all(limits, counters)
     raise PasswordNeeded("The password is wrong")
 
 

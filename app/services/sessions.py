@@ -11,7 +11,14 @@ from app.config import Settings
 from app.database import Database, Statement
 from app.errors import Forbidden, NotFound, Unauthorized
 from app.models import accounts, sessions
-from app.rate_limits import LOGIN_BY_ADDRESS, LOGIN_BY_NAME, RateLimits
+from app.rate_limits import (
+    LOGIN_BY_ADDRESS,
+    LOGIN_BY_NAME,
+    RateLimits,
+    by_address,
+    check_all,
+    count_all,
+)
 from app.security.keyring import Keyring, RefreshToken
 from app.security.passwords import Passwords
 from app.services.accounts import USERNAME_FORM
@@ -78,21 +85,19 @@ async def authenticate(
 ) -> Login:
     """Check a user name and password; raises `Unauthorized`, or `TooManyRequests` by failures.
 
-    An unknown name costs as much time as a wrong password. ``address`` is the client's, as
-    `address_key` returns it.
+    An unknown name costs as much time as a wrong password. ``address`` is the client's.
     """
     key = username.lower() if USERNAME_FORM.fullmatch(username) else None
     found = await database.read(_login_of, key) if key else None
+    counters = by_address(LOGIN_BY_ADDRESS, address)
+    if key:
+        counters.append((LOGIN_BY_NAME, key))
     async with passwords.turn():
-        if key:
-            await limits.check(LOGIN_BY_NAME, key)
-        await limits.check(LOGIN_BY_ADDRESS, address)
+        await check_all(limits, counters)
         right = await passwords.verify(password, found.password_hash if found else None)
         if found is not None and right:
             return found
-        if key:
-            await limits.count(LOGIN_BY_NAME, key)
-        await limits.count(LOGIN_BY_ADDRESS, address)
+        await count_all(limits, counters)
     raise Unauthorized("Invalid credentials")
 
 

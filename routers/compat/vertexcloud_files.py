@@ -10,6 +10,7 @@ from pydantic import WithJsonSchema
 from pydantic_core import to_json
 
 from app import clock
+from app.addresses import networks_of
 from app.errors import InvalidRequest, NotFound, Unauthorized
 from app.runtime import Runtime
 from app.services import files, media_types, named_files
@@ -17,7 +18,7 @@ from app.services.anteroom import Held
 from app.services.files import File
 from app.services.objects import Received
 from app.services.uploads import Body
-from routers import logins
+from routers.clients import address_of
 from routers.compat.vertexcloud_keys import (
     Holder,
     MediaRoute,
@@ -155,7 +156,7 @@ class _Upload:
             return
         waiting = self._runtime.anteroom.hold(
             part.chunks(),
-            host=logins.address_of(self._request),
+            host=networks_of(address_of(self._request))[-1],  # a site gets no more than one
             announced=content_length(self._request),
         )
         self._held = await self._stack.enter_async_context(waiting)

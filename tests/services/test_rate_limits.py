@@ -8,13 +8,17 @@ import pytest
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
+from app.addresses import networks_of
 from app.errors import TooManyRequests
 from app.rate_limits import (
+    SITE,
     LocalRateLimits,
     NoRateLimits,
     RateLimits,
     Rule,
-    address_key,
+    by_address,
+    check_all,
+    count_all,
 )
 from app.redis_rate_limits import RedisRateLimits
 from tests import servers
@@ -182,15 +186,42 @@ async def test_switched_off_they_allow_everything() -> None:
 
 
 @pytest.mark.parametrize(
-    ("host", "key"),
+    ("host", "networks"),
     [
-        ("192.0.2.7", "192.0.2.7"),
-        ("::ffff:192.0.2.7", "192.0.2.7"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-        ("fe80::1%eth0", "fe80::/64"),
-        ("testclient", "testclient"),
-        (None, "unknown"),
+        ("192.0.2.7", ["192.0.2.7"]),
+        ("::ffff:192.0.2.7", ["192.0.2.7"]),
+        ("2001:db8:1:2:3:4:5:6", ["2001:db8:1:2::/64", "2001:db8:1::/48"]),
+        ("fe80::1%eth0", ["fe80::/64", "fe80::/48"]),
+        ("testclient", ["testclient"]),
     ],
 )
-def test_an_address_counts_as_its_user(host: str | None, key: str) -> None:
-    assert address_key(host) == key
+def test_an_address_counts_as_its_user_and_its_site(host: str, networks: list[str]) -> None:
+    assert list(networks_of(host)) == networks
+
+
+async def test_all_networks_of_a_site_are_counted_together(limits: RateLimits, rule: Rule) -> None:
+    async def counted(address: str) -> bool:
+        try:
+            await count_all(limits, by_address(rule, address, "ada"))
+        except TooManyRequests:
+            return False
+        return True
+
+    tried = [await counted(f"2001:db8:1:{n}::1") for n in range(SITE) for _ in range(rule.limit)]
+    assert all(tried)
+    assert not await counted("2001:db8:1:ffff::1")  # which has tried nothing yet
+    with pytest.raises(TooManyRequests):
+        await check_all(limits, by_address(rule, "2001:db8:1:fffe::1", "ada"))
+    await check_all(limits, by_address(rule, "2001:db8:1:ffff::1", "bob"))
+    assert await counted("2001:db8:2::1")
+    await check_all(limits, by_address(rule, "192.0.2.1", "ada"))
+
+
+async def test_what_is_one_too_many_for_one_counter_counts_for_all(
+    limits: RateLimits, rule: Rule
+) -> None:
+    other = Rule(f"{rule.name}-other", 1, 60)
+    await limits.count(other, "here")
+    with pytest.raises(TooManyRequests):
+        await count_all(limits, [(other, "here"), (Rule(rule.name, 1, 60), "ada")])
+    assert await is_refused(limits, Rule(rule.name, 1, 60), "ada")

@@ -1,6 +1,7 @@
 """Settings, from the environment and from `.env`. A wrong one stops the start and names itself."""
 
 import ipaddress
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -17,6 +18,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 MIB = 1024 * 1024
+_LAST_PORT = 65_535
 
 CONTRACTS = ("crash-store", "vertexcloud", "storagetiers")
 """Upstream contracts that can be turned off; the other two are the pages and `/v1/blobs`."""
@@ -61,10 +63,32 @@ def _public_url(value: str) -> str:
 
 
 def _database_url(value: SecretStr) -> SecretStr:
-    scheme = value.get_secret_value().partition("://")[0]
-    if scheme not in {"sqlite", "postgres", "postgresql"}:
-        raise ValueError("must begin with postgresql:// or sqlite:///")
-    return value
+    """Return the URL in one form for each database, however SQLAlchemy or libpq would have it."""
+    scheme, _, rest = value.get_secret_value().partition("://")
+    match scheme.lower():
+        case "postgresql" | "postgres" | "postgresql+asyncpg":
+            return SecretStr(_postgres_url(rest))
+        case "sqlite" | "sqlite+aiosqlite":
+            return SecretStr(_sqlite_url(rest))
+    raise ValueError("must begin with postgresql:// or sqlite:///")
+
+
+def _postgres_url(rest: str) -> str:
+    hosts = re.split("[/?]", rest, maxsplit=1)[0].rpartition("@")[2]
+    for host in hosts.split(","):
+        port = host.rpartition("]")[2].partition(":")[2]  # an IPv6 address stands in brackets
+        if port and not (port.isdecimal() and 0 < int(port) <= _LAST_PORT):
+            raise ValueError("its port is not a number from 1 to 65535")
+    address, _, query = rest.partition("?")
+    query = re.sub("(^|&)ssl=", r"\1sslmode=", query)  # SQLAlchemy's name for libpq's parameter
+    return f"postgresql://{address}" + (f"?{query}" if query else "")
+
+
+def _sqlite_url(rest: str) -> str:
+    path = rest.removeprefix("/")
+    if path == rest or path in {"", ":memory:"} or "?" in path:
+        raise ValueError("must name a file alone: sqlite:///holdall.db, sqlite:////srv/holdall.db")
+    return f"sqlite:///{path}"
 
 
 def _redis_url(value: SecretStr) -> SecretStr:
@@ -181,9 +205,7 @@ class Settings(BaseSettings):
     def postgres_dsn(self) -> str:
         """The PostgreSQL server as a URL, of `DATABASE_URL` or else of the `DB_*` settings."""
         if self.database_url is not None and self.is_postgres_url:
-            return "postgresql" + self.database_url.get_secret_value().removeprefix(
-                "postgresql"
-            ).removeprefix("postgres")
+            return self.database_url.get_secret_value()
         user = quote(self.db_user or "", safe="")
         password = self.db_password.get_secret_value() if self.db_password else ""
         login = f"{user}:{quote(password, safe='')}" if password else user

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import Connection, inspect
 from sqlalchemy.exc import DBAPIError
 
-from app.config import ConfigError, Settings
+from app.config import Settings
 from app.database import DatabaseUnavailable
 from app.database.sqlite import create_sqlite_engine
 
@@ -42,10 +42,7 @@ async def _locked_postgres(dsn: str) -> AsyncIterator["AsyncConnection"]:
     """Hold an exclusive lock for the transaction of a connection of its own."""
     from app.database.postgres import create_postgres_engine
 
-    try:
-        engine = create_postgres_engine(dsn)
-    except ValueError:  # which may show the password
-        raise ConfigError("DATABASE_URL: its port is no number") from None
+    engine = create_postgres_engine(dsn)
     try:
         async with aclosing(await _connect(engine)) as connection, connection.begin():
             await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")

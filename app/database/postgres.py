@@ -28,13 +28,20 @@ _DISCONNECTED: Final = (asyncpg.InterfaceError, asyncpg.InternalClientError, Con
 
 
 def create_postgres_engine(dsn: str) -> AsyncEngine:
-    """Make an engine whose connections begin transactions only when told to."""
+    """Make an engine whose connections begin transactions only when told to.
+
+    The driver reads the URL, as it does for the store: parameters are libpq's (``sslmode``).
+    """
+
+    async def connect() -> "asyncpg.Connection[Any]":
+        return await asyncpg.connect(dsn, timeout=5, command_timeout=60)
+
     return create_async_engine(
-        "postgresql+asyncpg" + dsn.removeprefix("postgresql"),
+        "postgresql+asyncpg://",
+        async_creator=connect,
         isolation_level="AUTOCOMMIT",
         hide_parameters=True,  # an error in the log shows no hashes and addresses
         poolclass=NullPool,
-        connect_args={"timeout": 5, "command_timeout": 60},
     )
 
 

@@ -1,5 +1,6 @@
 """Settings that a start can't be made with: it stops, and a line says which one it is."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -59,6 +60,12 @@ WRONG: list[tuple[str, dict[str, str]]] = [
     ("DUMPS_BASE_DIR", {"DUMPS_BASE_DIR": "/dev/null/dumps"}),
     ("DATABASE_URL", {"DATABASE_URL": "sqlite:////dev/null/holdall.db"}),
     ("DATABASE_URL", {"DATABASE_URL": f"{POSTGRES}:none/name", "SIGNING_KEY": KEY}),
+    ("DATABASE_URL", {"DATABASE_URL": f"{POSTGRES}:70000/name", "SIGNING_KEY": KEY}),
+    ("DATABASE_URL", {"DATABASE_URL": f"{POSTGRES}/name?sslmode=perhaps", "SIGNING_KEY": KEY}),
+    ("DATABASE_URL", {"DATABASE_URL": "sqlite+pysqlite:///holdall.db"}),
+    ("DATABASE_URL", {"DATABASE_URL": "sqlite:///"}),
+    ("DATABASE_URL", {"DATABASE_URL": "sqlite+aiosqlite:///:memory:"}),
+    ("DATABASE_URL", {"DATABASE_URL": "holdall.db"}),
     ("DATABASE_URL", {"DATABASE_URL": f"{POSTGRES}:1/name", "SIGNING_KEY": KEY}),
     ("ACTIVE_STORAGE", S3 | {"S3_ENDPOINT_URL": "http://127.0.0.1:1"}),
 ]
@@ -111,6 +118,34 @@ def test_every_wrong_setting_has_its_line(
     service, process = start_fork(settings, ready=False)
     lines = complaint(service, process.wait(30)).splitlines()[1:]
     assert [line.partition(":")[0] for line in lines] == ["PORT", "LOG_LEVEL", "RATE_LIMITS"]
+
+
+@pytest.mark.parametrize(
+    ("storage", "urls"),
+    [
+        ("local", ["sqlite:///{}", "sqlite+aiosqlite:///{}"]),
+        (
+            "database",
+            [
+                "postgresql://{}",
+                "postgres://{}?sslmode=disable",
+                "postgresql+asyncpg://{}?ssl=allow",
+            ],
+        ),
+    ],
+)
+def test_a_database_may_be_named_in_any_of_the_usual_ways(
+    make_settings: MakeSettings, start_fork: StartFork, storage: str, urls: list[str]
+) -> None:
+    settings = make_settings(storage)
+    named = settings.get("DATABASE_URL", f"sqlite:///{settings['DATA_DIR']}/holdall.db")
+    rest = re.split(":///?", named, maxsplit=1)[1]
+    for number, url in enumerate(urls, start=1):
+        service, _ = start_fork(settings | {"DATABASE_URL": url.format(rest)})
+        answer = service.client.put(f"/v1/blobs/{number}/content", content=b"a")
+        assert answer.status_code == 201
+        assert len(service.client.get("/v1/blobs").json()["items"]) == number
+        service.kill()
 
 
 @pytest.mark.parametrize("wrong", ["password", "name"])

@@ -64,6 +64,7 @@ from routers.pages import (
 )
 from routers.pages import dumps as dump_pages
 from routers.pages import pictures as picture_pages
+from routers.route import routes_of
 from storage.errors import StorageError
 
 DESCRIPTION = "One storage service that gives every kind of thing its natural API."
@@ -167,10 +168,10 @@ def create_app(settings: Settings) -> Edge:
         home,
         static,
     ):
-        api.router.routes.extend(module.router.routes)
+        api.router.routes.extend(routes_of(module.router))
     for name, contract in CONTRACTS.items():
         if name in settings.compat:
-            api.router.routes.extend(contract.router.routes)
+            api.router.routes.extend(routes_of(contract.router))
     if settings.cors_origins:
         api.add_middleware(
             CORSMiddleware,

@@ -11,6 +11,7 @@ from app.services.identity import Access
 from routers import logins
 from routers.dependencies import Requires, RuntimeDep
 from routers.problems import problems
+from routers.route import HoldallRoute
 from routers.schemas.accounts import (
     Account,
     AccountAdministration,
@@ -21,9 +22,8 @@ from routers.schemas.accounts import (
     AdministeredAccount,
 )
 from routers.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
-from routers.transfer.bounded import BoundedRoute
 
-router = APIRouter(prefix="/v1/accounts", tags=["accounts"], route_class=BoundedRoute)
+router = APIRouter(prefix="/v1/accounts", tags=["accounts"], route_class=HoldallRoute)
 
 OwnAccess = Annotated[Access, Depends(Requires("account"))]
 AdminAccess = Annotated[Access, Depends(Requires("admin"))]

@@ -10,11 +10,11 @@ from app.services import api_keys
 from app.services.identity import Access
 from routers.dependencies import Requires
 from routers.problems import problems
+from routers.route import HoldallRoute
 from routers.schemas.credentials import ApiKey, ApiKeyCreate, ApiKeyList, CreatedApiKey
 from routers.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
-from routers.transfer.bounded import BoundedRoute
 
-router = APIRouter(prefix="/v1/accounts/me/keys", tags=["keys"], route_class=BoundedRoute)
+router = APIRouter(prefix="/v1/accounts/me/keys", tags=["keys"], route_class=HoldallRoute)
 
 OwnAccess = Annotated[Access, Depends(Requires("account"))]
 

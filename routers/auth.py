@@ -10,13 +10,13 @@ from routers import logins
 from routers.dependencies import Requires, RuntimeDep
 from routers.forms import describe_form, read_form
 from routers.problems import problems
+from routers.route import HoldallRoute
 from routers.schemas.credentials import PasswordForm, RefreshRequest, TokenPair
-from routers.transfer.bounded import BoundedRoute
 
 DOOR: Final = "v1"
 """Which contract's sessions these are: another's refresh tokens are no good here."""
 
-router = APIRouter(prefix="/v1/auth", tags=["auth"], route_class=BoundedRoute)
+router = APIRouter(prefix="/v1/auth", tags=["auth"], route_class=HoldallRoute)
 
 
 @router.post(

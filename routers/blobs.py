@@ -18,10 +18,11 @@ from app.services.identity import Access
 from app.services.uploads import Body
 from routers import ranges
 from routers.dependencies import Requires, RuntimeDep, runtime_of
-from routers.direct import DirectRoute
+from routers.direct import direct
 from routers.downloads import downloadable
 from routers.openapi import BINARY_BODY, created, json_body
 from routers.problems import problems
+from routers.route import HoldallRoute
 from routers.schemas.blobs import (
     BlobFacts,
     BlobIdInPath,
@@ -38,7 +39,7 @@ from routers.transfer.outgoing import Named, send_content
 
 T = TypeVar("T")
 
-router = APIRouter(prefix="/v1/blobs", tags=["blobs"], route_class=DirectRoute)
+router = APIRouter(prefix="/v1/blobs", tags=["blobs"], route_class=HoldallRoute)
 
 Reading = Annotated[Access, Depends(Requires("blobs:read"))]
 Writing = Annotated[Access, Depends(Requires("blobs:write"))]
@@ -58,6 +59,7 @@ _STORED: Final = to_json(Stored(message="Blob stored successfully"))
     responses=problems(400, 401, 403, 408, 409, 413, 422, 503, 507),
     openapi_extra=json_body(NewBlob),
 )
+@direct
 async def store(request: Request, access: Writing) -> Response:
     """Store a new blob from JSON."""
     runtime = runtime_of(request)
@@ -65,7 +67,11 @@ async def store(request: Request, access: Writing) -> Response:
     if (content_length(request) or limit) > _IN_LOOP:
         await access.check()  # a stranger takes no room
     async with read_json(request, limit * 3 // 2 + _ENVELOPE, runtime.memory) as body:
-        blob_id, data = await _off_loop_when_large(len(body), partial(_parse, body))
+        try:
+            blob_id, data = await _off_loop_when_large(len(body), partial(_parse, body))
+        except InvalidRequest:
+            await access.check()  # what is wrong with a stranger's stays unsaid
+            raise
         if len(data) > limit:
             raise ContentTooLarge(f"A blob in JSON may have up to {limit} bytes; PUT its content")
         async with runtime.uploads.receive(
@@ -108,6 +114,7 @@ async def list_blobs(
     response_model=JsonBlob,
     responses=problems(401, 403, 404, 413, 422, 503),
 )
+@direct
 async def get(request: Request, access: Reading, blob_id: BlobIdInPath) -> Response:
     """Get a blob in JSON."""
     runtime = runtime_of(request)
@@ -131,6 +138,7 @@ async def get(request: Request, access: Reading, blob_id: BlobIdInPath) -> Respo
     responses=created(BlobFacts) | problems(400, 401, 403, 408, 409, 412, 413, 422, 503, 507),
     openapi_extra=BINARY_BODY,
 )
+@direct
 async def put_content(
     request: Request, runtime: RuntimeDep, access: Writing, blob_id: BlobIdInPath
 ) -> Response:
@@ -162,6 +170,7 @@ async def put_content(
     get="blobs_get_content",
     head="blobs_head_content",
 )
+@direct
 async def get_content(
     request: Request,
     runtime: RuntimeDep,

@@ -22,6 +22,7 @@ from routers import ranges
 from routers.dependencies import Requires, RuntimeDep
 from routers.openapi import BINARY_BODY, binary_answer, created
 from routers.problems import problems
+from routers.route import HoldallRoute
 from routers.schemas.buffer import (
     BufferEvent,
     BufferFacts,
@@ -37,7 +38,7 @@ from routers.transfer.incoming import body_of
 from routers.transfer.names import disposition_name, percent_decoded
 from routers.transfer.outgoing import Named, send_content
 
-router = APIRouter(prefix="/v1/buffer", tags=["buffer"])
+router = APIRouter(prefix="/v1/buffer", tags=["buffer"], route_class=HoldallRoute)
 
 Reading = Annotated[Access, Depends(Requires("buffer:read"))]
 Writing = Annotated[Access, Depends(Requires("buffer:write"))]

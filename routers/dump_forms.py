@@ -68,6 +68,7 @@ async def change(request: Request, runtime: Runtime, access: Access, uuid: str) 
     if media_type_of(request) == MULTIPART:
         return await _change(request, runtime, access, uuid, DumpChange)
     conditions = ranges.write_preconditions(request.headers)
+    await access.check()
     async with read_json(request, _MAX_JSON, runtime.memory) as body:
         fields = check_fields(DumpChange, _object(body))
     return await access.write(

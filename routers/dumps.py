@@ -13,10 +13,11 @@ from app.services.dump_search import Filters
 from app.services.identity import Access
 from routers import dump_forms, ranges
 from routers.dependencies import Requires, RuntimeDep
-from routers.direct import DirectRoute
+from routers.direct import direct
 from routers.downloads import downloadable
 from routers.openapi import json_body, multipart_body
 from routers.problems import problems
+from routers.route import HoldallRoute
 from routers.schemas.dumps import (
     CrashReport,
     DumpAttachment,
@@ -38,7 +39,7 @@ from routers.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
 from routers.transfer.headers import DEFAULT_TYPE
 from routers.transfer.outgoing import Named, send_content
 
-router = APIRouter(prefix="/v1/dumps", tags=["dumps"], route_class=DirectRoute)
+router = APIRouter(prefix="/v1/dumps", tags=["dumps"], route_class=HoldallRoute)
 
 Reading = Annotated[Access, Depends(Requires("dumps:read"))]
 Writing = Annotated[Access, Depends(Requires("dumps:write"))]
@@ -187,6 +188,7 @@ async def delete(
     get="dumps_get_content",
     head="dumps_head_content",
 )
+@direct
 async def get_content(
     id: UUID,  # noqa: A002 - on the wire
     request: Request,
@@ -220,6 +222,7 @@ async def list_attachments(id: UUID, access: Reading) -> DumpAttachmentList:  # 
     get="dumps_get_attachment",
     head="dumps_head_attachment",
 )
+@direct
 async def get_attachment(
     id: UUID,  # noqa: A002 - on the wire
     attachment_id: Annotated[UUID, Path(description="The attachment's id.")],

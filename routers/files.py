@@ -17,20 +17,21 @@ from app.services.objects import Received
 from app.services.uploads import Body
 from routers import ranges
 from routers.dependencies import Requires, RuntimeDep
-from routers.direct import DirectRoute
+from routers.direct import direct
 from routers.downloads import downloadable
 from routers.forms import check_fields
 from routers.links import link_key, link_url
 from routers.openapi import multipart_body
 from routers.problems import problems
 from routers.qr import Format, FormatParam, qr_answer, qr_response
+from routers.route import HoldallRoute
 from routers.schemas.files import File, FileChange, FileFields, FileForm, FileList
 from routers.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
 from routers.transfer.headers import media_type
 from routers.transfer.multipart import Part, read_parts
 from routers.transfer.outgoing import Named, send_content
 
-router = APIRouter(prefix="/v1/files", tags=["files"], route_class=DirectRoute)
+router = APIRouter(prefix="/v1/files", tags=["files"], route_class=HoldallRoute)
 
 Reading = Annotated[Access, Depends(Requires("files:read"))]
 Writing = Annotated[Access, Depends(Requires("files:write"))]
@@ -192,6 +193,7 @@ async def delete(id: UUID, request: Request, runtime: RuntimeDep, access: Writin
     get="files_get_content",
     head="files_head_content",
 )
+@direct
 async def get_content(
     id: UUID,  # noqa: A002 - on the wire
     request: Request,

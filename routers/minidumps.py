@@ -30,16 +30,16 @@ from app.services.identity import Access, ApiKey
 from app.services.objects import Received
 from app.services.uploads import Body
 from routers.dependencies import RuntimeDep, credential_of, runtime_of
-from routers.direct import DirectRoute
 from routers.openapi import OPEN_OR_BEARER, multipart_body
 from routers.problems import problems
+from routers.route import HoldallRoute
 from routers.schemas.dumps import MinidumpForm
 from routers.transfer.gzip import inflate, limited
 from routers.transfer.headers import media_type
 from routers.transfer.incoming import content_length
 from routers.transfer.multipart import MAX_FIELD, Part, checked_stream, read_parts
 
-router = APIRouter(prefix="/v1/dumps", tags=["dumps"], route_class=DirectRoute)
+router = APIRouter(prefix="/v1/dumps", tags=["dumps"], route_class=HoldallRoute)
 
 MAX_ANNOTATIONS: Final = 512
 MAX_ATTACHMENTS: Final = 32
@@ -84,8 +84,8 @@ async def submit(request: Request, runtime: RuntimeDep, access: Submitting) -> P
 
     The minidump is read afterwards: see its report.
     """
-    body = _body(request, runtime.settings.max_dump_bytes)
     await access.check()  # a stranger's form isn't read
+    body = _body(request, runtime.settings.max_dump_bytes)
     report = CrashReport()
     async with AsyncExitStack() as stack:
         await report.read(request, body, stack, runtime, access)

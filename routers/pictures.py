@@ -11,10 +11,11 @@ from app.services import pictures
 from app.services.identity import Access
 from routers import picture_forms, ranges
 from routers.dependencies import Requires, RuntimeDep
-from routers.direct import DirectRoute
+from routers.direct import direct
 from routers.downloads import downloadable
 from routers.openapi import multipart_body
 from routers.problems import problems
+from routers.route import HoldallRoute
 from routers.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
 from routers.schemas.pictures import (
     Height,
@@ -24,7 +25,7 @@ from routers.schemas.pictures import (
     PictureList,
 )
 
-router = APIRouter(prefix="/v1/pictures", tags=["pictures"], route_class=DirectRoute)
+router = APIRouter(prefix="/v1/pictures", tags=["pictures"], route_class=HoldallRoute)
 
 Reading = Annotated[Access, Depends(Requires("pictures:read"))]
 Writing = Annotated[Access, Depends(Requires("pictures:write"))]
@@ -101,6 +102,7 @@ async def delete(id: UUID, request: Request, runtime: RuntimeDep, access: Writin
     get="pictures_get_original",
     head="pictures_head_original",
 )
+@direct
 async def get_original(
     id: UUID,  # noqa: A002 - on the wire
     request: Request,
@@ -119,6 +121,7 @@ async def get_original(
     get="pictures_get_thumbnail",
     head="pictures_head_thumbnail",
 )
+@direct
 async def get_thumbnail(
     id: UUID,  # noqa: A002 - on the wire
     height: Height,

@@ -1,14 +1,13 @@
 """Errors as answers: every exception becomes a problem of RFC 9457 here, and nowhere else."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -26,14 +25,8 @@ from storage.errors import StoreFull, StoreUnavailable
 
 MEDIA_TYPE: Final = "application/problem+json"
 
-
-class OwnErrors(APIRoute):
-    """A route whose errors have another form than problems: a page's, an upstream contract's."""
-
-    def answer_problem(self, request: Request, error: ProblemError) -> Response:
-        """Make the answer for an error, headers included; invalid fields are in its ``errors``."""
-        raise NotImplementedError
-
+AnswerProblem = Callable[[Request, ProblemError], Response]
+"""Makes the answer for an error; a route may have one of its own."""
 
 log = structlog.get_logger(__name__)
 
@@ -76,12 +69,11 @@ def _message(complaint: Mapping[str, Any]) -> str:
 async def _on_http(request: Request, error: Exception) -> Response:
     """Render what the framework itself raises: no such route, a method not allowed."""
     assert isinstance(error, HTTPException)
-    route = request.scope.get("route")
-    if isinstance(route, OwnErrors) and error.status_code == HTTPStatus.BAD_REQUEST:
-        return render(request, BadRequest(str(error.detail)))
     title = HTTPStatus(error.status_code).phrase
     headers = dict(error.headers or {})
-    if isinstance(route, OwnErrors) and error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+    if error.status_code == HTTPStatus.BAD_REQUEST:
+        return render(request, BadRequest(str(error.detail), headers=headers))
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         return render(request, MethodNotAllowed(headers=headers))
     return problem_response(
         request,
@@ -106,10 +98,8 @@ async def _on_unavailable(request: Request, error: Exception) -> Response:
 
 def render(request: Request, error: ProblemError) -> Response:
     """Make the answer for a problem, in the form of the route that it happened on."""
-    route = request.scope.get("route")
-    if isinstance(route, OwnErrors):
-        return route.answer_problem(request, error)
-    return as_problem(request, error)
+    answer: AnswerProblem = getattr(request.scope.get("route"), "answer_problem", as_problem)
+    return answer(request, error)
 
 
 def as_problem(request: Request, error: ProblemError) -> Response:

@@ -14,10 +14,11 @@ from routers.forms import check_fields
 from routers.links import base_url
 from routers.openapi import BINARY_BODY
 from routers.problems import problems
+from routers.route import HoldallRoute
 from routers.schemas.files import ExpiresIn, File, FileFields
 from routers.transfer.incoming import body_of
 
-router = APIRouter(prefix="/v1/send", tags=["files"])
+router = APIRouter(prefix="/v1/send", tags=["files"], route_class=HoldallRoute)
 
 _LINE: Final = "The file's link, or for one that is kept the URL of its content; in one line."
 _CREATED: Final[dict[int | str, dict[str, Any]]] = {

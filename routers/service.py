@@ -18,8 +18,9 @@ from app.services.identity import Access
 from routers.dependencies import RuntimeDep, credential_of
 from routers.openapi import OPEN_OR_BEARER
 from routers.problems import problems
+from routers.route import HoldallRoute
 
-router = APIRouter(tags=["service"])
+router = APIRouter(tags=["service"], route_class=HoldallRoute)
 
 CHECK_TIMEOUT: Final = 5.0
 """Seconds in which a part must answer."""

@@ -10,10 +10,11 @@ from app.services import sessions
 from app.services.identity import Access
 from routers.dependencies import Requires
 from routers.problems import problems
+from routers.route import HoldallRoute
 from routers.schemas.credentials import Session, SessionList
 from routers.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
 
-router = APIRouter(prefix="/v1/accounts/me/sessions", tags=["sessions"])
+router = APIRouter(prefix="/v1/accounts/me/sessions", tags=["sessions"], route_class=HoldallRoute)
 
 OwnAccess = Annotated[Access, Depends(Requires("account"))]
 

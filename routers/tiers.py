@@ -9,11 +9,11 @@ from app.services import tiers
 from app.services.identity import Access
 from routers.dependencies import Requires, RuntimeDep
 from routers.problems import problems
+from routers.route import HoldallRoute
 from routers.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
 from routers.schemas.tiers import Tier, TierChange, TierCreate, TierList
-from routers.transfer.bounded import BoundedRoute
 
-router = APIRouter(prefix="/v1/tiers", tags=["tiers"], route_class=BoundedRoute)
+router = APIRouter(prefix="/v1/tiers", tags=["tiers"], route_class=HoldallRoute)
 
 AdminAccess = Annotated[Access, Depends(Requires("admin"))]
 

@@ -14,11 +14,11 @@ from routers.dependencies import Requires, RuntimeDep
 from routers.links import check_time, link_key, link_url
 from routers.problems import problems
 from routers.qr import Format, FormatParam, qr_answer, qr_response
+from routers.route import HoldallRoute
 from routers.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
 from routers.schemas.timelinks import LinkState, Timelink, TimelinkCreate, TimelinkList
-from routers.transfer.bounded import BoundedRoute
 
-router = APIRouter(prefix="/v1/timelinks", tags=["timelinks"], route_class=BoundedRoute)
+router = APIRouter(prefix="/v1/timelinks", tags=["timelinks"], route_class=HoldallRoute)
 
 Reading = Annotated[Access, Depends(Requires("timelinks:read"))]
 Writing = Annotated[Access, Depends(Requires("timelinks:write"))]

@@ -18,7 +18,7 @@ from routers.downloads import downloadable
 from routers.dump_forms import NoFile
 from routers.forms import MULTIPART, media_type_of
 from routers.openapi import errors_as, multipart_body
-from routers.problems import OwnErrors
+from routers.route import HoldallRoute
 from routers.schemas.compat.crash_store import CrashStoreDump, CrashStoreError, CrashStoreNoFile
 from routers.schemas.dumps import DumpChangeForm, DumpForm, DumpReplacementForm, Text
 from routers.transfer.arrays import BATCH, send_array
@@ -31,7 +31,7 @@ _NO_FILE: Final = {
 }
 
 
-class CrashStoreRoute(OwnErrors):
+class CrashStoreRoute(HoldallRoute):
     """A route whose errors are ``{"detail": …}``, or ``{"error": …}`` where a file is missing."""
 
     def answer_problem(self, request: Request, error: ProblemError) -> Response:

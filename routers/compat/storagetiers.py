@@ -21,7 +21,7 @@ from routers.dependencies import Requires, RuntimeDep
 from routers.downloads import downloadable
 from routers.forms import describe_any, read_fields
 from routers.openapi import binary_answer, errors_as, multipart_body
-from routers.problems import OwnErrors
+from routers.route import HoldallRoute
 from routers.schemas.compat.storagetiers import (
     StoragetiersAccess,
     StoragetiersError,
@@ -47,7 +47,7 @@ DOOR: Final = "storagetiers"
 _INVALID: Final = frozenset({InvalidRequest.status, UnsupportedMediaType.status})
 
 
-class StoragetiersRoute(OwnErrors):
+class StoragetiersRoute(HoldallRoute):
     """A route whose errors are ``{"detail": …}``, or for a bad field ``{"<field>": ["…"]}``."""
 
     def answer_problem(self, request: Request, error: ProblemError) -> Response:

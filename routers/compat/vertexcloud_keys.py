@@ -21,7 +21,7 @@ from app.services import accounts
 from app.services.identity import Access, AccessToken, Identity
 from routers import cookies
 from routers.openapi import errors_as
-from routers.problems import OwnErrors
+from routers.route import HoldallRoute
 from routers.schemas.compat.vertexcloud import VertexcloudRefusal
 
 PURPOSE: Final = "vertexcloud keys"
@@ -43,7 +43,7 @@ def refused(message: str, **more: str | bool) -> Response:
     return answer(VertexcloudRefusal.model_validate({"message": message} | more))
 
 
-class VertexcloudRoute(OwnErrors):
+class VertexcloudRoute(HoldallRoute):
     """A route whose errors are ``{"status": false, "message": …}``."""
 
     answered_with_200: ClassVar = frozenset(

@@ -7,7 +7,9 @@ from typing import Final
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
 
-router = APIRouter(include_in_schema=False)
+from routers.route import HoldallRoute
+
+router = APIRouter(include_in_schema=False, route_class=HoldallRoute)
 
 _ASSETS: Final = files("fastapi_swagger") / "resources"
 _TYPES: Final = {

@@ -8,8 +8,9 @@ from pydantic_core import to_json
 
 from routers.links import base_path
 from routers.pages.static import static_url
+from routers.route import HoldallRoute
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, route_class=HoldallRoute)
 
 _HEADERS: Final = {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
 _SHORTCUTS: Final = (

@@ -13,12 +13,12 @@ from routers import cookies
 from routers.dependencies import credential_of, runtime_of
 from routers.links import base_path
 from routers.pages.rendering import SCRIPTED_CSP, render
-from routers.problems import OwnErrors
+from routers.route import HoldallRoute
 
 _SAFE: Final = frozenset({"GET", "HEAD"})
 
 
-class PageRoute(OwnErrors):
+class PageRoute(HoldallRoute):
     """A route of a page: a browser gets errors as a page, or is asked to sign in first.
 
     Anything else gets them as JSON: ``{"detail": …}``.

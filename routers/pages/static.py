@@ -13,8 +13,9 @@ from fastapi.responses import Response
 
 from app.errors import NotFound
 from routers.links import base_path
+from routers.route import HoldallRoute
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, route_class=HoldallRoute)
 
 _FOLDER: Final = Path(__file__).parent / "static"
 _TYPES: Final = {

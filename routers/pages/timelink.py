@@ -20,7 +20,8 @@ from routers.links import following
 from routers.pages.page import is_browser
 from routers.pages.preview import preview_of
 from routers.pages.rendering import LIVE_CSP, render
-from routers.problems import OwnErrors, as_problem
+from routers.problems import as_problem
+from routers.route import HoldallRoute
 from routers.schemas.accounts import GivenPassword
 from routers.schemas.timelinks import LinkedFacts, time_left
 from routers.transfer.outgoing import Named, send_content
@@ -36,7 +37,7 @@ _REFUSALS: Final = {
 }
 
 
-class LinkRoute(OwnErrors):
+class LinkRoute(HoldallRoute):
     """A route of public links: a browser gets errors as a page, and nobody keeps them."""
 
     def answer_problem(self, request: Request, error: ProblemError) -> Response:

@@ -15,7 +15,8 @@ MAX_PARTS: Final = 64
 MAX_FIELD: Final = 64 * 1024
 """Bytes of a field's value."""
 
-_PREAMBLE: Final = 64 * 1024  # bytes that may come before the first part (RFC 2046 §5.1.1)
+_AROUND: Final = 64 * 1024  # bytes before the first part, or after the last (RFC 2046 §5.1.1)
+_IGNORED: Final = 1024 * 1024  # bytes of parts that nobody reads
 
 _Event: TypeAlias = MultipartSegment | bytes | None
 
@@ -68,10 +69,15 @@ async def read_parts(
     if kind != "multipart/form-data" or not boundary:
         raise InvalidRequest("Send a form, as multipart/form-data")
     events = _events(checked_stream(request) if chunks is None else chunks, boundary)
-    count = 0
+    count = ignored = 0
     async for event in events:
-        if not isinstance(event, MultipartSegment):
-            continue  # left over from the part before
+        if not isinstance(event, MultipartSegment):  # left over from the part before
+            ignored += len(event or b"")
+            if ignored > _IGNORED:
+                raise ContentTooLarge(
+                    f"The fields that are not known here may have up to {_IGNORED} bytes"
+                )
+            continue
         count += 1
         if count > max_parts:
             raise ContentTooLarge(f"A form may have up to {max_parts} parts")
@@ -80,18 +86,18 @@ async def read_parts(
 
 
 async def _events(chunks: AsyncIterator[bytes], boundary: str) -> AsyncIterator[_Event]:
-    begun, preamble = False, 0
+    silent = 0  # bytes since the last event
     try:
         # names come in whatever encoding a sender has: Latin-1 takes every byte, see `_utf8`
         parser = PushMultipartParser(boundary.encode("latin-1"), header_charset="latin-1")
         async for chunk in chunks:
+            silent += len(chunk)
             parsed: Iterator[_Event] = parser.parse(chunk)
             for event in parsed:
-                begun = True
+                silent = 0
                 yield event
-            preamble += len(chunk)
-            if not begun and preamble > _PREAMBLE:
-                raise InvalidRequest("The body does not begin as a multipart form")
+            if silent > _AROUND:
+                raise InvalidRequest("The body has too much that is no part of the form")
         parser.close()
     except MultipartError as error:
         raise InvalidRequest(f"The body is not a multipart form: {error}") from None

@@ -1,6 +1,6 @@
 """Which route a path leads to, and what its endpoint is given."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any
 
 import httpx
@@ -11,12 +11,13 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.responses import PlainTextResponse
 
-from routers.direct import DirectRoute
+from routers.direct import direct
 from routers.dispatch import Dispatcher
+from routers.route import HoldallRoute, routes_of
 
 pytestmark = pytest.mark.anyio
 
-router = APIRouter(route_class=DirectRoute)
+router = APIRouter(route_class=HoldallRoute)
 
 
 async def host_of(request: Request) -> str:
@@ -28,11 +29,13 @@ async def always() -> int:
 
 
 @router.get("/things/new")
+@direct
 async def new() -> Response:
     return JSONResponse("new")
 
 
 @router.get("/things/{number}")
+@direct
 async def thing(
     number: int,
     request: Request,
@@ -45,6 +48,7 @@ async def thing(
 
 
 @router.put("/things/{number}")
+@direct
 async def put(number: int) -> Response:
     return JSONResponse(number)
 
@@ -55,6 +59,7 @@ async def parts(number: int, x_part: Annotated[str, Header()]) -> Response:
 
 
 @router.get("/{anything}")
+@direct
 async def anything(anything: str) -> Response:
     return JSONResponse({"anything": anything})
 
@@ -108,7 +113,33 @@ async def test_another_method_names_those_there_are(client: httpx.AsyncClient, p
     assert (refused.status_code, refused.headers["allow"]) == (405, "GET, PUT")
 
 
-async def test_only_what_fits_is_bound_directly() -> None:
-    direct = {getattr(route, "path", ""): "_bind" in vars(route) for route in router.routes}
-    assert not direct.pop("/things/{number}/parts/")
-    assert all(direct.values())
+async def reads_a_header(x_part: Annotated[str, Header()]) -> Response:
+    return JSONResponse(x_part)
+
+
+async def answers_no_response(number: int) -> int:
+    return number
+
+
+async def asks_a_dependency_with_parameters(
+    thing: Annotated[Response, Depends(anything)],
+) -> Response:
+    return thing
+
+
+@pytest.mark.parametrize(
+    "endpoint", [reads_a_header, answers_no_response, asks_a_dependency_with_parameters]
+)
+async def test_what_cannot_be_called_directly_is_refused_when_its_route_is_made(
+    endpoint: Callable[..., Any],
+) -> None:
+    with pytest.raises(TypeError, match=endpoint.__name__):
+        APIRouter(route_class=HoldallRoute).get("/{number}")(direct(endpoint))
+
+
+async def test_a_route_of_another_class_is_refused() -> None:
+    unguarded = APIRouter()
+    unguarded.get("/things")(new)
+    with pytest.raises(TypeError, match="/things"):
+        routes_of(unguarded)
+    assert len(routes_of(router)) == len(router.routes)

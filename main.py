@@ -27,7 +27,8 @@ from app.database import DatabaseFull, DatabaseUnavailable
 from app.errors import ProblemError
 from app.migrate import migrate
 from app.runtime import Runtime, open_runtime
-from app.services import bootstrap
+from app.services import bootstrap, registration
+from app.services.registration import Registration
 from app.tasks import reconcile
 from routers import (
     accounts,
@@ -77,6 +78,11 @@ CONTRACTS: Final = {
 
 EXPECTED: Final = (ConfigError, DatabaseUnavailable, DatabaseFull, StorageError, ProblemError)
 """What may keep the service from starting; a line says all there is to say."""
+
+
+_NO_ADMINISTRATOR: Final = (
+    "There is no account yet. Make an administrator: main.py create-admin NAME"
+)
 
 
 class Api(FastAPI):
@@ -271,14 +277,23 @@ def serve(settings: Settings) -> int:
 
 async def _greeting(runtime: Runtime, url: str) -> str:
     lines = [f"Holdall serves {url}"]
-    if not await runtime.database.read(bootstrap.has_accounts):
-        lines.append("There is no account yet. Make an administrator: main.py create-admin NAME")
-        if runtime.settings.registration_open:
-            lines.append(
-                f"or an account: curl {url}/v1/accounts --json "
-                """'{"username": "NAME", "password": "PASSWORD"}'"""
-            )
+    if not await runtime.database.read(registration.has_accounts):
+        lines += _first_account(url, await registration.state(runtime.database, runtime.settings))
     return "\n".join(lines)
+
+
+def _first_account(url: str, opened_to: Registration) -> list[str]:
+    made_by = f"""curl {url}/v1/accounts --json '{{"username": "NAME", "password": "PASSWORD"}}'"""
+    match opened_to:
+        case Registration.FIRST:
+            return [
+                "There is no account yet. The first one administrates, and closes registration;",
+                f"make it in a browser, or by {made_by}",
+            ]
+        case Registration.ALL:
+            return [_NO_ADMINISTRATOR, f"or an account: {made_by}"]
+        case Registration.NOBODY:
+            return [_NO_ADMINISTRATOR]
 
 
 def _url(host: str, port: int) -> str:

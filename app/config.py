@@ -152,6 +152,7 @@ class Settings(BaseSettings):
     default_tier: str = "Basic"
     admin_username: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{3,64}$")] | None = None
     admin_password: Password | None = None
+    metrics: Literal["open", "closed"] = "closed"
     rate_limits: Literal["on", "off"] = "on"
 
     expire_time: Annotated[int, Field(ge=1, le=31_536_000)] = 2 * 3600
@@ -224,18 +225,14 @@ class Settings(BaseSettings):
 
     @property
     def is_private(self) -> bool:
-        """Whether only this host reaches the service: what is open by default then isn't else."""
+        """Whether the service is bound to this host alone, with no word of anything in front."""
         hosts = [self.host]
         if self.public_url:
             hosts.append(urlsplit(self.public_url).hostname or "")
-        return not self.trusted_proxies and all(is_loopback(host) for host in hosts)
-
-    @property
-    def registration_open(self) -> bool:
-        return self.is_private if self.registration is None else self.registration == "open"
+        return not self.trusted_proxies and all(_is_loopback(host) for host in hosts)
 
 
-def is_loopback(host: str) -> bool:
+def _is_loopback(host: str) -> bool:
     """Tell whether a host name or address stands for this host alone."""
     try:
         return ipaddress.ip_address(host).is_loopback

@@ -3,12 +3,13 @@
 from fastapi import Request
 
 from app import clock
-from app.errors import Forbidden
+from app.errors import Forbidden, Unauthorized
 from app.rate_limits import SIGN_UP, by_address, count_all
 from app.runtime import Runtime
-from app.services import accounts, sessions
+from app.services import accounts, registration, sessions
 from app.services.accounts import Account
 from app.services.identity import Access
+from app.services.registration import Registration
 from app.services.sessions import Login, NewSession, Tokens
 from routers.clients import address_of
 from routers.dependencies import credential_of
@@ -63,12 +64,11 @@ async def sign_up(
 
     Raises `Forbidden`, `TooManyRequests`, and what `accounts.sign_up` raises.
     """
-    if runtime.settings.registration_open:
+    opened_to = await registration.state(runtime.database, runtime.settings)
+    if opened_to is not Registration.NOBODY:
         await count_all(runtime.rate_limits, by_address(SIGN_UP, address_of(request)))
-    elif "authorization" not in request.headers:
-        raise Forbidden("Registration is closed; ask an administrator for an account")
     else:
-        await Access(runtime.database, credential_of(request, runtime), "admin").check()
+        await _require_administrator(request, runtime)
     return await accounts.sign_up(
         runtime.database,
         runtime.passwords,
@@ -76,4 +76,14 @@ async def sign_up(
         email=email,
         password=password,
         tier=runtime.settings.default_tier,
+        make=registration.create_first if opened_to is Registration.FIRST else accounts.create,
     )
+
+
+async def _require_administrator(request: Request, runtime: Runtime) -> None:
+    try:
+        await Access(runtime.database, credential_of(request, runtime), "admin").check()
+    except (Unauthorized, Forbidden) as error:
+        if "authorization" in request.headers:
+            raise
+        raise Forbidden(registration.REFUSAL) from error

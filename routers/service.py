@@ -12,7 +12,6 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
 
 from app import metrics
-from app.config import is_loopback
 from app.runtime import Runtime
 from app.services.identity import Access
 from routers.dependencies import RuntimeDep, credential_of
@@ -24,8 +23,6 @@ router = APIRouter(tags=["service"], route_class=HoldallRoute)
 
 CHECK_TIMEOUT: Final = 5.0
 """Seconds in which a part must answer."""
-
-_FORWARDED: Final = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 
 log = structlog.get_logger(__name__)
 
@@ -124,25 +121,10 @@ async def _check(name: str, ping: Callable[[], Awaitable[object]]) -> Check:
 async def get_metrics(request: Request, runtime: RuntimeDep) -> Response:
     """Answer the metrics in the form of Prometheus.
 
-    For the service token and administrators; for everybody where only this host gets through.
+    For the service token, administrators, and API keys of theirs with the scope `metrics:read`;
+    for everybody with `METRICS=open`.
     """
-    if not (runtime.settings.is_private and _came_from_this_host(request)):
-        await _require_operator(request, runtime)
+    if runtime.settings.metrics == "closed":
+        await Access(runtime.database, credential_of(request, runtime), "metrics:read").check()
     body = generate_latest(metrics.registry)
     return Response(body, headers={"Content-Type": CONTENT_TYPE_LATEST})
-
-
-def _came_from_this_host(request: Request) -> bool:
-    """Tell whether a request came to a loopback address from one, through no proxy."""
-    server = request.scope.get("server")
-    return (
-        server is not None
-        and is_loopback(server[0])
-        and request.client is not None
-        and is_loopback(request.client.host)
-        and not any(name in request.headers for name in _FORWARDED)
-    )
-
-
-async def _require_operator(request: Request, runtime: Runtime) -> None:
-    await Access(runtime.database, credential_of(request, runtime), "operator").check()

@@ -1,7 +1,7 @@
 """Accounts: signing up, what one knows of itself, changing and deleting it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -130,8 +130,15 @@ def insert(connection: Connection, new: NewAccount, *, tier_id: int) -> bool:
     return inserted.first() is not None
 
 
+def take_turn(connection: Connection) -> None:
+    """Make others who are about to make an account wait until the transaction ends."""
+    built_in = select(accounts.c.id).where(accounts.c.username_key == SERVICE_ACCOUNT)
+    connection.execute(built_in.with_for_update())
+
+
 def create(connection: Connection, new: NewAccount) -> Account:
     """Make an account; raises `UsernameTaken` or `EmailTaken`."""
+    take_turn(connection)
     if not insert(connection, new, tier_id=tier_id_of(connection, new.tier)):
         named = select(accounts.c.id).where(accounts.c.username_key == new.username.lower())
         raise UsernameTaken if connection.execute(named).first() else EmailTaken
@@ -147,8 +154,9 @@ async def sign_up(
     password: str,
     tier: str,
     is_admin: bool = False,
+    make: Callable[[Connection, NewAccount], Account] = create,
 ) -> Account:
-    """Make an account with a password.
+    """Make an account with a password, in a transaction that is ``make``.
 
     Raises `InvalidRequest` for what doesn't pass as name, address or password, `UsernameTaken`
     and `EmailTaken`.
@@ -163,7 +171,7 @@ async def sign_up(
         is_admin=is_admin,
         created_at=clock.now(),
     )
-    return await database.write(create, new)
+    return await database.write(make, new)
 
 
 def _refuse_bad(username: str, email: str | None, password: str) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import delete as delete_from
 from uuid_utils import uuid7
 
 from app import clock
-from app.errors import NotFound
+from app.errors import Forbidden, NotFound
 from app.models import api_keys
 from app.security import api_keys as secret_keys
 from app.services.credentials import hold
@@ -51,8 +51,10 @@ def new_key(
 
 
 def create(connection: Connection, identity: Identity, digest: bytes, new: ApiKeyRecord) -> None:
-    """Give the caller's account a key."""
+    """Give the caller's account a key; raises `Forbidden` for what is an administrator's alone."""
     hold(connection, identity)
+    if "metrics:read" in new.scopes and not identity.is_admin:
+        raise Forbidden("Only an administrator's key may have the scope metrics:read")
     connection.execute(
         insert(api_keys).values(
             uuid=new.uuid,

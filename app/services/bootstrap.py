@@ -74,12 +74,6 @@ def create_built_ins(connection: Connection, uuids: list[str], now: int) -> None
     insert(connection, new, tier_id=connection.execute(unlimited).scalar_one())
 
 
-def has_accounts(connection: Connection) -> bool:
-    """Tell whether there is any account beside the built-in one."""
-    others = select(accounts.c.id).where(accounts.c.username_key != SERVICE_ACCOUNT)
-    return connection.execute(others.limit(1)).first() is not None
-
-
 def _built_in_tiers(uuids: list[str], now: int) -> list[TierRecord]:
     def tier(
         name: str, heights: list[int], size: int | None, *, original: bool, links: bool

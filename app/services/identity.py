@@ -24,7 +24,7 @@ SERVICE_ACCOUNT: Final = "service"
 RESOURCES: Final = ("blobs", "dumps", "files", "buffer", "pictures", "timelinks")
 SCOPES: Final = frozenset(
     [f"{resource}:{verb}" for resource in RESOURCES for verb in ("read", "write")]
-    + ["dumps:submit"]
+    + ["dumps:submit", "metrics:read"]
 )
 _IMPLIED_BY: Final = {"dumps:submit": "dumps:write"}
 
@@ -85,18 +85,18 @@ class Identity:
         """Raise `Forbidden` unless the credential permits ``scope``.
 
         ``account`` is what no key permits: to manage keys, sessions and the account itself.
-        ``admin`` is for administrators, and not for their keys; ``operator`` for them and the
-        service token.
+        ``admin`` is for administrators, and not for their keys; ``metrics:read`` for them, their
+        keys with that scope, and the service token.
         """
         if self.scopes is not None and not {scope, _IMPLIED_BY.get(scope)} & self.scopes:
             raise Forbidden(
-                "An API key can't do this" if scope in {"account", "admin", "operator"} else
-                f"The API key lacks the scope {scope}"
+                f"The API key lacks the scope {scope}" if scope in SCOPES else
+                "An API key can't do this"
             )  # fmt: skip
         if scope == "admin" and not self.is_admin:
             raise Forbidden("Only an administrator may do this")
-        if scope == "operator" and not (self.is_admin or self.is_service):
-            raise Forbidden("Only an administrator or the service token may do this")
+        if scope == "metrics:read" and not (self.is_admin or self.is_service):
+            raise Forbidden("Only an administrator or the service token may read the metrics")
 
 
 def _columns(*also: ColumnElement[Any]) -> Select[Any]:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from app.errors import ProblemError
 from app.runtime import Runtime
-from app.services import sessions
+from app.services import registration, sessions
 from app.services.sessions import Login
 from routers import cookies, logins
 from routers.dependencies import RuntimeDep
@@ -50,7 +50,7 @@ async def login_page(
     """Show the form for signing in."""
     if await find_visitor(request) is not None:
         return RedirectResponse(_place(request, next), 303)
-    return login_form(request, runtime, next=next)
+    return await login_form(request, runtime, next=next)
 
 
 @router.post("/account/login")
@@ -63,7 +63,7 @@ async def login(request: Request, runtime: RuntimeDep) -> Response:
     except ProblemError as error:
         if not is_browser(request):
             raise
-        return login_form(request, runtime, error, next=form.next, username=form.username)
+        return await login_form(request, runtime, error, next=form.next, username=form.username)
     return await _signed_in(request, runtime, opened, form.username, _place(request, form.next))
 
 
@@ -71,7 +71,7 @@ async def login(request: Request, runtime: RuntimeDep) -> Response:
 @router.get("/account/registet")
 async def register_page(request: Request, runtime: RuntimeDep) -> Response:
     """Show the form for signing up."""
-    return _register_form(request, runtime)
+    return await _register_form(request, runtime)
 
 
 @router.post("/account/register")
@@ -87,7 +87,7 @@ async def register(request: Request, runtime: RuntimeDep) -> Response:
         if not is_browser(request):
             raise
         given = {"username": form.username, "email": form.email or ""}
-        return _register_form(request, runtime, error, **given)
+        return await _register_form(request, runtime, error, **given)
     return await _signed_in(request, runtime, opened, form.username, _place(request, ""))
 
 
@@ -120,7 +120,7 @@ def _place(request: Request, path: str) -> str:
     return base_path(request) + (path if is_ours else "/")
 
 
-def login_form(
+async def login_form(
     request: Request,
     runtime: Runtime,
     error: ProblemError | None = None,
@@ -129,10 +129,10 @@ def login_form(
     username: str = "",
 ) -> Response:
     """Show the form for signing in, with what was wrong; after it comes the page ``next``."""
-    return _form(request, runtime, "login.html", error, next=next, username=username)
+    return await _form(request, runtime, "login.html", error, next=next, username=username)
 
 
-def _register_form(
+async def _register_form(
     request: Request,
     runtime: Runtime,
     error: ProblemError | None = None,
@@ -140,10 +140,10 @@ def _register_form(
     username: str = "",
     email: str = "",
 ) -> Response:
-    return _form(request, runtime, "register.html", error, username=username, email=email)
+    return await _form(request, runtime, "register.html", error, username=username, email=email)
 
 
-def _form(
+async def _form(
     request: Request, runtime: Runtime, template: str, error: ProblemError | None, **given: str
 ) -> Response:
     response = render_app(
@@ -153,7 +153,7 @@ def _form(
         200 if error is None else error.status,
         place="login",
         wrong=None if error is None else error.detail,
-        registration_open=runtime.settings.registration_open,
+        registration=(await registration.state(runtime.database, runtime.settings)).value,
         **given,
     )
     if error is not None:

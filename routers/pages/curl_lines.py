@@ -59,6 +59,7 @@ _USES: Final = (
         "/v1/timelinks",
     ),
     ("List the links", "timelinks:read", "", "/v1/timelinks"),
+    ("Read the metrics", "metrics:read", "", "/metrics"),
 )
 _SUBMIT: Final = "curl -F upload_file_minidump=@crash.dmp -F prod=app -F ver=1.0"
 

@@ -9,8 +9,10 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from app import clock
+from app.services import registration
 from app.services.buffer import Buffer
 from app.services.overview import MANY, overview
+from app.services.registration import Registration
 from routers.compat import vertexcloud
 from routers.dependencies import RuntimeDep
 from routers.links import base_url
@@ -48,10 +50,11 @@ async def home(request: Request, runtime: RuntimeDep) -> Response:
     visitor = await find_visitor(request)
     if visitor is not None:
         return await _glance(request, visitor)
-    is_open = runtime.settings.registration_open
+    opened_to = await registration.state(runtime.database, runtime.settings)
+    is_open = opened_to is not Registration.NOBODY
     steps = list(_first_steps(base_url(request, runtime), is_open=is_open))
     return render_app(
-        request, "welcome.html", None, place="home", steps=steps, registration_open=is_open
+        request, "welcome.html", None, place="home", steps=steps, registration=opened_to.value
     )
 
 

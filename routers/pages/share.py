@@ -47,7 +47,7 @@ async def share(request: Request, runtime: RuntimeDep) -> Response:
         if not is_browser(request):
             raise
         first = Unauthorized("Sign in first, then share it again")
-        return login_form(request, runtime, first, next="/file/load")
+        return await login_form(request, runtime, first, next="/file/load")
     place = await _take(request, runtime, visitor.access)
     return RedirectResponse(f"{base_path(request)}{place}", 303)
 

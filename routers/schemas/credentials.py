@@ -86,7 +86,8 @@ class ApiKeyCreate(BaseModel):
         Field(
             min_length=1,
             description="`dumps:submit` permits the upload of minidumps alone; "
-            "`timelinks:write` needs the `read` of what is linked to, too.",
+            "`timelinks:write` needs the `read` of what is linked to, too; `metrics:read` is for "
+            "administrators.",
             json_schema_extra=_lenient,
         ),
     ]

@@ -80,6 +80,7 @@ def _settings(folder: Path, **options: Any) -> Settings:  # noqa: ANN401 - any s
         "data_dir": folder,
         "secret_key": SECRET_KEY,
         "signing_key": SIGNING_KEY,
+        "registration": "open",
         "rate_limits": "off",
     }
     return Settings(_env_file=None, **(values | options))

@@ -24,6 +24,7 @@ pytestmark = pytest.mark.anyio
 
 HTML = {"Accept": "text/html"}
 LOOPBACK = "http://127.0.0.1:8000"
+ADMIN = {"admin_username": "root", "admin_password": "a root password"}
 
 
 @contextlib.asynccontextmanager
@@ -128,21 +129,43 @@ async def test_metrics_are_for_operators(service: Service) -> None:
     assert answer.headers["content-type"].startswith("text/plain; version=")
 
 
-async def test_metrics_are_open_where_only_this_host_gets_through(
+async def test_being_on_this_host_opens_no_metrics(make_settings: MakeSettings) -> None:
+    async with running(make_settings()) as service:
+        assert service.settings.is_private
+        # a proxy that says nothing of itself looks just like this
+        assert (await _metrics(service, f"{LOOPBACK}/metrics")).status_code == 401
+
+
+async def test_metrics_can_be_open_to_all(make_settings: MakeSettings) -> None:
+    async with running(make_settings(metrics="open", host="0.0.0.0")) as service:  # noqa: S104
+        assert (await _metrics(service)).status_code == 200
+
+
+async def test_an_administrators_key_reads_metrics_and_nothing_else(
     make_settings: MakeSettings,
 ) -> None:
-    async with running(make_settings()) as service:
-        assert (await _metrics(service, f"{LOOPBACK}/metrics")).status_code == 200
-        for name in ("X-Forwarded-For", "Forwarded"):  # a proxy that the settings don't know
-            answer = await _metrics(service, f"{LOOPBACK}/metrics", **{name: "for=1.2.3.4"})
-            assert answer.status_code == 401
-    for options in (
-        {"host": "0.0.0.0"},  # noqa: S104 - nobody listens there
-        {"trusted_proxies": ("127.0.0.1",)},
-        {"public_url": "https://example.org"},
-    ):
-        async with running(make_settings(**options)) as service:
-            assert (await _metrics(service, f"{LOOPBACK}/metrics")).status_code == 401
+    async with running(make_settings(**ADMIN)) as service:
+        admin = await service.log_in("root", ADMIN["admin_password"])
+        _, user = await service.sign_up("ada")
+        body = {"name": "prometheus", "scopes": ["metrics:read"]}
+        keys = "/v1/accounts/me/keys"
+        refused = await service.client.post(keys, json=body, headers=user)
+        assert refused.status_code == 403
+        assert "metrics:read" in refused.json()["detail"]
+        made = await service.client.post(keys, json=body, headers=admin)
+        key = {"Authorization": f"Bearer {made.json()['key']}"}
+        assert (await _metrics(service, **key)).status_code == 200
+        assert (await service.client.get("/v1/blobs", headers=key)).status_code == 403
+        # it goes on only as long as its owner administrates
+        ada = await service.client.get("/v1/accounts", params={"q": "ada"}, headers=admin)
+        root = await service.client.get("/v1/accounts", params={"q": "root"}, headers=admin)
+        for account, value in ((ada, True), (root, False)):
+            (item,) = account.json()["items"]
+            changed = await service.client.patch(
+                f"/v1/accounts/{item['id']}", json={"is_admin": value}, headers=admin
+            )
+            assert changed.status_code == 200
+        assert (await _metrics(service, **key)).status_code == 403
 
 
 async def _series(service: Service) -> dict[tuple[str, ...], float]:

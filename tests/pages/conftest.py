@@ -39,6 +39,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("live")
     settings = {
         "DATA_DIR": str(folder / "data"),
+        "REGISTRATION": "open",
         "RATE_LIMITS": "off",
         "ADMIN_USERNAME": ADMIN,
         "ADMIN_PASSWORD": PASSWORD,

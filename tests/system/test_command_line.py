@@ -97,16 +97,19 @@ def test_a_start_says_where_it_serves_and_how_to_make_an_account(
     make_settings: MakeSettings, start: Start, run: Run
 ) -> None:
     settings = make_settings("local")
-    service = start(settings)
-    first, *hints = service.printed.splitlines()
-    assert first == f"Holdall serves http://127.0.0.1:{service.address[1]}"
-    assert service.client.get("/healthz").status_code == 200
-    assert "create-admin" in hints[0]
-    assert f"{service.url}/v1/accounts" in hints[1]
-    assert len(hints) == 2
-    assert all(json.loads(line) for line in service.log.splitlines())
+    for registration in ("", "open", "closed"):
+        service = start(settings, REGISTRATION=registration)
+        first, *hints = service.printed.splitlines()
+        assert first == f"Holdall serves http://127.0.0.1:{service.address[1]}"
+        assert service.client.get("/healthz").status_code == 200
+        makes_an_account = f"{service.url}/v1/accounts" in " ".join(hints)
+        assert makes_an_account == (registration != "closed")
+        administrates = "The first one administrates" in " ".join(hints)
+        assert administrates == (registration == "")
+        assert ("create-admin" in " ".join(hints)) != administrates
+        assert all(json.loads(line) for line in service.log.splitlines())
+        service.stop()
     run(settings, "create-admin", "boss", given=f"{PASSWORD}\n")
-    service.stop()
     again = start(settings, HOST="0.0.0.0", REGISTRATION="closed")  # noqa: S104 - for a moment
     assert again.printed == f"Holdall serves http://127.0.0.1:{again.address[1]}\n"
 
@@ -119,6 +122,7 @@ def test_the_account_that_a_start_tells_how_to_make_can_be_made(
     url, body = re.findall(r"curl (\S+) --json '(.*)'", hint)[0]
     made = httpx.post(url, content=body, headers={"Content-Type": "application/json"})
     assert made.status_code == 201, made.text
+    assert made.json()["is_admin"] is True
 
 
 class Fsck:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from app.config import Settings
+from app.services import registration
 from main import create_app
 from tests.api.conftest import PASSWORD, MakeSettings, running
 from tests.compat.vertexcloud_client import (
@@ -28,7 +29,7 @@ async def test_signing_up_where_that_is_closed(make_settings: MakeSettings) -> N
         answer = await service.client.post(
             "/signup/", data={"username": "somebody", "password": PASSWORD}
         )
-        assert_refused(answer, "Registration is closed; ask an administrator for an account")
+        assert_refused(answer, registration.REFUSAL)
 
 
 async def test_a_quota_is_a_limit(make_settings: MakeSettings) -> None:

@@ -3,6 +3,7 @@
 A form's file may come before the fields or after.
 """
 
+import dataclasses
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, aclosing
@@ -167,7 +168,8 @@ class DumpUpload:
                 name = check_fields(UploadedName, {"file": name}).file
                 check_fields(model, self.fields)  # before anything is stored
                 body = Beginning(part.chunks())
-                self.received = await stack.enter_async_context(receive(aiter(body)))
+                received = await stack.enter_async_context(receive(aiter(body)))
+                self.received = dataclasses.replace(received, encoding=part.encoding)
                 self.file = DumpFile(name, body.is_minidump)
             elif part.name in model.model_fields:
                 if part.name in self.fields:

@@ -14,7 +14,6 @@ from app.runtime import Runtime
 from app.services import file_ends, files, media_types
 from app.services.identity import Access
 from app.services.objects import Received
-from app.services.uploads import Body
 from routers import ranges
 from routers.dependencies import Requires, RuntimeDep
 from routers.direct import direct
@@ -83,7 +82,7 @@ async def store_form(
 
 
 def _receive(runtime: Runtime, access: Access, part: Part) -> Any:  # noqa: ANN401 - a context
-    body = Body(part.chunks())
+    body = part.body()
     return runtime.uploads.receive(access, body, kind=files.KIND, admit=admit(runtime))
 
 

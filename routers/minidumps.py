@@ -28,12 +28,12 @@ from app.services.dump_attachments import NewAttachment
 from app.services.dumps import MAX_LABEL, MAX_NAME, DumpFile, NewDump
 from app.services.identity import Access, ApiKey
 from app.services.objects import Received
-from app.services.uploads import Body
 from routers.dependencies import RuntimeDep, credential_of, runtime_of
 from routers.openapi import OPEN_OR_BEARER, multipart_body
 from routers.problems import problems
 from routers.route import HoldallRoute
 from routers.schemas.dumps import MinidumpForm
+from routers.transfer.encodings import codings_in
 from routers.transfer.gzip import inflate, limited
 from routers.transfer.headers import media_type
 from routers.transfer.incoming import content_length
@@ -49,7 +49,7 @@ _FILE: Final = "upload_file_minidump"
 _PRODUCT: Final = ("product", "prod")
 _VERSION: Final = ("version", "ver")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
-_GZIP: Final = frozenset({"gzip", "x-gzip"})
+_GZIP: Final = frozenset({("gzip",), ("x-gzip",)})
 
 KeyParam = Annotated[
     str | None,
@@ -96,11 +96,11 @@ async def submit(request: Request, runtime: RuntimeDep, access: Submitting) -> P
 
 
 def _body(request: Request, limit: int) -> AsyncIterator[bytes]:
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
-    if encoding in _GZIP:
+    codings = codings_in(request)
+    if codings in _GZIP:
         return limited(inflate(checked_stream(request)), limit)
-    if encoding != "identity":
-        raise UnsupportedMediaType(f"A body may be encoded by gzip, and not by {encoding!r}")
+    if codings:
+        raise UnsupportedMediaType(f"A body may be encoded by gzip, and not by {codings[-1]}")
     if (content_length(request) or 0) > limit:
         raise ContentTooLarge(f"A body may have up to {limit} bytes here")
     return limited(checked_stream(request), limit)
@@ -137,9 +137,7 @@ class CrashReport:
                 raise InvalidRequest("The form has two minidumps")
             if part.name != _FILE and len(self.attachments) == MAX_ATTACHMENTS:
                 raise ContentTooLarge(f"A report may have up to {MAX_ATTACHMENTS} attachments")
-            received = await stack.enter_async_context(
-                receive(body=Body(part.chunks()), admit=dumps.admit)
-            )
+            received = await stack.enter_async_context(receive(body=part.body(), admit=dumps.admit))
             if part.name == _FILE:
                 self._received, self._name = received, _tidy(part.filename or "", "minidump.dmp")
             else:

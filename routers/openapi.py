@@ -58,6 +58,7 @@ _DOWNLOAD_HEADERS: Final = {
     "Accept-Ranges": "`bytes`",
     "Repr-Digest": "The SHA-256 of the whole (RFC 9530).",
     "Cache-Control": "Who may keep a copy.",
+    "Content-Encoding": "The coding that the bytes came in, if they did.",
 }
 _PARAMETERS: Final = {
     "Range": "One range of bytes, as `bytes=0-99`.",
@@ -65,8 +66,10 @@ _PARAMETERS: Final = {
     "If-Match": "Go on only while the entity tag is one of these; else 412.",
     "If-None-Match": "Go on only while the entity tag is none of these; `*`: if there is none.",
     "If-Modified-Since": "Answer 304 unless the bytes have changed since this date.",
-    "Content-Digest": "SHA-256 of the body as sent, `sha-256=:…:` (RFC 9530); checked.",
+    "Content-Digest": "Of the body as sent, `sha-256=:…:` or `sha-512=:…:` (RFC 9530); checked.",
     "Repr-Digest": "The same for the stored bytes.",
+    "Content-MD5": "MD5 of the body as sent, in base64 (RFC 1864); checked.",
+    "Content-Encoding": "The coding of the bytes, as `gzip`: kept, and sent back with them.",
 }
 
 
@@ -75,7 +78,10 @@ def _parameter(header: str) -> dict[str, str]:
 
 
 BINARY_BODY: Final[dict[str, Any]] = {
-    "parameters": [_parameter("Content-Digest"), _parameter("Repr-Digest")],
+    "parameters": [
+        _parameter(name)
+        for name in ("Content-Digest", "Repr-Digest", "Content-MD5", "Content-Encoding")
+    ],
     "requestBody": {"required": True, "content": {"application/octet-stream": {"schema": _BINARY}}},
 }
 """Declares that a route takes raw bytes, for its ``openapi_extra``."""
@@ -94,7 +100,7 @@ def multipart_body(model: type[BaseModel]) -> dict[str, Any]:
     """Declare a multipart form that the route reads by itself, for its ``openapi_extra``."""
     content = {"multipart/form-data": {"schema": model.model_json_schema()}}
     return {
-        "parameters": [_parameter("Content-Digest")],
+        "parameters": [_parameter("Content-Digest"), _parameter("Content-MD5")],
         "requestBody": {"required": True, "content": content},
     }
 
@@ -258,7 +264,7 @@ def _common_errors(method: str, operation: dict[str, Any]) -> Iterator[int]:
     if operation.get("parameters") or "requestBody" in operation:
         yield 422
     if "requestBody" in operation:
-        yield from (400, 413)
+        yield from (400, 413, 415)
     if method in _WRITES:
         yield 507
 

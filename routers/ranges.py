@@ -14,7 +14,9 @@ from storage.base import ByteRange
 
 # more digits can't be a position in an object, and int() is slow on very many
 _RANGE: Final = re.compile(r"bytes\s*=\s*(\d{0,99})\s*-\s*(\d{0,99})", re.ASCII | re.IGNORECASE)
-_TAG: Final = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
+_TAG: Final = r'(W/)?"([\x21\x23-\x7e\x80-\xff]*+)"'
+_TAGS: Final = re.compile(rf"[ \t,]*+(?:{_TAG}(?:[ \t]*+(?:,[ \t,]*+|$)))*+")  # RFC 9110 §5.6.1
+_EACH_TAG: Final = re.compile(_TAG)
 
 
 def etag(sha256: bytes) -> str:
@@ -60,21 +62,26 @@ def is_unmodified(headers: Headers, sha256: bytes, modified_at: int) -> bool:
         since = _date(headers.get("if-unmodified-since"))
         if since is not None and modified_at // clock.SECOND > since:
             raise PreconditionFailed("If-Unmodified-Since does not hold")
-    elif not _lists(if_match, tag, weak=False):
+    elif not _includes(if_match, tag, weak=False):
         raise PreconditionFailed("If-Match does not hold")
     if (if_none_match := _field(headers, "if-none-match")) is not None:
-        return _lists(if_none_match, tag, weak=True)
+        return _includes(if_none_match, tag, weak=True)
     since = _date(headers.get("if-modified-since"))
     return since is not None and modified_at // clock.SECOND <= since
 
 
-def range_applies(if_range: str | None, sha256: bytes, modified_at: int) -> bool:
-    """Tell whether If-Range lets a range be answered with that range."""
+def range_applies(if_range: str | None, sha256: bytes, modified_at: int, now: int) -> bool:
+    """Tell whether If-Range lets a range be answered with that range.
+
+    A date does only a second after the bytes were modified: before that others may have had the
+    same date (RFC 9110 §8.8.2.2).
+    """
     if if_range is None:
         return True
     if '"' in if_range:
         return if_range.strip() == etag(sha256)
-    return _date(if_range) == modified_at // clock.SECOND
+    modified = modified_at // clock.SECOND
+    return _date(if_range) == modified and modified < now // clock.SECOND
 
 
 def write_preconditions(headers: Headers) -> Preconditions:
@@ -93,21 +100,29 @@ def _field(headers: Headers, name: str) -> str | None:
 
 
 def _tags(header: str | None, *, weak: bool) -> frozenset[str] | None:
-    """Return the entity tags in a header; ``weak`` says whether those that are weak count."""
+    """Return the entity tags in a header; ``weak`` says whether those that are weak count.
+
+    Tags among what else is no list match nothing, where that refuses the write.
+    """
     if header is None:
         return None
     if header.strip() == "*":
         return frozenset("*")
-    tags = _TAG.findall(header)
-    if not tags:
+    tags = _listed(header)
+    if not tags and (weak or not _EACH_TAG.search(header)):
         raise BadRequest("If-Match and If-None-Match hold entity tags in quotes, or *")
     return frozenset(tag for w, tag in tags if tag != "*" and (weak or not w))
 
 
-def _lists(header: str, tag: str, *, weak: bool) -> bool:
+def _includes(header: str, tag: str, *, weak: bool) -> bool:
     if header.strip() == "*":
         return True
-    return any(t == tag and (weak or not w) for w, t in _TAG.findall(header))
+    return any(t == tag and (weak or not w) for w, t in _listed(header))
+
+
+def _listed(header: str) -> list[tuple[str, str]]:
+    """Return the entity tags of a list, each with its mark of weakness; none if it isn't a list."""
+    return _EACH_TAG.findall(header) if _TAGS.fullmatch(header) else []
 
 
 def _date(header: str | None) -> int | None:

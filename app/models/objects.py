@@ -21,6 +21,7 @@ objects = Table(
     Column("state", String(8), nullable=False),  # pending, ready
     Column("size", BigInteger, nullable=False),
     Column("sha256", LargeBinary(32)),  # NULL while pending
+    Column("encoding", String(255)),  # the content coding of the bytes; NULL: none
     # what its account was charged, and gets back
     Column("charged_bytes", BigInteger, nullable=False),
     Column("charged_slots", BigInteger, nullable=False),

@@ -137,20 +137,23 @@ def put(
     slots = 1 if current is None else 0
     object_id = objects.settle(connection, identity, received, kind=KIND, slots=slots, now=now)
     if current is None:
-        created_at = now
+        created_at = modified_at = now
         _insert(connection, identity, name, object_id, content_type, now)
     else:
         created_at = current.created_at
+        modified_at = objects.modified_after(current.modified_at, now)
         _swap(
             connection,
             blob_id=current.id,
             object_id=object_id,
             content_type=content_type,
-            now=now,
+            now=modified_at,
         )
-        objects.replace(connection, old=current.object_id, new=object_id, now=now)
-    content = Content(object_id, None, received.size, received.sha256, now, None)
-    return Blob(name, content_type, created_at, now, content), current is None
+        objects.replace(
+            connection, old=current.object_id, new=object_id, modified_at=modified_at, now=now
+        )
+    content = Content(object_id, None, received.size, received.sha256, modified_at, None)
+    return Blob(name, content_type, created_at, modified_at, content), current is None
 
 
 def remove(

@@ -147,13 +147,16 @@ def put(
     object_id = objects.settle(
         connection, identity, received, kind=KIND, slots=_slots(current), now=now
     )
+    modified_at = now
+    if current is not None:
+        modified_at = objects.modified_after(current.modified_at, now)
     after = Revision(identity.account_uuid, before.version + 1, now + new.lifetime * clock.SECOND)
     write = _insert if current is None else _change
     write(
         connection,
         account_id=identity.account_id,
         version=after.version,
-        modified_at=now,
+        modified_at=modified_at,
         object_id=object_id,
         data_type=new.data_type,
         name=new.name,
@@ -161,9 +164,15 @@ def put(
         expires_at=after.expires_at,
     )
     if current is not None and current.object_id is not None:
-        objects.replace(connection, old=current.object_id, new=object_id, now=now)
-    content = Content(object_id, None, received.size, received.sha256, now, None)
-    buffer = Buffer(after, new.data_type, new.name, new.content_type, now, content)
+        objects.replace(
+            connection,
+            old=current.object_id,
+            new=object_id,
+            modified_at=modified_at,
+            now=now,
+        )
+    content = Content(object_id, None, received.size, received.sha256, modified_at, None)
+    buffer = Buffer(after, new.data_type, new.name, new.content_type, modified_at, content)
     return buffer, before.is_empty
 
 

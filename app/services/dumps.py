@@ -227,13 +227,20 @@ def change(
     values = {**changes.values, "modified_at": now}
     if changes.file is not None and changes.received is not None:
         new = objects.settle(connection, identity, changes.received, kind=KIND, slots=0, now=now)
-        values |= {**_reading(changes.file), "object_id": new}
+        modified_at = objects.modified_after(current.content_at, now)
+        values |= {**_reading(changes.file), "object_id": new, "modified_at": modified_at}
     texts = {name: values.get(name, getattr(current, name)) for name in _TEXTS}
     annotations = json.loads(current.annotations).values()
     values["search"] = searchable(identity.account_id, (*texts.values(), *annotations))
     connection.execute(update_rows(dumps).where(dumps.c.id == current.id).values(values))
     if "object_id" in values:
-        objects.replace(connection, old=current.content_id, new=values["object_id"], now=now)
+        objects.replace(
+            connection,
+            old=current.content_id,
+            new=values["object_id"],
+            modified_at=values["modified_at"],
+            now=now,
+        )
     return find(connection, identity, uuid, now)
 
 

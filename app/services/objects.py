@@ -59,6 +59,8 @@ class Received:
     reservation: Reservation | None
     data: bytes | None
     """The bytes themselves, of an object small enough to live in its row."""
+    encoding: str | None = None
+    """The content coding that the bytes are in (RFC 9110 §8.4.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ class Content:
     sha256: bytes
     modified_at: int
     data: bytes | None
+    encoding: str | None = None
 
 
 def content_columns(*, with_data: bool = True) -> tuple[ColumnElement[Any], ...]:
@@ -82,13 +85,14 @@ def content_columns(*, with_data: bool = True) -> tuple[ColumnElement[Any], ...]
         objects.c.sha256,
         objects.c.created_at.label("content_at"),
         object_bytes.c.data if with_data else null(),
+        objects.c.encoding,
     )
 
 
 def content_of(columns: Sequence[Any]) -> Content:
     """Make a `Content` of the values of `content_columns`."""
-    object_id, key, size, sha256, modified_at, data = columns
-    return Content(object_id, key, size, bytes(sha256), modified_at, data)
+    object_id, key, size, sha256, modified_at, data, encoding = columns
+    return Content(object_id, key, size, bytes(sha256), modified_at, data, encoding)
 
 
 _insert_object = Statement(
@@ -100,6 +104,7 @@ _insert_object = Statement(
         state=bindparam("state"),
         size=bindparam("size"),
         sha256=bindparam("sha256"),
+        encoding=bindparam("encoding"),
         charged_bytes=bindparam("charged_bytes"),
         charged_slots=bindparam("charged_slots"),
         created_at=bindparam("created_at"),
@@ -129,6 +134,7 @@ _complete = Statement(
         key=bindparam("key"),
         size=bindparam("size"),
         sha256=bindparam("sha256"),
+        encoding=bindparam("encoding"),
         charged_bytes=bindparam("charged_bytes", type_=BigInteger),
         charged_slots=bindparam("charged_slots"),
         created_at=bindparam("now"),
@@ -144,10 +150,16 @@ _grow = Statement(
     )
     .values(charged_bytes=bindparam("size"))
 )
-_move_slots = Statement(
+_take_place = Statement(
     update(objects)
     .where(objects.c.id == bindparam("object_id"))
-    .values(charged_slots=bindparam("charged_slots", type_=BigInteger))
+    .values(
+        charged_slots=bindparam("charged_slots", type_=BigInteger),
+        created_at=bindparam("modified_at"),
+    )
+)
+_leave_place = Statement(
+    update(objects).where(objects.c.id == bindparam("object_id")).values(charged_slots=0)
 )
 _delete_bytes = Statement(
     delete(object_bytes).where(object_bytes.c.object_id == bindparam("object_id"))
@@ -182,6 +194,7 @@ def reserve(
         state="pending",
         size=0,
         sha256=None,
+        encoding=None,
         charged_bytes=size,
         charged_slots=slots,
         created_at=now,
@@ -233,6 +246,7 @@ def settle(
             state="ready",
             size=received.size,
             sha256=received.sha256,
+            encoding=received.encoding,
             charged_bytes=charged,
             charged_slots=slots,
             created_at=now,
@@ -267,17 +281,29 @@ def _complete_reservation(
         key=reservation.key if received.data is None else None,
         size=received.size,
         sha256=received.sha256,
+        encoding=received.encoding,
         charged_bytes=charged,
         charged_slots=slots,
         now=now,
     )
 
 
-def replace(connection: Connection, old: int, new: int, now: int) -> None:
-    """Let a ready object take the place, and the slot, of another that goes when it is due."""
+def modified_after(previous: int, now: int) -> int:
+    """Return when bytes count as modified that replace those of a moment before.
+
+    It is in a later second, since that is all that an HTTP date tells.
+    """
+    return max(now, (previous // clock.SECOND + 1) * clock.SECOND)
+
+
+def replace(connection: Connection, *, old: int, new: int, modified_at: int, now: int) -> None:
+    """Let a ready object take the place, and the slot, of another that goes when it is due.
+
+    The new bytes count as ``modified_at``, see `modified_after`.
+    """
     row = _select_object(connection, object_id=old).one()
-    _move_slots(connection, object_id=new, charged_slots=row.charged_slots)
-    _move_slots(connection, object_id=old, charged_slots=0)
+    _take_place(connection, object_id=new, charged_slots=row.charged_slots, modified_at=modified_at)
+    _leave_place(connection, object_id=old)
     remove(connection, old, due_at=now + GRACE)
 
 

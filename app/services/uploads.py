@@ -1,7 +1,6 @@
 """Receiving bodies: small ones into memory, others to the store under a reservation."""
 
 import asyncio
-import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager
@@ -13,8 +12,9 @@ from sqlalchemy import Connection
 
 from app import clock
 from app.database import Database
-from app.errors import ContentTooLarge, DigestMismatch, QuotaExceeded
+from app.errors import ContentTooLarge, QuotaExceeded
 from app.services import objects
+from app.services.digests import NONE, Digests, Hashing
 from app.services.identity import Access, Identity
 from app.services.memory import BufferPool, fill
 from app.services.objects import Received, Reservation
@@ -32,11 +32,13 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """Bytes that are about to arrive; ``size`` and ``sha256`` where the sender announced them."""
+    """Bytes that are about to arrive; ``size`` and ``digests`` where the sender announced them."""
 
     chunks: AsyncIterator[bytes]
     size: int | None = None
-    sha256: bytes | None = None
+    digests: Digests = NONE
+    encoding: str | None = None
+    """The content coding that they are in, to be kept with them."""
 
 
 class Uploads:
@@ -88,7 +90,8 @@ class Uploads:
         )
         self._running.add(reservation.object_id)
         self._idle.clear()
-        intake = _Intake(self._database, reservation, limit, self._hashing)
+        hashing = Hashing(body.digests)
+        intake = _Intake(self._database, reservation, limit, hashing, self._hashing)
         try:
             yield await self._receive_large(intake, body)
         except BaseException:
@@ -112,9 +115,10 @@ class Uploads:
 
     async def _receive_small(self, body: Body) -> Received:
         data = b"".join([chunk async for chunk in body.chunks])
-        digest = hashlib.sha256(data).digest()
-        _check(body, digest)
-        return Received(len(data), digest, None, data)
+        hashing = Hashing(body.digests)
+        hashing.update(data)
+        hashing.check()
+        return Received(len(data), hashing.sha256(), None, data, body.encoding)
 
     async def _receive_large(self, intake: "_Intake", body: Body) -> Received:
         with self._buffers.pair(body.size) as pair:
@@ -123,7 +127,8 @@ class Uploads:
                     await self._store.put(intake.reservation.key, chunks, size=body.size)
             finally:
                 await intake.settle()
-            return Received(intake.size, intake.digest, intake.reservation, None)
+            digest = intake.hashing.sha256()
+            return Received(intake.size, digest, intake.reservation, None, body.encoding)
 
     async def _give_up(self, reservation: Reservation) -> None:
         try:
@@ -142,19 +147,16 @@ class _Intake:
         database: Database,
         reservation: Reservation,
         limit: int | None,
-        hashing: ThreadPoolExecutor,
+        hashing: Hashing,
+        threads: ThreadPoolExecutor,
     ) -> None:
         self.reservation = reservation
         self.size = 0
+        self.hashing = hashing
         self._database = database
         self._limit = limit
-        self._hashing = hashing
-        self._sha256 = hashlib.sha256()
+        self._threads = threads
         self._hashed: asyncio.Future[None] | None = None
-
-    @property
-    def digest(self) -> bytes:
-        return self._sha256.digest()
 
     async def chunks(
         self, body: Body, pair: tuple[memoryview, memoryview]
@@ -163,10 +165,10 @@ class _Intake:
         loop = asyncio.get_running_loop()
         async for chunk in fill(self._counted(body.chunks), pair):
             await self.settle()
-            self._hashed = loop.run_in_executor(self._hashing, self._sha256.update, chunk)
+            self._hashed = loop.run_in_executor(self._threads, self.hashing.update, chunk)
             yield chunk
         await self.settle()
-        _check(body, self.digest)
+        self.hashing.check()
 
     async def settle(self) -> None:
         """Wait until what has been yielded is hashed, so that its buffer is free."""
@@ -249,11 +251,6 @@ def _reserve(
         free=free,
     )
     return reservation, limit
-
-
-def _check(body: Body, digest: bytes) -> None:
-    if body.sha256 is not None and body.sha256 != digest:
-        raise DigestMismatch("The SHA-256 of the bytes that arrived is another one")
 
 
 def _too_large(limit: int) -> str:

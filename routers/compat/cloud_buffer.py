@@ -19,7 +19,6 @@ from app.services.buffer import DataType
 from app.services.identity import Access
 from app.services.objects import Received
 from app.services.preconditions import Preconditions
-from app.services.uploads import Body
 from routers import buffer, files
 from routers.dependencies import Requires, RuntimeDep
 from routers.downloads import downloadable
@@ -87,7 +86,7 @@ async def show_load(
     "/file/load",
     operation_id="cloud_buffer_load",
     response_model=CloudBufferLink,
-    responses=_errors(400, 401, 403, 408, 409, 413, 503, 507),
+    responses=_errors(400, 401, 403, 408, 409, 413, 415, 503, 507),
     openapi_extra=multipart_body(FileForm),
 )
 async def load(
@@ -143,7 +142,7 @@ async def get_buffer(request: Request, runtime: RuntimeDep, access: BufferReadin
     "/file/buffer",
     operation_id="cloud_buffer_fill_buffer",
     response_model=CloudBufferDone,
-    responses=_errors(400, 401, 403, 408, 409, 413, 503, 507),
+    responses=_errors(400, 401, 403, 408, 409, 413, 415, 503, 507),
     openapi_extra=_text_or_file(),
 )
 async def fill_buffer(
@@ -185,7 +184,7 @@ async def _fill_from_form(
                 name = _name(part) if kind == "file" else None
                 content_type = None if part.filename is None else part.content_type
                 new = buffer.new_buffer(runtime, kind, name, content_type)
-                body = Body(part.chunks())
+                body = part.body()
                 received = await stack.enter_async_context(
                     buffer.receive(runtime, access, body, Preconditions())
                 )

@@ -56,7 +56,7 @@ _errors = partial(errors_as, CrashStoreError)
 
 
 def _errors_of_upload(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    declared = _errors(400, 401, 403, 408, 409, 413, 503, 507, *statuses)
+    declared = _errors(400, 401, 403, 408, 409, 413, 415, 503, 507, *statuses)
     declared[400]["model"] = CrashStoreNoFile | CrashStoreError
     return declared
 
@@ -144,7 +144,7 @@ async def replace(
 @router.patch(
     "/{id:number}/",
     operation_id="crash_store_update",
-    responses=_errors(400, 401, 403, 404, 408, 409, 412, 413, 503, 507),
+    responses=_errors(400, 401, 403, 404, 408, 409, 412, 413, 415, 503, 507),
     openapi_extra=multipart_body(DumpChangeForm),
 )
 async def update(

@@ -97,7 +97,7 @@ Key = Annotated[str | None, Query(description="The session's key.")]
     "/create/file/",
     operation_id="vertexcloud_create_file",
     response_model=VertexcloudCreated | VertexcloudRefusal,
-    responses=errors(400, 408, 413, 503, 507),
+    responses=errors(400, 408, 413, 415, 503, 507),
     openapi_extra=multipart_body(VertexcloudUpload),
 )
 async def create_file(request: Request, runtime: RuntimeDep) -> Response:
@@ -126,6 +126,7 @@ class _Upload:
         self._stack = AsyncExitStack()  # leaving it by an exception gives up what was received
         self._key: str | None = None
         self._content_type = ""
+        self._encoding: str | None = None
         self._sender: Holder | None = None
         self._held: Held | None = None
         self._received: Received | None = None
@@ -146,13 +147,13 @@ class _Upload:
             raise InvalidRequest("The form has two files")
         given = UNNAMED if part.filename is None else part.filename
         self.name = check_fields(FileFields, {"name": given}).name
-        self._content_type = part.content_type
+        self._content_type, self._encoding = part.content_type, part.encoding
         if self._key is None:
             self._sender = await admit_by_cookie(self._request, self._runtime, "files:write")
         else:
             self._sender = await self._holder()
         if self._sender is not None:
-            self._received = await self._receive(self._sender, Body(part.chunks()))
+            self._received = await self._receive(self._sender, part.body())
             return
         waiting = self._runtime.anteroom.hold(
             part.chunks(),
@@ -175,7 +176,8 @@ class _Upload:
         received = self._received
         if self._held is not None:
             self._held.admit()
-            received = await self._receive(holder, Body(self._held.chunks(), self._held.size))
+            body = Body(self._held.chunks(), self._held.size, encoding=self._encoding)
+            received = await self._receive(holder, body)
         elif self._sender is not None and not self._sender.is_same_account(holder):
             raise Unauthorized  # the cookie's account has been charged for it
         if received is None:
@@ -189,7 +191,7 @@ class _Upload:
     "/get/files/",
     operation_id="vertexcloud_get_files",
     response_model=VertexcloudFiles | VertexcloudRefusal,
-    responses=errors(408, 413, 503),
+    responses=errors(408, 413, 415, 503),
     openapi_extra=describe_any(VertexcloudKey),
 )
 async def get_files(request: Request, runtime: RuntimeDep) -> Response:

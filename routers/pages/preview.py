@@ -42,9 +42,9 @@ async def glimpse(
     if shown is None or content.size == 0:
         return None
     kind = shown.partition("/")[0]
-    if kind == "text":
+    if kind == "text" and content.encoding is None:
         return await _text_of(runtime, content, longest)
-    if kind == "image" and content.size > _LARGEST_IMAGE:
+    if kind == "text" or (kind == "image" and content.size > _LARGEST_IMAGE):
         return None
     return Preview(kind, url=url)
 

@@ -65,7 +65,7 @@ async def _take(request: Request, runtime: Runtime, access: Access) -> str:
                 fields = check_fields(FileFields, {"name": part.filename or UNNAMED})
                 received = await stack.enter_async_context(
                     runtime.uploads.receive(
-                        access, Body(part.chunks()), kind=files.KIND, admit=admit(runtime)
+                        access, part.body(), kind=files.KIND, admit=admit(runtime)
                     )
                 )
                 sent.append((fields, part.content_type, received))

@@ -1,6 +1,5 @@
 """Multipart bodies (RFC 7578) as they arrive: only bounded fields are ever whole in memory."""
 
-import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Final, TypeAlias
@@ -8,8 +7,12 @@ from typing import Final, TypeAlias
 from fastapi import Request
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 
-from app.errors import ContentTooLarge, DigestMismatch, InvalidRequest
-from routers.transfer.incoming import announced_digest, stream
+from app.errors import ContentTooLarge, InvalidRequest
+from app.services.digests import Hashing
+from app.services.uploads import Body
+from routers.transfer.digests import announced_digests
+from routers.transfer.encodings import encoding_to_keep, require_plain
+from routers.transfer.incoming import stream
 
 MAX_PARTS: Final = 64
 MAX_FIELD: Final = 64 * 1024
@@ -28,6 +31,8 @@ class Part:
     name: str
     filename: str | None
     content_type: str
+    encoding: str | None
+    """The content coding that it is in."""
     _events: AsyncIterator[_Event]
 
     async def chunks(self) -> AsyncIterator[bytes]:
@@ -36,6 +41,10 @@ class Part:
             if event is None:
                 return
             yield event
+
+    def body(self) -> Body:
+        """Return a file's bytes as what can be stored."""
+        return Body(self.chunks(), encoding=self.encoding)
 
     async def data(self, limit: int = MAX_FIELD) -> bytes:
         """Return a field's bytes; raises `ContentTooLarge`."""
@@ -68,7 +77,10 @@ async def read_parts(
     boundary = options.get("boundary")
     if kind != "multipart/form-data" or not boundary:
         raise InvalidRequest("Send a form, as multipart/form-data")
-    events = _events(checked_stream(request) if chunks is None else chunks, boundary)
+    if chunks is None:
+        require_plain(request)
+        chunks = checked_stream(request)
+    events = _events(chunks, boundary)
     count = ignored = 0
     async for event in events:
         if not isinstance(event, MultipartSegment):  # left over from the part before
@@ -82,7 +94,8 @@ async def read_parts(
         if count > max_parts:
             raise ContentTooLarge(f"A form may have up to {max_parts} parts")
         filename = None if event.filename is None else _utf8(event.filename)
-        yield Part(_utf8(event.name), filename, event.content_type, events)
+        encoding = encoding_to_keep(event.header("Content-Encoding", ""))
+        yield Part(_utf8(event.name), filename, event.content_type, encoding, events)
 
 
 async def _events(chunks: AsyncIterator[bytes], boundary: str) -> AsyncIterator[_Event]:
@@ -108,12 +121,11 @@ def _utf8(text: str) -> str:
 
 
 async def checked_stream(request: Request) -> AsyncIterator[bytes]:
-    """Yield the body as it arrives, and check its Content-Digest; raises `DigestMismatch`."""
-    expected = announced_digest(request, "content-digest")
-    sha256 = hashlib.sha256()
+    """Yield the body as it arrives, and check its announced digests; raises `DigestMismatch`."""
+    announced = announced_digests(request)
+    hashing = Hashing(announced)
     async for chunk in stream(request):
-        if expected is not None:
-            sha256.update(chunk)
+        if announced:
+            hashing.update(chunk)
         yield chunk
-    if expected is not None and sha256.digest() != expected:
-        raise DigestMismatch("The SHA-256 of the bytes that arrived is another one")
+    hashing.check()

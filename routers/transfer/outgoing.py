@@ -11,7 +11,7 @@ from fastapi import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from app import metrics
+from app import clock, metrics
 from app.runtime import Runtime
 from app.services.objects import Content
 from routers import ranges
@@ -43,13 +43,13 @@ async def send_content(
     """
     headers = _headers(content, named, inline=inline)
     if ranges.is_unmodified(request.headers, content.sha256, content.modified_at):
-        for name in ("Content-Type", "Content-Disposition"):
-            del headers[name]
+        for name in ("Content-Type", "Content-Disposition", "Content-Encoding"):
+            headers.pop(name, None)
         return Response(status_code=304, headers=headers)
     part, status = ByteRange(0, content.size), 200
     if_range = request.headers.get("if-range")
     if request.method == "GET" and ranges.range_applies(
-        if_range, content.sha256, content.modified_at
+        if_range, content.sha256, content.modified_at, clock.now()
     ):
         asked = ranges.parse_range(request.headers.get("range"), content.size)
         if asked is not None:
@@ -66,7 +66,8 @@ async def send_content(
 
 def _headers(content: Content, named: Named, *, inline: bool) -> dict[str, str]:
     shown = inline_type(named.content_type) if inline else None
-    return {
+    coded = {} if content.encoding is None else {"Content-Encoding": content.encoding}
+    return coded | {
         "Content-Type": shown or named.content_type,
         "Content-Disposition": content_disposition(named.filename, inline=shown is not None),
         "ETag": ranges.etag(content.sha256),

@@ -130,11 +130,19 @@ async def test_a_body_is_checked_against_its_digests(service: Service, size: int
     before = await stored_keys(service)
     data, other = pattern(size), pattern(size, seed=1)
     good, bad = digest(data), digest(other)
+    good512, bad512 = digest(data, "sha-512"), digest(other, "sha-512")
+    good_md5, bad_md5 = digest(data, "md5")[5:-1], digest(other, "md5")[5:-1]
     short = "sha-256=:" + base64.b64encode(b"short").decode() + ":"
-    sha512 = digest(other, "sha-512")
     refused: list[dict[str, str]] = [
         {"Content_Digest": bad}, {"Repr_Digest": bad}, {"Content_Digest": good, "Repr_Digest": bad},
-        {"Content_Digest": f"{sha512}, {bad}"}, {"Content_Digest": f"{bad},{sha512}"},
+        {"Content_Digest": f"{good512}, {bad}"}, {"Content_Digest": f"{bad},{good512}"},
+        {"Content_Digest": f"{good}, {bad512}"}, {"Content_Digest": bad512},
+        {"Content_Digest": good512, "Repr_Digest": bad512}, {"Repr_Digest": bad512},
+        {"Content_Md5": bad_md5}, {"Content_Md5": "x"}, {"Content_Md5": ""},
+        {"Content_Md5": good_md5, "Content_Digest": bad}, {"Content_Md5": good_md5[:-4]},
+        {"Content_Digest": good, "Content_Md5": bad_md5}, {"Content_Digest": "sha-512=:x:"},
+        {"Content_Digest": good.replace("sha-256", "sha-512")}, {"Content_Digest": "sha-256"},
+        {"Content_Digest": good.replace(":", "")}, {"Content_Digest": good + "x"},
         {"Content_Digest": short}, {"Content_Digest": "sha-256=:not base64:"},
         {"Content_Digest": "sha-256=::"}, {"Repr_Digest": "sha-256="},
         {"Content_Digest": bad.replace("sha-256", "SHA-256")},
@@ -152,8 +160,10 @@ async def test_a_body_is_checked_against_its_digests(service: Service, size: int
     await service.runtime.sweep.run_once(clock.now())
     assert await stored_keys(service) == before
     for headers in [
-        {"Content_Digest": good}, {"Repr_Digest": good}, {"Content_Digest": f"{sha512}, {good}"},
-        {"Content_Digest": good, "Repr_Digest": good}, {"Content_Digest": sha512},
+        {"Content_Digest": good}, {"Repr_Digest": good}, {"Content_Digest": f"{good512}, {good}"},
+        {"Content_Digest": good, "Repr_Digest": good}, {"Content_Digest": good512},
+        {"Content_Digest": good, "Repr_Digest": good512, "Content_Md5": good_md5},
+        {"Content_Md5": good_md5}, {"Content_Digest": f"{bad}, {good}"},
         {"Content_Digest": "md5=:x:, unixsum=30637"}, {"Content_Digest": ""},
         {"Content_Digest": f"{good};a=1"},
     ]:  # fmt: skip

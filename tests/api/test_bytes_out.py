@@ -167,16 +167,52 @@ async def test_a_range_of_other_bytes_is_not_given(service: Service, data: bytes
     etag = (await put(service, data)).headers["etag"]
     modified = (await get(service)).headers["last-modified"]
     for if_range, status in [
-        (etag, 206), (old, 200), (f"W/{etag}", 200), (modified, 206), ("yesterday", 200),
+        (etag, 206), (old, 200), (f"W/{etag}", 200), (modified, 200), ("yesterday", 200),
         ("Thu, 01 Jan 2015 00:00:00 GMT", 200), ("Thu, 01 Jan 2099 00:00:00 GMT", 200),
         (etag.strip('"'), 200), (f"{old}, {etag}", 200),
     ]:  # fmt: skip
         answer = await get(service, Range="bytes=2-4", If_Range=if_range)
         assert answer.status_code == status, if_range
         assert answer.content == (data[2:5] if status == 206 else data)
+    with pytest.MonkeyPatch.context() as patch:
+        later = clock.now() + 10 * clock.SECOND
+        patch.setattr(clock, "now", lambda: later)
+        answer = await get(service, Range="bytes=2-4", If_Range=modified)
+        assert (answer.status_code, answer.content) == (206, data[2:5])
     # beyond the end of what is there now, but the client means other bytes: the whole
     beyond = await get(service, Range=f"bytes={len(data)}-", If_Range=old)
     assert (beyond.status_code, beyond.content) == (200, data)
+
+
+REPLACED = ["/v1/blobs/a/content", "/v1/buffer", "/v1/dumps"]
+
+
+@pytest.mark.parametrize("path", REPLACED)
+async def test_a_replacement_is_later_by_its_date(service: Service, path: str) -> None:
+    """However quickly one follows the other: a date is all that some clients remember."""
+    mine = service.service_token
+    url, dates, moments = path, [], []
+    for data in (b"one", b"two", b"three", LARGE):
+        if path == "/v1/dumps":
+            send = service.client.post if url == path else service.client.put
+            stored = await send(url, files={"file": ("a", data)}, headers=mine)
+            url = f"{path}/{stored.json()['id']}"
+            content = f"{url}/content"
+        else:
+            sent = mine | {"X-Data-Type": "text"}
+            stored = await service.client.put(url, content=data, headers=sent)
+            content = url
+        assert stored.is_success
+        answer = await service.client.get(content, headers=mine)
+        dates.append(answer.headers["last-modified"])
+        moments.append(parsedate_to_datetime(dates[-1]))
+    assert moments == sorted(set(moments))
+    if path != "/v1/dumps":  # a writer who has read an older one is told so
+        for date, status in ((dates[-2], 412), (dates[-1], 200)):
+            guarded = sent | {"If-Unmodified-Since": date}
+            again = await service.client.put(url, content=b"again", headers=guarded)
+            assert again.status_code == status
+    await service.client.delete(url.removesuffix("/content"), headers=mine)
 
 
 @pytest.mark.parametrize("data", [SMALL, LARGE], ids=["small", "large"])

@@ -140,7 +140,7 @@ REPORT: list[Part] = [
 ]
 
 
-@pytest.mark.parametrize("encoding", ["identity", "gzip", "x-gzip", "GZIP"])
+@pytest.mark.parametrize("encoding", ["identity", "gzip", "x-gzip", "GZIP", "gzip, identity"])
 async def test_a_report_is_kept_with_all_it_brings(
     service: Service, user: Headers, key: str, encoding: str
 ) -> None:

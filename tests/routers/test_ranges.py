@@ -9,6 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from starlette.datastructures import Headers
 
+from app import clock
 from app.errors import BadRequest, PreconditionFailed, RangeNotSatisfiable
 from app.services.preconditions import State
 from routers import ranges
@@ -98,6 +99,14 @@ READS = [
     ([("If-Match", f"{OTHER_TAG} ,{TAG}")], 200),
     ([("If-Match", OTHER_TAG), ("If-Match", TAG)], 200),
     ([("If-Match", "nonsense")], 412),
+    ([("If-Match", f"junk{TAG}junk")], 412),
+    ([("If-Match", f"{TAG}junk")], 412),
+    ([("If-Match", f"junk, {TAG}")], 412),
+    ([("If-Match", f"{TAG}{TAG}")], 412),
+    ([("If-Match", f"{TAG}, *")], 412),
+    ([("If-Match", f"w/{TAG}")], 412),
+    ([("If-Match", f",, {TAG} ,\t,")], 200),
+    ([("If-None-Match", f"junk{TAG}")], 200),
     ([("If-Match", TAG), ("If-Unmodified-Since", BEFORE)], 200),
     ([("If-Unmodified-Since", BEFORE)], 412),
     ([("If-Unmodified-Since", DATE)], 200),
@@ -139,6 +148,8 @@ WRITES = [
     ([("If-Match", OTHER_TAG)], False, False),
     ([("If-Match", f"W/{TAG}")], False, False),
     ([("If-Match", OTHER_TAG), ("If-Match", TAG)], True, False),
+    ([("If-Match", f"junk{TAG}junk")], False, False),
+    ([("If-Match", f", {OTHER_TAG} ,{TAG},")], True, False),
     ([("If-None-Match", "*")], False, True),
     ([("If-None-Match", '"*"')], True, True),
     ([("If-None-Match", TAG)], False, True),
@@ -166,10 +177,15 @@ def test_conditions_of_a_write(lines: list[tuple[str, str]], over: bool, new: bo
 
 
 @pytest.mark.parametrize("name", ["If-Match", "If-None-Match"])
-@pytest.mark.parametrize("value", ["", "nonsense", SHA256.hex(), "'quoted'", '"open'])
+@pytest.mark.parametrize("value", ["", "nonsense", SHA256.hex(), "'quoted'", '"open', "*, x"])
 def test_a_write_under_a_condition_that_cannot_be_read_is_refused(name: str, value: str) -> None:
     with pytest.raises(BadRequest):
         ranges.write_preconditions(headers((name, value)))
+
+
+def test_a_write_unless_a_tag_among_junk_is_refused() -> None:
+    with pytest.raises(BadRequest):
+        ranges.write_preconditions(headers(("If-None-Match", f"junk{TAG}")))
 
 
 @pytest.mark.parametrize(
@@ -179,7 +195,22 @@ def test_a_write_under_a_condition_that_cannot_be_read_is_refused(name: str, val
      (AFTER, False), ("yesterday", False)],
 )  # fmt: skip
 def test_if_range_wants_the_very_same_bytes(if_range: str | None, applies: bool) -> None:
-    assert ranges.range_applies(if_range, SHA256, MODIFIED_AT) == applies
+    later = (MODIFIED_AT // clock.SECOND + 1) * clock.SECOND
+    assert ranges.range_applies(if_range, SHA256, MODIFIED_AT, later) == applies
+
+
+def test_a_date_counts_a_second_after_the_bytes_were_modified() -> None:
+    """Within that second they may have been modified again."""
+    second = (MODIFIED_AT // clock.SECOND) * clock.SECOND
+    for after, applies in (
+        (-1, False),
+        (0, False),
+        (clock.SECOND - 1, False),
+        (clock.SECOND, True),
+    ):
+        now = second + after
+        assert ranges.range_applies(DATE, SHA256, MODIFIED_AT, now) == applies
+        assert ranges.range_applies(TAG, SHA256, MODIFIED_AT, now)
 
 
 @given(st.text(alphabet=st.characters(max_codepoint=0xFF, exclude_characters="\r\n\0")))
@@ -190,7 +221,7 @@ def test_no_header_breaks_the_conditions(text: str) -> None:
             ranges.is_unmodified(headers((name, text)), SHA256, MODIFIED_AT)
         with suppress(BadRequest):
             ranges.write_preconditions(headers((name, text)))
-    ranges.range_applies(text, SHA256, MODIFIED_AT)
+    ranges.range_applies(text, SHA256, MODIFIED_AT, MODIFIED_AT)
 
 
 @given(st.integers(0, 253_402_300_799_999_999))
@@ -198,4 +229,4 @@ def test_dates_are_what_a_client_sends_back(moment: int) -> None:
     date = ranges.http_date(moment)
     assert re.fullmatch(r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT", date)
     assert ranges.is_unmodified(headers(("If-Modified-Since", date)), SHA256, moment)
-    assert ranges.range_applies(date, SHA256, moment)
+    assert ranges.range_applies(date, SHA256, moment, moment + clock.SECOND)

@@ -233,7 +233,7 @@ async def test_replaced_bytes_stay_for_their_readers(
     def swap(connection: Connection) -> None:
         received = Received(30, SHA256, new, None)
         new_id = objects.settle(connection, owner, received, kind="blobs", slots=0, now=NOW)
-        objects.replace(connection, old=old_id, new=new_id, now=NOW)
+        objects.replace(connection, old=old_id, new=new_id, modified_at=NOW, now=NOW)
 
     await database.write(swap)
 
@@ -419,7 +419,7 @@ class Walk:
             new = objects.settle(
                 connection, self._owner, received, kind="blobs", slots=0, now=self.now
             )
-            objects.replace(connection, old=old, new=new, now=self.now)
+            objects.replace(connection, old=old, new=new, modified_at=self.now, now=self.now)
             return new
 
         self.ready[await self._database.write(swap)] = received.size

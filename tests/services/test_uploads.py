@@ -18,6 +18,7 @@ from app.models import accounts, tiers, tombstones
 from app.models import objects as rows
 from app.security.passwords import Passwords
 from app.services import bootstrap, memory, objects
+from app.services.digests import SHA256, Digests
 from app.services.identity import Access, Identity, ServiceToken
 from app.services.memory import LARGE, SMALL, BufferPool, MemoryRoom
 from app.services.uploads import Body, Uploads
@@ -117,6 +118,10 @@ async def count(database: Database) -> tuple[int, int]:
     return await database.read(read)
 
 
+def announced_sha256(data: bytes) -> Digests:
+    return frozenset({(SHA256, hashlib.sha256(data).digest())})
+
+
 async def row_of(database: Database, object_id: int) -> Any:  # noqa: ANN401 - a row
     query = select(rows.c.key, rows.c.size, rows.c.sha256, rows.c.charged_bytes)
 
@@ -144,7 +149,7 @@ async def test_bytes_and_their_hash_arrive(
         data = pattern(size, seed)
         for announced in (size, None):
             for inline in (True, False):
-                body = Body(chunked(data), announced, hashlib.sha256(data).digest())
+                body = Body(chunked(data), announced, announced_sha256(data))
                 object_id = await receive(uploads, access, body, inline=inline)
                 expected += size
                 row = await row_of(database, object_id)
@@ -163,8 +168,8 @@ async def test_bodies_that_arrive_side_by_side_do_not_mix(
 
     async def send(n: int, data: bytes) -> None:
         size = len(data) if n % 2 else None
-        digest = hashlib.sha256(data).digest()
-        await receive(uploads, access, Body(chunked(data, 50_000 + n), size, digest))
+        digests = announced_sha256(data)
+        await receive(uploads, access, Body(chunked(data, 50_000 + n), size, digests))
 
     for _ in range(2):  # at first in fresh buffers, then in ones that are used again
         await asyncio.gather(*(send(n, data) for n, data in enumerate(bodies)))
@@ -230,7 +235,7 @@ async def test_whatever_goes_wrong_nothing_is_left(
             with pytest.raises(Broken):
                 await receive(uploads, access, Body(breaking(at), size))
         with pytest.raises(DigestMismatch):
-            await receive(uploads, access, Body(chunked(data), size, bytes(32)))
+            await receive(uploads, access, Body(chunked(data), size, announced_sha256(b"other")))
         store.fail("put", moment="midway")
         with pytest.raises(StoreUnavailable):
             await receive(uploads, access, Body(chunked(data), size))

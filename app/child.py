@@ -1,21 +1,29 @@
-"""What a child process of a pool runs: limits on itself, then one call after another.
+"""What a child process of a pool runs: it confines itself, then answers one call after another.
 
-It imports nothing of the service but what its calls name, so that it is small and starts quickly.
+It imports nothing of the service but what its calls need, so that it is small and starts quickly.
 """
 
 import ctypes
+import importlib
+import io
 import os
 import pickle
 import resource
 import signal
 import socket
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import BinaryIO, Final
+
+from app import confinement
 
 LENGTH: Final = 8
-"""Bytes that announce the length of what follows, big-endian."""
+"""Bytes that announce the length of what follows, big-endian; open files come along with them."""
+
+MAX_FILES: Final = 4
+"""Open files that a call may bring."""
 
 OUT_OF_MEMORY: Final = 77
 """Exit status of a child that needed more memory than it may have."""
@@ -23,7 +31,6 @@ OUT_OF_MEMORY: Final = 77
 _NICENESS: Final = 10  # the service answers first
 _OPEN_FILES: Final = 64
 _PR_SET_PDEATHSIG: Final = 1
-_PR_SET_NO_NEW_PRIVS: Final = 38
 
 
 def main() -> None:
@@ -33,14 +40,16 @@ def main() -> None:
     _limit(memory)
     os.nice(_NICENESS)
     connection = socket.socket(fileno=descriptor)
+    for module in sys.argv[5:]:
+        importlib.import_module(module)
+    confinement.confine()
     connection.sendall(bytes(LENGTH))  # ready
-    while (call := _receive(connection)) is not None:
+    while (received := _receive(connection)) is not None:
         try:
-            fn, arguments = pickle.loads(call)  # noqa: S301 - the parent's own
-            del call
-            answer = _answer(fn, arguments)
+            answer = _answer(*received)
         except MemoryError:
             os._exit(OUT_OF_MEMORY)
+        del received
         connection.sendall(len(answer).to_bytes(LENGTH))
         connection.sendall(answer)
         del answer
@@ -51,9 +60,7 @@ def _end_with(parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if sys.platform == "linux":
-        library = ctypes.CDLL(None)
-        library.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        library.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it died before it was watched
         os._exit(0)
 
@@ -70,13 +77,29 @@ def _limit(memory: int) -> None:
         Path("/proc/self/oom_score_adj").write_text("1000")
 
 
-def _answer(fn: Any, arguments: tuple[Any, ...]) -> bytes:  # noqa: ANN401 - any function
+def _answer(call: bytes, descriptors: Sequence[int]) -> bytes:
+    files = [os.fdopen(descriptor, "rb") for descriptor in descriptors]
     try:
+        fn, arguments = _Call(call, files).load()
         return pickle.dumps((True, fn(*arguments)))
     except MemoryError:
         raise
     except Exception as error:  # noqa: BLE001 - the caller's to handle
         return _failure(error)
+    finally:
+        for file in files:
+            file.close()
+
+
+class _Call(pickle.Unpickler):
+    """Reads a call of the parent's, in which files go by their numbers."""
+
+    def __init__(self, call: bytes, files: Sequence[BinaryIO]) -> None:
+        super().__init__(io.BytesIO(call))
+        self._files = files
+
+    def persistent_load(self, number: int, /) -> BinaryIO:
+        return self._files[number]
 
 
 def _failure(error: Exception) -> bytes:
@@ -91,9 +114,13 @@ def _failure(error: Exception) -> bytes:
     return answer
 
 
-def _receive(connection: socket.socket) -> bytes | None:
-    header = _exactly(connection, LENGTH)
-    return None if header is None else _exactly(connection, int.from_bytes(header))
+def _receive(connection: socket.socket) -> tuple[bytes, list[int]] | None:
+    header, descriptors, _, _ = socket.recv_fds(connection, LENGTH, MAX_FILES)
+    rest = _exactly(connection, LENGTH - len(header)) if header else None
+    if rest is None:
+        return None
+    call = _exactly(connection, int.from_bytes(header + rest))
+    return None if call is None else (call, descriptors)
 
 
 def _exactly(connection: socket.socket, size: int) -> bytes | None:

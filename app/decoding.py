@@ -3,10 +3,17 @@
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from PIL import AvifImagePlugin, Image
+# all that will be needed: a child opens no files, modules included, once it has begun to work
+from PIL import (
+    AvifImagePlugin,
+    Image,
+    ImageCms,
+    MpoImagePlugin,  # noqa: F401 - what some JPEGs are
+    TiffImagePlugin,  # noqa: F401 - whose form Exif has
+    WebPImagePlugin,  # noqa: F401
+)
 
 from app.errors import ContentTooLarge, InvalidRequest, ProblemError
 from app.images import HEADER, Facts, Kind, kind_of, unsupported
@@ -32,11 +39,12 @@ _OPTIONS: Final[dict[str, dict[str, Any]]] = {
 }
 _TO_8_BITS: Final = [value >> 8 for value in range(65536)]
 
+Image.preinit()  # GIF, JPEG, PNG
 Image.MAX_IMAGE_PIXELS = None  # we count ourselves
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # as many pictures at once as there are children
 
 
-def examine(source: str | bytes, max_pixels: int) -> Facts:
+def examine(source: BinaryIO | bytes, max_pixels: int) -> Facts:
     """See `images.examine`."""
     with _opened(source, max_pixels) as (image, kind):
         width, height = _shown(image.size, _orientation(image))
@@ -48,7 +56,7 @@ def examine(source: str | bytes, max_pixels: int) -> Facts:
     return Facts(kind, width, height)
 
 
-def thumbnail(source: str | bytes, height: int, kind: Kind, max_pixels: int) -> bytes:
+def thumbnail(source: BinaryIO | bytes, height: int, kind: Kind, max_pixels: int) -> bytes:
     """See `images.thumbnail`."""
     with _opened(source, max_pixels) as (image, _):
         orientation = _orientation(image)
@@ -61,20 +69,20 @@ def thumbnail(source: str | bytes, height: int, kind: Kind, max_pixels: int) -> 
 
 
 @contextmanager
-def _opened(source: str | bytes, max_pixels: int) -> Iterator[tuple[Image.Image, str]]:
+def _opened(source: BinaryIO | bytes, max_pixels: int) -> Iterator[tuple[Image.Image, str]]:
     """Open a picture whose header is good; what goes wrong with it inside makes it a broken one."""
-    with io.BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb") as file:
-        kind = _kind(file)
-        try:
-            if kind == "webp":  # which Pillow makes room for as soon as it is opened
-                _check_size(_webp_size(file), max_pixels)
-            with Image.open(file, formats=[kind]) as image:
-                _check_size(image.size, max_pixels)
-                yield image, kind
-        except (ProblemError, MemoryError):
-            raise
-        except Exception as error:  # what broken pictures raise is without number
-            raise InvalidRequest(f"The picture is broken: it is no whole {kind.upper()}") from error
+    file = io.BytesIO(source) if isinstance(source, bytes) else source
+    kind = _kind(file)
+    try:
+        if kind == "webp":  # which Pillow makes room for as soon as it is opened
+            _check_size(_webp_size(file), max_pixels)
+        with Image.open(file, formats=[kind]) as image:
+            _check_size(image.size, max_pixels)
+            yield image, kind
+    except (ProblemError, MemoryError):
+        raise
+    except Exception as error:  # what broken pictures raise is without number
+        raise InvalidRequest(f"The picture is broken: it is no whole {kind.upper()}") from error
 
 
 def _kind(file: BinaryIO) -> str:
@@ -182,8 +190,6 @@ def _in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
 
 
 def _converted(image: Image.Image, profile: bytes) -> Image.Image:
-    from PIL import ImageCms
-
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         srgb = ImageCms.createProfile("sRGB")

@@ -1,10 +1,10 @@
 """What is done to pictures in child processes; the service itself never loads a decoder.
 
-A picture comes as the path of its file, or as its bytes.
+A picture comes as an open file, or as its bytes.
 """
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import BinaryIO, Final, Literal
 
 from app.errors import UnsupportedMediaType
 
@@ -48,7 +48,7 @@ def unsupported() -> UnsupportedMediaType:
     return UnsupportedMediaType("A picture is a JPEG, PNG, WebP, GIF or AVIF")
 
 
-def examine(source: str | bytes, max_pixels: int) -> Facts:
+def examine(source: BinaryIO | bytes, max_pixels: int) -> Facts:
     """Find out what a picture is, and that it can be decoded.
 
     All of it is decoded, of an animation the first frame: nothing less tells a picture that was
@@ -64,7 +64,7 @@ def examine(source: str | bytes, max_pixels: int) -> Facts:
     return decoding.examine(source, max_pixels)
 
 
-def thumbnail(source: str | bytes, height: int, kind: Kind, max_pixels: int) -> bytes:
+def thumbnail(source: BinaryIO | bytes, height: int, kind: Kind, max_pixels: int) -> bytes:
     """Make a thumbnail ``height`` pixels high, or as high as the picture where that is less.
 
     It is upright, in sRGB, and has no metadata. Raises as `examine` does.

@@ -6,9 +6,9 @@ and Crashpad write the same, with numbers of their own for other systems. Of the
 come the names of Windows' exceptions alone: it knows neither the other systems' nor any bound.
 """
 
+import codecs
 import os
 import struct
-from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 _MAX_STREAMS: Final = 1024
@@ -62,16 +62,8 @@ class Unreadable(Exception):
     """A file is not a minidump, or a broken one; the message says how."""
 
 
-def read(path: Path) -> dict[str, Any]:
+def read(file: BinaryIO) -> dict[str, Any]:
     """Return what a minidump says, as the API answers it; raises `Unreadable`."""
-    if hasattr(os, "setpriority"):  # nobody waits for it
-        os.setpriority(os.PRIO_PROCESS, 0, 10)
-    with path.open("rb") as file:
-        return read_file(file)
-
-
-def read_file(file: BinaryIO) -> dict[str, Any]:
-    """Return what an open minidump says; raises `Unreadable`."""
     dump = _Minidump(file)
     platform, architecture, os_version = dump.system()
     modules = dump.modules()
@@ -199,7 +191,8 @@ class _Minidump:
             return None
         (length,) = struct.unpack("<I", self._at(place, 4, "text"))
         length = min(length, 2 * _MAX_NAME, self._size - place - 4) & ~1
-        text = self._at(place + 4, length, "text").decode("utf-16-le", "replace")
+        # not by its name: a child can't load the codec
+        text, _ = codecs.utf_16_le_decode(self._at(place + 4, length, "text"), "replace")
         return "".join(c if c.isprintable() else " " for c in text).strip()
 
     def _at(self, place: int, size: int, name: str) -> bytes:

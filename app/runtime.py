@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from app import instance
+from app import confinement, instance
 from app.bus import Bus, LocalBus
 from app.children import ChildPool
 from app.config import ConfigError, Settings
@@ -83,6 +83,7 @@ async def open_runtime(settings: Settings, *, background: bool = True) -> AsyncI
 
     Raises `ConfigError`, `DatabaseUnavailable` or `StoreUnavailable` when it can't.
     """
+    confinement.hide()
     async with AsyncExitStack() as stack:
         _prepare_folder(settings)
         scratch = _open_scratch(settings)
@@ -114,11 +115,18 @@ async def open_runtime(settings: Settings, *, background: bool = True) -> AsyncI
             memory=settings.decoder_memory,
             seconds=DECODING_SECONDS,
             name="decoders",
+            modules=["app.decoding"],
         )
         stack.push_async_callback(decoders.aclose)
         downloads = Downloads(database, store, scratch)
         imaging = Imaging(downloads, decoders, max_pixels=settings.max_pixels)
-        readers = ChildPool(workers=1, memory=MEMORY, seconds=SECONDS, name="minidumps")
+        readers = ChildPool(
+            workers=1,
+            memory=MEMORY,
+            seconds=SECONDS,
+            name="minidumps",
+            modules=["app.minidumps"],
+        )
         stack.push_async_callback(readers.aclose)
         reports = Reports(database, downloads, readers)
         expiry = Expiry(database, wake_sweep=sweep.wake)

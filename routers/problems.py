@@ -49,6 +49,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(DatabaseFull, _on_full)
     app.add_exception_handler(StoreUnavailable, _on_unavailable)
     app.add_exception_handler(DatabaseUnavailable, _on_unavailable)
+    app.add_exception_handler(MemoryError, _on_memory)
 
 
 async def _on_problem(request: Request, error: Exception) -> Response:
@@ -94,6 +95,11 @@ async def _on_unavailable(request: Request, error: Exception) -> Response:
     # a line, not a traceback: in an outage this is what every request ends in
     log.error("a backend is unavailable", error=repr(error), cause=repr(error.__cause__))
     return render(request, ServiceUnavailable())
+
+
+async def _on_memory(request: Request, error: Exception) -> Response:
+    log.error("out of memory", error=repr(error))
+    return render(request, ServiceUnavailable("There is not enough memory for this just now"))
 
 
 def render(request: Request, error: ProblemError) -> Response:

@@ -24,6 +24,9 @@ router = APIRouter(tags=["service"], route_class=HoldallRoute)
 CHECK_TIMEOUT: Final = 5.0
 """Seconds in which a part must answer."""
 
+_DISPENSABLE: Final = frozenset({"redis", "decoders"})
+"""Parts without which most requests can be served."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -38,15 +41,20 @@ class Check(BaseModel):
 
     status: Literal["ok", "failed"]
     ms: float = Field(description="Milliseconds that it took.")
+    confinement: str | None = Field(
+        default=None,
+        description="Of processes that read what strangers sent: `landlock+seccomp`, one of the "
+        "two, or `limits` where the kernel has neither.",
+    )
 
 
 class Readiness(BaseModel):
     """Whether the service can serve."""
 
     status: Literal["ready", "degraded", "unavailable"] = Field(
-        description="Degraded: without Redis, which only carries hints."
+        description="Degraded: without Redis, which only carries hints, or without decoders."
     )
-    checks: dict[str, Check] = Field(description="By part: database, storage, redis.")
+    checks: dict[str, Check] = Field(description="By part: database, storage, decoders, redis.")
 
 
 @router.get("/healthz", operation_id="service_health")
@@ -58,10 +66,11 @@ async def health() -> Alive:
 @router.get(
     "/readyz",
     operation_id="service_readiness",
+    response_model_exclude_none=True,
     responses={503: {"description": "A part that can't be done without fails", "model": Readiness}},
 )
 async def readiness(request: Request, runtime: RuntimeDep, response: Response) -> Readiness:
-    """Tell whether database, storage and Redis answer, and how fast."""
+    """Tell whether database, storage, decoders and Redis answer, and how fast."""
     response.headers["Cache-Control"] = "no-store"
     found = await readiness_of(request, runtime)
     if found.status == "unavailable":
@@ -73,7 +82,7 @@ async def readiness_of(request: Request, runtime: Runtime) -> Readiness:
     """Find out whether the service can serve."""
     checks = await _shared_checks(request, runtime)
     failed = {name for name, check in checks.items() if check.status != "ok"}
-    if failed - {"redis"}:
+    if failed - _DISPENSABLE:
         return Readiness(status="unavailable", checks=checks)
     return Readiness(status="degraded" if failed else "ready", checks=checks)
 
@@ -91,11 +100,14 @@ async def _check_all(runtime: Runtime) -> dict[str, Check]:
     parts: dict[str, Callable[[], Awaitable[object]]] = {
         "database": runtime.database.ping,
         "storage": runtime.store.ping,
+        "decoders": runtime.decoders.ping,
     }
     if runtime.redis is not None:
         parts["redis"] = runtime.redis.ping
     results = await asyncio.gather(*(_check(name, ping) for name, ping in parts.items()))
-    return dict(zip(parts, results, strict=True))
+    checks = dict(zip(parts, results, strict=True))
+    checks["decoders"].confinement = runtime.decoders.confinement
+    return checks
 
 
 async def _check(name: str, ping: Callable[[], Awaitable[object]]) -> Check:

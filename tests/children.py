@@ -1,15 +1,20 @@
 """What the tests of child processes have done in them; small, so that a child starts quickly."""
 
 import ctypes
+import errno
 import os
-import resource
 import signal
+import socket
+import stat
 import sys
-import time
+import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from app.errors import InvalidRequest
+
+PTRACE_SEIZE = 0x4206
 
 
 class Unpicklable(Exception):
@@ -76,24 +81,26 @@ def eat_in_c(size: int) -> None:
     ctypes.memset(memory, 1, size)
 
 
-def spin(marker: str) -> None:
-    """Never end, and say by a file that this has begun, and where."""
-    _touch(Path(marker))
+def spin(line: BinaryIO) -> None:
+    """Never end, and say on a line that this has begun, and where."""
+    _tell(line)
     while True:
         pass
 
 
-def hold(folder: str, name: str) -> int:
-    """Say by a file that the call has begun, and end when the file ``go`` is there."""
-    _touch(Path(folder) / name)
-    while not (Path(folder) / "go").exists():
-        time.sleep(0.005)
+def hold(line: BinaryIO) -> int:
+    """Say on a line that the call has begun, and end when something comes back."""
+    _tell(line)
+    line.read(1)
     return os.getpid()
 
 
-def _touch(path: Path) -> None:
-    """Make a link that points to this process's id: a child can write no file."""
-    path.symlink_to(str(os.getpid()))
+def _tell(line: BinaryIO) -> None:
+    os.write(line.fileno(), f"{os.getpid()}\n".encode())
+
+
+def read(*files: BinaryIO) -> list[bytes]:
+    return [file.read() for file in files]
 
 
 def leave(status: int) -> None:
@@ -108,30 +115,72 @@ def surroundings() -> dict[str, Any]:
     """Say what a call finds around it."""
     return {
         "environment": dict(os.environ),
-        "files": sorted(_targets()),
-        "core": resource.getrlimit(resource.RLIMIT_CORE),
-        "data": resource.getrlimit(resource.RLIMIT_DATA),
-        "written": resource.getrlimit(resource.RLIMIT_FSIZE),
-        "processes": resource.getrlimit(resource.RLIMIT_NPROC),
+        "open": {number: kind for number in range(100) if (kind := _kind(number))},
         "interrupt": signal.getsignal(signal.SIGINT) == signal.SIG_IGN,
-        "session": os.getsid(0),
         "modules": sorted(sys.modules),
     }
 
 
-def _targets() -> list[str]:
-    found = []
-    for link in Path("/proc/self/fd").iterdir():
-        try:
-            found.append(str(link.readlink()))
-        except FileNotFoundError:
-            continue  # the listing itself
-    return found
+def _kind(descriptor: int) -> str | None:
+    try:
+        found = os.fstat(descriptor)
+    except OSError:
+        return None
+    if stat.S_ISSOCK(found.st_mode):
+        return "socket"
+    return os.devnull if found.st_rdev == os.makedev(1, 3) else "something else"
 
 
-def peak_memory() -> int:
-    """Return the most memory that this process has had, in bytes."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024
-    raise LookupError
+def attempts(parent: int, file: str, port: int) -> dict[str, str]:
+    """Try what a child may not, and say for each how that ended."""
+    folder = Path(file).parent
+    tried: dict[str, Callable[[], object]] = {
+        "read the environment": Path(f"/proc/{parent}/environ").read_bytes,
+        "read its own environment": Path("/proc/self/environ").read_bytes,
+        "read a file": Path(file).read_bytes,
+        "read a module": Path(__file__).read_bytes,
+        "list a folder": lambda: list(folder.iterdir()),
+        "make a file": (folder / "new").touch,
+        "make a folder": (folder / "new").mkdir,
+        "make a link": lambda: (folder / "new").symlink_to(file),
+        "rename a file": lambda: Path(file).rename(folder / "new"),
+        "remove a file": Path(file).unlink,
+        "connect": lambda: socket.socket().connect(("127.0.0.1", port)),
+        "listen": lambda: socket.socket().bind(("127.0.0.1", 0)),
+        "signal its parent": lambda: os.kill(parent, 0),
+        "trace its parent": lambda: _call("ptrace", PTRACE_SEIZE, parent, 0, 0),
+        "read its parent's memory": lambda: _read_memory(parent),
+        "stat a file": Path(file).stat,
+        "change a mode": lambda: Path(file).chmod(0o600),
+        "open a socket": lambda: socket.socket().close(),
+        "start a thread": threading.Thread(target=int).start,
+        "run a program": lambda: os.execv("/no/such/program", ["it"]),  # noqa: S606
+        "fork": _fork,
+    }
+    return {name: _outcome(action) for name, action in tried.items()}
+
+
+def _outcome(action: Callable[[], object]) -> str:
+    try:
+        action()
+    except (OSError, RuntimeError) as error:
+        number = getattr(error, "errno", None)
+        return errno.errorcode[number] if number else type(error).__name__
+    return "done"
+
+
+def _call(name: str, *arguments: int) -> None:
+    library = ctypes.CDLL(None, use_errno=True)
+    if getattr(library, name)(*(ctypes.c_long(a) for a in arguments)) == -1:
+        raise OSError(ctypes.get_errno(), name)
+
+
+def _read_memory(pid: int) -> None:
+    place = ctypes.create_string_buffer(8)
+    vector = (ctypes.c_size_t * 2)(ctypes.addressof(place), 8)
+    _call("process_vm_readv", pid, ctypes.addressof(vector), 1, ctypes.addressof(vector), 1, 0)
+
+
+def _fork() -> None:
+    if os.fork() == 0:
+        os._exit(0)

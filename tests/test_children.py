@@ -2,10 +2,13 @@
 
 import asyncio
 import os
+import resource
+import shutil
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import pytest
 
@@ -17,7 +20,8 @@ pytestmark = pytest.mark.anyio
 
 MIB = 1024 * 1024
 MEMORY = 128 * MIB
-SECONDS = 30.0
+SECONDS = 60.0
+DEADLINE = 120.0
 
 
 @pytest.fixture(params=[False, True], ids=["asyncio", "uvloop"])
@@ -28,14 +32,50 @@ def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, bool]]
 
 @pytest.fixture
 async def pool() -> AsyncIterator[ChildPool]:
-    made = ChildPool(workers=2, memory=MEMORY, seconds=SECONDS, name="test")
+    made = make_pool(workers=2)
     yield made
     await made.aclose()
 
 
+def make_pool(*, workers: int = 1, seconds: float = SECONDS, **options: Any) -> ChildPool:  # noqa: ANN401
+    facts = {"name": "test", "modules": ["tests.children"]} | options
+    return ChildPool(workers=workers, memory=MEMORY, seconds=seconds, **facts)
+
+
+class Line:
+    """A line to a call: its end is an argument, on which the call says where it runs."""
+
+    def __init__(self) -> None:
+        self._here, there = socket.socketpair()
+        self._here.setblocking(False)
+        with there:
+            self.end = there.makefile("rb")
+
+    async def pid(self) -> int:
+        """Return the process that has begun the call."""
+        async with asyncio.timeout(DEADLINE):
+            return int(await asyncio.get_running_loop().sock_recv(self._here, 100))
+
+    def let_go(self) -> None:
+        self._here.send(b"x")
+
+    def close(self) -> None:
+        self._here.close()
+        self.end.close()
+
+
+@pytest.fixture
+def lines() -> Iterator[list[Line]]:
+    """Six lines."""
+    made = [Line() for _ in range(6)]
+    yield made
+    for line in made:
+        line.close()
+
+
 async def until(condition: Callable[[], bool]) -> None:
     """Return when the condition holds."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(DEADLINE):
         while not condition():  # noqa: ASYNC110 - of other processes
             await asyncio.sleep(0.005)
 
@@ -48,9 +88,8 @@ def is_gone(pid: int) -> bool:
         return True
 
 
-def spinning(marker: Path) -> int:
-    """Return the process that has left a marker."""
-    return int(str(marker.readlink()))
+def this_file() -> BinaryIO:
+    return Path(__file__).open("rb")
 
 
 def open_files() -> int:
@@ -68,14 +107,41 @@ async def test_children_start_when_needed_and_are_used_again(pool: ChildPool) ->
     assert pids != {os.getpid()}
 
 
-async def test_no_more_children_than_workers(pool: ChildPool, tmp_path: Path) -> None:
-    calls = [
-        asyncio.create_task(pool.run(children.hold, str(tmp_path), str(number)))
-        for number in range(6)
-    ]
-    await until(lambda: len(list(tmp_path.iterdir())) == 2)
-    (tmp_path / "go").touch()
-    assert len(set(await asyncio.gather(*calls))) == 2
+async def test_open_files_go_along(pool: ChildPool, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    for data in (b"one", b"two, and longer", os.urandom(MIB)):
+        path.write_bytes(data)
+        with path.open("rb") as first, path.open("rb") as second:
+            path.unlink()  # it needs no name any more
+            second.seek(2)
+            assert await pool.run(children.read, first, second) == [data, data[2:]]
+
+
+async def test_no_more_children_than_workers(pool: ChildPool, lines: list[Line]) -> None:
+    calls = [asyncio.create_task(pool.run(children.hold, line.end)) for line in lines]
+    begun = [await line.pid() for line in lines[:2]]
+    for line in lines:
+        line.let_go()
+    assert set(await asyncio.gather(*calls)) == set(begun)
+    assert len(set(begun)) == 2
+
+
+async def test_so_many_calls_may_wait(lines: list[Line]) -> None:
+    pool = make_pool(queue=2)
+    calls = [asyncio.create_task(pool.run(children.hold, line.end)) for line in lines[:3]]
+    await lines[0].pid()
+    with pytest.raises(ServiceUnavailable, match="waiting") as caught:
+        await pool.run(children.hold, lines[3].end)
+    assert int(caught.value.headers["Retry-After"]) > 0
+    calls[2].cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await calls[2]
+    calls[2] = asyncio.create_task(pool.run(children.hold, lines[4].end))  # into its place
+    for line in (*lines[:2], lines[4]):
+        line.let_go()
+    assert len(set(await asyncio.gather(*calls))) == 1
+    assert await pool.run(children.double, b"a") == b"aa"
+    await pool.aclose()
 
 
 async def test_what_the_function_raises_is_raised(pool: ChildPool) -> None:
@@ -123,13 +189,13 @@ async def test_a_child_that_ends_is_replaced(
     assert is_gone(before)
 
 
-async def test_a_child_that_takes_too_long_is_replaced(tmp_path: Path) -> None:
-    pool = ChildPool(workers=1, memory=MEMORY, seconds=1.0, name="test")
-    marker = tmp_path / "spins"
+async def test_a_child_that_takes_too_long_is_replaced(lines: list[Line]) -> None:
+    pool = make_pool(seconds=1.0)
     with pytest.raises(ChildFailed, match="more than 1 s"):
-        await pool.run(children.spin, str(marker))
-    assert await pool.run(children.pid) != spinning(marker)
-    await until(lambda: is_gone(spinning(marker)))
+        await pool.run(children.spin, lines[0].end)
+    before = await lines[0].pid()
+    assert await pool.run(children.pid) != before
+    await until(lambda: is_gone(before))
     await pool.aclose()
 
 
@@ -140,19 +206,20 @@ async def test_a_child_that_ended_while_idle_harms_no_call(pool: ChildPool) -> N
     assert await pool.run(children.pid) != before
 
 
-async def test_a_cancelled_caller_takes_the_child_with_it(pool: ChildPool, tmp_path: Path) -> None:
-    marker = tmp_path / "spins"
-    call = asyncio.create_task(pool.run(children.spin, str(marker)))
-    await until(marker.is_symlink)
+async def test_a_cancelled_caller_takes_the_child_with_it(
+    pool: ChildPool, lines: list[Line]
+) -> None:
+    call = asyncio.create_task(pool.run(children.spin, lines[0].end))
+    before = await lines[0].pid()
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
-    await until(lambda: is_gone(spinning(marker)))
+    await until(lambda: is_gone(before))
     assert await pool.run(children.double, b"a") == b"aa"
 
 
 async def test_a_caller_who_is_cancelled_early_leaves_no_child() -> None:
-    pool = ChildPool(workers=1, memory=MEMORY, seconds=SECONDS, name="early")
+    pool = make_pool(name="early")
     for _ in range(3):
         call = asyncio.create_task(pool.run(children.pid))
         await asyncio.sleep(0)  # it has begun, and waits for its child to start
@@ -163,12 +230,12 @@ async def test_a_caller_who_is_cancelled_early_leaves_no_child() -> None:
     assert not _children_named("early")
 
 
-async def test_closing_ends_the_children_and_the_calls(tmp_path: Path) -> None:
-    pool = ChildPool(workers=2, memory=MEMORY, seconds=SECONDS, name="closing")
-    markers = [tmp_path / "one", tmp_path / "two"]
-    calls = [asyncio.create_task(pool.run(children.spin, str(marker))) for marker in markers]
+async def test_closing_ends_the_children_and_the_calls(lines: list[Line]) -> None:
+    pool = make_pool(workers=2, name="closing")
+    calls = [asyncio.create_task(pool.run(children.spin, line.end)) for line in lines[:2]]
     waiting = asyncio.create_task(pool.run(children.pid))
-    await until(lambda: all(marker.is_symlink() for marker in markers))
+    for line in lines[:2]:
+        await line.pid()
     await pool.aclose()
     for call in (*calls, waiting, pool.run(children.pid)):
         with pytest.raises(ServiceUnavailable):
@@ -183,15 +250,44 @@ async def test_what_a_child_finds_around_it(
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.set_inheritable(True)
         found = await pool.run(children.surroundings)
-    assert "not for children" not in str(found)
-    assert [name.partition(":")[0] for name in found["files"]] == ["/dev/null"] * 3 + ["socket"]
-    assert found["core"] == found["written"] == found["processes"] == (0, 0)
-    assert found["data"] == (MEMORY, MEMORY)
+        pid = await pool.run(children.pid)
+    assert found["environment"].keys() <= {
+        "MALLOC_ARENA_MAX", "LD_LIBRARY_PATH", "PYTHONPATH", "PYTHONHOME", "LC_CTYPE"
+    }  # fmt: skip
+    assert list(found["open"].values()) == [*[os.devnull] * 3, "socket"]
+    for limit in (resource.RLIMIT_CORE, resource.RLIMIT_FSIZE, resource.RLIMIT_NPROC):
+        assert resource.prlimit(pid, limit) == (0, 0)
+    assert resource.prlimit(pid, resource.RLIMIT_DATA) == (MEMORY, MEMORY)
     assert found["interrupt"]
-    assert found["session"] != os.getsid(0)
+    assert os.getsid(pid) != os.getsid(0)
     assert {name.partition(".")[0] for name in found["modules"]}.isdisjoint(
         {"asyncio", "sqlalchemy", "pydantic", "structlog"}
     )
+
+
+async def test_a_child_that_cannot_be_started_is_not_the_calls_fault(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    before = open_files()
+    for bad, pool in (
+        ("none", make_pool()),  # it can't be run
+        ("false", make_pool()),  # it ends before it is ready
+        (None, make_pool(modules=["tests.no_such_module"])),
+    ):
+        await pool.ping()
+        with monkeypatch.context() as patched:
+            if bad is not None:
+                patched.setattr(sys, "executable", shutil.which(bad) or str(tmp_path / bad))
+            for _ in range(2):
+                with pytest.raises(ServiceUnavailable):
+                    await pool.run(children.pid)
+            with pytest.raises(ServiceUnavailable, match="can be started"):
+                await pool.ping()
+        if bad is not None:
+            assert await pool.run(children.double, b"a") == b"aa"
+            await pool.ping()
+        await pool.aclose()
+    assert open_files() == before
 
 
 SERVICE = """
@@ -200,27 +296,33 @@ from app.children import ChildPool
 from tests import children
 
 async def main():
-    pool = ChildPool(workers=2, memory=2**27, seconds=60, name="killed")
-    await asyncio.gather(*(pool.run(children.spin, marker) for marker in sys.argv[1:]))
+    modules = ["tests.children"]
+    pool = ChildPool(workers=2, memory=2**27, seconds=60, name="killed", modules=modules)
+    files = [open(int(descriptor), "rb") for descriptor in sys.argv[1:]]
+    await asyncio.gather(*(pool.run(children.spin, file) for file in files))
 
 asyncio.run(main())
 """
 
 
-async def test_children_end_when_the_service_is_killed(tmp_path: Path) -> None:
-    markers = [tmp_path / "one", tmp_path / "two"]
-    service = await asyncio.create_subprocess_exec(sys.executable, "-c", SERVICE, *markers)
-    await until(lambda: all(marker.is_symlink() for marker in markers))
+async def test_children_end_when_the_service_is_killed(lines: list[Line]) -> None:
+    ends = [line.end.fileno() for line in lines[:2]]
+    service = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", SERVICE, *map(str, ends), pass_fds=ends
+    )
+    pids = [await line.pid() for line in lines[:2]]
     service.kill()
     await service.wait()
-    await until(lambda: all(is_gone(spinning(marker)) for marker in markers))
+    await until(lambda: all(is_gone(pid) for pid in pids))
 
 
 async def test_nothing_is_left_open() -> None:
-    pool = ChildPool(workers=1, memory=MEMORY, seconds=SECONDS, name="test")
+    pool = make_pool()
     await pool.run(children.pid)
     before = open_files()
     for _ in range(3):
+        with this_file() as file:
+            assert len(await pool.run(children.read, file)) == 1
         with pytest.raises(ChildFailed):
             await pool.run(children.leave, 1)
         await pool.run(children.pid)

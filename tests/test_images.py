@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,7 @@ from tests.pictures import (
 
 MAX_PIXELS = 100_000_000
 MIB = 1024 * 1024
+KINDS: tuple[Kind, ...] = ("jpeg", "webp")
 
 
 def examine(data: bytes) -> Facts:
@@ -50,14 +52,13 @@ def thumbnail(data: bytes, height: int = 200, kind: Kind = "jpeg") -> Image.Imag
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_formats_are_told_by_content(kind: str, tmp_path: Path) -> None:
+def test_formats_are_told_by_content(kind: str) -> None:
     data = encoded(quarters(), kind)
     assert examine(data) == Facts(kind, 600, 400)
-    path = tmp_path / "picture.txt"
-    path.write_bytes(data)
-    assert images.examine(str(path), MAX_PIXELS) == Facts(kind, 600, 400)
+    file = BytesIO(data)
+    assert images.examine(file, MAX_PIXELS) == Facts(kind, 600, 400)
     for made in ("jpeg", "webp"):
-        small = decoded(images.thumbnail(str(path), 200, made, MAX_PIXELS))
+        small = decoded(images.thumbnail(file, 200, made, MAX_PIXELS))
         assert (small.format, small.size) == (made.upper(), (300, 200))
         assert corners(small) == QUARTERS
 
@@ -313,13 +314,43 @@ async def test_a_child_that_decodes_48_megapixels_stays_small(tmp_path: Path) ->
     path = tmp_path / "48.jpg"
     grey = Image.linear_gradient("L").resize((8000, 6000))
     Image.merge("RGB", (grey, grey, grey)).save(path, quality=90)
-    pool = ChildPool(workers=1, memory=128 * MIB, seconds=60, name="test")
+    modules = ["app.decoding", "tests.children"]
+    pool = ChildPool(workers=1, memory=128 * MIB, seconds=60, name="test", modules=modules)
     try:
-        assert await pool.run(images.examine, str(path), MAX_PIXELS) == Facts("jpeg", 8000, 6000)
-        for kind in ("jpeg", "webp"):
-            made = await pool.run(images.thumbnail, str(path), 200, kind, MAX_PIXELS)
-            assert decoded(made).size == (267, 200)
-        assert await pool.run(children.peak_memory) <= 100 * MIB
+        with path.open("rb") as file:
+            assert await pool.run(images.examine, file, MAX_PIXELS) == Facts("jpeg", 8000, 6000)
+            for kind in ("jpeg", "webp"):
+                made = await pool.run(images.thumbnail, file, 200, kind, MAX_PIXELS)
+                assert decoded(made).size == (267, 200)
+        assert _peak_memory(await pool.run(children.pid)) <= 100 * MIB
+    finally:
+        await pool.aclose()
+
+
+def _peak_memory(pid: int) -> int:
+    """Return the most memory that a process has had, in bytes."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1]) * 1024
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("kind", FORMATS)
+async def test_every_format_is_read_in_a_child(kind: str, tmp_path: Path) -> None:
+    """A child opens no files: all that a format needs must have been imported."""
+    path = tmp_path / "picture"
+    path.write_bytes(encoded(quarters(), kind))
+    profiled = encoded(quarters(), kind, icc_profile=swapped_profile(), exif=exif(6))
+    pool = ChildPool(workers=1, memory=512 * MIB, seconds=60, name="test", modules=["app.decoding"])
+    try:
+        with path.open("rb") as file:
+            assert await pool.run(images.examine, file, MAX_PIXELS) == Facts(kind, 600, 400)
+            for form in KINDS:
+                small = decoded(await pool.run(images.thumbnail, file, 200, form, MAX_PIXELS))
+                assert (small.format, corners(small)) == (form.upper(), QUARTERS)
+        for form in KINDS:
+            expected = images.thumbnail(profiled, 200, form, MAX_PIXELS)
+            assert await pool.run(images.thumbnail, profiled, 200, form, MAX_PIXELS) == expected
     finally:
         await pool.aclose()
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from app.minidumps import Unreadable, read_file, signature
+from app.minidumps import Unreadable, signature
+from app.minidumps import read as read_file
 from tests.minidump_files import (
     ANDROID,
     APP,

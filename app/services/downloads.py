@@ -1,8 +1,11 @@
 """Reading objects, wherever their bytes are."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from io import BufferedReader
 from pathlib import Path
+from typing import BinaryIO
 
 import structlog
 
@@ -59,22 +62,24 @@ class Downloads:
             return b"".join([chunk async for chunk in chunks])
 
     @asynccontextmanager
-    async def local_copy(self, content: Content) -> AsyncIterator[Path]:
-        """Yield a file of this host that holds the content: the object's own, or a copy for now.
+    async def local_file(self, content: Content) -> AsyncIterator[BinaryIO]:
+        """Yield an open file of this host that holds the content: the object's own, or a copy.
 
-        Raises as `open` does, and `StoreFull` where there is no room for a copy. What reads the
-        file meanwhile may find it deleted.
+        Raises as `open` does, and `StoreFull` where there is no room for a copy.
         """
-        path = self.path(content)
-        if path is None:
-            whole = ByteRange(0, content.size)
-            async with self.open(content, whole) as chunks, self._scratch.file(chunks) as path:
-                yield path
-        else:
+        async with AsyncExitStack() as stack:
+            path = self.path(content)
+            if path is None:
+                chunks = await stack.enter_async_context(
+                    self.open(content, ByteRange(0, content.size))
+                )
+                path = await stack.enter_async_context(self._scratch.file(chunks))
             try:
-                yield path
+                file = await _opened(path)
             except FileNotFoundError as error:
                 raise await self.missing(content) from error
+            with file:
+                yield file
 
     async def missing(self, content: Content) -> Exception:
         """Tell why an object is not in the store: deleted meanwhile, or lost, which is an alarm."""
@@ -83,6 +88,20 @@ class Downloads:
         metrics.damaged_objects.inc()
         log.error("the bytes of a ready object are missing", key=content.key)
         return ObjectDamaged(f"the bytes under {content.key} are missing")
+
+
+async def _opened(path: Path) -> BinaryIO:
+    opening = asyncio.ensure_future(asyncio.to_thread(path.open, "rb"))
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(_close)
+        raise
+
+
+def _close(opening: "asyncio.Future[BufferedReader]") -> None:
+    if opening.exception() is None:
+        opening.result().close()
 
 
 async def _once(data: bytes) -> AsyncIterator[bytes]:

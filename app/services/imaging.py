@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import TypeVar, TypeVarTuple
+from typing import BinaryIO, TypeVar, TypeVarTuple
 
 from app import images
 from app.children import ChildFailed, ChildPool
@@ -40,9 +40,9 @@ class Imaging:
             raise InvalidRequest(f"The picture can't be decoded: {error.reason}") from error
 
     @asynccontextmanager
-    async def _source(self, content: Content) -> AsyncIterator[str | bytes]:
+    async def _source(self, content: Content) -> AsyncIterator[BinaryIO | bytes]:
         if content.data is not None:
             yield content.data
             return
-        async with self._downloads.local_copy(content) as path:
-            yield str(path)
+        async with self._downloads.local_file(content) as file:
+            yield file

@@ -9,9 +9,9 @@ import structlog
 from sqlalchemy import Connection, func, select, update
 
 from app import clock, minidumps
-from app.children import ChildFailed, ChildPool, NoChild
+from app.children import ChildFailed, ChildPool
 from app.database import Database
-from app.errors import NotFound, ObjectDamaged
+from app.errors import NotFound, ObjectDamaged, ServiceUnavailable
 from app.models import dumps
 from app.models import objects as object_rows
 from app.services import objects
@@ -81,8 +81,6 @@ class Reports(Task):
         """Return the columns that a dump's bytes make; raises when they can't be had for now."""
         try:
             report = await self._report(unread.content)
-        except NoChild:
-            raise
         except (minidumps.Unreadable, ChildFailed, ObjectDamaged) as error:
             why = json.dumps({"error": str(error)})
             return _NOTHING | {"report_state": "failed", "report": why}
@@ -98,10 +96,10 @@ class Reports(Task):
         }
 
     async def _report(self, content: Content) -> dict[str, Any]:
-        async with self._downloads.local_copy(content) as path:
+        async with self._downloads.local_file(content) as file:
             try:
-                return await self._children.run(minidumps.read, path)
-            except (minidumps.Unreadable, ChildFailed, FileNotFoundError):
+                return await self._children.run(minidumps.read, file)
+            except (minidumps.Unreadable, ChildFailed, ServiceUnavailable):
                 raise
             except Exception as error:
                 log.exception("reading a minidump failed", key=content.key)

@@ -5,6 +5,8 @@ import gzip
 import json
 import os
 import random
+import shutil
+import sys
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeVar, TypeVarTuple
@@ -14,7 +16,7 @@ import pytest
 from sqlalchemy import Connection, select, update
 
 from app import clock
-from app.children import ChildFailed, ChildPool, NoChild
+from app.children import ChildFailed, ChildPool
 from app.config import Settings
 from app.models import dumps, objects
 from app.tasks.reports import CLAIM, Reports
@@ -439,7 +441,7 @@ class FailingPool(ChildPool):
     """A pool whose children fail as they are told to."""
 
     def __init__(self, error: Exception) -> None:
-        super().__init__(workers=1, memory=2**28, seconds=1.0, name="failing")
+        super().__init__(workers=1, memory=2**28, seconds=1.0, name="failing", modules=[])
         self.error = error
 
     async def run(self, _fn: Callable[[*Ts], T], /, *_args: *Ts) -> T:
@@ -450,7 +452,8 @@ class MeddlingPool(ChildPool):
     """A pool that does something else before its work."""
 
     def __init__(self, meddle: Callable[[], Awaitable[None]]) -> None:
-        super().__init__(workers=1, memory=2**28, seconds=20.0, name="meddling")
+        modules = ["app.minidumps"]
+        super().__init__(workers=1, memory=2**28, seconds=20.0, name="meddling", modules=modules)
         self.meddle = meddle
 
     async def run(self, fn: Callable[[*Ts], T], /, *args: *Ts) -> T:
@@ -475,11 +478,21 @@ async def test_a_child_that_dies_keeps_no_other_from_being_read(
     assert await service.runtime.reports.next_due(clock.now()) is None
 
 
-async def test_what_fails_for_now_is_tried_again(service: Service, user: Headers, key: str) -> None:
+@pytest.mark.parametrize("how", ["none can be run", "none gets ready", "they are stopping"])
+async def test_a_dump_waits_for_a_child_to_be_had(
+    service: Service, user: Headers, key: str, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     dump_id = await submit(service, key, form((FILE, "a.dmp", Minidump().write())))
     now = clock.now()
-    with pytest.raises(ExceptionGroup):
-        await reports_with(service, FailingPool(NoChild("none"))).run_once(now)
+    pool = ChildPool(workers=1, memory=2**28, seconds=60, name="without", modules=["app.minidumps"])
+    if how == "they are stopping":
+        await pool.aclose()
+    program = shutil.which("false") if how == "none gets ready" else "/no/such/program"
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "executable", program)
+        with pytest.raises(ExceptionGroup):
+            await reports_with(service, pool).run_once(now)
+    await pool.aclose()
     assert (await get(service, user, dump_id))["report_state"] == "pending"
     assert await service.runtime.reports.run_once(now + CLAIM - 1) == 0
     assert await service.runtime.reports.next_due(now) == now + CLAIM

@@ -6,6 +6,7 @@ import dataclasses
 import html
 import re
 import shlex
+import sys
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -15,6 +16,8 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from app import confinement, images
+from app.errors import ServiceUnavailable
 from routers import service as service_routes
 from tests import servers
 from tests.api.conftest import MakeSettings, Service, running
@@ -47,9 +50,30 @@ async def test_it_is_ready_and_names_each_part_with_its_time(service: Service) -
     assert answer.status_code == 200
     assert answer.json()["status"] == "ready"
     checks = answer.json()["checks"]
-    expected = {"database", "storage"} | ({"redis"} if service.runtime.redis else set())
+    expected = {"database", "storage", "decoders"} | ({"redis"} if service.runtime.redis else set())
     assert set(checks) == expected
-    assert all(check["status"] == "ok" and check["ms"] > 0 for check in checks.values())
+    assert all(check["status"] == "ok" and check["ms"] >= 0 for check in checks.values())
+
+
+async def test_it_says_how_its_children_are_confined(service: Service) -> None:
+    checks = (await service.client.get("/readyz")).json()["checks"]
+    assert checks["decoders"]["confinement"] == confinement.names()
+    assert "confinement" not in checks["database"]
+
+
+async def test_without_decoders_it_is_degraded(
+    make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(make_settings()) as service:
+        for executable, status in (("/no/such/program", "failed"), (sys.executable, "ok")):
+            with monkeypatch.context() as patched:
+                patched.setattr(sys, "executable", executable)
+                with contextlib.suppress(ServiceUnavailable):
+                    await service.runtime.decoders.run(images.kind_of, b"")
+            answer = await service.client.get("/readyz")
+            assert answer.status_code == 200
+            assert answer.json()["checks"]["decoders"]["status"] == status
+            assert answer.json()["status"] == ("ready" if status == "ok" else "degraded")
 
 
 async def test_a_store_that_fails_makes_it_unavailable(make_settings: MakeSettings) -> None:

@@ -239,7 +239,9 @@ async def test_a_picture_that_kills_its_child_is_not_tried_again_and_again(
     service: Service, access: Access, picture: str
 ) -> None:
     runtime = service.runtime
-    pool = ChildPool(workers=1, memory=512 * MIB, seconds=0.001, name="hurried")
+    pool = ChildPool(
+        workers=1, memory=512 * MIB, seconds=0.001, name="hurried", modules=["app.decoding"]
+    )
     try:
         imaging = Imaging(runtime.downloads, pool, max_pixels=runtime.settings.max_pixels)
         starved = Thumbnails(runtime.database, runtime.uploads, imaging)

@@ -83,6 +83,14 @@ class Service:
         headers = {"Authorization": f"Bearer {SERVICE_TOKEN}"}
         return httpx.Client(base_url=self.url, headers=headers, timeout=DEADLINE, trust_env=False)
 
+    @property
+    def open_files(self) -> int:
+        """How many descriptors it has; it alone may look."""
+        metrics = self.client.get("/metrics").text
+        found = re.search(r"^process_open_fds (\S+)$", metrics, re.MULTILINE)
+        assert found is not None
+        return int(float(found[1]))
+
     def wait_until_ready(self) -> None:
         """Return when it can serve."""
         wait_for(lambda: self.client.get("/readyz").status_code == httpx.codes.OK)

@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 import httpx
 import pytest
@@ -127,7 +126,7 @@ async def test_many_listen_and_leave_nothing_behind(
 ) -> None:
     service = start(make_settings(storage, REGISTRATION="open"))
     tokens = [_sign_up(service, f"user{number}") for number in range(8)]
-    descriptors = _descriptors(service)
+    descriptors = service.open_files
     for round_ in range(3):  # a leak of listeners would meet the bound on those of an account
         async with AsyncExitStack() as stack:
             listeners = [
@@ -142,7 +141,7 @@ async def test_many_listen_and_leave_nothing_behind(
                     assert stored.json()["version"] == round_ + 1
             times = [heard(listener, round_ + 1) for _, listener in listeners]
             assert max(await asyncio.gather(*times)) < 5
-        wait_for(lambda: _descriptors(service) < descriptors + POOL)
+        wait_for(lambda: service.open_files < descriptors + POOL)
 
 
 def _sign_up(service: Service, name: str) -> str:
@@ -150,10 +149,6 @@ def _sign_up(service: Service, name: str) -> str:
     made = service.client.post("/v1/accounts", json=account, headers={"Authorization": ""})
     assert made.status_code == 201, made.text
     return str(service.client.post("/v1/auth/token", data=account).json()["access_token"])
-
-
-def _descriptors(service: Service) -> int:
-    return len(list(Path(f"/proc/{service.pid}/fd").iterdir()))
 
 
 async def test_a_client_who_does_not_read_holds_up_nobody(

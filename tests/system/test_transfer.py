@@ -139,20 +139,15 @@ def test_a_slow_reader_gets_every_byte_and_holds_nobody_up(service: Service) -> 
 
 def test_a_reader_that_goes_away_is_let_go(service: Service) -> None:
     put(service, "large", LARGE)
-    files = Path(f"/proc/{service.pid}/fd")
-
-    def open_blobs() -> int:
-        found = 0
-        for link in files.iterdir():
-            with contextlib.suppress(FileNotFoundError):
-                found += "/objects/blobs/" in str(link.readlink())
-        return found
-
+    with connection(service) as opened:  # whatever it opens once and keeps
+        opened.sendall(head("GET /v1/blobs/large/content", TOKEN))
+        answer_on(opened)
+        before = service.open_files  # the connection's among them
     with connection(service, receive_buffer=4096) as opened:
         opened.sendall(head("GET /v1/blobs/large/content", TOKEN))
         assert opened.recv(100).startswith(b"HTTP/1.1 200")
-        wait_for(lambda: open_blobs() == 1)
-    wait_for(lambda: open_blobs() == 0)
+        wait_for(lambda: service.open_files > before)
+    wait_for(lambda: service.open_files < before)
 
 
 def test_a_blob_deleted_while_it_is_sent_is_whole_or_cut(service: Service) -> None:

@@ -1,0 +1,197 @@
+"""Confinement of child processes on Linux, for code that may fall into a stranger's hands.
+
+Landlock takes away files, TCP and signals to others (``landlock(7)``); seccomp leaves only the
+system calls of computing and answering (``seccomp(2)``). Each is used where the kernel has it, and
+a child that can't be confined as its kernel allows doesn't start.
+"""
+
+import ctypes
+import errno
+import os
+import struct
+import sys
+from collections.abc import Iterator
+from functools import cache
+from typing import Any, Final
+
+LIMITS: Final = "limits"
+"""What `names` says where the kernel has neither: resource limits are all there is."""
+
+_PR_SET_DUMPABLE: Final = 4
+_PR_SET_SECCOMP: Final = 22
+_PR_SET_NO_NEW_PRIVS: Final = 38
+_MODE_FILTER: Final = 2
+
+# numbers of system calls that are the same on every architecture
+_CREATE_RULESET: Final = 444
+_RESTRICT_SELF: Final = 446
+_GET_VERSION: Final = 1
+_FILE_RIGHTS: Final = (13, 14, 15, 15, 16)
+"""How many kinds of access to files there are, by Landlock's version; the last holds on."""
+_NETWORK_SINCE: Final = 4
+_SCOPES_SINCE: Final = 6
+
+_ARCHITECTURES: Final = {"x86_64": (0xC000003E, 0), "aarch64": (0xC00000B7, 1)}
+"""By machine: its number in ``linux/audit.h``, and the column of its system calls here."""
+
+_CALLS: Final = {
+    "read": (0, 63), "write": (1, 64), "readv": (19, 65), "writev": (20, 66),
+    "pread64": (17, 67), "lseek": (8, 62), "close": (3, 57), "fstat": (5, 80),
+    "recvfrom": (45, 207), "recvmsg": (47, 212), "sendto": (44, 206),
+    "brk": (12, 214), "mmap": (9, 222), "munmap": (11, 215), "mremap": (25, 216),
+    "mprotect": (10, 226), "madvise": (28, 233), "futex": (202, 98),
+    "rt_sigaction": (13, 134), "rt_sigprocmask": (14, 135), "rt_sigreturn": (15, 139),
+    "restart_syscall": (219, 128), "sched_yield": (24, 124), "sched_getaffinity": (204, 123),
+    "getpid": (39, 172), "gettid": (186, 178), "getrandom": (318, 278),
+    "clock_gettime": (228, 113), "clock_nanosleep": (230, 115), "gettimeofday": (96, 169),
+    "exit": (60, 93), "exit_group": (231, 94),
+}  # fmt: skip
+"""System calls that are allowed, by name; numbers of x86_64 and aarch64."""
+
+_FSTATAT: Final = (262, 79)  # by which some C libraries ask for an open file's size
+_AT_EMPTY_PATH: Final = 0x1000
+_TGKILL: Final = (234, 131)  # by which ``abort`` ends its own process
+
+# instructions of classic BPF, and what a filter may return
+_LOAD: Final = 0x20
+_JUMP_IF_EQUAL: Final = 0x15
+_RETURN: Final = 0x06
+_NUMBER, _MACHINE, _ARGUMENTS = 0, 4, 16  # offsets in ``struct seccomp_data``
+_ALLOW: Final = 0x7FFF0000
+_REFUSE: Final = 0x00050000 | errno.EPERM
+_KILL: Final = 0x80000000
+
+
+class _Program(ctypes.Structure):
+    """``struct sock_fprog``."""
+
+    _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
+
+
+@cache
+def names() -> str:
+    """Return what confines the children of this host: ``landlock+seccomp``, or what there is."""
+    fences = {"landlock": landlock_version() > 0, "seccomp": _has_seccomp()}
+    return "+".join(name for name, is_there in fences.items() if is_there) or LIMITS
+
+
+def hide() -> None:
+    """Keep other processes of the same user from reading this one's memory and environment.
+
+    It writes no core dumps either.
+    """
+    if sys.platform == "linux":
+        _prctl(_PR_SET_DUMPABLE, 0)
+
+
+def confine() -> None:
+    """Confine this process for good, by all that its kernel has; raises `OSError`.
+
+    What is open stays so, and may be read and written. All modules must have been imported.
+    """
+    if landlock_version() > 0:
+        landlock()
+    if _has_seccomp():
+        seccomp()
+
+
+def landlock() -> None:
+    """Take away every file, TCP, and signals to processes outside."""
+    version = landlock_version()
+    files = (1 << _FILE_RIGHTS[min(version, len(_FILE_RIGHTS)) - 1]) - 1
+    network = 0b11 if version >= _NETWORK_SINCE else 0
+    scopes = 0b11 if version >= _SCOPES_SINCE else 0
+    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    # older kernels take the longer structure too, as long as they don't know of what is 0
+    attributes = struct.pack("=QQQ", files, network, scopes)
+    ruleset = _system_call(_CREATE_RULESET, attributes, len(attributes), 0)
+    try:
+        _system_call(_RESTRICT_SELF, ruleset, 0)
+    finally:
+        os.close(ruleset)
+
+
+def seccomp() -> None:
+    """Refuse all system calls but those of computing and answering, with ``EPERM``."""
+    instructions = b"".join(_filter())
+    length = len(instructions) // struct.calcsize("=HBBI")
+    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    _prctl(_PR_SET_SECCOMP, _MODE_FILTER, ctypes.byref(_Program(length, instructions)))
+
+
+def _filter() -> Iterator[bytes]:
+    machine, column = _ARCHITECTURES[os.uname().machine]
+    yield _instruction(_LOAD, _MACHINE)
+    yield _instruction(_JUMP_IF_EQUAL, machine, 1)
+    yield _instruction(_RETURN, _KILL)
+    yield _instruction(_LOAD, _NUMBER)
+    for numbers in _CALLS.values():
+        yield from _allow(numbers[column])
+    yield from _allow(_FSTATAT[column], argument=3, value=_AT_EMPTY_PATH)
+    yield from _allow(_TGKILL[column], argument=0, value=os.getpid())
+    yield _instruction(_RETURN, _REFUSE)
+
+
+def _allow(number: int, argument: int | None = None, value: int = 0) -> Iterator[bytes]:
+    """Allow a system call, maybe with one value of an argument alone."""
+    if argument is None:
+        yield _instruction(_JUMP_IF_EQUAL, number, 0, 1)
+    else:
+        yield _instruction(_JUMP_IF_EQUAL, number, 0, 4)
+        yield _instruction(_LOAD, _ARGUMENTS + 8 * argument)  # its lower half
+        yield _instruction(_JUMP_IF_EQUAL, value, 1)
+        yield _instruction(_RETURN, _REFUSE)
+    yield _instruction(_RETURN, _ALLOW)
+
+
+def _instruction(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
+    return struct.pack("=HBBI", code, if_true, if_false, value)
+
+
+@cache
+def landlock_version() -> int:
+    """Return the version of Landlock's interface; 0: this kernel has none."""
+    if sys.platform != "linux":
+        return 0
+    try:
+        return _system_call(_CREATE_RULESET, None, 0, _GET_VERSION)
+    except OSError:
+        return 0
+
+
+@cache
+def _has_seccomp() -> bool:
+    if sys.platform != "linux" or os.uname().machine not in _ARCHITECTURES or sys.maxsize < 2**32:
+        return False
+    try:
+        _prctl(_PR_SET_SECCOMP, _MODE_FILTER, None)
+    except OSError as error:
+        return error.errno == errno.EFAULT  # it would have read the filter
+    return True
+
+
+def _prctl(option: int, *arguments: Any) -> None:  # noqa: ANN401 - whatever C takes
+    values = [ctypes.c_ulong(a) if isinstance(a, int) else a for a in arguments]
+    values += [ctypes.c_ulong(0)] * (4 - len(values))
+    if _library().prctl(option, *values) != 0:
+        raise _error()
+
+
+def _system_call(number: int, *arguments: Any) -> int:  # noqa: ANN401 - whatever C takes
+    values = [ctypes.c_long(a) if isinstance(a, int) else a for a in arguments]
+    result: int = _library().syscall(ctypes.c_long(number), *values)
+    if result < 0:
+        raise _error()
+    return result
+
+
+def _error() -> OSError:
+    number = ctypes.get_errno()
+    return OSError(number, os.strerror(number))
+
+
+@cache
+def _library() -> ctypes.CDLL:
+    library = ctypes.CDLL(None, use_errno=True)
+    library.syscall.restype = ctypes.c_long
+    return library

@@ -15,7 +15,7 @@ timelinks = Table(
     Column("token_hash", LargeBinary(32), nullable=False, unique=True),  # SHA-256
     Column("seconds", BigInteger),  # the time that was asked for; NULL: as long as its file
     Column("max_downloads", BigInteger),  # NULL: no limit
-    Column("downloads", BigInteger, nullable=False),
+    Column("downloads", BigInteger, nullable=False),  # those that have begun
     Column("password_hash", Text),
     Column("is_own", Boolean, nullable=False),  # a file's own link, which follows its expiry
     moment("created_at"),
@@ -31,8 +31,10 @@ timelink_leases = Table(
     metadata,
     identity(),
     reference("account_id", "accounts", index=True),
-    reference("timelink_id", "timelinks", index=True),
+    reference("timelink_id", "timelinks"),
     Column("hash", LargeBinary(32), nullable=False, unique=True),  # SHA-256
     moment("created_at"),
+    moment("expires_at", nullable=True, index=True),  # NULL: its download has begun
+    Index(None, "timelink_id", "expires_at"),
     sqlite_autoincrement=True,
 )

@@ -80,7 +80,7 @@ _link = (
         timelinks.c.kind == "file",
         timelinks.c.target_id == files.c.id,
         link_ends.is_open(_now),
-        link_ends.has_downloads_left(),
+        link_ends.has_downloads_left(_now),
     )
     .order_by(timelinks.c.is_own.desc(), timelinks.c.id.desc())
     .limit(1)

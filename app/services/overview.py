@@ -75,7 +75,7 @@ def _counts(connection: Connection, identity: Identity, now: int) -> Counts:
         count(files, lives(files)),
         count(pictures, true()),
         count(dumps, lives(dumps)),
-        count(timelinks, and_(is_open(now), has_downloads_left())),
+        count(timelinks, and_(is_open(now), has_downloads_left(now))),
         count(blobs, true()),
     )
     return Counts(*connection.execute(counts).one())

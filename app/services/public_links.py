@@ -1,12 +1,14 @@
 """Timelinks as those have them who were given one: opened by the token alone, without a login.
 
 A download of a link with a limit or a password is claimed, and named by a lease: a secret beside
-the token. Ranges and retries under the lease count no further, and need no password.
+the token. It ends by itself unless the download begins in time, and the claim is given back with
+it. From then on it lives as long as the link, and ranges, retries and parallel connections under
+it count no further, and need no password.
 """
 
 import secrets
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
@@ -20,6 +22,7 @@ from sqlalchemy import (
     update,
 )
 
+from app import clock
 from app.database import Statement
 from app.errors import NotFound, PasswordNeeded
 from app.models import accounts, tiers, timelink_leases, timelinks
@@ -34,8 +37,11 @@ from app.rate_limits import (
 from app.security.passwords import Passwords
 from app.services import targets
 from app.services.targets import Kind, Target
-from app.services.timelink_ends import has_downloads_left, is_open
+from app.services.timelink_ends import downloads_taken, has_downloads_left, is_later, is_open
 from app.services.timelinks import hash_of
+
+CLAIM_TIME: Final = 60 * clock.SECOND
+"""How long a claim waits for its download to begin, in microseconds."""
 
 _LEASE_LENGTH: Final = 16  # bytes
 _MAX_SECRET: Final = 64  # characters; ours have 22
@@ -53,6 +59,8 @@ class PublicLink:
     max_downloads: int | None
     downloads: int
     password_hash: str | None
+    has_begun: bool
+    """Whether it was opened by the lease of a download that counts already."""
     target: Target
 
     @property
@@ -77,6 +85,8 @@ class PublicLink:
 
 
 _now = bindparam("now", type_=BigInteger)
+_link_id = timelinks.c.id == bindparam("link_id")
+_lease = timelink_leases.c.hash == bindparam("lease_hash")
 _select = (
     select(
         timelinks.c.id,
@@ -86,7 +96,7 @@ _select = (
         timelinks.c.target_id,
         timelinks.c.expires_at,
         timelinks.c.max_downloads,
-        timelinks.c.downloads,
+        downloads_taken(_now).label("downloads"),
         timelinks.c.password_hash,
     )
     .select_from(timelinks.join(accounts).join(tiers))
@@ -98,25 +108,35 @@ _select = (
         or_(timelinks.c.kind != "picture", and_(tiers.c.allow_links, tiers.c.allow_original)),
     )
 )
-_find = Statement(_select.where(has_downloads_left()))
+_find = Statement(_select)
 _find_leased = Statement(
-    _select.where(
-        timelinks.c.id
-        == select(timelink_leases.c.timelink_id)
-        .where(timelink_leases.c.hash == bindparam("lease_hash"))
-        .scalar_subquery()
+    _select.add_columns(timelink_leases.c.expires_at.label("claimed_until")).where(
+        timelink_leases.c.timelink_id == timelinks.c.id,
+        is_later(timelink_leases.c.expires_at, _now),
+        _lease,
     )
 )
-_count = Statement(
-    update(timelinks)
-    .where(timelinks.c.id == bindparam("link_id"), is_open(_now), has_downloads_left())
-    .values(downloads=timelinks.c.downloads + 1)
+# Claims, downloads that begin and claims that end follow each other by this lock of their link.
+_lock = Statement(select(timelinks.c.id).where(_link_id, is_open(_now)).with_for_update())
+_end_claims = Statement(
+    delete(timelink_leases).where(
+        timelink_leases.c.timelink_id == bindparam("link_id"), timelink_leases.c.expires_at <= _now
+    )
 )
-_is_there = Statement(
-    select(timelinks.c.id)
-    .where(timelinks.c.id == bindparam("link_id"), is_open(_now))
-    .with_for_update()
+_is_left = Statement(select(timelinks.c.id).where(_link_id, has_downloads_left(_now)))
+_find_lease = Statement(
+    select(timelink_leases.c.timelink_id, timelink_leases.c.expires_at).where(_lease)
 )
+_begin = Statement(
+    update(timelink_leases)
+    .where(
+        timelink_leases.c.timelink_id == bindparam("link_id"),
+        timelink_leases.c.expires_at > _now,
+        _lease,
+    )
+    .values(expires_at=None)
+)
+_count = Statement(update(timelinks).where(_link_id).values(downloads=timelinks.c.downloads + 1))
 
 
 def new_lease() -> str:
@@ -129,20 +149,37 @@ def find(connection: Connection, token: str, lease: str | None, now: int) -> Pub
 
     With a lease it opens a link that has been used up, too.
     """
-    if max(len(token), len(lease or "")) > _MAX_SECRET:
-        raise _unknown()
-    token_hash = hash_of(token)
-    if lease is None:
-        row = _find(connection, token_hash=token_hash, now=now).first()
+    if lease is not None:
+        link = find_leased(connection, token, lease, now)
     else:
-        row = _find_leased(
-            connection, token_hash=token_hash, lease_hash=hash_of(lease), now=now
-        ).first()
-    if row is None:
+        link = _open(connection, _find, token, now)
+    if link is None or (lease is None and link.downloads_left == 0):
         raise _unknown()
+    return link
+
+
+def find_leased(connection: Connection, token: str, lease: str, now: int) -> PublicLink | None:
+    """Return what a token opens together with a lease of the link, if that is still good."""
+    if len(lease) > _MAX_SECRET:
+        return None
+    return _open(connection, _find_leased, token, now, lease_hash=hash_of(lease))
+
+
+def _open(
+    connection: Connection,
+    statement: Statement,
+    token: str,
+    now: int,
+    **values: Any,  # noqa: ANN401 - of the statement
+) -> PublicLink | None:
+    if len(token) > _MAX_SECRET:
+        return None
+    row = statement(connection, token_hash=hash_of(token), now=now, **values).first()
+    if row is None:
+        return None
     target = targets.read(connection, row.kind, row.target_id, now)
     if target is None:
-        raise _unknown()
+        return None
     return PublicLink(
         id=row.id,
         account_id=row.account_id,
@@ -152,6 +189,7 @@ def find(connection: Connection, token: str, lease: str | None, now: int) -> Pub
         max_downloads=row.max_downloads,
         downloads=row.downloads,
         password_hash=row.password_hash,
+        has_begun=statement is _find_leased and row.claimed_until is None,
         target=target,
     )
 
@@ -169,15 +207,20 @@ def find_plain(
 def claim(connection: Connection, token: str, lease: str, now: int) -> PublicLink:
     """Take one download of a link and name it; raises `NotFound` when none is left.
 
-    One conditional UPDATE counts, so that no race gives away more than there are. A link without a
-    limit gets its lease and counts nothing.
+    It is given back after `CLAIM_TIME` unless `begin` is called before. A lease that is claimed
+    again counts once. On a link without a limit it counts nothing.
     """
-    link = find(connection, token, None, now)
-    if link.is_limited:
-        is_good = _count(connection, link_id=link.id, now=now).rowcount == 1
-    else:
-        is_good = _is_there(connection, link_id=link.id, now=now).first() is not None
-    if not is_good:
+    link = _open(connection, _find, token, now)
+    if link is None or len(lease) > _MAX_SECRET:
+        raise _unknown()
+    if _lock(connection, link_id=link.id, now=now).first() is None:
+        raise _unknown()
+    # whoever takes a download that was given back makes sure that nobody else begins it
+    _end_claims(connection, link_id=link.id, now=now)
+    held = _find_lease(connection, lease_hash=hash_of(lease)).first()
+    if held is not None and held.timelink_id == link.id:
+        return link
+    if held is not None or _is_left(connection, link_id=link.id, now=now).first() is None:
         raise _unknown()
     connection.execute(
         insert(timelink_leases).values(
@@ -185,21 +228,28 @@ def claim(connection: Connection, token: str, lease: str, now: int) -> PublicLin
             timelink_id=link.id,
             hash=hash_of(lease),
             created_at=now,
+            expires_at=now + CLAIM_TIME,
         )
     )
     return link
 
 
-def give_back(connection: Connection, link: PublicLink, lease: str) -> None:
-    """Undo a claim that has given nobody anything."""
-    row = timelink_leases.c.hash == hash_of(lease)
-    removed = connection.execute(delete(timelink_leases).where(row)).rowcount
-    if removed and link.is_limited:
-        connection.execute(
-            update(timelinks)
-            .where(timelinks.c.id == link.id)
-            .values(downloads=timelinks.c.downloads - 1)
-        )
+def begin(connection: Connection, link: PublicLink, lease: str, now: int) -> None:
+    """Make a claim a download, which is to be called before its first byte is given to anybody.
+
+    Raises `NotFound` when the claim has been given back, or the link has ended. For a download
+    that has begun it does nothing.
+    """
+    if _lock(connection, link_id=link.id, now=now).first() is None:
+        raise _unknown()
+    lease_hash = hash_of(lease)
+    if _begin(connection, link_id=link.id, lease_hash=lease_hash, now=now).rowcount:
+        if link.is_limited:
+            _count(connection, link_id=link.id)
+        return
+    held = _find_lease(connection, lease_hash=lease_hash).first()
+    if held is None or held.expires_at is not None:
+        raise _unknown()
 
 
 async def unlock(

@@ -6,6 +6,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     and_,
+    case,
     func,
     or_,
     select,
@@ -19,11 +20,23 @@ KEPT: Final = 30 * 86_400 * clock.SECOND
 """How long a link that has ended stays in its owner's list."""
 
 
-def has_downloads_left() -> ColumnElement[bool]:
-    """Say which links have not been used up."""
-    return or_(
-        timelinks.c.max_downloads.is_(None), timelinks.c.downloads < timelinks.c.max_downloads
+def downloads_taken(now: ColumnElement[Any] | int) -> ColumnElement[int]:
+    """Count a link's downloads: those that have begun, and claims that still may become one."""
+    claims = (
+        select(func.count())
+        .select_from(timelink_leases)
+        .where(timelink_leases.c.timelink_id == timelinks.c.id, timelink_leases.c.expires_at > now)
+        .correlate(timelinks)
+        .scalar_subquery()
     )
+    is_counted = timelinks.c.max_downloads.is_not(None)
+    return case((is_counted, timelinks.c.downloads + claims), else_=timelinks.c.downloads)
+
+
+def has_downloads_left(now: ColumnElement[Any] | int) -> ColumnElement[bool]:
+    """Say which links have not been used up."""
+    is_counted = timelinks.c.max_downloads.is_not(None)
+    return or_(~is_counted, downloads_taken(now) < timelinks.c.max_downloads)
 
 
 def is_later(moment: ColumnElement[Any], now: ColumnElement[Any] | int) -> ColumnElement[bool]:

@@ -36,7 +36,7 @@ from app.services import quota, targets
 from app.services.identity import Identity, Tier
 from app.services.pages import Page, decode_cursor, page_of
 from app.services.targets import TABLES, Kind
-from app.services.timelink_ends import has_downloads_left, is_later, is_open
+from app.services.timelink_ends import downloads_taken, has_downloads_left, is_later, is_open
 
 _TOKEN_LENGTH: Final = 16  # bytes
 _LIST: Final = "timelinks"
@@ -247,6 +247,7 @@ def _own(identity: Identity, now: int) -> Select[Any]:
             timelinks,
             func.coalesce(*(target.public_id for target in tables)).label("target"),
             func.coalesce(*(target.name for target in tables)).label("target_name"),
+            downloads_taken(now).label("taken"),
             _is_active(identity.tier, now).label("is_active"),
         )
         .select_from(joined)
@@ -257,7 +258,7 @@ def _own(identity: Identity, now: int) -> Select[Any]:
 def _is_active(tier: Tier, now: int) -> ColumnElement[bool]:
     """Say which links of `_own` would let somebody in."""
     alive = [t.table.c.id.is_not(None) for kind, t in TABLES.items() if targets.allows(kind, tier)]
-    return and_(is_open(now), has_downloads_left(), or_(*alive))
+    return and_(is_open(now), has_downloads_left(now), or_(*alive))
 
 
 def _least(moment: ColumnElement[Any], bound: int) -> ColumnElement[int]:
@@ -278,7 +279,7 @@ def _timelink(row: Row[Any]) -> Timelink:
         expires_at=row.expires_at,
         created_at=row.created_at,
         max_downloads=row.max_downloads,
-        downloads=row.downloads,
+        downloads=row.taken,
         has_password=row.password_hash is not None,
         is_active=bool(row.is_active),
     )

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Table, delete, func, select
 
 from app import clock
 from app.database import Database
-from app.models import api_keys, sessions
+from app.models import api_keys, sessions, timelink_leases
 from app.services import buffer, dumps, file_ends, timelink_ends
 from app.tasks.supervisor import Task
 
@@ -50,6 +50,7 @@ def rows_of(table: Table) -> Expiring:
 KINDS: Final[tuple[Expiring, ...]] = (
     rows_of(sessions),
     rows_of(api_keys),
+    rows_of(timelink_leases),
     Expiring(dumps.remove_expired, dumps.next_expiry),
     Expiring(file_ends.remove_expired, file_ends.next_expiry),
     Expiring(buffer.remove_expired, buffer.next_expiry),

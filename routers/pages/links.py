@@ -53,6 +53,7 @@ async def show(
         visitor,
         place="links",
         state=state.value,
+        now=clock.to_datetime(now),
         links=[on_the_page(link) for link in page.items],
         next_cursor=page.next_cursor,
         made=None if new is None else on_the_page(new),

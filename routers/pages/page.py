@@ -12,7 +12,7 @@ from app.services.identity import Access, Identity
 from routers import cookies
 from routers.dependencies import credential_of, runtime_of
 from routers.links import base_path
-from routers.pages.rendering import SCRIPTED_CSP, render
+from routers.pages.rendering import APP_CSP, render
 from routers.route import HoldallRoute
 
 _SAFE: Final = frozenset({"GET", "HEAD"})
@@ -79,7 +79,7 @@ def render_app(
     user = None if visitor is None else visitor.identity
     headers = {
         "Cache-Control": "private, no-store",
-        "Content-Security-Policy": SCRIPTED_CSP,
+        "Content-Security-Policy": APP_CSP,
         "Vary": "Accept, Cookie",
     }
     return render(request, template, status, headers, user=user, place=place, **context)

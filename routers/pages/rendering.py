@@ -16,13 +16,13 @@ CSP: Final = (
     "default-src 'none'; style-src 'self'; img-src 'self'; media-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
 )
-LIVE_CSP: Final = f"{CSP}; script-src 'self'"
-"""The policy of pages with scripts, which are files of ours too, and talk to nobody."""
+SCRIPTED_CSP: Final = f"{CSP}; script-src 'self'; connect-src 'self'"
+"""The policy of pages with scripts, which are files of ours too, and talk to nobody else."""
 
-SCRIPTED_CSP: Final = LIVE_CSP.replace("img-src 'self'", "img-src 'self' blob:") + (
-    "; connect-src 'self'; manifest-src 'self'"
+APP_CSP: Final = SCRIPTED_CSP.replace("img-src 'self'", "img-src 'self' blob:") + (
+    "; manifest-src 'self'"
 )
-"""The policy of pages whose scripts talk to the API."""
+"""The policy of pages that can be installed, and show what is in the buffer."""
 
 _KIB: Final = 1024
 _UNITS: Final = ("KiB", "MiB", "GiB", "TiB")

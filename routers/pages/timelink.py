@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from pydantic_core import to_json
 
 from app import clock
@@ -17,9 +17,10 @@ from app.services.public_links import PublicLink
 from routers.dependencies import RuntimeDep
 from routers.forms import read_fields
 from routers.links import following
+from routers.pages import leases
 from routers.pages.page import is_browser
 from routers.pages.preview import preview_of
-from routers.pages.rendering import LIVE_CSP, render
+from routers.pages.rendering import SCRIPTED_CSP, render
 from routers.problems import as_problem
 from routers.route import HoldallRoute
 from routers.schemas.accounts import GivenPassword
@@ -54,14 +55,17 @@ class LinkRoute(HoldallRoute):
 router = APIRouter(include_in_schema=False, route_class=LinkRoute)
 
 
-class PasswordForm(BaseModel):
-    """What the page's button sends."""
+class TakeForm(BaseModel):
+    """What the page's button sends: the link's password, and what the lease is to be called."""
 
     password: GivenPassword | None = None
+    lease: Annotated[str, Field(pattern="^[A-Za-z0-9_-]{22}$")] | None = None
 
 
 @router.head("/t/{token}")
 @router.get("/t/{token}")
+@router.head("/t/{token}/{name}")
+@router.get("/t/{token}/{name}")
 async def show(
     token: str,
     request: Request,
@@ -71,46 +75,56 @@ async def show(
     inline: bool = False,
     lease: Annotated[str | None, Query()] = None,
 ) -> Response:
-    """Show what a link leads to, or answer its bytes; on a limited link those must be asked for."""
+    """Show what a link leads to, or answer its bytes; a limited link's only by a lease."""
 
     async def answer(visitor: str) -> Response:
-        link = await runtime.database.read(public_links.find, token, lease, clock.now())
         if lease is not None:
-            return await _send(request, runtime, link, inline=inline)
+            return await _send_leased(request, runtime, token, lease, inline=inline)
+        if download and (held := await leases.held(request, runtime, token)) is not None:
+            return leases.lead_to(request, runtime, token, *held)
+        link = await runtime.database.read(public_links.find, token, None, clock.now())
         password = _basic_password(request)
         refusal = await _refusal(request, runtime, link, password, visitor)
         if refusal is not None:
             return refusal
         if not (download or (not link.is_limited and (inline or not is_browser(request)))):
-            return await _describe(request, runtime, link)
+            return await _describe(request, runtime, token, link)
         if link.is_limited and request.method == "GET":
-            return await _claim_and_send(request, runtime, token, inline=inline)
+            return await _claim(request, runtime, token, public_links.new_lease())
         return await _send(request, runtime, link, inline=inline)
 
     return await _guarded(request, runtime, answer)
 
 
 @router.post("/t/{token}")
+@router.post("/t/{token}/{name}")
 async def take(token: str, request: Request, runtime: RuntimeDep) -> Response:
     """Claim a download, and lead to it by a URL that holds no password."""
 
     async def answer(visitor: str) -> Response:
-        form = PasswordForm()
+        form = TakeForm()
         if "content-type" in request.headers:
-            form = await read_fields(request, PasswordForm)
-        link = await runtime.database.read(public_links.find, token, None, clock.now())
+            form = await read_fields(request, TakeForm)
+        now = clock.now()
+        if form.lease is not None:
+            held = await runtime.database.read(public_links.find_leased, token, form.lease, now)
+            if held is not None:  # the button was pressed again
+                return leases.lead_to(request, runtime, token, held, form.lease)
+        link = await runtime.database.read(public_links.find, token, None, now)
         password = _basic_password(request) if form.password is None else form.password
         refusal = await _refusal(request, runtime, link, password, visitor)
         if refusal is not None:
             return refusal
-        query = "download=1"
-        if link.is_limited or link.password_hash is not None:
-            lease = public_links.new_lease()
-            await runtime.database.write(public_links.claim, token, lease, clock.now())
-            query = f"lease={lease}"
-        return Response(status_code=303, headers={"Location": f"{_path(request)}?{query}"})
+        if link.is_plain:
+            return leases.see_other(f"{leases.path_of(request, token, link)}?download=1")
+        return await _claim(request, runtime, token, form.lease or public_links.new_lease())
 
     return await _guarded(request, runtime, answer)
+
+
+async def _claim(request: Request, runtime: Runtime, token: str, lease: str) -> Response:
+    link = await runtime.database.write(public_links.claim, token, lease, clock.now())
+    return leases.lead_to(request, runtime, token, link, lease)
 
 
 async def _guarded(
@@ -141,16 +155,22 @@ async def _refusal(
     return None
 
 
-async def _describe(request: Request, runtime: Runtime, link: PublicLink) -> Response:
+async def _describe(request: Request, runtime: Runtime, token: str, link: PublicLink) -> Response:
     """Answer with the page, or for a program with the facts that it shows."""
+    path = leases.path_of(request, token, link)
     if is_browser(request):
-        return _page(request, link, preview=await preview_of(runtime, link, _path(request)))
-    facts = LinkedFacts.of(link, f"{_path(request)}?download=1", clock.now())
+        return _page(request, link, path=path, preview=await preview_of(runtime, link, path))
+    facts = LinkedFacts.of(link, f"{path}?download=1", clock.now())
     return Response(to_json(facts), media_type="application/json")
 
 
 def _page(
-    request: Request, link: PublicLink, *, wrong: bool = False, preview: object = None
+    request: Request,
+    link: PublicLink,
+    *,
+    path: str = "",
+    wrong: bool = False,
+    preview: object = None,
 ) -> Response:
     """Render the page; of what a password protects it tells nothing."""
     is_protected = link.password_hash is not None
@@ -159,36 +179,30 @@ def _page(
         request,
         "timelink.html",
         403 if wrong else 200,
-        {"Content-Security-Policy": LIVE_CSP},
-        path=_path(request),
+        {"Content-Security-Policy": SCRIPTED_CSP},
+        action=_path(request),
+        path=path,
         name=None if is_protected else link.file_name,
         size=link.target.content.size,
         expires_at=None if link.expires_at is None else _iso(link.expires_at),
         time_left=left,
         downloads_left=link.downloads_left,
         has_password=is_protected,
-        needs_form=is_protected or link.is_limited,
+        lease=None if link.is_plain else public_links.new_lease(),
         preview=preview,
         wrong=wrong,
     )
 
 
-async def _claim_and_send(
-    request: Request, runtime: Runtime, token: str, *, inline: bool
+async def _send_leased(
+    request: Request, runtime: Runtime, token: str, lease: str, *, inline: bool
 ) -> Response:
-    """Take a download and answer it; what gives nobody any bytes takes none."""
-    lease = public_links.new_lease()
-    link = await runtime.database.write(public_links.claim, token, lease, clock.now())
-    given = False
-    try:
-        response = await _send(request, runtime, link, inline=inline)
-        given = response.status_code in {200, 206}
-    finally:
-        if not given:
-            await runtime.database.write(public_links.give_back, link, lease)
-    if given:
-        response.headers["Content-Location"] = f"{_path(request)}?lease={lease}"
-    return response
+    """Answer the bytes of a download that was claimed; the first that are given make it count."""
+    link = await runtime.database.read(public_links.find, token, lease, clock.now())
+    response = await _send(request, runtime, link, inline=inline)
+    if link.has_begun or request.method != "GET" or response.status_code not in {200, 206}:
+        return response
+    return leases.Download(response, runtime, link, lease)
 
 
 async def _send(request: Request, runtime: Runtime, link: PublicLink, *, inline: bool) -> Response:

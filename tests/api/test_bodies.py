@@ -27,9 +27,9 @@ TYPES: Final = ("application/json", "application/octet-stream", FORM, URLENCODED
 
 PUBLIC: Final = frozenset(
     {
-        "/v1/accounts", "/v1/auth/token", "/v1/auth/refresh", "/t/{token}", "/account/login",
-        "/account/register", "/account/registet", "/account/logout", "/api/token/",
-        "/api/token/refresh/", "/signup/", "/login/", "/token/",
+        "/v1/accounts", "/v1/auth/token", "/v1/auth/refresh", "/t/{token}", "/t/{token}/{name}",
+        "/account/login", "/account/register", "/account/registet", "/account/logout",
+        "/api/token/", "/api/token/refresh/", "/signup/", "/login/", "/token/",
         # the key is in the body
         "/clear/session/", "/delete/user/", "/get/files/", "/create/file/",
     }

@@ -195,6 +195,13 @@ def basic(password: str, name: str = "") -> Headers:
     return {"Authorization": f"Basic {credentials}"}
 
 
+async def claim(service: Service, link: Json, headers: Headers | None = None) -> str:
+    """Claim a download of a limited link; returns the URL of its lease."""
+    answer = await service.client.get(f"{link['url']}?download=1", headers=headers)
+    assert answer.status_code == 303, answer.text
+    return str(answer.headers["location"])
+
+
 async def left(service: Service, link: Json) -> int:
     """Return how many downloads a limited link has left."""
     facts = (await service.client.get(link["url"])).json()
@@ -323,7 +330,7 @@ async def test_a_link_is_no_good_when_its_file_has_gone(service: Service, user: 
     """Whatever the link itself says: its row may be behind."""
     file = await make_file(service, user, expires_in=600)
     link = await make_link(service, user, "file", file, max_downloads=2)
-    lease = (await service.client.get(f"{link['url']}?download=1")).headers["content-location"]
+    lease = await claim(service, link)
 
     def expire(connection: Connection) -> None:
         gone = update(files).where(files.c.uuid == file).values(expires_at=clock.now())
@@ -386,7 +393,7 @@ async def test_lists_tell_active_links_from_those_that_ended(
     by_id = {i["id"]: i for i in await links(service, user)}
     for name in ("used up", "half used"):
         url = by_id[made[name]]["url"]
-        assert (await service.client.get(f"{url}?download=1")).status_code == 200
+        assert (await service.client.get(f"{url}?download=1")).status_code == 303
     await service.client.delete(f"/v1/timelinks/{made['revoked']}", headers=user)
     await service.client.delete(f"/v1/files/{file}", headers=user)
     await pass_time(service, 400, user)
@@ -451,8 +458,7 @@ async def test_the_qr_code_goes_when_the_link_ends(service: Service, user: Heade
 async def test_only_a_hash_of_the_token_is_kept(service: Service, user: Headers) -> None:
     link = await make_link(service, user, max_downloads=2)
     token = link["url"].rpartition("/")[2]
-    got = await service.client.get(f"{link['url']}?download=1")
-    lease = got.headers["content-location"].partition("lease=")[2]
+    lease = (await claim(service, link)).partition("lease=")[2]
     raw = base64.urlsafe_b64decode(token + "==")
     assert (len(raw), len(lease)) == (16, 22)
 
@@ -469,14 +475,18 @@ async def test_links_are_made_from_the_public_url(make_settings: MakeSettings) -
     options = {"public_url": "https://example.org/holdall", "registration": "open"}
     async with running(make_settings(**options)) as service:
         _, user = await service.sign_up()
-        link = await make_link(service, user, max_downloads=1)
+        link = await make_link(service, user, max_downloads=2)
         assert link["url"].startswith("https://example.org/holdall/t/")
         path = link["url"].removeprefix("https://example.org")
         facts = (await service.client.get(path)).json()
-        assert facts["download"] == f"{path}?download=1"
-        taken = await service.client.post(path)
-        assert taken.headers["location"].startswith(f"{path}?lease=")
-        assert (await service.client.get(taken.headers["location"])).content == DATA
+        assert facts["download"] == f"{path}/a.txt?download=1"
+        for taken in (await service.client.post(path), await service.client.get(facts["download"])):
+            lease = taken.headers["location"]
+            assert lease.startswith(f"{path}/a.txt?lease=")
+            assert (await service.client.get(lease)).content == DATA
+        assert f" https://example.org{lease}\n" in taken.text
+        assert "Path=/holdall/t/" in taken.headers["set-cookie"]
+        assert "Secure" in taken.headers["set-cookie"]
 
 
 # --- what visitors get
@@ -490,7 +500,6 @@ async def test_a_program_gets_the_bytes_of_an_unlimited_link(
     for query in ("", "?download=1", "?inline=1"):
         got = await service.client.get(link["url"] + query)
         assert (got.status_code, got.content) == (200, data)
-        assert "content-location" not in got.headers
         shown = "inline" if "inline" in query else "attachment"
         assert got.headers["content-disposition"].partition(";")[0] == shown
         assert_private(got)
@@ -520,7 +529,7 @@ async def test_on_a_limited_link_bytes_must_be_asked_for(service: Service, user:
         assert facts.json() == {
             "name": "folder/a.txt", "content_type": "text/plain", "size": 5,
             "expires_at": link["expires_at"], "time_left": ANY, "downloads_left": 2,
-            "download": f"{url.removeprefix('http://test')}?download=1",
+            "download": f"{url.removeprefix('http://test')}/a.txt?download=1",
         }  # fmt: skip
         assert_private(facts)
         assert (await service.client.get(url + query, headers=PAGE)).status_code == 200
@@ -529,7 +538,7 @@ async def test_on_a_limited_link_bytes_must_be_asked_for(service: Service, user:
     assert (await service.client.head(f"{url}?download=1")).headers["content-length"] == "5"
 
     assert await left(service, link) == 2
-    for status in (200, 200, 404, 404):
+    for status in (303, 303, 404, 404):
         got = await service.client.get(f"{url}?download=1")
         assert got.status_code == status
         assert_private(got)
@@ -542,9 +551,9 @@ async def test_a_lease_is_good_for_ranges_and_retries(service: Service, user: He
     data = bytes(i % 251 for i in range(LARGE))
     target = await make_blob(service, user, data)
     link = await make_link(service, user, "blob", target, max_downloads=1)
-    got = await service.client.get(f"{link['url']}?download=1", headers={"Range": "bytes=0-9"})
+    lease = await claim(service, link, {"Range": "bytes=0-9"})
+    got = await service.client.get(lease, headers={"Range": "bytes=0-9"})
     assert (got.status_code, got.content) == (206, data[:10])
-    lease = got.headers["content-location"]
 
     for _ in range(3):
         again = await service.client.get(lease)
@@ -571,8 +580,7 @@ async def test_a_lease_ends_with_link_or_object(
     service: Service, user: Headers, ending: str
 ) -> None:
     link = await make_link(service, user, max_downloads=2)
-    got = await service.client.get(f"{link['url']}?download=1")
-    lease = got.headers["content-location"]
+    lease = await claim(service, link)
     if ending == "revoked":
         await service.client.delete(f"/v1/timelinks/{link['id']}", headers=user)
     elif ending == "expired":
@@ -592,7 +600,7 @@ async def test_a_lease_ends_with_link_or_object(
 async def test_revoking_counts_while_a_download_runs(service: Service, user: Headers) -> None:
     target = await make_blob(service, user, bytes(LARGE))
     link = await make_link(service, user, "blob", target, max_downloads=2)
-    lease = (await service.client.get(f"{link['url']}?download=1")).headers["content-location"]
+    lease = await claim(service, link)
     stalled = store_of(service).stall("open", moment="midway")
     running_one = asyncio.create_task(service.client.get(lease))
     await stalled.reached.wait()
@@ -617,10 +625,10 @@ async def test_as_many_get_the_bytes_as_may(
 
     claimed = [a for a in answers[:50] if a.status_code != 404]
     assert len(claimed) == limit
-    assert {a.status_code for a in claimed} <= {200, 303}
+    assert {a.status_code for a in claimed} == {303}
     refused = [a for a in answers[:50] if a.status_code == 404]
     assert len({anonymous(a) for a in refused}) == 1
-    where = [a.headers.get("location") or a.headers["content-location"] for a in claimed]
+    where = [a.headers["location"] for a in claimed]
     assert len(set(where)) == limit
     for url in where:
         assert (await service.client.get(url)).content == bytes(size)
@@ -633,27 +641,6 @@ def anonymous(answer: httpx.Response) -> str:
     path = answer.request.url.raw_path.decode().partition("?")[0]
     kept = {n: v for n, v in answer.headers.items() if n not in {"x-request-id", "content-length"}}
     return f"{answer.status_code} {sorted(kept.items())} {answer.text.replace(path, '')}"
-
-
-async def test_what_gives_no_bytes_takes_no_download(service: Service, user: Headers) -> None:
-    target = await make_blob(service, user, bytes(LARGE))
-    link = await make_link(service, user, "blob", target, max_downloads=1)
-    url = f"{link['url']}?download=1"
-    etag = (await service.client.head(url)).headers["etag"]
-    for headers, status in (
-        ({"Range": f"bytes={LARGE}-"}, 416),
-        ({"If-None-Match": etag}, 304),
-        ({"If-Match": '"0"'}, 412),
-    ):
-        got = await service.client.get(url, headers=headers)
-        assert (got.status_code, "content-location" in got.headers) == (status, False)
-        assert await left(service, link) == 1
-    store_of(service).fail("open")
-    assert_problem(await service.client.get(url), 503)
-    store_of(service).heal()
-    assert await left(service, link) == 1
-    assert (await service.client.get(url)).status_code == 200
-    assert_problem(await service.client.get(url), 404)
 
 
 async def test_a_password_is_asked_for(service: Service, user: Headers) -> None:
@@ -682,9 +669,8 @@ async def test_a_password_and_a_limit(service: Service, user: Headers) -> None:
     assert (await service.client.get(url, headers=basic("wrong"))).status_code == 401
     facts = await service.client.get(link["url"], headers=basic("secret"))
     assert facts.json()["downloads_left"] == 2
-    got = await service.client.get(url, headers=basic("secret"))
-    assert got.content == DATA
-    assert (await service.client.get(got.headers["content-location"])).content == DATA
+    lease = await claim(service, link, basic("secret"))
+    assert (await service.client.get(lease)).content == DATA
     taken = await service.client.post(link["url"], headers=basic("secret"))
     assert (taken.status_code, taken.headers["location"].count("secret")) == (303, 0)
     assert (await service.client.get(taken.headers["location"])).content == DATA
@@ -742,7 +728,7 @@ async def test_guesses_are_limited_and_good_links_are_not(make_settings: MakeSet
         client = service.client
         for _ in range(350):
             await client.head(link["url"], headers=here)
-        assert (await client.get(f"{link['url']}?download=1", headers=here)).status_code == 200
+        assert (await client.get(f"{link['url']}?download=1", headers=here)).status_code == 303
         for n in range(100):
             assert (await client.head(f"/t/{'A' * 20}{n:02}", headers=here)).status_code == 404
             assert (await client.post(link["url"], headers=here)).status_code == 404
@@ -766,7 +752,7 @@ async def test_whatever_the_reason_it_is_the_same_404(service: Service, user: He
         options = {"max_downloads": 1} if reason == "used up" else {}
         link = await make_link(service, user, "blob", target, **options)
         urls[reason] = link["url"]
-    assert (await service.client.get(f"{urls['used up']}?download=1")).status_code == 200
+    assert (await service.client.get(f"{urls['used up']}?download=1")).status_code == 303
     ids = [i["id"] for i in await links(service, user)]
     await service.client.delete(f"/v1/timelinks/{ids[1]}", headers=user)
     await pass_time(service, 600, user)
@@ -797,7 +783,7 @@ async def test_whatever_the_reason_it_is_the_same_404(service: Service, user: He
 
 async def test_links_rest_while_their_account_does(service: Service, user: Headers) -> None:
     link = await make_link(service, user, max_downloads=5)
-    lease = (await service.client.get(f"{link['url']}?download=1")).headers["content-location"]
+    lease = await claim(service, link)
     account = await account_of(service, user)
 
     async def set_active(*, is_active: bool) -> None:
@@ -817,7 +803,7 @@ async def test_links_rest_while_their_account_does(service: Service, user: Heade
 
 async def test_a_deleted_account_takes_its_links_along(service: Service, user: Headers) -> None:
     link = await make_link(service, user, max_downloads=5)
-    lease = (await service.client.get(f"{link['url']}?download=1")).headers["content-location"]
+    lease = await claim(service, link)
     body = {"password": "correct horse battery"}
     gone = await service.client.post("/v1/accounts/me/delete", json=body, headers=user)
     assert gone.status_code == 204
@@ -845,7 +831,7 @@ async def test_links_that_ended_are_listed_for_thirty_days(service: Service, use
     target = await make_blob(service, user)
     link = await make_link(service, user, "blob", target, max_downloads=1)
     revoked = await make_link(service, user, "blob", target, time=30_000)
-    lease = (await service.client.get(f"{link['url']}?download=1")).headers["content-location"]
+    lease = await claim(service, link)
     await service.client.delete(f"/v1/timelinks/{revoked['id']}", headers=user)
     file = await make_file(service, user, expires_in=600)
     await service.client.delete(f"/v1/files/{file}", headers=user)

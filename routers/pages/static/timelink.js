@@ -1,13 +1,13 @@
-// The public page of a link: the time that is left runs on, and at its end the button goes.
+// The public page of a link: the time that is left runs on, and a download that is claimed is told of.
 
 import { duration } from "./words.js";
 
-const left = document.getElementById("left");
-
 // from the seconds that the server gave: this device's clock may be wrong
-const end = Date.now() + Number(left?.dataset.seconds) * 1000;
+const end = Date.now() + Number(document.getElementById("left")?.dataset.seconds) * 1000;
 
 function tick() {
+  const left = document.getElementById("left");
+  if (!left) return;
   const seconds = (end - Date.now()) / 1000;
   if (seconds > 0) {
     left.textContent = duration(seconds);
@@ -16,11 +16,55 @@ function tick() {
   clearInterval(ticking);
   left.textContent = "none";
   document.getElementById("take").hidden = true;
-  const said = document.createElement("p");
-  said.className = "notice";
-  said.textContent = "This link has ended. Ask for a new one.";
-  document.getElementById("ended").replaceChildren(said);
+  say("This link has ended. Ask for a new one.");
 }
 
-const ticking = left && setInterval(tick, 1000);
-if (left) tick();
+function say(text) {
+  const said = Object.assign(document.createElement("p"), { className: "notice", textContent: text });
+  document.getElementById("said").replaceChildren(said);
+}
+
+// a download leaves its page as it was, so the page claims it itself, and knows what came of it
+document.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const form = event.target;
+  const button = form.querySelector("[name=lease]");
+  const body = new URLSearchParams(new FormData(form));
+  body.set("lease", button.value);
+  button.disabled = true;
+  let answer;
+  try {
+    answer = await fetch(form.action, { method: "POST", body, headers: { Accept: "text/html" }, redirect: "manual" });
+  } catch {
+    say("The server can't be reached.");
+    button.disabled = false;
+    return;
+  }
+  if (answer.type === "opaqueredirect") begin();
+  else show(await answer.text());
+});
+
+/** Start the download that was claimed, and offer it again: nobody has to claim another. */
+function begin() {
+  const begun = document.getElementById("begun").content.cloneNode(true);
+  const again = begun.querySelector("a");
+  const [notice] = begun.children;
+  document.getElementById("said").replaceChildren(notice);
+  document.getElementById("take").replaceChildren(begun);
+  const downloads = document.getElementById("downloads");
+  if (downloads) downloads.textContent = Number(downloads.textContent) - 1 || "none";
+  again.focus();
+  location.assign(again.href);
+}
+
+/** Show what the server answers instead: that the password is wrong, that the link has ended. */
+function show(html) {
+  const page = new DOMParser().parseFromString(html, "text/html");
+  document.title = page.title;
+  document.querySelector("main").replaceWith(document.adoptNode(page.querySelector("main")));
+  document.querySelector("[autofocus]")?.focus();
+  tick();
+}
+
+const ticking = setInterval(tick, 1000);
+tick();

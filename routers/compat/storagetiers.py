@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Path, Request
 from fastapi.responses import JSONResponse, Response
 
 from app import clock
-from app.errors import InvalidRequest, ProblemError, Unauthorized, UnsupportedMediaType
+from app.errors import InvalidRequest, ProblemError, Unauthorized
 from app.runtime import Runtime
 from app.services import pictures, public_links, sessions, timelinks
 from app.services.identity import Access
@@ -44,8 +44,6 @@ from routers.transfer.outgoing import send_content
 DOOR: Final = "storagetiers"
 """Which contract's sessions these are: another's refresh tokens are no good here."""
 
-_INVALID: Final = frozenset({InvalidRequest.status, UnsupportedMediaType.status})
-
 
 class StoragetiersRoute(HoldallRoute):
     """A route whose errors are ``{"detail": …}``, or for a bad field ``{"<field>": ["…"]}``."""
@@ -53,8 +51,10 @@ class StoragetiersRoute(HoldallRoute):
     def answer_problem(self, request: Request, error: ProblemError) -> Response:
         """Make the answer for an error."""
         del request
-        status = 400 if error.status in _INVALID else error.status
-        return JSONResponse(_complaints(error) or {"detail": error.detail}, status, error.headers)
+        complaints = _complaints(error)
+        is_invalid = error.status == InvalidRequest.status or complaints
+        status = 400 if is_invalid else error.status
+        return JSONResponse(complaints or {"detail": error.detail}, status, error.headers)
 
 
 def _complaints(error: ProblemError) -> dict[str, Any]:
@@ -78,7 +78,7 @@ _errors = partial(errors_as, StoragetiersError)
 
 
 def _errors_of_fields(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    declared = _errors(400, 408, 413, 503, *statuses)
+    declared = _errors(400, 408, 413, 415, 503, *statuses)
     declared[400]["model"] = StoragetiersError | StoragetiersFieldErrors
     return declared
 

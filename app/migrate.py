@@ -40,7 +40,7 @@ async def _migrate_postgres(dsn: str) -> None:
 @asynccontextmanager
 async def _locked_postgres(dsn: str) -> AsyncIterator["AsyncConnection"]:
     """Hold an exclusive lock for the transaction of a connection of its own."""
-    from app.database.postgres import create_postgres_engine
+    from app.database.postgres_connections import create_postgres_engine
 
     engine = create_postgres_engine(dsn)
     try:
@@ -120,9 +120,18 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def upgrade(connection: Connection) -> bool:
-    """Run the missing migrations in the connection's transaction; tells whether there were any."""
-    if current_revision(connection) == newest_revision():
+    """Run the missing migrations in the connection's transaction; tells whether there were any.
+
+    Raises `DatabaseUnavailable` when a later version of Holdall has migrated the database.
+    """
+    current = current_revision(connection)
+    if current == newest_revision():
         return False  # so that a usual start need not import Alembic, which takes 13 MiB
+    if current is not None and current not in _revisions():
+        raise DatabaseUnavailable(
+            f"it is of a newer version of Holdall (at revision {current}; this version knows up to "
+            f"{newest_revision()}): run that version, or restore a backup of this one"
+        )
     from alembic import command
 
     command.upgrade(alembic_config(connection), "head")
@@ -130,8 +139,13 @@ def upgrade(connection: Connection) -> bool:
 
 
 def newest_revision() -> str:
-    """Return the revision of the last migration there is; files begin with theirs."""
-    return max(path.name for path in _SCRIPTS.glob("versions/[0-9]*.py")).partition("_")[0]
+    """Return the revision of the last migration there is."""
+    return max(_revisions())
+
+
+def _revisions() -> set[str]:
+    """Return the revisions there are; the files of migrations begin with theirs."""
+    return {path.name.partition("_")[0] for path in _SCRIPTS.glob("versions/[0-9]*.py")}
 
 
 def current_revision(connection: Connection) -> str | None:

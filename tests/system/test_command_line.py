@@ -3,14 +3,16 @@
 import json
 import os
 import re
+import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.system.conftest import Inspect, MakeSettings, Run, Settings, Start, StartFork
-from tests.system.processes import Fork, Service
+from tests.system.processes import DEADLINE, Fork, Service
 
 PASSWORD = "correct horse battery"
 LARGE = bytes(range(256)) * 400  # 100 KiB, and so in the store
@@ -37,6 +39,31 @@ def test_migrate_prepares_the_database_and_may_be_repeated(
     assert inspect(settings).rows() == [0, 0, 0]
     if storage == "local":
         assert (Path(settings["DATA_DIR"]) / "holdall.db").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("storage", ["local", "database"])
+def test_a_database_of_a_newer_version_is_refused_in_a_line(
+    make_settings: MakeSettings,
+    run: Run,
+    start_fork: StartFork,
+    request: pytest.FixtureRequest,
+    storage: str,
+) -> None:
+    settings = make_settings(storage)
+    run(settings, "migrate")
+    newer = "UPDATE alembic_version SET version_num = '9999'"
+    if storage == "local":
+        with closing(sqlite3.connect(Path(settings["DATA_DIR"]) / "holdall.db")) as database:
+            database.execute(newer)
+            database.commit()
+    else:
+        request.getfixturevalue("postgres_server").execute(newer, settings["DATABASE_URL"])
+    for command in ("serve", "migrate", "fsck"):
+        service, process = start_fork(settings, command, ready=False)
+        assert process.wait(DEADLINE) != 0
+        (line,) = [line for line in service.log.splitlines() if "Holdall" in line]
+        assert "newer version of Holdall (at revision 9999; " in line
+        assert "Traceback" not in service.log
 
 
 @pytest.mark.parametrize("storage", ["local", "database"])

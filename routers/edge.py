@@ -14,6 +14,7 @@ from starlette.types import Message, Receive, Scope, Send
 from app import logging as app_logging
 from app import metrics
 from app.config import Settings
+from app.database import Patience
 from routers import cookies
 from routers.problems import problem_response
 from routers.transfer.incoming import ClientDisconnected
@@ -51,7 +52,8 @@ class Edge:
         started = time.perf_counter()
         app_logging.request_id.set(request_id)  # this task's alone: the server's last lines too
         try:
-            await self._answer(scope, receive, answer)
+            with Patience():
+                await self._answer(scope, receive, answer)
         finally:
             _record(scope, answer, time.perf_counter() - started)
 

@@ -1,6 +1,16 @@
 """One database, two verbs: `write` and `read` run plain functions over a connection."""
 
 from app.database.base import Database, DatabaseFull, DatabaseUnavailable
+from app.database.patience import Patience
+from app.database.room import require_room
 from app.database.statements import Statement, insert_if_absent
 
-__all__ = ["Database", "DatabaseFull", "DatabaseUnavailable", "Statement", "insert_if_absent"]
+__all__ = [
+    "Database",
+    "DatabaseFull",
+    "DatabaseUnavailable",
+    "Patience",
+    "Statement",
+    "insert_if_absent",
+    "require_room",
+]

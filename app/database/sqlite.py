@@ -4,24 +4,30 @@ import asyncio
 import os
 import sqlite3
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Final
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import IntegrityError, StatementError
 from sqlalchemy.pool import NullPool
 
 from app.database.base import Database, DatabaseFull, DatabaseUnavailable, P, Query, T
+from app.database.jobs import Job, fail, in_time
+from app.database.patience import Wait
+from app.database.room import HAS_ROOM
 from app.database.statements import Compiled, Result, runners
+from storage.disk import Disk
 
 BUSY_TIMEOUT = 10_000  # milliseconds that a statement waits for another process's lock
 GROUP = 128  # writes that may share a commit
 SHARED = 16  # reads that may share a snapshot
 READERS = max(2, min(8, os.cpu_count() or 2))
-_UNAVAILABLE = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
+_PLENTY: Final = 1024 * 1024 * 1024  # bytes; with as much, nobody counts pages
+_FAILURES: Final = (sqlite3.Error, MemoryError)
 
 
 def create_sqlite_engine(path: Path) -> Engine:
@@ -44,42 +50,16 @@ def create_sqlite_engine(path: Path) -> Engine:
     return engine
 
 
-class _Job:
-    """A function to run, and the future of the one who waits for it."""
-
-    __slots__ = ("alone", "error", "future", "loop", "result", "run")
-
-    def __init__(self, run: Callable[[Connection], Any], *, alone: bool = False) -> None:
-        self.run = run
-        self.alone = alone
-        self.loop = asyncio.get_running_loop()
-        self.future: asyncio.Future[Any] = self.loop.create_future()
-        self.result: object = None
-        self.error: BaseException | None = None
-
-    def attempt(self, connection: Connection) -> None:
-        self.result, self.error = None, None
-        try:
-            self.result = self.run(connection)
-        except BaseException as error:  # noqa: BLE001 - it is the waiting request's to handle
-            self.error = error
-
-    def answer(self) -> None:
-        if self.future.done():  # the caller is gone
-            return
-        if self.error is None:
-            self.future.set_result(self.result)
-        else:
-            self.future.set_exception(_translated(self.error))
-
-
 class SqliteDatabase(Database):
     """A database in one file. Several processes may share it; their writers take turns."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, reserve: int | None = 0) -> None:
+        """``reserve`` is what `require_room` leaves of the disk, see `Disk`."""
+        self._path = path
+        self._disk = Disk(path.parent, reserve)
         self._engine = create_sqlite_engine(path)
-        self._writes: SimpleQueue[_Job | None] = SimpleQueue()
-        self._reads: SimpleQueue[_Job | None] = SimpleQueue()
+        self._writes: _Queue = SimpleQueue()
+        self._reads: _Queue = SimpleQueue()
         self._threads = [threading.Thread(target=self._write_loop, name="sqlite-writer")]
         self._threads += [
             threading.Thread(target=self._read_loop, name=f"sqlite-reader-{n}")
@@ -106,92 +86,161 @@ class SqliteDatabase(Database):
         return await self._submit(self._writes, lambda c: fn(c, *args, **kwargs))
 
     async def _submit(
-        self,
-        queue: "SimpleQueue[_Job | None]",
-        run: Callable[[Connection], T],
-        *,
-        alone: bool = False,
+        self, queue: "_Queue", run: Callable[[Connection], T], *, alone: bool = False
     ) -> T:
         if self._closed:
             raise DatabaseUnavailable("the database is closed")
-        job = _Job(run, alone=alone)
-        queue.put(job)
-        result: T = await job.future
-        return result
+        with Wait() as wait:
+            job = Job(run, wait.until, alone=alone)
+            queue.put(job)
+            result: T = await job.answered()
+            return result
 
     async def aclose(self) -> None:
         if self._closed:
             return
         self._closed = True
-        self._writes.put(None)
+        self._writes.put(_END)
         for _ in range(READERS):
-            self._reads.put(None)
+            self._reads.put(_END)
         for thread in self._threads:
             await asyncio.to_thread(thread.join)
         self._engine.dispose()
 
     def _write_loop(self) -> None:
-        with self._engine.connect() as connection:
-            while group := _take(self._writes, GROUP):
-                _commit(connection, group)
+        with closing(_Opened(self._engine, self._prepare_writer)) as opened:
+            for group in _groups(self._writes, GROUP):
+                opened.run(_commit_or_make_room, group)
                 _answer(group)
+
+    def _prepare_writer(self, connection: Connection) -> None:
+        connection.info[HAS_ROOM] = partial(_has_room, self._disk, self._path, _raw(connection))
 
     def _read_loop(self) -> None:
-        with self._engine.connect() as connection:
-            while group := _take(self._reads, SHARED):
-                _read(connection, group)
+        with closing(_Opened(self._engine)) as opened:
+            for group in _groups(self._reads, SHARED):
+                opened.run(_read, group)
                 _answer(group)
 
 
-def _take(queue: "SimpleQueue[_Job | None]", most: int) -> list[_Job]:
-    """Wait for a job, and return it with those that wait already; none when the end has come."""
-    job = queue.get()
-    group: list[_Job] = []
-    with suppress(Empty):
-        while job is not None and not (job.alone and group):
-            group.append(job)
-            if len(group) == most or job.alone:
-                return group
-            job = queue.get_nowait()
-        if group:
-            queue.put(job)  # the end, or one that shares with nobody: for the next look
-    return group
+class _Opened:
+    """A thread's connection, opened when it is needed and whenever it couldn't be before."""
+
+    def __init__(
+        self, engine: Engine, prepare: Callable[[Connection], None] = lambda _: None
+    ) -> None:
+        self._engine = engine
+        self._prepare = prepare
+        self._connection: Connection | None = None
+
+    def run(self, work: Callable[[Connection, list[Job]], None], group: list[Job]) -> None:
+        """Do work for a group of jobs; what keeps it from that is the jobs' error."""
+        try:
+            if self._connection is None:
+                self._connection = self._engine.connect()
+                self._prepare(self._connection)
+            if waiting := in_time(group):
+                work(self._connection, waiting)
+        except Exception as error:  # noqa: BLE001 - a thread that ended would leave all waiting
+            fail(group, error)
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
 
 
-def _commit(connection: Connection, group: list[_Job]) -> None:
+class _End:
+    """What closes a queue for one of its threads."""
+
+
+_END: Final = _End()
+_Queue = SimpleQueue[Job | _End]
+
+
+def _groups(queue: _Queue, most: int) -> Iterator[list[Job]]:
+    """Wait for jobs, and yield each with those that wait already, until the end comes."""
+    first = queue.get()
+    while isinstance(first, Job):
+        group, following = [first], None
+        while following is None and not first.alone and len(group) < most:
+            try:
+                taken = queue.get_nowait()
+            except Empty:
+                break
+            if isinstance(taken, _End) or taken.alone:
+                following = taken  # it is this thread's now, so it comes next
+            else:
+                group.append(taken)
+        yield group
+        first = following or queue.get()
+
+
+def _commit(connection: Connection, group: list[Job]) -> None:
     """Run a group in one transaction, each job in its savepoint; each alone when that is lost."""
-    raw = _raw(connection)
     try:
-        raw.execute("BEGIN IMMEDIATE")
-        for job in group:
-            raw.execute("SAVEPOINT job")
-            job.attempt(connection)
-            # a full disk ends the whole transaction: then both of these fail, and with them all
-            if job.error is not None:
-                raw.execute("ROLLBACK TO job")
-            raw.execute("RELEASE job")
-        raw.execute("COMMIT")
-    except sqlite3.Error as error:
-        _roll_back(raw)
+        _raw(connection).execute("BEGIN IMMEDIATE")
+    except _FAILURES as error:
+        fail(group, error)
+        return
+    try:
+        _run_all(connection, group)
+    except _FAILURES as error:
+        _roll_back(_raw(connection))
         if len(group) > 1:
-            for job in group:
+            for job in in_time(group):
                 _commit(connection, [job])
-        elif group[0].error is None:
-            group[0].error = error
+        else:
+            fail(group, error)
 
 
-def _read(connection: Connection, group: list[_Job]) -> None:
+def _commit_or_make_room(connection: Connection, group: list[Job]) -> None:
+    """Commit a group; those that found the disk full try again once the log has been emptied.
+
+    The log's pages may all have their places in the file already: a delete needs no more then.
+    """
+    _commit(connection, group)
+    full = [job for job in group if _code(_original(job.error)) == sqlite3.SQLITE_FULL]
+    if full:
+        with suppress(*_FAILURES):  # no room for the log's pages either
+            _raw(connection).execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        _commit(connection, in_time(full))
+
+
+def _run_all(connection: Connection, group: list[Job]) -> None:
+    raw = _raw(connection)
+    for job in group:
+        raw.execute("SAVEPOINT job")
+        job.attempt(connection)
+        # a full disk ends the whole transaction: then both of these fail, and with them all
+        if job.error is not None:
+            raw.execute("ROLLBACK TO job")
+        raw.execute("RELEASE job")
+    raw.execute("COMMIT")
+
+
+def _read(connection: Connection, group: list[Job]) -> None:
     """Run jobs on one snapshot of the database, which is taken after all of them came."""
     raw = _raw(connection)
     try:
         raw.execute("BEGIN")
         for job in group:
             job.attempt(connection)
-    except sqlite3.Error as error:
-        for job in group:
-            job.error = error
     finally:
         _roll_back(raw)
+
+
+def _has_room(disk: Disk, path: Path, raw: sqlite3.Connection) -> bool:
+    """Tell whether the disk, or the file itself, has more room than the reserve."""
+    free = disk.free()
+    if free >= _PLENTY:
+        return True
+    size, pages, unused = (
+        raw.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("page_size", "page_count", "freelist_count")
+    )
+    # pages that a checkpoint will add to the file; until then they are in the log too, or will be
+    grown = max(0, pages * size - path.stat().st_size)
+    return bool(free + unused * size > 2 * grown)
 
 
 def _raw(connection: Connection) -> sqlite3.Connection:
@@ -202,33 +251,42 @@ def _raw(connection: Connection) -> sqlite3.Connection:
 
 def _roll_back(raw: sqlite3.Connection) -> None:
     if raw.in_transaction:
-        with suppress(sqlite3.Error):  # nothing was acknowledged; the first error is reported
+        with suppress(*_FAILURES):  # nothing was acknowledged; the first error is reported
             raw.execute("ROLLBACK")
 
 
-def _answer(group: list[_Job]) -> None:
+def _answer(group: list[Job]) -> None:
     def answer_all() -> None:
         for job in group:
-            job.answer()
+            job.answer(_translated)
 
     with suppress(RuntimeError):  # the loop has been closed: nobody waits any more
         group[0].loop.call_soon_threadsafe(answer_all)
 
 
-def _translated(error: BaseException) -> BaseException:
-    original = error.orig if isinstance(error, DBAPIError) else error
-    if not isinstance(original, sqlite3.Error):
-        return error
-    code = getattr(original, "sqlite_errorcode", 0) & 0xFF  # the primary code of an extended one
+def _translated(error: Exception) -> Exception:
+    original = _original(error)
+    if isinstance(original, MemoryError):  # SQLite's own too
+        return original
     translated: Exception
-    if code == sqlite3.SQLITE_FULL:
-        translated = DatabaseFull("the database's disk is full")
-    elif code in _UNAVAILABLE:
-        translated = DatabaseUnavailable("the database is busy or its disk fails")
-    else:
-        return error
+    match _code(original):
+        case sqlite3.SQLITE_FULL:
+            translated = DatabaseFull("the database's disk is full")
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_IOERR | sqlite3.SQLITE_CANTOPEN:
+            translated = DatabaseUnavailable("the database is busy or its disk fails")
+        case _:
+            return error
     translated.__cause__ = error
     return translated
+
+
+def _original(error: BaseException | None) -> BaseException | None:
+    return error.orig if isinstance(error, StatementError) else error
+
+
+def _code(error: BaseException | None) -> int:
+    """Return SQLite's code for an error, the primary one of an extended one; 0: it isn't one."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
 def _run_statement(

@@ -10,16 +10,19 @@ from app.config import Settings
 from tests.api import raw
 from tests.api.conftest import Service
 from tests.api.shared import PROFILES, shared_service, shared_settings
+from tests.memory import no_more_memory
 
 pytestmark = pytest.mark.anyio
 
 NOBODY: dict[str, str] = {}
+MIB = 1024 * 1024
+LARGEST = 160 * MIB
 
 
 @pytest.fixture(scope="module", params=PROFILES)
 def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Settings of a fresh service in both profiles."""
-    return shared_settings(request, tmp_path_factory)
+    return shared_settings(request, tmp_path_factory, max_json_blob=LARGEST)
 
 
 @pytest.fixture(scope="module")
@@ -124,3 +127,22 @@ async def test_a_failure_tells_the_client_nothing_but_an_id(
     assert answer.json().keys() == {"type", "title", "status", "detail", "instance"}
     for secret in ("SELECT", "RuntimeError", "/var", "Traceback", ".py"):
         assert secret not in answer.text
+
+
+async def test_out_of_memory_is_unavailable_for_a_while(service: Service) -> None:
+    chunk = b"A" * MIB  # one and the same, so that the sender needs no memory
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b'{"id": "large", "data": "'
+        for _ in range(LARGEST // MIB):
+            yield chunk
+        yield b'"}'
+
+    headers = service.service_token | {"content-type": "application/json"}
+    with no_more_memory():
+        answer = await service.client.post("/v1/blobs", content=body(), headers=headers)
+    assert answer.status_code == 503, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert int(answer.headers["retry-after"]) > 0
+    answer = await service.client.post("/v1/blobs", content=body(), headers=headers)
+    assert answer.status_code == 201

@@ -1,14 +1,26 @@
 """What only PostgreSQL does: it goes away and comes back, and it finds deadlocks."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import itertools
+import time
+from collections.abc import AsyncIterator, Awaitable
+from dataclasses import dataclass
+from typing import TypeVar
+from urllib.parse import urlsplit
 
 import pytest
 from sqlalchemy import Connection
 
-from app.database import DatabaseUnavailable
-from app.database.postgres import CONNECTIONS, PostgresDatabase
+from app.database import DatabaseUnavailable, Patience, patience, postgres_connections
+from app.database.postgres import GROUP, PostgresDatabase
+from app.database.postgres_connections import CONNECTIONS
 from tests import servers
+from tests.proxy import Proxy, proxy_to
+
+DEADLINE = 120.0
+"""Seconds in which anything must happen that a test waits for."""
+
+T = TypeVar("T")
 
 pytestmark = pytest.mark.anyio
 
@@ -54,10 +66,131 @@ async def test_a_deadlock_is_tried_again(database: PostgresDatabase) -> None:
     assert list(rows) == [2, 2]
 
 
-async def test_a_server_that_is_not_there_is_unavailable() -> None:
-    database = PostgresDatabase("postgresql://nobody@127.0.0.1:1/nothing")
+async def test_a_server_that_refuses_is_asked_once_for_each_group() -> None:
+    asked = 0
+
+    def refuse(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        asked += 1
+        writer.transport.abort()
+
+    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    database = PostgresDatabase(f"postgresql://nobody@127.0.0.1:{port}/nothing?sslmode=disable")
     with pytest.raises(DatabaseUnavailable):
         await database.read(name_of)
-    with pytest.raises(DatabaseUnavailable):
-        await database.write(name_of)
+    assert asked == 1
+    writes = [database.write_in_turn("an account", name_of) for _ in range(GROUP + 1)]
+    answers = await asyncio.gather(*writes, return_exceptions=True)
+    assert all(isinstance(answer, DatabaseUnavailable) for answer in answers)
+    assert asked == 3, "the first write comes alone, all others are a group"
     await database.aclose()
+    server.close()
+
+
+@dataclass
+class Far:
+    """A database that is reached through a proxy, and the way around it."""
+
+    database: PostgresDatabase
+    proxy: Proxy
+    near: PostgresDatabase
+
+
+@pytest.fixture
+async def far(
+    postgres_server: servers.PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Far]:
+    """A database whose connections may end in a black hole; requests wait a second for it."""
+    monkeypatch.setattr(patience, "LIMIT", 1.0)
+    monkeypatch.setattr(postgres_connections, "ABANDONED_SECONDS", 1)
+    url = urlsplit(postgres_server.create_database())
+    assert url.port is not None
+    async with proxy_to(url.port) as proxy:
+        address = url.netloc.replace(str(url.port), str(proxy.port))
+        database = PostgresDatabase(url._replace(netloc=address).geturl())
+        near = PostgresDatabase(url.geturl())
+        await near.write(execute, "CREATE TABLE things (name TEXT PRIMARY KEY, n BIGINT NOT NULL)")
+        await near.write(execute, "INSERT INTO things VALUES ('a', 0)")
+        yield Far(database, proxy, near)
+        proxy.thaw()
+        await database.aclose()
+        await near.aclose()
+
+
+async def impatiently(asking: Awaitable[T]) -> T | Exception:
+    """Ask as a request does; returns what it is answered, which must come soon."""
+    with Patience():
+        try:
+            async with asyncio.timeout(DEADLINE):
+                return await asking
+        except DatabaseUnavailable as error:
+            return error
+
+
+@pytest.mark.parametrize("connected", [True, False])
+async def test_a_black_hole_ends_all_waiting_and_heals(far: Far, connected: bool) -> None:
+    if connected:
+        names = [far.database.read(name_of) for _ in range(CONNECTIONS)]
+        await asyncio.gather(*names)
+    far.proxy.freeze()
+    count = 3 * CONNECTIONS  # they wait in line, too
+    writes = [far.database.write_in_turn("an account", name_of) for _ in range(GROUP + 1)]
+    reads = [far.database.read(name_of) for _ in range(count)]
+    alone = [far.database.write(name_of) for _ in range(count)]
+    begun = time.monotonic()
+    answers = await asyncio.gather(*map(impatiently, (*writes, *reads, *alone)))
+    assert all(isinstance(answer, DatabaseUnavailable) for answer in answers)
+    assert time.monotonic() - begun < 20
+    far.proxy.thaw()
+    assert isinstance(await impatiently(far.database.read(name_of)), str)
+    assert isinstance(await impatiently(far.database.write(name_of)), str)
+
+
+async def test_a_request_waits_so_long_in_all(far: Far) -> None:
+    def sleep(connection: Connection) -> None:
+        execute(connection, "SELECT pg_sleep(0.1)")
+
+    answered = 0
+
+    async def ask_on() -> None:
+        nonlocal answered
+        for verb in itertools.cycle((far.database.read, far.database.write)):
+            await verb(sleep)
+            answered += 1
+
+    assert isinstance(await impatiently(ask_on()), DatabaseUnavailable)
+    assert 0 < answered <= 11
+    await far.database.read(sleep)
+    with Patience():
+        await far.database.read(sleep)
+
+
+async def test_a_commit_that_nobody_confirms_is_unavailable_and_not_run_again(far: Far) -> None:
+    runs = 0
+
+    def add(connection: Connection) -> None:
+        nonlocal runs
+        runs += 1
+        execute(connection, "UPDATE things SET n = n + 1")
+        far.proxy.freeze()
+
+    answer = await impatiently(far.database.write_in_turn("an account", add))
+    assert isinstance(answer, DatabaseUnavailable)
+    far.proxy.thaw()
+    await far.database.aclose()
+    assert runs == 1
+    left = await far.near.read(lambda c: c.exec_driver_sql("SELECT n FROM things").scalar_one())
+    assert left in {0, 1}
+
+
+async def test_what_a_vanished_process_locked_is_free_again(far: Far) -> None:
+    def lock(connection: Connection) -> None:
+        execute(connection, "UPDATE things SET n = n + 1")
+        far.proxy.freeze()
+
+    assert isinstance(await impatiently(far.database.write(lock)), DatabaseUnavailable)
+    async with asyncio.timeout(DEADLINE):
+        await far.near.write(execute, "UPDATE things SET n = n + 10")
+    left = await far.near.read(lambda c: c.exec_driver_sql("SELECT n FROM things").scalar_one())
+    assert left == 10

@@ -2,15 +2,24 @@
 
 import asyncio
 import sqlite3
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection
 
-from app.database import DatabaseFull
-from app.database.sqlite import SqliteDatabase, create_sqlite_engine
+from app.database import DatabaseFull, DatabaseUnavailable, Patience, patience, sqlite
+from app.database.sqlite import READERS, SqliteDatabase, create_sqlite_engine
+from tests.memory import no_more_memory
+
+PROJECT = Path(__file__).parents[2]
+DEADLINE = 120.0
+"""Seconds in which anything must happen that a test waits for."""
 
 pytestmark = pytest.mark.anyio
 
@@ -41,6 +50,18 @@ async def test_a_full_disk_fails_only_those_who_find_no_room(database: SqliteDat
     results = await asyncio.gather(*writes, return_exceptions=True)
     assert [isinstance(r, DatabaseFull) for r in results] == [bool(i % 2) for i in range(20)]
     assert await database.read(count) == 10
+
+
+@pytest.mark.skipif(
+    subprocess.run(["unshare", "-Urm", "true"], check=False).returncode != 0,
+    reason="needs user namespaces to mount a small disk",
+)
+async def test_a_full_disk_does_not_keep_from_deleting(tmp_path: Path) -> None:
+    mount = 'mount -t tmpfs -o size=20m tmpfs "$1" && exec "$0" -m tests.database.full_disk "$1"'
+    process = await asyncio.create_subprocess_exec(
+        *("unshare", "-Urm", "sh", "-c", mount, sys.executable, tmp_path), cwd=PROJECT
+    )
+    assert await process.wait() == 0
 
 
 async def test_a_writer_waits_for_another_process(database: SqliteDatabase, tmp_path: Path) -> None:
@@ -105,6 +126,89 @@ async def test_a_long_read_holds_up_no_other(database: SqliteDatabase) -> None:
     assert not long.done()
     go_on.set()
     assert await long
+
+
+async def test_a_long_read_that_waits_while_the_database_closes_is_answered(
+    database: SqliteDatabase,
+) -> None:
+    go_on = threading.Event()
+    busy = [
+        asyncio.create_task(database.read_long(lambda _: go_on.wait(DEADLINE)))
+        for _ in range(READERS)
+    ]
+    waiting = [asyncio.create_task(database.read(count))]
+    waiting += [asyncio.create_task(database.read_long(count)) for _ in range(2 * READERS)]
+    await asyncio.sleep(0)  # every one of them has been handed over
+    closing = asyncio.create_task(database.aclose())
+    await asyncio.sleep(0)
+    go_on.set()
+    async with asyncio.timeout(DEADLINE):
+        assert await asyncio.gather(*busy, *waiting) == [True] * READERS + [0] * len(waiting)
+        await closing
+
+
+async def test_a_lock_that_is_not_given_back_fails_all_who_wait_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT", 500)
+    database = SqliteDatabase(tmp_path / "test.db")
+    await database.write(execute, "CREATE TABLE things (name TEXT)")
+    add = "INSERT INTO things VALUES ('ours')"
+    with closing(sqlite3.connect(tmp_path / "test.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        begun = time.monotonic()
+        writes = [database.write(execute, add) for _ in range(100)]
+        answers = await asyncio.gather(*writes, return_exceptions=True)
+        assert time.monotonic() - begun < 25, "one by one it would take twice as long at least"
+    assert all(isinstance(answer, DatabaseUnavailable) for answer in answers)
+    await database.write(execute, add)
+    assert await database.read(count) == 1
+    await database.aclose()
+
+
+async def test_a_request_waits_for_a_busy_database_no_longer_than_it_may(
+    database: SqliteDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "LIMIT", 0.2)
+    begun, go_on = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def hold(_: Connection) -> None:
+        loop.call_soon_threadsafe(begun.set)
+        go_on.wait(DEADLINE)
+
+    slow = asyncio.create_task(database.write(hold))
+    await begun.wait()
+    add = "INSERT INTO things VALUES ('late')"
+    with Patience(), pytest.raises(DatabaseUnavailable):
+        await database.write(execute, add)
+    go_on.set()
+    await slow
+    await database.write(execute, "INSERT INTO things VALUES ('next')")
+    assert await database.read(count) == 1, "what was answered as not done is not done later"
+
+
+async def test_a_database_that_could_not_be_opened_is_tried_again(tmp_path: Path) -> None:
+    database = SqliteDatabase(tmp_path / "folder" / "test.db")
+    for verb in (database.read, database.write):
+        with pytest.raises(DatabaseUnavailable):
+            await verb(lambda c: execute(c, "SELECT 1"))
+    (tmp_path / "folder").mkdir()
+    for verb in (database.write, database.read):
+        await verb(lambda c: execute(c, "SELECT 1"))
+    await database.aclose()
+
+
+async def test_a_database_without_memory_says_so_and_goes_on(database: SqliteDatabase) -> None:
+    def hoard(connection: Connection) -> int:
+        large = connection.exec_driver_sql("SELECT length(randomblob(400000000))")
+        return int(large.scalar_one())
+
+    for verb in (database.read, database.write):
+        with no_more_memory(), pytest.raises(MemoryError):
+            await verb(hoard)
+    await database.write(execute, "INSERT INTO things VALUES ('small')")
+    assert await database.read(count) == 1
 
 
 async def test_commits_are_synced(tmp_path: Path) -> None:

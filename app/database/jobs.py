@@ -1,0 +1,86 @@
+"""Functions that wait for their turn to run over a connection."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import Connection
+
+from app.database.patience import too_late
+
+
+class Job:
+    """A function to run, and the future of the one who waits for it, ``until`` a moment at most.
+
+    One that nobody waits for any more is not begun, unless its caller was cancelled.
+    """
+
+    __slots__ = ("alone", "error", "future", "loop", "result", "run", "until")
+
+    def __init__(
+        self, run: Callable[[Connection], Any], until: float | None, *, alone: bool = False
+    ) -> None:
+        self.run = run
+        self.until = until
+        self.alone = alone
+        """Whether it is to share no transaction with others."""
+        self.loop = asyncio.get_running_loop()
+        self.future: asyncio.Future[Any] = self.loop.create_future()
+        self.result: object = None
+        self.error: Exception | None = None
+
+    @property
+    def is_late(self) -> bool:
+        return self.until is not None and time.monotonic() >= self.until
+
+    async def answered(self) -> Any:  # noqa: ANN401 - whatever the function returns
+        """Wait for the answer; raises `DatabaseUnavailable` when it doesn't come in time."""
+        if self.until is None:
+            return await self.future
+        timer = self.loop.call_at(self.until, self._give_up)
+        try:
+            return await self.future
+        finally:
+            timer.cancel()
+
+    def attempt(self, connection: Connection) -> None:
+        """Run the function; what it returns or raises is kept for the answer."""
+        self.result, self.error = None, too_late() if self.is_late else None
+        if self.error is not None:
+            return
+        try:
+            self.result = self.run(connection)
+        except Exception as error:  # noqa: BLE001 - it is the waiting request's to handle
+            self.error = error
+
+    def answer(self, translate: Callable[[Exception], Exception]) -> None:
+        """Give the result, or the error in the words of `Database`, to whoever waits."""
+        if self.future.done():  # the caller is gone
+            return
+        if self.error is None:
+            self.future.set_result(self.result)
+        else:
+            self.future.set_exception(translate(self.error))
+
+    def _give_up(self) -> None:
+        if not self.future.done():
+            self.future.set_exception(too_late())
+
+
+def in_time(group: list[Job]) -> list[Job]:
+    """Return the jobs of a group that are still waited for; the others fail."""
+    waiting = []
+    for job in group:
+        if job.is_late:
+            job.error = too_late()
+        else:
+            waiting.append(job)
+    return waiting
+
+
+def fail(group: list[Job], error: Exception) -> None:
+    """Fail those jobs of a group that have no error of their own."""
+    for job in group:
+        if job.error is None:
+            job.error = error

@@ -1,0 +1,149 @@
+"""Connections to PostgreSQL: how they are made, and lent."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Final
+
+import asyncpg
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
+
+from app.database.base import DatabaseUnavailable
+from app.database.patience import too_late
+
+CONNECTIONS: Final = 10
+_CONNECT_SECONDS: Final = 5.0
+_CLOSE_SECONDS: Final = 1.0
+ABANDONED_SECONDS: Final = 30
+"""After which the server ends a transaction whose process has vanished, and with it its locks.
+
+By TCP's own measure that takes hours.
+"""
+
+
+def create_postgres_engine(dsn: str) -> AsyncEngine:
+    """Make an engine whose connections begin transactions only when told to.
+
+    The driver reads the URL, as it does for the store: parameters are libpq's (``sslmode``).
+    """
+
+    async def connect() -> "asyncpg.Connection[Any]":
+        return await asyncpg.connect(dsn, timeout=_CONNECT_SECONDS)
+
+    return create_async_engine(
+        "postgresql+asyncpg://",
+        async_creator=connect,
+        isolation_level="AUTOCOMMIT",
+        hide_parameters=True,  # an error in the log shows no hashes and addresses
+        poolclass=NullPool,
+    )
+
+
+class Connections:
+    """Connections kept open and lent one by one, to those who asked first.
+
+    SQLAlchemy's pool takes longer over lending a connection than PostgreSQL takes over a query.
+    """
+
+    def __init__(self, dsn: str) -> None:
+        self._engine = create_postgres_engine(dsn)
+        self._slots = asyncio.Semaphore(CONNECTIONS)
+        self._idle: list[AsyncConnection] = []
+
+    @asynccontextmanager
+    async def lend(self, until: float) -> AsyncIterator[AsyncConnection]:
+        """Lend a connection outside any transaction; one that broke meanwhile is closed.
+
+        It breaks at ``until``, a time of the loop: no cancelling, which asks the server for a
+        favour, gets rid of one that doesn't answer. Raises `DatabaseUnavailable` when none is to
+        be had.
+        """
+        await self._wait_for_slot(until)
+        try:
+            connection = await self._take(until)
+            driver = driver_of(connection.sync_connection)
+            end = asyncio.get_running_loop().call_at(until, driver.terminate)
+            try:
+                yield connection
+            finally:
+                end.cancel()
+                await self._put_back(connection)
+        finally:
+            self._slots.release()
+
+    async def forget_idle(self) -> None:
+        """Close the connections that nobody uses: where one was lost, all are."""
+        while self._idle:
+            await _drop(self._idle.pop())
+
+    async def aclose(self) -> None:
+        while self._idle:
+            connection = self._idle.pop()
+            with suppress(Exception):  # it is closed all the same, without a word
+                await driver_of(connection.sync_connection).close(timeout=_CLOSE_SECONDS)
+            await _drop(connection)
+        await self._engine.dispose()
+
+    async def _wait_for_slot(self, until: float) -> None:
+        if not self._slots.locked():
+            await self._slots.acquire()
+            return
+        try:
+            async with asyncio.timeout_at(until):
+                await self._slots.acquire()
+        except TimeoutError:
+            raise too_late() from None
+
+    async def _take(self, until: float) -> AsyncConnection:
+        while self._idle:
+            connection = self._idle.pop()
+            if not _is_broken(connection):
+                return connection
+            await _drop(connection)
+        try:
+            async with asyncio.timeout_at(until):
+                return await self._connect()
+        except Exception as error:  # whatever it says: a password, a name, too many connections
+            raise DatabaseUnavailable(f"PostgreSQL can't be reached: {error!r}") from error
+
+    async def _connect(self) -> AsyncConnection:
+        connection = await self._engine.connect()
+        try:
+            await driver_of(connection.sync_connection).execute(
+                f"SET idle_in_transaction_session_timeout = '{ABANDONED_SECONDS}s'"
+            )
+        except BaseException:
+            await _drop(connection)
+            raise
+        return connection
+
+    async def _put_back(self, connection: AsyncConnection) -> None:
+        if (
+            not _is_broken(connection)
+            and not driver_of(connection.sync_connection).is_in_transaction()
+        ):
+            self._idle.append(connection)
+        else:
+            await _drop(connection)
+
+
+def driver_of(connection: Connection | None) -> "asyncpg.Connection[Any]":
+    """Return the driver's connection beneath SQLAlchemy's."""
+    assert connection is not None
+    return connection.connection.driver_connection
+
+
+def _is_broken(connection: AsyncConnection) -> bool:
+    return connection.closed or connection.invalidated or driver_of(
+        connection.sync_connection
+    ).is_closed()  # fmt: skip
+
+
+async def _drop(connection: AsyncConnection) -> None:
+    """Close a connection that is of no use any more, whatever is wrong with it."""
+    with suppress(Exception):
+        driver_of(connection.sync_connection).terminate()
+    with suppress(Exception):
+        await connection.close()

@@ -130,6 +130,7 @@ class Settings(BaseSettings):
     active_storage: Literal["local", "s3", "database"] = "local"
     local_storage_path: Path | None = None
     dumps_base_dir: Path | None = None
+    disk_reserve: Annotated[int, Field(ge=0)] | None = None
     s3_access_key_id: str | None = None
     s3_secret_access_key: SecretStr | None = None
     s3_bucket_name: str | None = None

@@ -169,7 +169,7 @@ def open_database(settings: Settings) -> Database:
         from app.database.postgres import PostgresDatabase
 
         return PostgresDatabase(settings.postgres_dsn)
-    return SqliteDatabase(settings.sqlite_path)
+    return SqliteDatabase(settings.sqlite_path, reserve=settings.disk_reserve)
 
 
 def _open_redis(url: str) -> "Redis":
@@ -194,7 +194,7 @@ def _prepare_folder(settings: Settings) -> None:
 
 def _open_scratch(settings: Settings) -> Scratch:
     try:
-        return Scratch(settings.data_dir / "tmp")
+        return Scratch(settings.data_dir / "tmp", reserve=settings.disk_reserve)
     except OSError as error:
         raise ConfigError(f"DATA_DIR: {error.strerror}: {error.filename}") from error
 
@@ -202,7 +202,7 @@ def _open_scratch(settings: Settings) -> Scratch:
 async def _open_local(settings: Settings) -> ObjectStore:
     kinds = {} if settings.dumps_base_dir is None else {"dumps": settings.dumps_base_dir}
     try:
-        return LocalStore(settings.objects_path, kinds=kinds)
+        return LocalStore(settings.objects_path, kinds=kinds, reserve=settings.disk_reserve)
     except OSError as error:
         name = "LOCAL_STORAGE_PATH" + (" or DUMPS_BASE_DIR" if kinds else "")
         raise ConfigError(f"{name}: {error.strerror}: {error.filename}") from error

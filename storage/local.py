@@ -33,14 +33,20 @@ class LocalStore(ObjectStore):
     """Keeps objects as files ``<root>/<kind>/<a>/<b>/<hex>``, readable by this user only.
 
     ``kinds`` gives a kind a folder of its own, ``<folder>/<a>/<b>/<hex>``, maybe on another
-    device. Making a store blocks and raises `OSError` when its folders can't be made or written.
+    device. What is put leaves ``reserve`` bytes of a device free, see `Disk`. Making a store blocks
+    and raises `OSError` when its folders can't be made or written.
     """
 
     def __init__(
-        self, root: Path, *, kinds: Mapping[str, Path] | None = None, threads: int = 16
+        self,
+        root: Path,
+        *,
+        kinds: Mapping[str, Path] | None = None,
+        reserve: int | None = 0,
+        threads: int = 16,
     ) -> None:
-        self._main = Tree(root.absolute())
-        self._kinds = {kind: Tree(home.absolute()) for kind, home in (kinds or {}).items()}
+        self._main = Tree(root.absolute(), reserve)
+        self._kinds = {kind: Tree(home.absolute(), reserve) for kind, home in (kinds or {}).items()}
         for tree in self._trees():
             tree.prepare()
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="local-store")
@@ -52,7 +58,10 @@ class LocalStore(ObjectStore):
     async def put(
         self, key: str, body: AsyncIterable[bytes | memoryview], *, size: int | None
     ) -> None:
-        staged = StagedFile(self._place(key))
+        place = self._place(key)
+        if size is not None and size > _HELD_BELOW:  # of what finds no room, nothing is read
+            await self._run(place.tree.disk.require, size)
+        staged = StagedFile(place)
         try:
             last = await self._receive(staged, body, size)
             await self._run(staged.finish, last)

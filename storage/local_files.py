@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from storage.base import ByteRange, ObjectInfo, is_key
+from storage.disk import Disk
 from storage.errors import ObjectNotFound
 
 _O_DIRECT: int = getattr(os, "O_DIRECT", 0)
@@ -21,8 +22,9 @@ _SHARD_LEVELS = 2
 class Tree:
     """One folder tree on one device, with the staging folder of that device."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, reserve: int | None = 0) -> None:
         self.home = home
+        self.disk = Disk(home, reserve)
         self.staging = home / ".staging"
         self._durable = {home}
 
@@ -85,6 +87,10 @@ class StagedFile:
     def write(self, chunk: memoryview) -> None:
         """Append a chunk, its whole blocks past the page cache where memory and disk allow it."""
         fd = self._open()
+        with self._place.tree.disk.taking(chunk.nbytes):
+            self._append(fd, chunk)
+
+    def _append(self, fd: int, chunk: memoryview) -> None:
         while chunk:
             blocks = chunk.nbytes - chunk.nbytes % _BLOCK
             direct = blocks >= _DIRECT_FROM and self._size % _BLOCK == 0

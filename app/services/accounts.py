@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from uuid_utils import uuid7
 
 from app import clock
-from app.database import Database, insert_if_absent
+from app.database import Database, insert_if_absent, require_room
 from app.errors import (
     Conflict,
     EmailTaken,
@@ -138,6 +138,8 @@ def take_turn(connection: Connection) -> None:
 
 def create(connection: Connection, new: NewAccount) -> Account:
     """Make an account; raises `UsernameTaken` or `EmailTaken`."""
+    if not new.is_admin:  # who may be needed to make room
+        require_room(connection)
     take_turn(connection)
     if not insert(connection, new, tier_id=tier_id_of(connection, new.tier)):
         named = select(accounts.c.id).where(accounts.c.username_key == new.username.lower())

@@ -8,6 +8,7 @@ from sqlalchemy import delete as delete_from
 from uuid_utils import uuid7
 
 from app import clock
+from app.database import require_room
 from app.errors import Forbidden, NotFound
 from app.models import api_keys
 from app.security import api_keys as secret_keys
@@ -52,6 +53,7 @@ def new_key(
 
 def create(connection: Connection, identity: Identity, digest: bytes, new: ApiKeyRecord) -> None:
     """Give the caller's account a key; raises `Forbidden` for what is an administrator's alone."""
+    require_room(connection)
     hold(connection, identity)
     if "metrics:read" in new.scopes and not identity.is_admin:
         raise Forbidden("Only an administrator's key may have the scope metrics:read")

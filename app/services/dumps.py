@@ -8,7 +8,7 @@ from typing import Any, Final
 from sqlalchemy import BigInteger, Connection, Row, bindparam, delete, func, insert, or_, select
 from sqlalchemy import update as update_rows
 
-from app.database import Statement
+from app.database import Statement, require_room
 from app.errors import ContentTooLarge, NotFound
 from app.models import dump_attachments, dumps
 from app.models import objects as object_rows
@@ -221,6 +221,8 @@ def change(
     now: int,
 ) -> Dump:
     """Change a dump, its bytes too if some were received; raises `NotFound`."""
+    if not changes.values.keys().isdisjoint(_TEXTS):
+        require_room(connection)
     quota.lock_account(connection, identity.account_id)
     current = _row(connection, identity, uuid, now)
     conditions.check(_state(current))

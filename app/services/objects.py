@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 
 from app import clock
-from app.database import Statement, insert_if_absent
+from app.database import Statement, insert_if_absent, require_room
 from app.errors import ContentTooLarge, LeaseLost
 from app.models import object_bytes, objects, tombstones
 from app.services.identity import Identity
@@ -185,6 +185,7 @@ def reserve(
 
     What is made of an object that has been charged for is ``free``: size and slots are then 0.
     """
+    require_room(connection)
     charge(connection, identity, size, slots)
     object_id = _insert_object(
         connection,
@@ -237,6 +238,7 @@ def settle(
     if limit is not None and received.size > limit:
         raise ContentTooLarge(f"The account's tier allows objects of up to {limit} bytes")
     if received.reservation is None:
+        require_room(connection)
         charge(connection, identity, charged, slots)
         object_id = _insert_object(
             connection,

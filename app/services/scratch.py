@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import BinaryIO, Final, TypeVarTuple
 
+from storage.disk import Disk
 from storage.errors import StoreFull
 
 Ts = TypeVarTuple("Ts")
@@ -24,14 +25,15 @@ _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class Scratch:
-    """A folder for temporary files, of this process alone.
+    """A folder for temporary files, of this process alone, which leave ``reserve`` bytes free.
 
     Making it blocks, removes what processes have left that are gone, and raises `OSError`.
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, reserve: int | None = 0) -> None:
         home = home.absolute()
         home.mkdir(mode=0o700, exist_ok=True)
+        self._disk = Disk(home, reserve)
         with closing(_open_lock(home)) as turn:
             fcntl.flock(turn, fcntl.LOCK_EX)
             for folder in home.iterdir():
@@ -49,7 +51,7 @@ class Scratch:
         """
         path = self._folder / secrets.token_hex(8)
         try:
-            await _write(path, chunks)
+            await _write(path, chunks, self._disk)
             yield path
         finally:
             await _in_thread(path.unlink, True)  # noqa: FBT003 - it may not have been made
@@ -60,8 +62,8 @@ class Scratch:
         self._lock.close()
 
 
-async def _write(path: Path, chunks: AsyncIterator[bytes]) -> None:
-    copy = _Copy()
+async def _write(path: Path, chunks: AsyncIterator[bytes], disk: Disk) -> None:
+    copy = _Copy(disk)
     try:
         await _in_thread(copy.create, path)
         async for chunk in chunks:
@@ -78,7 +80,8 @@ async def _write(path: Path, chunks: AsyncIterator[bytes]) -> None:
 class _Copy:
     """A file that is being written; its methods block, and closing what is not open is fine."""
 
-    def __init__(self) -> None:
+    def __init__(self, disk: Disk) -> None:
+        self._disk = disk
         self._file: BinaryIO | None = None
 
     def create(self, path: Path) -> None:
@@ -86,7 +89,8 @@ class _Copy:
 
     def write(self, chunk: bytes) -> None:
         assert self._file is not None
-        self._file.write(chunk)
+        with self._disk.taking(len(chunk)):
+            self._file.write(chunk)
 
     def close(self) -> None:
         if self._file is not None:

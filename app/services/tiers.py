@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from uuid_utils import uuid7
 
 from app import clock
+from app.database import require_room
 from app.errors import Conflict, InvalidRequest, NotFound
 from app.models import tiers
 from app.services.identity import Identity, parse_heights
@@ -92,6 +93,7 @@ def get(connection: Connection, _: Identity, uuid: str) -> TierRecord:
 
 def create(connection: Connection, _: Identity, new: TierRecord) -> TierRecord:
     """Make a tier; raises `Conflict` when its name is taken."""
+    require_room(connection)
     try:
         connection.execute(insert(tiers).values(new.row()))
     except IntegrityError:

@@ -29,7 +29,7 @@ from sqlalchemy import (
 from uuid_utils import uuid7
 
 from app import clock
-from app.database import Statement
+from app.database import Statement, require_room
 from app.errors import Forbidden, NotFound
 from app.models import timelinks
 from app.services import quota, targets
@@ -131,6 +131,7 @@ def create(
     if not targets.allows(kind, identity.tier):
         raise Forbidden("The account's tier does not allow links to pictures")
     assert new.lifetime is not None
+    require_room(connection)
     quota.lock_account(connection, identity.account_id)  # its end must not change meanwhile
     target = targets.find(connection, identity, kind, target_id, now)
     if target is None:

@@ -8,8 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-START_DEADLINE = 60.0
-"""Seconds in which a server must answer after its start; it takes about one."""
+from tests.deadline import DEADLINE
 
 # Reads the id of the server's process from its standard input. At the end of the input, which
 # comes however its parent ends, it stops the server and removes the folder.
@@ -76,7 +75,7 @@ class Daemon:
                 start_new_session=True,
             )
         self._tell_watchdog(str(process.pid))
-        deadline = time.monotonic() + START_DEADLINE
+        deadline = time.monotonic() + DEADLINE
         while process.poll() is None:
             if self._is_ready():
                 return

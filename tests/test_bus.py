@@ -13,11 +13,10 @@ from structlog.testing import capture_logs
 from app.bus import BACKLOG, Bus, LocalBus
 from app.redis_bus import RedisBus
 from tests import servers
+from tests.deadline import DEADLINE
 from tests.proxy import proxy_to
 
 pytestmark = pytest.mark.anyio
-
-DEADLINE = 20.0
 
 
 @pytest.fixture(params=["local", "redis"])

@@ -15,13 +15,13 @@ import pytest
 from app.children import ChildFailed, ChildPool
 from app.errors import InvalidRequest, ServiceUnavailable
 from tests import children
+from tests.deadline import DEADLINE
 
 pytestmark = pytest.mark.anyio
 
 MIB = 1024 * 1024
 MEMORY = 128 * MIB
 SECONDS = 60.0
-DEADLINE = 120.0
 
 
 @pytest.fixture(params=[False, True], ids=["asyncio", "uvloop"])

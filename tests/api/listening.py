@@ -9,9 +9,7 @@ from typing import Any
 
 from tests.api import raw
 from tests.api.conftest import Service
-
-DEADLINE = 20.0
-"""Seconds in which anything must happen that a test waits for."""
+from tests.deadline import DEADLINE
 
 
 @dataclass(frozen=True)

@@ -64,21 +64,18 @@ sys.exit(main.main())
 """
 
 
-def _spawn(folder: Path, **settings: str) -> Service:
+def _running(folder: Path, **settings: str) -> contextlib.AbstractContextManager[Service]:
     program = folder / "program.py"
     program.write_text(PROGRAM)
     values = {"DATA_DIR": str(folder / "data"), "PYTHONPATH": str(PROJECT), "LOG_LEVEL": "debug"}
     values |= {"SIGNING_KEY": SIGNING_KEY, "PYTHONWARNINGS": "always"} | settings
-    service = processes.spawn(values, folder, "service", [sys.executable, program])
-    service.wait_until_ready()
-    return service
+    return processes.running(values, folder, [sys.executable, program])
 
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    service = _spawn(tmp_path_factory.mktemp("service"))
-    yield service
-    service.kill()
+    with _running(tmp_path_factory.mktemp("service")) as service:
+        yield service
 
 
 def _lines_of(service: Service, request_id: str) -> list[dict[str, Any]]:
@@ -149,7 +146,7 @@ def test_no_secret_is_in_any_line(
     """All flows, the failing ones too, at the level debug; and then every backend fails."""
     database = postgres_server.create_database()
     valkey_server.clear()  # of failures that other tests have had
-    service = _spawn(
+    running = _running(
         tmp_path,
         DATABASE_URL=database,
         REDIS_URL=valkey_server.url.replace("://", "://default:redis-s3cret@"),
@@ -161,13 +158,11 @@ def test_no_secret_is_in_any_line(
         ADMIN_USERNAME="root",
         ADMIN_PASSWORD=ADMIN_PASSWORD,
     )
-    try:
+    with running as service:
         secrets = _use_everything(service)
         postgres_server.drop_database(database)
         for path in ("/readyz", "/v1/accounts/me", "/failing"):
             httpx.get(f"{service.url}{path}", headers=secrets["headers"])
-    finally:
-        service.kill()
     found = {
         PASSWORD, WRONG_PASSWORD, ADMIN_PASSWORD, SIGNING_KEY, processes.SERVICE_TOKEN,
         "redis-s3cret", s3_server.secret_key, database.split(":")[2].split("@")[0],

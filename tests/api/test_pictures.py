@@ -14,6 +14,7 @@ from app.config import Settings
 from app.models import accounts, objects, pictures, tiers
 from tests.api.conftest import PASSWORD, MakeSettings, Service, running
 from tests.api.shared import PROFILES, shared_service, shared_settings, store_of
+from tests.deadline import DEADLINE
 from tests.pictures import (
     FORMATS,
     QUARTERS,
@@ -228,7 +229,7 @@ async def test_what_is_no_picture_is_refused_as_soon_as_that_is_seen(
             yield bytes(64 * 1024)
 
     form = {"Content-Type": "multipart/form-data; boundary=x"}
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(DEADLINE):
         answer = await service.client.post("/v1/pictures", content=body(), headers=user | form)
     assert_problem(answer, 415)
     assert sent < 100

@@ -38,10 +38,8 @@ async def service(settings: Settings) -> AsyncIterator[Service]:
 def live(tmp_path: Path) -> Iterator[processes.Service]:
     """A process of the service, where everybody is of the highest tier."""
     settings = {"DATA_DIR": str(tmp_path / "data"), "DEFAULT_TIER": "Enterprise"}
-    service = processes.spawn(settings, tmp_path, "service")
-    service.wait_until_ready()
-    yield service
-    service.kill()
+    with processes.running(settings, tmp_path) as service:
+        yield service
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from tests.api.conftest import Service
 from tests.api.dump_books import Headers, account_of
 from tests.api.shared import store_of
 from tests.compat.conftest import RunDocument
+from tests.deadline import DEADLINE
 
 pytestmark = pytest.mark.anyio
 
@@ -329,7 +330,7 @@ async def test_slow_clients_hold_nothing_that_others_need(
             stalled.release()
             await go.wait()
 
-    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(DEADLINE), asyncio.TaskGroup() as group:
         lists = [
             group.create_task(raw.request(service, "GET", URL, user, [], on_send=stall))
             for _ in range(slow)

@@ -88,10 +88,8 @@ def noisy(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[processes.
     """A process that logs all it can."""
     settings = {"DATA_DIR": str(tmp_path / "data"), "LOG_LEVEL": "debug"}
     command = UVICORN if request.param == "uvicorn" else []
-    service = processes.spawn(settings, tmp_path, "service", command)
-    service.wait_until_ready()
-    yield service
-    service.kill()
+    with processes.running(settings, tmp_path, command) as service:
+        yield service
 
 
 def test_no_log_line_holds_a_key(noisy: processes.Service, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app.database import Database, DatabaseUnavailable, Statement, insert_if_absent
 from tests.database.conftest import OpenDatabase
+from tests.deadline import DEADLINE
 
 pytestmark = pytest.mark.anyio
 
@@ -91,7 +92,7 @@ async def test_a_write_finishes_without_its_caller(
         add(connection, "slow")
         loop.call_soon_threadsafe(begun.set)
         if threading.current_thread() is not threading.main_thread():
-            go.wait(10)
+            go.wait(DEADLINE)
 
     caller = asyncio.create_task(database.write(slow))
     await begun.wait()

@@ -15,10 +15,8 @@ from app.database import DatabaseUnavailable, Patience, patience, postgres_conne
 from app.database.postgres import GROUP, PostgresDatabase
 from app.database.postgres_connections import CONNECTIONS
 from tests import servers
+from tests.deadline import DEADLINE
 from tests.proxy import Proxy, proxy_to
-
-DEADLINE = 120.0
-"""Seconds in which anything must happen that a test waits for."""
 
 T = TypeVar("T")
 

@@ -15,11 +15,10 @@ from sqlalchemy import Connection
 
 from app.database import DatabaseFull, DatabaseUnavailable, Patience, patience, sqlite
 from app.database.sqlite import READERS, SqliteDatabase, create_sqlite_engine
+from tests.deadline import DEADLINE
 from tests.memory import no_more_memory
 
 PROJECT = Path(__file__).parents[2]
-DEADLINE = 120.0
-"""Seconds in which anything must happen that a test waits for."""
 
 pytestmark = pytest.mark.anyio
 
@@ -83,7 +82,7 @@ async def test_a_read_sees_one_snapshot(database: SqliteDatabase) -> None:
     def twice(connection: Connection) -> tuple[int, int]:
         before = count(connection)
         insert = database.write(execute, "INSERT INTO things VALUES ('meanwhile')")
-        asyncio.run_coroutine_threadsafe(insert, loop).result(10)
+        asyncio.run_coroutine_threadsafe(insert, loop).result(DEADLINE)
         return before, count(connection)
 
     assert await database.read(twice) == (0, 0)
@@ -114,7 +113,7 @@ async def test_a_long_read_holds_up_no_other(database: SqliteDatabase) -> None:
     go_on = threading.Event()
 
     def wait(_: Connection) -> bool:
-        return go_on.wait(10)
+        return go_on.wait(DEADLINE)
 
     async def some() -> list[int]:
         return await asyncio.gather(*(database.read(count) for _ in range(40)))

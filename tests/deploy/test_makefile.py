@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.deadline import DEADLINE
 from tests.deploy import ROOT
 from tests.servers import free_ports
 
@@ -104,13 +105,13 @@ def test_make_run_serves_and_stops_without_an_error_on_ctrl_c(folder: Path) -> N
             start_new_session=True,
         )
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + DEADLINE
         while not _is_healthy(port):
             assert server.poll() is None, (folder / "output").read_text()
             assert time.monotonic() < deadline, (folder / "output").read_text()
             time.sleep(0.02)
         os.killpg(server.pid, signal.SIGINT)  # what a terminal does
-        server.wait(60)
+        server.wait(DEADLINE)
     finally:
         if server.poll() is None:
             os.killpg(server.pid, signal.SIGKILL)

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize
 
+from tests.deadline import DEADLINE
 from tests.system import processes
 from tests.system.processes import Service
 
@@ -44,10 +45,8 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         "ADMIN_USERNAME": ADMIN,
         "ADMIN_PASSWORD": PASSWORD,
     }
-    service = processes.spawn(settings, folder, "service")
-    service.wait_until_ready()
-    yield service
-    service.kill()
+    with processes.running(settings, folder) as service:
+        yield service
 
 
 class Watch:
@@ -97,7 +96,7 @@ def open_page(live: Service, browser: Browser, watch: Watch) -> Iterator[OpenPag
         context = browser.new_context(**{"viewport": LAPTOP, "base_url": live.url} | options)
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(DEADLINE * 1000)
         watch.over(page)
         return page
 

@@ -60,12 +60,8 @@ def main() -> None:
             "ADMIN_PASSWORD": PASSWORD,
             "DEFAULT_TIER": "Enterprise",
         }
-        service = processes.spawn(settings, Path(folder), "service")
-        try:
-            service.wait_until_ready()
+        with processes.running(settings, Path(folder)) as service:
             _shoot(browser, service.url)
-        finally:
-            service.kill()
 
 
 def _shoot(browser: Browser, url: str) -> None:

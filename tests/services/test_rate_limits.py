@@ -22,6 +22,7 @@ from app.rate_limits import (
 )
 from app.redis_rate_limits import RedisRateLimits
 from tests import servers
+from tests.deadline import DEADLINE
 
 pytestmark = pytest.mark.anyio
 
@@ -105,7 +106,7 @@ async def test_a_window_ends_in_redis(redis: Redis) -> None:
     (key,) = [key async for key in redis.scan_iter(f"holdall:limit:{rule.name}:*")]
     assert 59_000 < await redis.pttl(key) <= 60_000
     assert await redis.pexpire(key, 1)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(DEADLINE):
         while await is_refused(limits, rule, "ada"):
             pass
 
@@ -172,7 +173,7 @@ async def test_a_redis_that_hangs_is_not_waited_for(
         limits = RedisRateLimits(redis)
         await limits.count(rule, "ada")
         own_valkey.process.pause()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(DEADLINE):
             for _ in range(3):
                 await limits.count(rule, "ada")
             assert await is_refused(limits, rule, "ada")

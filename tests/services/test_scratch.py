@@ -13,6 +13,7 @@ import pytest
 
 from app.services.scratch import Scratch
 from storage.errors import StoreFull
+from tests.deadline import DEADLINE
 
 pytestmark = pytest.mark.anyio
 
@@ -61,7 +62,7 @@ async def test_a_file_goes_with_whatever_ends_its_context(tmp_path: Path) -> Non
             await never.wait()
 
     holding = asyncio.create_task(hold())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(DEADLINE):
         while not files(scratch):  # noqa: ASYNC110 - of a thread
             await asyncio.sleep(0)
     holding.cancel()

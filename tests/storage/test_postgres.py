@@ -14,6 +14,7 @@ from storage.conformance.hooks import CHUNK, MIB, fetch, make
 from storage.errors import ObjectNotFound, StoreFull, StoreUnavailable
 from storage.postgres import PostgresStore
 from tests import servers
+from tests.deadline import DEADLINE
 from tests.proxy import proxy_to
 from tests.servers import PostgresServer
 from tests.storage.faults import assert_unavailable, killed_put
@@ -197,13 +198,13 @@ async def test_the_server_goes_and_comes_back() -> None:
         store = await PostgresStore.connect(server.create_database())
         key, data = await make(store, 9 * MIB)
         server.process.kill()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(DEADLINE):
             await assert_unavailable(store, key)
         server.process.start()
         assert await fetch(store, key) == data
         await make(store, 9 * MIB)
         server.process.stop()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(DEADLINE):
             await assert_unavailable(store, key)
             await store.aclose()
 
@@ -226,7 +227,7 @@ async def test_a_server_that_falls_silent_is_given_up(
         slow = await PostgresStore.connect(f"{before}:{proxy.port}/{database}", patience=1.0)
         key, data = await make(slow, 3 * MIB)
         proxy.freeze()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE):
             await assert_unavailable(slow, key)
         proxy.thaw()
         assert await fetch(slow, key) == data

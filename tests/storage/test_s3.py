@@ -16,6 +16,7 @@ from storage.parts import Part, Parts
 from storage.s3 import S3Store
 from storage.s3_upload import part_size
 from tests import servers
+from tests.deadline import DEADLINE
 from tests.proxy import Proxy, proxy_to
 from tests.servers import S3Server
 from tests.storage.faults import answering, assert_unavailable, killed_put
@@ -214,7 +215,7 @@ async def test_the_server_goes_and_comes_back() -> None:
         async with opened(settings(server, server.bucket)) as store:
             key, data = await make(store, 9 * MIB)
             server.process.stop()
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(DEADLINE):
                 await assert_unavailable(store, key)
             server.process.start()
             assert await fetch(store, key) == data
@@ -256,7 +257,7 @@ async def test_a_server_that_falls_silent_is_given_up(proxied: tuple[Proxy, S3St
     proxy, store = proxied
     key, data = await make(store, 3 * MIB)
     proxy.freeze()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(DEADLINE):
         await assert_unavailable(store, key)
     proxy.thaw()
     assert await fetch(store, key) == data

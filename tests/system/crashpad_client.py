@@ -12,7 +12,8 @@ import sys
 import time
 from pathlib import Path
 
-DEADLINE = 20.0
+from tests.deadline import DEADLINE
+
 _SET_PTRACER = 0x59616D61  # "Yama"
 _SIGSEGV = 11
 

@@ -10,17 +10,18 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
 import httpx
 
+from tests import deadline
+
+DEADLINE = deadline.DEADLINE
 PROJECT = Path(__file__).parents[2]
 SERVICE_TOKEN = "a-service-token-for-system-tests"
-DEADLINE = 120.0
-"""Seconds in which anything must happen that a test waits for; a start takes about one."""
 
 _LARGEST = 65_536  # bytes of a message from a fork
 _URL = re.compile(r"(?:Holdall serves|Uvicorn running on) (http://[^\s\"]+)")
@@ -122,11 +123,11 @@ class Service:
             self.client.close()
 
 
-def wait_for(condition: Any, *, seconds: float = DEADLINE) -> Any:  # noqa: ANN401 - what it gives
+def wait_for(condition: Any) -> Any:  # noqa: ANN401 - what it gives
     """Wait until a condition gives something true, and return that."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + DEADLINE
     while not (found := condition()):
-        assert time.monotonic() < deadline, f"it did not happen in {seconds} s"
+        assert time.monotonic() < deadline, f"it did not happen in {DEADLINE:.0f} s"
         time.sleep(0.01)
     return found
 
@@ -156,6 +157,19 @@ def spawn(
             cwd=folder,
         )
     return Service(child, output)
+
+
+@contextlib.contextmanager
+def running(
+    settings: Mapping[str, str], folder: Path, command: Sequence[str | Path] = ()
+) -> Iterator[Service]:
+    """Run a process that is ready to serve; it ends with the context, also if it never was."""
+    service = spawn(settings, folder, "service", command)
+    try:
+        service.wait_until_ready()
+        yield service
+    finally:
+        service.kill()
 
 
 def main_py(*arguments: str) -> list[str]:

@@ -165,7 +165,7 @@ class Fsck:
         service, process = self._start_fork(
             self._settings, "fsck", *options, ahead=ahead, ready=False
         )
-        status = process.wait(30)
+        status = process.wait(DEADLINE)
         assert service.log == ""
         return status, service.printed.splitlines()
 

@@ -34,7 +34,6 @@ SMALL = 1000  # bytes, which live in the database itself
 DAY = 24 * 3600
 STEPS_OF_A_START = 8  # at least: two marks in the store, two transactions
 LANES = 2  # services that are killed side by side
-SWEPT_WITHIN = 15.0  # seconds
 
 DIED = (httpx.TransportError, ForkDied)
 
@@ -118,7 +117,7 @@ class Lane:
         rows = [len(self.blobs), len(self.blobs) - len(large), 0]
         usage = [sum(map(len, self.blobs.values())), len(self.blobs)]
         digests = Counter(hashlib.sha256(data).hexdigest() for data in large)
-        deadline = time.monotonic() + SWEPT_WITHIN
+        deadline = time.monotonic() + DEADLINE
         while (held := self._held(rows, usage)) != (rows, usage, digests):
             assert time.monotonic() < deadline, f"{held} is not {(rows, usage, digests)}"
             time.sleep(0.01)
@@ -135,7 +134,7 @@ class Lane:
         """Have the service's own command find nothing to complain of."""
         output = self.folder / "fsck"
         fsck = self.nursery.fork(self.settings, output, "fsck", "--checksums", ahead=self.ahead)
-        assert fsck.wait(30) == 0, output.with_suffix(".out").read_text()
+        assert fsck.wait(DEADLINE) == 0, output.with_suffix(".out").read_text()
 
 
 class Operation:

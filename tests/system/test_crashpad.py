@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.deadline import DEADLINE
 from tests.system.conftest import MakeSettings, Start
 from tests.system.processes import PROJECT, wait_for
 
@@ -19,7 +20,7 @@ def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
     """Run a command without an environment."""
     return subprocess.run(
         [str(part) for part in command], env={}, capture_output=True, text=True, check=False,
-        timeout=60,
+        timeout=DEADLINE,
     )  # fmt: skip
 
 

@@ -20,10 +20,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     if shutil.which("curl") is None:
         pytest.skip("no curl is installed")
     folder = tmp_path_factory.mktemp("service")
-    service = processes.spawn({"DATA_DIR": str(folder / "data")}, folder, "service")
-    service.wait_until_ready()
-    yield service
-    service.kill()
+    with processes.running({"DATA_DIR": str(folder / "data")}, folder) as service:
+        yield service
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.deadline import DEADLINE
 from tests.system import processes
 from tests.system.processes import Service
 
@@ -16,10 +17,8 @@ PASSWORD = "correct horse battery"
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("service")
-    service = processes.spawn({"DATA_DIR": str(folder / "data")}, folder, "service")
-    service.wait_until_ready()
-    yield service
-    service.kill()
+    with processes.running({"DATA_DIR": str(folder / "data")}, folder) as service:
+        yield service
 
 
 @pytest.fixture(scope="module")
@@ -27,10 +26,8 @@ def prefixed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service that is to be reached below a path."""
     folder = tmp_path_factory.mktemp("prefixed")
     settings = {"DATA_DIR": str(folder / "data"), "PUBLIC_URL": "http://localhost/holdall"}
-    service = processes.spawn(settings, folder, "service")
-    service.wait_until_ready()
-    yield service
-    service.kill()
+    with processes.running(settings, folder) as service:
+        yield service
 
 
 class Watched:
@@ -58,7 +55,7 @@ class Watched:
 @pytest.fixture
 def watched(browser: Browser) -> Iterator[Watched]:
     page = browser.new_page(viewport={"width": 1366, "height": 768})
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(DEADLINE * 1000)
     yield Watched(page)
     page.close()
 

@@ -143,10 +143,8 @@ print("done")
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("service")
-    service = processes.spawn({"DATA_DIR": str(folder / "data")}, folder, "service")
-    service.wait_until_ready()
-    yield service
-    service.kill()
+    with processes.running({"DATA_DIR": str(folder / "data")}, folder) as service:
+        yield service
 
 
 @pytest.fixture(scope="module")

@@ -86,7 +86,7 @@ def test_a_client_that_vanishes_leaves_nothing_at_once(
         wait_for(inside.store.contents)
         if way == "reset":
             upload.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-    wait_for(lambda: inside.rows() == [0, 0, 0], seconds=10)
+    wait_for(lambda: inside.rows() == [0, 0, 0])
     assert not inside.store.contents()
     usage = service.client.get("/v1/accounts/me").json()["usage"]
     assert (usage["bytes"], usage["objects"]) == (0, 0)

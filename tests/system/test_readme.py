@@ -22,10 +22,8 @@ BLOCKS = re.findall(r"^```sh\n(.*?)^```", README.read_text(), re.DOTALL | re.MUL
 def service(tmp_path: Path) -> Iterator[Service]:
     if shutil.which("curl") is None:
         pytest.skip("no curl is installed")
-    service = processes.spawn({"DATA_DIR": str(tmp_path / "data")}, tmp_path, "service")
-    service.wait_until_ready()
-    yield service
-    service.kill()
+    with processes.running({"DATA_DIR": str(tmp_path / "data")}, tmp_path) as service:
+        yield service
 
 
 def test_every_line_works(service: Service, tmp_path: Path) -> None:

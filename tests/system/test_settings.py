@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.deadline import DEADLINE
 from tests.servers import free_ports
 from tests.system.conftest import MakeSettings, Settings, Start, StartFork
 from tests.system.processes import PROJECT, SERVICE_TOKEN, Service
@@ -92,7 +93,7 @@ def test_a_wrong_setting_stops_the_start_and_is_named(
     make_settings: MakeSettings, start_fork: StartFork, name: str, settings: Settings
 ) -> None:
     service, process = start_fork(make_settings("local") | settings, ready=False)
-    assert name in complaint(service, process.wait(30))
+    assert name in complaint(service, process.wait(DEADLINE))
 
 
 @pytest.mark.parametrize(
@@ -116,7 +117,7 @@ def test_every_wrong_setting_has_its_line(
 ) -> None:
     settings = make_settings("local") | {"PORT": "eight", "LOG_LEVEL": "loud", "RATE_LIMITS": "?"}
     service, process = start_fork(settings, ready=False)
-    lines = complaint(service, process.wait(30)).splitlines()[1:]
+    lines = complaint(service, process.wait(DEADLINE)).splitlines()[1:]
     assert [line.partition(":")[0] for line in lines] == ["PORT", "LOG_LEVEL", "RATE_LIMITS"]
 
 
@@ -159,7 +160,7 @@ def test_a_database_that_refuses_is_named(
     else:
         url = url.copy_with(path="/nowhere")
     service, process = start_fork(settings | {"DATABASE_URL": str(url)}, ready=False)
-    assert "DATABASE_URL" in complaint(service, process.wait(30))
+    assert "DATABASE_URL" in complaint(service, process.wait(DEADLINE))
 
 
 @pytest.mark.parametrize(
@@ -169,7 +170,7 @@ def test_a_bucket_that_refuses_is_named(
     make_settings: MakeSettings, start_fork: StartFork, wrong: dict[str, str]
 ) -> None:
     service, process = start_fork(make_settings("s3") | wrong, ready=False)
-    assert "ACTIVE_STORAGE" in complaint(service, process.wait(30))
+    assert "ACTIVE_STORAGE" in complaint(service, process.wait(DEADLINE))
 
 
 def test_a_file_that_is_no_database_is_named(
@@ -180,7 +181,7 @@ def test_a_file_that_is_no_database_is_named(
     path.parent.mkdir()
     path.write_bytes(b"a letter to my aunt, and nothing else " * 100)
     service, process = start_fork(settings, ready=False)
-    assert str(path) in complaint(service, process.wait(30))
+    assert str(path) in complaint(service, process.wait(DEADLINE))
 
 
 def test_a_broken_signing_key_is_named(make_settings: MakeSettings, start_fork: StartFork) -> None:
@@ -189,7 +190,7 @@ def test_a_broken_signing_key_is_named(make_settings: MakeSettings, start_fork: 
     path.parent.mkdir()
     path.write_text("a-secret-word")
     service, process = start_fork(settings, ready=False)
-    assert f"SIGNING_KEY: {path}" in complaint(service, process.wait(30))
+    assert f"SIGNING_KEY: {path}" in complaint(service, process.wait(DEADLINE))
 
 
 def test_a_port_in_use_is_named(make_settings: MakeSettings, start_fork: StartFork) -> None:
@@ -197,7 +198,7 @@ def test_a_port_in_use_is_named(make_settings: MakeSettings, start_fork: StartFo
     first, _ = start_fork(settings)
     port = str(first.address[1])
     service, process = start_fork(settings | {"PORT": port}, ready=False)
-    assert process.wait(30) != 0
+    assert process.wait(DEADLINE) != 0
     assert port in service.log
     assert "Traceback" not in service.log
 

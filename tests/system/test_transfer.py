@@ -23,12 +23,8 @@ TOKEN = f"Authorization: Bearer {SERVICE_TOKEN}"
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """One process on SQLite and local disk for all tests here."""
     folder = tmp_path_factory.mktemp("transfer")
-    service = processes.spawn({"DATA_DIR": str(folder / "data")}, folder, "service")
-    try:
-        service.wait_until_ready()
+    with processes.running({"DATA_DIR": str(folder / "data")}, folder) as service:
         yield service
-    finally:
-        service.kill()
 
 
 @pytest.fixture

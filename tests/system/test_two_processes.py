@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.deadline import DEADLINE
 from tests.system.conftest import Inspect, MakeSettings, Settings, Start, StartFork
 from tests.system.processes import Service, wait_for
 from tests.system.uploads import Upload
@@ -139,7 +140,7 @@ def test_a_store_of_another_database_stops_the_start(
     first, second = make_settings(storage), make_settings(storage)
     assert start_fork(first)[0].client.put("/v1/blobs/a/content", content=BODY).is_success
     refused, process = start_fork(foreign(second, first), *arguments, ready=False)
-    assert process.wait(30) not in {0, None}
+    assert process.wait(DEADLINE) not in {0, None}
     assert "ACTIVE_STORAGE: the store belongs to another database" in refused.log
     assert "Traceback" not in refused.log
     assert refused.printed == ""

@@ -5,7 +5,13 @@ from dataclasses import dataclass, field
 
 LINUX, WINDOWS, MACOS, ANDROID = 0x8201, 2, 0x8101, 0x8203
 X86, ARM, X86_64, ARM64 = 0, 5, 9, 12
-_POINTERS = {X86: (0xB8, "<I"), X86_64: (0xF8, "<Q"), ARM: (0x40, "<I"), ARM64: (0x108, "<Q")}
+CRASHED = 77
+"""The id of the thread that crashed."""
+
+_FORMS = {X86: "<I", X86_64: "<Q", ARM: "<I", ARM64: "<Q"}
+_POINTERS = {X86: 0xB8, X86_64: 0xF8, ARM: 0x40, ARM64: 0x108}
+_STACK_POINTERS = {X86: 0xC4, X86_64: 0x98, ARM: 0x38, ARM64: 0x100}
+_LINKS = {ARM: 0x3C, ARM64: 0xF8}
 _CONTEXT = 1232  # bytes
 
 
@@ -31,8 +37,19 @@ class Minidump:
     architecture: int = X86_64
     code: int | None = 11
     """Of the exception; None: there was none."""
+    flags: int = 1
+    parameters: tuple[int, ...] = ()
     pointer: int | None = 0x400123
-    """Where the thread was; None: no context says so."""
+    """Where the thread was, as the exception's context says; None: it has none."""
+    thread_pointer: int | None = None
+    """The same of the thread's own context."""
+    stack_pointer: int = 0x7FFE0000
+    link: int = 0
+    """The link register, where there is one."""
+    stack: bytes = b""
+    """What is on the thread's stack, from the stack pointer on."""
+    stack_in: str = "thread"
+    """What tells of the stack's memory: ``thread``, ``list`` or ``list64``."""
     address: int = 0xDEAD
     modules: list[Module] = field(default_factory=lambda: [APP, LIBC])
     threads: int = 3
@@ -47,7 +64,7 @@ class Minidump:
         streams = {7: self._system(out)}
         if self.code is not None:
             streams[6] = self._exception(out, self.code)
-        streams[3] = self._list(out, [bytes(48)] * self.threads)
+        streams |= self._threads(out)
         names = [out.text(module.path) for module in self.modules]
         entries = [_module(m, name) for m, name in zip(self.modules, names, strict=True)]
         streams[4] = self._list(out, entries)
@@ -60,14 +77,35 @@ class Minidump:
         return out.put(struct.pack("<HHHBBIIIII", *facts) + bytes(28))
 
     def _exception(self, out: "_Writer", code: int) -> tuple[int, int]:
-        size, place = 0, 0
-        if self.pointer is not None:
-            context = bytearray(_CONTEXT)
-            offset, form = _POINTERS[self.architecture]
-            struct.pack_into(form, context, offset, self.pointer)
-            place, size = out.put(bytes(context))
-        record = (77, 0, code, 0, 0, self.address, 0, 0, b"", size, place)
-        return out.put(struct.pack("<IIIIQQII120sII", *record))
+        place, size = self._context(out, self.pointer)
+        given = self.parameters + (0,) * (15 - len(self.parameters))
+        record = (CRASHED, 0, code, self.flags, 0, self.address, len(self.parameters), 0)
+        return out.put(struct.pack("<IIIIQQII15QII", *record, *given, size, place))
+
+    def _context(self, out: "_Writer", pointer: int | None) -> tuple[int, int]:
+        if pointer is None:
+            return 0, 0
+        context, form = bytearray(_CONTEXT), _FORMS[self.architecture]
+        struct.pack_into(form, context, _POINTERS[self.architecture], pointer)
+        struct.pack_into(form, context, _STACK_POINTERS[self.architecture], self.stack_pointer)
+        if self.architecture in _LINKS:
+            struct.pack_into(form, context, _LINKS[self.architecture], self.link)
+        return out.put(bytes(context))
+
+    def _threads(self, out: "_Writer") -> dict[int, tuple[int, int]]:
+        place, size = out.put(self.stack)
+        context, length = self._context(out, self.thread_pointer)
+        memory = (size, place) if self.stack_in == "thread" else (0, 0)
+        crashed = (CRASHED, 0, 0, 0, 0, self.stack_pointer, *memory, length, context)
+        entries = [struct.pack("<IIIIQQIIII", *crashed), *[bytes(48)] * (self.threads - 1)]
+        streams = {3: self._list(out, entries[: self.threads])}
+        if self.stack_in == "list":
+            range_ = struct.pack("<QII", self.stack_pointer, size, place)
+            streams[5] = self._list(out, [struct.pack("<QII", 0x10, 8, 0), range_])
+        elif self.stack_in == "list64":
+            ranges = struct.pack("<QQQQ", 0x10, 4, self.stack_pointer, size)
+            streams[9] = out.put(struct.pack("<QQ", 2, place - 4) + ranges)
+        return streams
 
     def _list(self, out: "_Writer", entries: list[bytes]) -> tuple[int, int]:
         padding = bytes(4) if self.aligned else b""

@@ -114,14 +114,25 @@ class CrashModule(BaseModel):
 
     name: str
     offset: str = Field(description="From the module's base, in hex.", examples=["0x1a2b"])
+    is_caller: bool = Field(
+        default=False,
+        description="Whether it called what crashed, which was in no module itself.",
+    )
 
 
 class CrashException(BaseModel):
     """What made it crash."""
 
     code: int
-    name: str = Field(examples=["SIGSEGV"])
-    address: str = Field(description="That the exception tells of, in hex.")
+    name: str = Field(examples=["SIGSEGV", "EXCEPTION_ACCESS_VIOLATION_READ"])
+    reason: str | None = Field(
+        default=None,
+        description="What more the system said.",
+        examples=["SEGV_MAPERR", "KERN_INVALID_ADDRESS", "FAST_FAIL_FATAL_APP_EXIT"],
+    )
+    address: str = Field(
+        description="Of what was accessed, or else as the exception tells it; in hex."
+    )
 
 
 class CrashThreads(BaseModel):
@@ -143,13 +154,18 @@ class LoadedModule(BaseModel):
 class CrashReport(BaseModel):
     """What a minidump says."""
 
-    platform: str = Field(examples=["linux"])
-    architecture: str = Field(examples=["x86_64"])
+    platform: str | None = Field(examples=["linux"])
+    architecture: str | None = Field(examples=["x86_64"])
     os_version: str | None
     exception: CrashException | None
     crashing_module: CrashModule | None
     threads: CrashThreads
     modules: list[LoadedModule]
+    damaged: list[str] = Field(
+        default=[],
+        description="What of the minidump could not be read, or not wholly.",
+        examples=[["modules: 12 of 80 can be read"]],
+    )
 
 
 class DumpFacts(BaseModel):

@@ -421,11 +421,13 @@ async def test_a_minidump_is_read_after_the_answer(
 
     dump = await get(service, user, good)
     assert (dump["report_state"], dump["report_error"]) == ("read", None)
-    assert dump["report"]["crashing_module"] == {"name": "app", "offset": "0x123"}
+    assert dump["report"]["crashing_module"] == {
+        "name": "app", "offset": "0x123", "is_caller": False
+    }  # fmt: skip
     assert (dump["platform"], dump["architecture"]) == ("linux", "x86_64")
     assert (dump["exception"], dump["module"]) == ("SIGSEGV", "app")
     assert dump["signature"] == "SIGSEGV app+0x123"
-    for dump_id, why in ((bad, "header is cut off"), (worse, "header is cut off")):
+    for dump_id, why in ((bad, "header: cut off"), (worse, "header: cut off")):
         dump = await get(service, user, dump_id)
         assert (dump["report_state"], dump["report"], dump["signature"]) == ("failed", None, None)
         assert why in dump["report_error"]

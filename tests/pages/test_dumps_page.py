@@ -78,6 +78,7 @@ def test_a_minidump_is_sent_and_read(page: Page, person: str) -> None:
     cells.get_by_role("link", name="crash.dmp").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("crash.dmp")
     expect(fact(page, "Exception")).to_have_text("SIGSEGV (11)")
+    expect(fact(page, "Reason")).to_have_text("SEGV_MAPERR")
     expect(fact(page, "Crashing module")).to_have_text("app at 0x123")
     expect(fact(page, "Threads")).to_have_text("3; the one with id 77 crashed")
     page.locator("summary", has_text="2 modules").press("Enter")
@@ -103,6 +104,15 @@ def test_a_report_shows_all_that_came_along(page: Page, person: str) -> None:
     assert Path(download.value.path()).read_bytes() == minidump.write()
     page.get_by_role("link", name="Link for others").click()
     expect(page).to_have_url(re.compile(rf"/links\?kind=dump&id={dump}$"))
+
+
+def test_a_damaged_minidump_says_what_is_missing(page: Page, person: str) -> None:
+    called = Minidump(pointer=0, stack=(0x400250).to_bytes(8, "little")).write()
+    dump = store(page, "a.dmp", called[:-100])  # within the last module
+    page.goto(f"/dumps/{dump}")
+    expect(page.get_by_text("modules: 1 of 2 can be read.")).to_be_visible()
+    expect(fact(page, "Crashing module")).to_have_text("in no module, called from app at 0x250")
+    expect(fact(page, "Signature")).to_contain_text("SIGSEGV app+0x250")
 
 
 @pytest.mark.parametrize(

@@ -39,8 +39,12 @@ Counter = tuple[Rule, str]
 """What is counted under a rule: a name, an address, both."""
 
 
-LOGIN_BY_NAME: Final = Rule("login-name", 10, 300)  # failures
-LOGIN_BY_ADDRESS: Final = Rule("login-address", 50, 300)  # failures; offices share an address
+# of logins only failures count, so that nobody keeps others out; a device that has signed in before
+# counts for itself
+LOGIN: Final = Rule("login", 10, 300)  # a name from an address, or from a known device
+LOGIN_BY_NAME: Final = Rule("login-name", 100, 900)
+LOGIN_BY_ADDRESS: Final = Rule("login-address", 50, 300)  # offices share an address
+PASSWORD_CHECK: Final = Rule("password-check", 10, 300)  # failures of a session
 SIGN_UP: Final = Rule("sign-up", 200, 600)
 LINK_MISSES: Final = Rule("link-misses", 300, 300)  # public links that lead nowhere, an address
 LINK_PASSWORD: Final = Rule("link-password", 100, 300)  # failures

@@ -5,7 +5,6 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
 
-from app import clock
 from app.services import accounts, administration
 from app.services.identity import Access
 from routers import logins
@@ -54,15 +53,15 @@ async def read_me(access: OwnAccess) -> Account:
 )
 async def update_me(body: AccountChange, access: OwnAccess, runtime: RuntimeDep) -> Account:
     """Change email address or password. A new password ends every session and API key."""
-    verified = await accounts.verify_password(
-        access, runtime.passwords, runtime.rate_limits, body.current_password
+    changes = body.model_dump(include={"email", "password"}, exclude_unset=True)
+    account = await accounts.update_own(
+        access,
+        runtime.passwords,
+        runtime.rate_limits,
+        current_password=body.current_password,
+        changes=changes,
     )
-    changes: dict[str, str | None] = {}
-    if "email" in body.model_fields_set:
-        changes["email"] = body.email
-    if body.password is not None:
-        changes["password_hash"] = await runtime.passwords.hash(body.password)
-    return Account.of(await access.write(accounts.change, verified, changes))
+    return Account.of(account)
 
 
 @router.post(
@@ -73,10 +72,7 @@ async def update_me(body: AccountChange, access: OwnAccess, runtime: RuntimeDep)
 )
 async def delete_me(body: AccountDeletion, access: OwnAccess, runtime: RuntimeDep) -> None:
     """Delete the caller's account and all it has: hidden at once, and then taken away."""
-    verified = await accounts.verify_password(
-        access, runtime.passwords, runtime.rate_limits, body.password
-    )
-    await access.write(accounts.delete_own, verified, clock.now())
+    await accounts.leave(access, runtime.passwords, runtime.rate_limits, body.password)
     runtime.purge.wake()
 
 
@@ -121,7 +117,7 @@ async def update(
     A deactivated account's sessions and API keys end at once.
     """
     changes = body.model_dump(exclude_none=True)
-    return AdministeredAccount.of(await access.write(administration.change, str(id), changes))
+    return AdministeredAccount.of(await administration.update(access, str(id), changes))
 
 
 @router.delete(
@@ -132,5 +128,5 @@ async def update(
 )
 async def delete(id: UUID, access: AdminAccess, runtime: RuntimeDep) -> None:  # noqa: A002
     """Delete an account and all it has. For administrators."""
-    await access.write(administration.delete, str(id), clock.now())
+    await administration.remove(access, str(id))
     runtime.purge.wake()

@@ -37,8 +37,7 @@ async def list_own(
 async def create(body: ApiKeyCreate, response: Response, access: OwnAccess) -> CreatedApiKey:
     """Make an API key. It is shown in this answer only, and kept as a hash."""
     scopes = frozenset(scope.value for scope in body.scopes)
-    key, digest, record = api_keys.new_key(body.name, scopes, body.expires_in)
-    await access.write(api_keys.create, digest, record)
+    key, record = await api_keys.make(access, body.name, scopes, body.expires_in)
     response.headers["Cache-Control"] = "no-store"
     return CreatedApiKey.of(record, key=key)
 
@@ -51,4 +50,4 @@ async def create(body: ApiKeyCreate, response: Response, access: OwnAccess) -> C
 )
 async def delete(id: UUID, access: OwnAccess) -> None:  # noqa: A002 - on the wire
     """End an API key, at once."""
-    await access.write(api_keys.delete, str(id))
+    await api_keys.end(access, str(id))

@@ -28,8 +28,9 @@ router = APIRouter(prefix="/v1/auth", tags=["auth"], route_class=HoldallRoute)
 async def token(request: Request, response: Response, runtime: RuntimeDep) -> TokenPair:
     """Log in with user name and password, as the OAuth2 password grant has it."""
     form = await read_form(request, PasswordForm)
-    tokens = await logins.log_in(request, runtime, form.username, form.password, door=DOOR)
-    response.headers["Cache-Control"] = "no-store"
+    tokens = await logins.log_in(
+        request, response, runtime, form.username, form.password, door=DOOR
+    )
     return TokenPair.of(tokens)
 
 
@@ -52,4 +53,4 @@ async def refresh(body: RefreshRequest, response: Response, runtime: RuntimeDep)
 )
 async def revoke(access: Annotated[Access, Depends(Requires("account"))]) -> None:
     """Log out: the caller's session ends, and its tokens stop working at once."""
-    await access.write(sessions.end_own)
+    await sessions.log_out(access)

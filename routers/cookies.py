@@ -9,8 +9,9 @@ from fastapi.responses import Response
 from app import clock
 from app.errors import Forbidden
 from app.runtime import Runtime
+from app.services.authentication import Login
 from app.services.identity import AccessToken
-from app.services.sessions import Login, NewSession
+from app.services.sessions import NewSession
 from routers.links import base_path, base_url
 
 NAME: Final = "holdall_session"
@@ -22,10 +23,19 @@ def keep(
     request: Request, runtime: Runtime, response: Response, login: Login, session: NewSession
 ) -> None:
     """Give a session to the browser."""
+    key = runtime.keyring.issue_session_key(session.uuid, login.account, purpose=_PURPOSE)
+    seconds = max(0, (session.expires_at - clock.now()) // clock.SECOND)
+    put(request, runtime, response, NAME, key, seconds=seconds)
+
+
+def put(
+    request: Request, runtime: Runtime, response: Response, name: str, value: str, *, seconds: int
+) -> None:
+    """Let the browser keep a cookie that only its own requests bring back."""
     response.set_cookie(
-        NAME,
-        runtime.keyring.issue_session_key(session.uuid, login.account, purpose=_PURPOSE),
-        max_age=max(0, (session.expires_at - clock.now()) // clock.SECOND),
+        name,
+        value,
+        max_age=seconds,
         path=_path(request),
         secure=_is_https(request, runtime),
         httponly=True,

@@ -1,29 +1,32 @@
 """Logins: a user name and password of a request become a session, for every contract alike."""
 
-from fastapi import Request
+from fastapi import Request, Response
 
 from app import clock
 from app.errors import Forbidden, Unauthorized
 from app.rate_limits import SIGN_UP, by_address, count_all
 from app.runtime import Runtime
-from app.services import accounts, registration, sessions
+from app.services import accounts, authentication, registration, sessions
 from app.services.accounts import Account
+from app.services.authentication import Login
 from app.services.identity import Access
 from app.services.registration import Registration
-from app.services.sessions import Login, NewSession, Tokens
+from app.services.sessions import NewSession, Tokens
+from routers import known_devices
 from routers.clients import address_of
 from routers.dependencies import credential_of
 
 
 async def authenticate(request: Request, runtime: Runtime, username: str, password: str) -> Login:
     """Check a password; raises `Unauthorized`, or `TooManyRequests` after too many failures."""
-    return await sessions.authenticate(
+    return await authentication.authenticate(
         runtime.database,
         runtime.passwords,
         runtime.rate_limits,
         username=username,
         password=password,
         address=address_of(request),
+        devices=known_devices.of(request, runtime),
     )
 
 
@@ -37,16 +40,27 @@ async def open_session(
         user_agent=request.headers.get("user-agent", ""),
         lifetime=lifetime,
     )
-    await runtime.database.write(sessions.open_session, login, session)
+    await sessions.begin(runtime.database, login, session)
     return session
 
 
 async def log_in(
-    request: Request, runtime: Runtime, username: str, password: str, *, door: str
+    request: Request,
+    response: Response,
+    runtime: Runtime,
+    username: str,
+    password: str,
+    *,
+    door: str,
 ) -> Tokens:
-    """Begin a session by a password, and return its first tokens; raises as `authenticate` does."""
+    """Begin a session by a password, and return its first tokens; raises as `authenticate` does.
+
+    ``response`` gets its headers.
+    """
     login = await authenticate(request, runtime, username, password)
     session = await open_session(request, runtime, login, door=door)
+    known_devices.remember(request, runtime, response, login)
+    response.headers["Cache-Control"] = "no-store"
     return sessions.issue_tokens(
         runtime.keyring,
         runtime.settings,

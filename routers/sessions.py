@@ -33,7 +33,7 @@ async def list_own(
 )
 async def delete(access: OwnAccess) -> None:
     """Log out everywhere: every session of the account ends at once, and every API key."""
-    await access.write(sessions.end_all)
+    await sessions.log_out_everywhere(access)
 
 
 @router.delete(
@@ -44,4 +44,4 @@ async def delete(access: OwnAccess) -> None:
 )
 async def end(id: UUID, access: OwnAccess) -> None:  # noqa: A002 - on the wire
     """End one session of the caller's account, at once: perhaps the caller's own."""
-    await access.write(sessions.end, str(id))
+    await sessions.log_out_of(access, str(id))

@@ -36,7 +36,7 @@ async def list_all(
 async def create(body: TierCreate, access: AdminAccess) -> Tier:
     """Make a tier."""
     new = tiers.new_tier(**body.model_dump())
-    return Tier.of(await access.write(tiers.create, new))
+    return Tier.of(await tiers.make(access, new))
 
 
 @router.get("/{id}", operation_id="tiers_read", responses=problems(401, 403, 404, 422, 503))
@@ -56,7 +56,7 @@ async def update(
 ) -> Tier:
     """Change a tier; its accounts are under the new limits at once."""
     default = runtime.settings.default_tier
-    return Tier.of(await access.write(tiers.change, str(id), body.facts(), default))
+    return Tier.of(await tiers.edit(access, str(id), body.facts(), default))
 
 
 @router.delete(
@@ -67,4 +67,4 @@ async def update(
 )
 async def delete(id: UUID, access: AdminAccess, runtime: RuntimeDep) -> None:  # noqa: A002
     """Delete a tier that no account has."""
-    await access.write(tiers.remove, str(id), runtime.settings.default_tier)
+    await tiers.end(access, str(id), runtime.settings.default_tier)

@@ -28,8 +28,9 @@ AUDIENCE: Final = "holdall"
 _REMEMBERED: Final = 4096
 _MAX_TOKEN: Final = 1024  # ours have about 330 characters
 _REQUIRED: Final = {f"require_{claim}": True for claim in ("exp", "iat", "sub", "iss", "aud")}
-_SESSION_FORM: Final = re.compile(r"[A-Za-z0-9_-]{86}", re.A)
-_IDS: Final = 32  # bytes of the two ids in a session key; the rest is their MAC
+_DEVICES: Final = "known devices"
+_PAIR_FORM: Final = re.compile(r"[A-Za-z0-9_-]{86}", re.A)
+_IDS: Final = 32  # bytes of the two ids in such a key; the rest is their MAC
 _REFRESH_FORM: Final = re.compile(r"hr_([0-9a-f-]{36})\.([0-9]{1,15})\.([A-Za-z0-9_-]{43})", re.A)
 
 
@@ -143,20 +144,37 @@ class Keyring:
 
         One made for a purpose, such as a cookie, is no good for another.
         """
-        ids = uuid.UUID(session).bytes + uuid.UUID(account).bytes
-        mac = hmac.digest(self.subkey(purpose), ids, "sha256")
-        return base64.urlsafe_b64encode(ids + mac).rstrip(b"=").decode()
+        return self._sign(session, account, purpose)
 
     def parse_session_key(self, key: str, *, purpose: str) -> AccessToken:
         """Read a session key; raises `Unauthorized` for one that was not made here."""
-        if _SESSION_FORM.fullmatch(key) is None:
+        ids = self._signed(key, purpose)
+        if ids is None:
             raise _invalid("The session is not one that was begun here")
+        return AccessToken(session=ids[0], account=ids[1])
+
+    def issue_device_key(self, device: str, account: str) -> str:
+        """Make the proof that an account has signed in from a device before."""
+        return self._sign(device, account, _DEVICES)
+
+    def parse_device_key(self, key: str) -> tuple[str, str] | None:
+        """Return the device and the account of such a proof; None: it was not made here."""
+        return self._signed(key, _DEVICES)
+
+    def _sign(self, one: str, other: str, purpose: str) -> str:
+        ids = uuid.UUID(one).bytes + uuid.UUID(other).bytes
+        mac = hmac.digest(self.subkey(purpose), ids, "sha256")
+        return base64.urlsafe_b64encode(ids + mac).rstrip(b"=").decode()
+
+    def _signed(self, key: str, purpose: str) -> tuple[str, str] | None:
+        """Return the two ids of a key that was made for this purpose."""
+        if _PAIR_FORM.fullmatch(key) is None:
+            return None
         decoded = base64.urlsafe_b64decode(key + "==")
         ids, mac = decoded[:_IDS], decoded[_IDS:]
         if not hmac.compare_digest(mac, hmac.digest(self.subkey(purpose), ids, "sha256")):
-            raise _invalid("The session is not one that was begun here")
-        session, account = uuid.UUID(bytes=ids[:16]), uuid.UUID(bytes=ids[16:])
-        return AccessToken(session=str(session), account=str(account))
+            return None
+        return str(uuid.UUID(bytes=ids[:16])), str(uuid.UUID(bytes=ids[16:]))
 
 
 def _invalid(detail: str) -> Unauthorized:

@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,10 +12,9 @@ from typing import Final, TypeVar
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
-T = TypeVar("T")
+from app.security import guessable
 
-MIN_LENGTH: Final = 8
-MAX_LENGTH: Final = 128
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +42,10 @@ class Passwords:
         self._nobody = _of_nobody(COST)
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="argon2")
         self._turns = asyncio.Semaphore(at_once)
+
+    async def refusal(self, password: str, names: Iterable[str]) -> str | None:
+        """Say what is wrong with a password that ``names`` wants to have; None: nothing."""
+        return await self._run(lambda: guessable.refusal(password, names))
 
     async def hash(self, password: str) -> str:
         """Return the form in which a password is kept."""

@@ -1,6 +1,5 @@
 """Accounts: signing up, what one knows of itself, changing and deleting it."""
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -11,30 +10,17 @@ from uuid_utils import uuid7
 
 from app import clock
 from app.database import Database, insert_if_absent, require_room
-from app.errors import (
-    Conflict,
-    EmailTaken,
-    FieldError,
-    Forbidden,
-    InvalidRequest,
-    UsernameTaken,
-)
+from app.errors import Conflict, EmailTaken, Forbidden, UsernameTaken
 from app.models import accounts, tiers
-from app.rate_limits import LOGIN_BY_NAME, RateLimits
-from app.security.passwords import MAX_LENGTH, MIN_LENGTH, Passwords
+from app.rate_limits import RateLimits
+from app.security import events
+from app.security.events import Event
+from app.security.passwords import Passwords
+from app.services import account_fields
+from app.services.authentication import hold_password, verify_password
 from app.services.credentials import end_everything
 from app.services.identity import SERVICE_ACCOUNT, Access, Identity
-from app.services.quota import lock_account
 from app.services.tiers import tier_id_of
-
-USERNAME_FORM: Final = re.compile(r"[A-Za-z0-9_.-]{3,64}", re.ASCII)
-
-# what browsers take for an address (HTML, `<input type=email>`): whether it works, only mail tells
-_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-EMAIL_FORM: Final = re.compile(
-    rf"[A-Za-z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@{_LABEL}(?:\.{_LABEL})*", re.ASCII
-)
-EMAIL_MAX: Final = 254
 
 ROW: Final[Select[Any]] = (
     select(accounts, tiers.c.name.label("tier"), tiers.c.max_total_bytes, tiers.c.max_objects)
@@ -163,7 +149,7 @@ async def sign_up(
     Raises `InvalidRequest` for what doesn't pass as name, address or password, `UsernameTaken`
     and `EmailTaken`.
     """
-    _refuse_bad(username, email, password)
+    await account_fields.check(passwords, username, email, password)
     new = NewAccount(
         uuid=str(uuid7()),
         username=username,
@@ -173,21 +159,14 @@ async def sign_up(
         is_admin=is_admin,
         created_at=clock.now(),
     )
-    return await database.write(make, new)
-
-
-def _refuse_bad(username: str, email: str | None, password: str) -> None:
-    errors: list[FieldError] = []
-    if USERNAME_FORM.fullmatch(username) is None:
-        message = "A user name has 3 to 64 letters, digits, dots, dashes or underscores"
-        errors.append({"loc": ["body", "username"], "msg": message})
-    if email is not None and (len(email) > EMAIL_MAX or EMAIL_FORM.fullmatch(email) is None):
-        errors.append({"loc": ["body", "email"], "msg": "This is not an email address"})
-    if "\0" in password or not MIN_LENGTH <= len(password) <= MAX_LENGTH:
-        message = f"A password has {MIN_LENGTH} to {MAX_LENGTH} characters"
-        errors.append({"loc": ["body", "password"], "msg": message})
-    if errors:
-        raise InvalidRequest(". ".join(error["msg"] for error in errors), errors=errors)
+    account = await database.write(make, new)
+    events.record(
+        Event.ACCOUNT_MADE,
+        account=account.uuid,
+        username=account.username,
+        is_admin=account.is_admin,
+    )
+    return account
 
 
 def is_there(connection: Connection, uuid: str) -> bool:
@@ -203,38 +182,41 @@ def profile(connection: Connection, identity: Identity) -> Account:
     return account_of(connection.execute(ROW.where(accounts.c.id == identity.account_id)).one())
 
 
-async def verify_password(
-    access: Access, passwords: Passwords, limits: RateLimits, password: str
-) -> str:
-    """Return the hash that the caller's password was right against; raises `Forbidden`.
+async def update_own(
+    access: Access,
+    passwords: Passwords,
+    limits: RateLimits,
+    *,
+    current_password: str,
+    changes: Mapping[str, str | None],
+) -> Account:
+    """Set the caller's ``email`` or ``password``, who gives the current one.
 
-    The change that it permits is to compare it with the hash then in force (`_hold_password`).
+    Raises `Forbidden` for a wrong one, `InvalidRequest` for a bad new one, `EmailTaken`.
     """
-    username, hashed = await access.read(_password_of)
-    async with passwords.turn():
-        await limits.check(LOGIN_BY_NAME, username.lower())
-        if hashed is not None and await passwords.verify(password, hashed):
-            return hashed
-        await limits.count(LOGIN_BY_NAME, username.lower())
-    raise Forbidden("The current password is wrong")
+    verified = await verify_password(access, passwords, limits, current_password)
+    columns = {"email": changes["email"]} if "email" in changes else {}
+    password = changes.get("password")
+    if password is not None:
+        now = await access.read(profile)
+        email = changes.get("email", now.email)
+        await account_fields.check(passwords, now.username, email, password)
+        columns["password_hash"] = await passwords.hash(password)
+    account, identity = await access.write_by(change, verified, columns)
+    for event, column in _CHANGES.items():
+        if column in columns:
+            events.record(event, identity)
+    return account
 
 
-def _password_of(connection: Connection, identity: Identity) -> tuple[str, str | None]:
-    row = select(accounts.c.password_hash).where(accounts.c.id == identity.account_id)
-    return identity.username, connection.execute(row).scalar_one()
-
-
-def _hold_password(connection: Connection, identity: Identity, verified: str) -> None:
-    lock_account(connection, identity.account_id)
-    if _password_of(connection, identity)[1] != verified:
-        raise Forbidden("The current password is wrong")
+_CHANGES: Final = {Event.EMAIL_CHANGED: "email", Event.PASSWORD_CHANGED: "password_hash"}
 
 
 def change(
     connection: Connection, identity: Identity, verified: str, changes: Mapping[str, str | None]
 ) -> Account:
     """Set ``email`` or ``password_hash``; a new password ends every session and key."""
-    _hold_password(connection, identity, verified)
+    hold_password(connection, identity, verified)
     if "email" in changes:
         changes = {**changes, "email_key": _email_key(changes["email"])}
     if changes:
@@ -244,10 +226,17 @@ def change(
     return profile(connection, identity)
 
 
+async def leave(access: Access, passwords: Passwords, limits: RateLimits, password: str) -> None:
+    """Delete the caller's account and all it has; raises `Forbidden` for a wrong password."""
+    verified = await verify_password(access, passwords, limits, password)
+    _, identity = await access.write_by(delete_own, verified, clock.now())
+    events.record(Event.ACCOUNT_DELETED, identity, account=identity.account_uuid)
+
+
 def delete_own(connection: Connection, identity: Identity, verified: str, now: int) -> None:
     """Delete the caller's account, who has just given its password."""
     keep_an_admin(connection, without=identity.account_id)
-    _hold_password(connection, identity, verified)
+    hold_password(connection, identity, verified)
     mark_deleted(connection, identity.account_id, now)
 
 

@@ -3,10 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, or_, select, update
+from sqlalchemy import Connection, or_, select
+from sqlalchemy import update as update_rows
 
+from app import clock
 from app.errors import NotFound
 from app.models import accounts
+from app.security import events
+from app.security.events import Event
 from app.services.accounts import (
     ROW,
     Account,
@@ -16,7 +20,7 @@ from app.services.accounts import (
     refuse_service,
 )
 from app.services.credentials import end_everything
-from app.services.identity import Identity
+from app.services.identity import Access, Identity
 from app.services.pages import Page, decode_cursor, page_of
 from app.services.quota import lock_account
 from app.services.tiers import tier_id_of
@@ -52,6 +56,13 @@ def get(connection: Connection, _: Identity, uuid: str) -> Account:
     return account_of(row)
 
 
+async def update(access: Access, uuid: str, changes: Mapping[str, Any]) -> Account:
+    """Do what `change` does, for the log too."""
+    account, identity = await access.write_by(change, uuid, changes)
+    events.record(Event.ACCOUNT_CHANGED, identity, account=uuid, **changes)
+    return account
+
+
 def change(
     connection: Connection, identity: Identity, uuid: str, changes: Mapping[str, Any]
 ) -> Account:
@@ -67,10 +78,16 @@ def change(
         values["tier_id"] = tier_id_of(connection, changes["tier"])
     lock_account(connection, account_id)
     if values:
-        connection.execute(update(accounts).where(accounts.c.id == account_id).values(values))
+        connection.execute(update_rows(accounts).where(accounts.c.id == account_id).values(values))
     if values.get("is_active") is False:
         end_everything(connection, account_id)
     return get(connection, identity, uuid)
+
+
+async def remove(access: Access, uuid: str) -> None:
+    """Do what `delete` does, for the log too."""
+    _, identity = await access.write_by(delete, uuid, clock.now())
+    events.record(Event.ACCOUNT_DELETED, identity, account=uuid)
 
 
 def delete(connection: Connection, _: Identity, uuid: str, now: int) -> None:

@@ -12,8 +12,10 @@ from app.database import require_room
 from app.errors import Forbidden, NotFound
 from app.models import api_keys
 from app.security import api_keys as secret_keys
+from app.security import events
+from app.security.events import Event
 from app.services.credentials import hold
-from app.services.identity import Identity
+from app.services.identity import Access, Identity
 from app.services.pages import Page, decode_cursor, page_of
 
 MAX_LIFETIME: Final = 100 * 365 * 86_400
@@ -32,6 +34,22 @@ class ApiKeyRecord:
     hint: str
     created_at: int
     expires_at: int | None
+
+
+async def make(
+    access: Access, name: str, scopes: frozenset[str], expires_in: int | None
+) -> tuple[str, ApiKeyRecord]:
+    """Give the caller's account a key that lives for ``expires_in`` seconds; returns it too."""
+    key, digest, record = new_key(name, scopes, expires_in)
+    _, identity = await access.write_by(create, digest, record)
+    events.record(Event.KEY_MADE, identity, key=record.uuid, scopes=record.scopes)
+    return key, record
+
+
+async def end(access: Access, uuid: str) -> None:
+    """Do what `delete` does, for the log too."""
+    _, identity = await access.write_by(delete, uuid)
+    events.record(Event.KEY_ENDED, identity, key=uuid)
 
 
 def new_key(

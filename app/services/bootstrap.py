@@ -121,6 +121,8 @@ async def _ensure_admin(
     if is_admin is None:
         try:
             await create_admin(database, passwords, settings, username, password)
+        except InvalidRequest as error:
+            raise ConfigError(f"ADMIN_PASSWORD: {error.detail}") from None
         except Conflict:  # another process, starting too, was faster
             is_admin = await database.read(_is_admin, username)
         else:

@@ -76,6 +76,7 @@ class Identity:
     tier: Tier
     scopes: frozenset[str] | None  # None: all the account may do
     session: str | None  # uuid of the session, if that is how it came
+    key: str | None = None  # uuid of the API key, likewise
 
     @property
     def is_service(self) -> bool:
@@ -118,7 +119,7 @@ def _columns(*also: ColumnElement[Any]) -> Select[Any]:
 
 
 _by_session = Statement(
-    _columns(null(), sessions.c.uuid)
+    _columns(null(), sessions.c.uuid, null())
     .select_from(sessions.join(accounts).join(tiers))
     .where(
         sessions.c.uuid == bindparam("session"),
@@ -126,7 +127,7 @@ _by_session = Statement(
     )
 )
 _by_key = Statement(
-    _columns(api_keys.c.scopes, null())
+    _columns(api_keys.c.scopes, null(), api_keys.c.uuid)
     .select_from(api_keys.join(accounts).join(tiers))
     .where(
         api_keys.c.hash == bindparam("hash"),
@@ -134,7 +135,7 @@ _by_key = Statement(
     )
 )
 _by_name = Statement(
-    _columns(null(), null())
+    _columns(null(), null(), null())
     .select_from(accounts.join(tiers))
     .where(accounts.c.username_key == bindparam("username_key"))
 )
@@ -156,7 +157,7 @@ def identify(connection: Connection, credential: Credential, now: int) -> Identi
 
 def _identity(row: Row[Any]) -> Identity:
     account_id, uuid, username, is_admin, name, heights, original, links, *limits = tuple(row)
-    max_object, max_total, max_objects, scopes, session = limits
+    max_object, max_total, max_objects, scopes, session, key = limits
     tier = Tier(
         name=name,
         heights=parse_heights(heights),
@@ -167,7 +168,7 @@ def _identity(row: Row[Any]) -> Identity:
         max_objects=max_objects,
     )
     permitted = None if scopes is None else frozenset(scopes.split())
-    return Identity(account_id, uuid, username, bool(is_admin), tier, permitted, session)
+    return Identity(account_id, uuid, username, bool(is_admin), tier, permitted, session, key)
 
 
 def parse_heights(text: str) -> tuple[int, ...]:
@@ -223,6 +224,20 @@ class Access:
         """Run ``fn(connection, identity, …)`` in a transaction of its own."""
         admitting = self._admitting(fn, *args, **kwargs)
         return await self._database.write_in_turn(self._turn, admitting)
+
+    async def write_by(
+        self,
+        fn: Callable[Concatenate[Connection, Identity, P], T],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> tuple[T, Identity]:
+        """Do what `write` does, and return who did it too."""
+
+        def both(connection: Connection, identity: Identity) -> tuple[T, Identity]:
+            return fn(connection, identity, *args, **kwargs), identity
+
+        return await self.write(both)
 
     async def identity(self) -> Identity:
         """Find out who is asking and whether they may, and nothing else."""

@@ -34,6 +34,8 @@ from app.rate_limits import (
     check_all,
     count_all,
 )
+from app.security import events
+from app.security.events import Event
 from app.security.passwords import Passwords
 from app.services import targets
 from app.services.targets import Kind, Target
@@ -53,6 +55,8 @@ class PublicLink:
 
     id: int
     account_id: int
+    owner: str
+    """The uuid of its account."""
     uuid: str
     kind: str
     expires_at: int | None
@@ -91,6 +95,7 @@ _select = (
     select(
         timelinks.c.id,
         timelinks.c.account_id,
+        accounts.c.uuid.label("owner"),
         timelinks.c.uuid,
         timelinks.c.kind,
         timelinks.c.target_id,
@@ -183,6 +188,7 @@ def _open(
     return PublicLink(
         id=row.id,
         account_id=row.account_id,
+        owner=row.owner,
         uuid=row.uuid,
         kind=row.kind,
         expires_at=row.expires_at,
@@ -270,6 +276,9 @@ async def unlock(
         await check_all(limits, counters)
         if await passwords.verify(password, link.password_hash):
             return
+        events.record(
+            Event.LINK_PASSWORD_FAILED, account=link.owner, link=link.uuid, address=visitor
+        )
         await count_all(limits, counters)
     raise PasswordNeeded("The password is wrong")
 

@@ -11,19 +11,12 @@ from app.config import Settings
 from app.database import Database, Statement
 from app.errors import Forbidden, NotFound, Unauthorized
 from app.models import accounts, sessions
-from app.rate_limits import (
-    LOGIN_BY_ADDRESS,
-    LOGIN_BY_NAME,
-    RateLimits,
-    by_address,
-    check_all,
-    count_all,
-)
+from app.security import events
+from app.security.events import Event
 from app.security.keyring import Keyring, RefreshToken
-from app.security.passwords import Passwords
-from app.services.accounts import USERNAME_FORM
+from app.services.authentication import Login
 from app.services.credentials import end_everything
-from app.services.identity import Identity
+from app.services.identity import Access, Identity
 from app.services.pages import Page, decode_cursor, page_of
 from app.services.quota import lock_account
 
@@ -32,15 +25,6 @@ GRACE: Final = 30 * clock.SECOND
 
 USER_AGENT_MAX: Final = 255
 _LIST = "sessions"
-
-
-@dataclass(frozen=True, slots=True)
-class Login:
-    """An account whose password was given, and the hash that it was right against."""
-
-    account_id: int
-    account: str
-    password_hash: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,45 +58,6 @@ class Tokens:
     expires_in: int
 
 
-async def authenticate(
-    database: Database,
-    passwords: Passwords,
-    limits: RateLimits,
-    *,
-    username: str,
-    password: str,
-    address: str,
-) -> Login:
-    """Check a user name and password; raises `Unauthorized`, or `TooManyRequests` by failures.
-
-    An unknown name costs as much time as a wrong password. ``address`` is the client's.
-    """
-    key = username.lower() if USERNAME_FORM.fullmatch(username) else None
-    found = await database.read(_login_of, key) if key else None
-    counters = by_address(LOGIN_BY_ADDRESS, address)
-    if key:
-        counters.append((LOGIN_BY_NAME, key))
-    async with passwords.turn():
-        await check_all(limits, counters)
-        right = await passwords.verify(password, found.password_hash if found else None)
-        if found is not None and right:
-            return found
-        await count_all(limits, counters)
-    raise Unauthorized("Invalid credentials")
-
-
-def _login_of(connection: Connection, username_key: str) -> Login | None:
-    row = connection.execute(
-        select(accounts.c.id, accounts.c.uuid, accounts.c.password_hash).where(
-            accounts.c.username_key == username_key,
-            accounts.c.password_hash.is_not(None),
-            accounts.c.is_active,
-            accounts.c.deleted_at.is_(None),
-        )
-    ).first()
-    return None if row is None else Login(row.id, row.uuid, row.password_hash)
-
-
 def new_session(
     settings: Settings, *, door: str, user_agent: str, lifetime: int | None = None
 ) -> NewSession:
@@ -127,6 +72,12 @@ def new_session(
         created_at=now,
         expires_at=now + lifetime * clock.SECOND,
     )
+
+
+async def begin(database: Database, login: Login, new: NewSession) -> None:
+    """Do what `open_session` does, for the log too."""
+    await database.write(open_session, login, new)
+    events.record(Event.SESSION_BEGUN, account=login.account, session=new.uuid, door=new.door)
 
 
 def open_session(connection: Connection, login: Login, new: NewSession) -> None:
@@ -173,6 +124,13 @@ class Refreshed:
     n: int
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A session that was ended, since a token of it came again."""
+
+    account: str
+
+
 _here = (
     (sessions.c.uuid == bindparam("session"))
     & (sessions.c.door == bindparam("door"))
@@ -197,7 +155,7 @@ _end = Statement(delete(sessions).where(sessions.c.uuid == bindparam("session"))
 
 def rotate(
     connection: Connection, token: RefreshToken, *, door: str, now: int, expires_at: int
-) -> Refreshed | None:
+) -> Refreshed | Ended | None:
     """Use a refresh token; None when it isn't good, and one used before ends its session.
 
     The session then lives until ``expires_at``. It doesn't raise, which would undo that end.
@@ -212,6 +170,7 @@ def rotate(
         return Refreshed(account=state.uuid, n=state.rotation)
     if token.n < state.rotation:
         _end(connection, session=token.session)
+        return Ended(account=state.uuid)
     return None
 
 
@@ -223,7 +182,9 @@ async def refresh(
     now = clock.now()
     expires_at = now + settings.refresh_token_lifetime * clock.SECOND
     refreshed = await database.write(rotate, token, door=door, now=now, expires_at=expires_at)
-    if refreshed is None:
+    if isinstance(refreshed, Ended):
+        events.record(Event.TOKEN_REUSED, account=refreshed.account, session=token.session)
+    if not isinstance(refreshed, Refreshed):
         raise Unauthorized("The refresh token is not valid any more", error="invalid_token")
     return issue_tokens(
         keyring,
@@ -252,6 +213,24 @@ async def renew(database: Database, keyring: Keyring, refresh_token: str, *, doo
     if account is None:
         raise Unauthorized("The refresh token is not valid any more", error="invalid_token")
     return keyring.issue_access_token(token.session, account, now)
+
+
+async def log_out(access: Access) -> None:
+    """End the session by which the caller came; raises `Forbidden` if it came by none."""
+    _, identity = await access.write_by(end_own)
+    events.record(Event.SESSION_ENDED, identity, session=identity.session)
+
+
+async def log_out_of(access: Access, uuid: str) -> None:
+    """Do what `end` does, for the log too."""
+    _, identity = await access.write_by(end, uuid)
+    events.record(Event.SESSION_ENDED, identity, session=uuid)
+
+
+async def log_out_everywhere(access: Access) -> None:
+    """Do what `end_all` does, for the log too."""
+    _, identity = await access.write_by(end_all)
+    events.record(Event.EVERYTHING_ENDED, identity)
 
 
 def end_own(connection: Connection, identity: Identity) -> None:

@@ -12,7 +12,9 @@ from app import clock
 from app.database import require_room
 from app.errors import Conflict, InvalidRequest, NotFound
 from app.models import tiers
-from app.services.identity import Identity, parse_heights
+from app.security import events
+from app.security.events import Event
+from app.services.identity import Access, Identity, parse_heights
 from app.services.pages import Page, decode_cursor, page_of
 
 GIB: Final = 1024**3
@@ -91,6 +93,13 @@ def get(connection: Connection, _: Identity, uuid: str) -> TierRecord:
     return _record_of(row)
 
 
+async def make(access: Access, new: TierRecord) -> TierRecord:
+    """Do what `create` does, for the log too."""
+    tier, identity = await access.write_by(create, new)
+    events.record(Event.TIER_MADE, identity, tier=new.uuid, **new.row())
+    return tier
+
+
 def create(connection: Connection, _: Identity, new: TierRecord) -> TierRecord:
     """Make a tier; raises `Conflict` when its name is taken."""
     require_room(connection)
@@ -99,6 +108,15 @@ def create(connection: Connection, _: Identity, new: TierRecord) -> TierRecord:
     except IntegrityError:
         raise Conflict("There is a tier of this name") from None
     return new
+
+
+async def edit(
+    access: Access, uuid: str, facts: Mapping[str, Any], default_tier: str
+) -> TierRecord:
+    """Do what `change` does, for the log too."""
+    tier, identity = await access.write_by(change, uuid, facts, default_tier)
+    events.record(Event.TIER_CHANGED, identity, tier=uuid, **facts)
+    return tier
 
 
 def change(
@@ -119,6 +137,12 @@ def change(
         except IntegrityError:
             raise Conflict("There is a tier of this name") from None
     return get(connection, identity, uuid)
+
+
+async def end(access: Access, uuid: str, default_tier: str) -> None:
+    """Do what `remove` does, for the log too."""
+    _, identity = await access.write_by(remove, uuid, default_tier)
+    events.record(Event.TIER_DELETED, identity, tier=uuid)
 
 
 def remove(connection: Connection, identity: Identity, uuid: str, default_tier: str) -> None:

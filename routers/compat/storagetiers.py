@@ -92,8 +92,9 @@ def _errors_of_fields(*statuses: int) -> dict[int | str, dict[str, Any]]:
 async def token(request: Request, response: Response, runtime: RuntimeDep) -> StoragetiersTokens:
     """Log in with user name and password."""
     given = await read_fields(request, StoragetiersLogin)
-    tokens = await logins.log_in(request, runtime, given.username, given.password, door=DOOR)
-    response.headers["Cache-Control"] = "no-store"
+    tokens = await logins.log_in(
+        request, response, runtime, given.username, given.password, door=DOOR
+    )
     return StoragetiersTokens(refresh=tokens.refresh_token, access=tokens.access_token)
 
 

@@ -8,13 +8,13 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel
 
-from app import clock
 from app.errors import EmailTaken, Forbidden, Unauthorized, UsernameTaken
 from app.runtime import Runtime
 from app.services import accounts, sessions
+from app.services.authentication import Login
 from app.services.identity import Access, AccessToken
-from app.services.sessions import Login, NewSession
-from routers import cookies, logins
+from app.services.sessions import NewSession
+from routers import cookies, known_devices, logins
 from routers.compat import vertexcloud_files
 from routers.compat.vertexcloud_keys import (
     Holder,
@@ -167,6 +167,7 @@ def _with_cookie(request: Request, runtime: Runtime, begun: _Begun, body: BaseMo
     with suppress(Forbidden):
         cookies.check_origin(request, runtime)
         cookies.keep(request, runtime, response, begun.login, begun.session)
+        known_devices.remember(request, runtime, response, begun.login)
     return response
 
 
@@ -196,7 +197,7 @@ async def clear_session(request: Request, runtime: RuntimeDep) -> Response:
 
 async def _clear(request: Request, runtime: Runtime, key: str | None) -> Response:
     holder = await admit(request, runtime, key, "account", _CLEARING)
-    await holder.access.write(sessions.end_own)
+    await sessions.log_out(holder.access)
     name = holder.identity.username
     message = f"User : {name} sessions has been Flushed and Now logged out."
     return _without_cookie(request, runtime, holder, VertexcloudDone(message=message))
@@ -245,12 +246,9 @@ async def delete_user(request: Request, runtime: RuntimeDep) -> Response:
 async def _delete(request: Request, runtime: Runtime, key: str | None, password: str) -> Response:
     holder = await admit(request, runtime, key, "account", _DELETING)
     try:
-        verified = await accounts.verify_password(
-            holder.access, runtime.passwords, runtime.rate_limits, password
-        )
+        await accounts.leave(holder.access, runtime.passwords, runtime.rate_limits, password)
     except Forbidden:
         return refused("Invalid User Credentials")
-    await holder.access.write(accounts.delete_own, verified, clock.now())
     runtime.purge.wake()
     message = "User has been Deleted Successfully and all corresponding sessions has been flushed"
     return _without_cookie(request, runtime, holder, VertexcloudDone(message=message))

@@ -12,8 +12,8 @@ from pydantic import BaseModel, Field
 from app.errors import ProblemError
 from app.runtime import Runtime
 from app.services import registration, sessions
-from app.services.sessions import Login
-from routers import cookies, logins
+from app.services.authentication import Login
+from routers import cookies, known_devices, logins
 from routers.dependencies import RuntimeDep
 from routers.forms import read_fields
 from routers.links import base_path
@@ -94,7 +94,7 @@ async def register(request: Request, runtime: RuntimeDep) -> Response:
 @router.post("/account/logout")
 async def logout(request: Request, runtime: RuntimeDep, visitor: SignedIn) -> Response:
     """Sign out: the session ends, and its cookie with it."""
-    await visitor.access.write(sessions.end_own)
+    await sessions.log_out(visitor.access)
     response: Response = JSONResponse({"username": visitor.identity.username})
     if is_browser(request):
         response = RedirectResponse(f"{base_path(request)}/", 303)
@@ -111,6 +111,7 @@ async def _signed_in(
     if is_browser(request):
         response = RedirectResponse(place, 303)
     cookies.keep(request, runtime, response, opened, session)
+    known_devices.remember(request, runtime, response, opened)
     return response
 
 

@@ -6,8 +6,8 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BaseModel, Field
 
 from app import clock
-from app.security import passwords
-from app.services import accounts
+from app.security import guessable
+from app.services import account_fields, accounts
 from routers.schemas.lists import ListOf
 
 
@@ -18,7 +18,7 @@ def _password(value: str) -> str:
 
 
 def _email(value: str) -> str:
-    if accounts.EMAIL_FORM.fullmatch(value) is None:
+    if account_fields.EMAIL_FORM.fullmatch(value) is None:
         raise ValueError("this is not an email address")
     return value
 
@@ -29,14 +29,14 @@ Username = Annotated[
 ]
 Email = Annotated[
     str,
-    Field(max_length=accounts.EMAIL_MAX, json_schema_extra={"format": "email"}),
+    Field(max_length=account_fields.EMAIL_MAX, json_schema_extra={"format": "email"}),
     AfterValidator(_email),
 ]
 NewPassword = Annotated[
     str,
     Field(
-        min_length=passwords.MIN_LENGTH,
-        max_length=passwords.MAX_LENGTH,
+        min_length=guessable.MIN_LENGTH,
+        max_length=guessable.MAX_LENGTH,
         json_schema_extra={"format": "password", "pattern": r"^[^\u0000]*$"},
     ),
     AfterValidator(_password),

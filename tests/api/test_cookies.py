@@ -48,8 +48,10 @@ OWN = [
 
 
 def cookie_in(answer: httpx.Response) -> Morsel[str]:
-    """Return the one cookie that an answer sets."""
-    (header,) = answer.headers.get_list("set-cookie")
+    """Return the session cookie that an answer sets."""
+    (header,) = [
+        header for header in answer.headers.get_list("set-cookie") if cookies.NAME in header
+    ]
     ((_, cookie),) = SimpleCookie(header).items()
     return cookie
 

@@ -68,7 +68,11 @@ def _running(folder: Path, **settings: str) -> contextlib.AbstractContextManager
     program = folder / "program.py"
     program.write_text(PROGRAM)
     values = {"DATA_DIR": str(folder / "data"), "PYTHONPATH": str(PROJECT), "LOG_LEVEL": "debug"}
-    values |= {"SIGNING_KEY": SIGNING_KEY, "PYTHONWARNINGS": "always"} | settings
+    values |= {
+        "REGISTRATION": "open",
+        "SIGNING_KEY": SIGNING_KEY,
+        "PYTHONWARNINGS": "always",
+    } | settings
     return processes.running(values, folder, [sys.executable, program])
 
 

@@ -17,7 +17,7 @@ from app import clock
 from app.config import Settings
 from app.errors import Unauthorized
 from app.models import accounts, sessions, tiers, timelinks
-from app.rate_limits import LOGIN_BY_NAME
+from app.rate_limits import LOGIN
 from app.services import sessions as session_service
 from main import create_app
 from routers.compat import storagetiers
@@ -206,7 +206,7 @@ async def test_a_refresh_token_expires(service: Service, ada: dict[str, Any]) ->
 async def test_failed_logins_are_limited(make_settings: MakeSettings) -> None:
     async with running(make_settings(rate_limits="on")) as service:
         form = {"username": "ada", "password": "wrong"}
-        for _ in range(LOGIN_BY_NAME.limit):
+        for _ in range(LOGIN.limit):
             assert_detail(await service.client.post("/api/token/", json=form), 401)
         limited = await service.client.post("/api/token/", json=form)
         assert_detail(limited, 429)

@@ -91,7 +91,7 @@ async def sign_up(service: Service, name: str | None = None) -> User:
 
 
 def cookie_of(answer: httpx.Response) -> str:
-    (header,) = answer.headers.get_list("set-cookie")
+    (header,) = [header for header in answer.headers.get_list("set-cookie") if COOKIE in header]
     found = re.match(rf"{COOKIE}=([^;]+); ", header)
     assert found is not None, header
     assert {"HttpOnly", "SameSite=lax", "Path=/"} <= set(header.split("; "))

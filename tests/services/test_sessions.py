@@ -11,10 +11,17 @@ from app.config import Settings
 from app.database import Database
 from app.errors import TooManyRequests, Unauthorized
 from app.models import sessions as session_rows
-from app.rate_limits import LOGIN_BY_NAME, LocalRateLimits, NoRateLimits
+from app.rate_limits import LOGIN, LOGIN_BY_NAME, LocalRateLimits, NoRateLimits
 from app.security.keyring import RefreshToken
 from app.security.passwords import Passwords
-from app.services import accounts, administration, api_keys, bootstrap, sessions
+from app.services import (
+    accounts,
+    administration,
+    api_keys,
+    authentication,
+    bootstrap,
+    sessions,
+)
 from app.services.credentials import end_everything
 from app.services.identity import AccessToken, Identity, identify
 
@@ -38,8 +45,8 @@ async def account(database: Database, passwords: Passwords, settings: Settings) 
     )
 
 
-async def log_in(database: Database, passwords: Passwords, password: str) -> sessions.Login:
-    return await sessions.authenticate(
+async def log_in(database: Database, passwords: Passwords, password: str) -> authentication.Login:
+    return await authentication.authenticate(
         database, passwords, NoRateLimits(), username="ada", password=password, address="::1"
     )
 
@@ -63,7 +70,7 @@ async def rotate(
     refreshed = await database.write(
         sessions.rotate, token, door=door, now=now, expires_at=now + DAY
     )
-    return None if refreshed is None else refreshed.n
+    return refreshed.n if isinstance(refreshed, sessions.Refreshed) else None
 
 
 async def identity_of(
@@ -189,20 +196,20 @@ async def test_guesses_that_come_at_once_are_counted_like_others(
 ) -> None:
     limits = LocalRateLimits()
 
-    async def guess(n: int) -> sessions.Login:
-        return await sessions.authenticate(
+    async def guess(n: int) -> authentication.Login:
+        return await authentication.authenticate(
             database,
             passwords,
             limits,
             username="ADA",
             password=f"wrong {n}",
-            address=f"192.0.2.{n}",
+            address="192.0.2.1",
         )
 
     answers = await asyncio.gather(*(guess(n) for n in range(40)), return_exceptions=True)
     kinds = [type(answer) for answer in answers]
     assert set(kinds) == {Unauthorized, TooManyRequests}
-    assert kinds.count(Unauthorized) == LOGIN_BY_NAME.limit
+    assert kinds.count(Unauthorized) == LOGIN.limit
     assert (
         await database.read(lambda c: c.execute(select(func.count(session_rows.c.id))).scalar())
         == 0
@@ -213,10 +220,35 @@ async def test_right_passwords_are_not_counted(
     database: Database, passwords: Passwords, account: accounts.Account
 ) -> None:
     limits = LocalRateLimits()
-    for _ in range(LOGIN_BY_NAME.limit + 1):
-        await sessions.authenticate(
+    for _ in range(LOGIN.limit + 1):
+        await authentication.authenticate(
             database, passwords, limits, username="ada", password=PASSWORD, address="::1"
         )
+
+
+async def test_all_devices_of_a_name_together_may_not_guess_for_ever(
+    database: Database, passwords: Passwords, account: accounts.Account
+) -> None:
+    limits = LocalRateLimits()
+
+    async def guess(n: int) -> type[BaseException] | None:
+        try:
+            await authentication.authenticate(
+                database,
+                passwords,
+                limits,
+                username="ada",
+                password="wrong",
+                address="::1",
+                devices={account.uuid: f"device {n}"},
+            )
+        except (Unauthorized, TooManyRequests) as error:
+            return type(error)
+        return None
+
+    kinds = [await guess(n) for n in range(LOGIN_BY_NAME.limit + 5)]
+    assert kinds == [Unauthorized] * LOGIN_BY_NAME.limit + [TooManyRequests] * 5
+    await log_in(database, passwords, PASSWORD)
 
 
 @pytest.mark.parametrize("name", ["nobody", "service", "a\0b", "ada ", "\ud800", "x" * 5000])
@@ -224,6 +256,6 @@ async def test_other_names_are_nobody(
     database: Database, passwords: Passwords, account: accounts.Account, name: str
 ) -> None:
     with pytest.raises(Unauthorized, match="Invalid credentials"):
-        await sessions.authenticate(
+        await authentication.authenticate(
             database, passwords, LocalRateLimits(), username=name, password="x", address="::1"
         )

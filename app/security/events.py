@@ -1,0 +1,57 @@
+"""Security events: what happens to accounts and to what lets them in, a line of the log each.
+
+Accounts, sessions and keys are named by their ids, and whoever failed to log in by what they gave
+as a name, and their address. No line holds a secret, or a part of one.
+"""
+
+from enum import StrEnum
+from typing import Final
+
+import structlog
+
+from app.services.identity import Identity
+
+log = structlog.get_logger("holdall.security")
+
+
+class Event(StrEnum):
+    """What has happened."""
+
+    LOGIN_SUCCEEDED = "login_succeeded"
+    LOGIN_FAILED = "login_failed"
+    LOGIN_LIMITED = "login_limited"
+    SESSION_BEGUN = "session_begun"
+    SESSION_ENDED = "session_ended"
+    TOKEN_REUSED = "token_reused"  # noqa: S105 - a refresh token came again, which ends its session
+    EVERYTHING_ENDED = "everything_ended"  # all sessions and keys of an account
+    KEY_MADE = "key_made"
+    KEY_ENDED = "key_ended"
+    PASSWORD_CHECK_FAILED = "password_check_failed"  # noqa: S105 - of somebody signed in
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105
+    EMAIL_CHANGED = "email_changed"
+    LINK_PASSWORD_FAILED = "link_password_failed"  # noqa: S105
+    ACCOUNT_MADE = "account_made"
+    ACCOUNT_CHANGED = "account_changed"  # by an administrator
+    ACCOUNT_DELETED = "account_deleted"
+    TIER_MADE = "tier_made"
+    TIER_CHANGED = "tier_changed"
+    TIER_DELETED = "tier_deleted"
+
+
+_ALARMING: Final = frozenset(
+    {
+        Event.LOGIN_FAILED,
+        Event.LOGIN_LIMITED,
+        Event.TOKEN_REUSED,
+        Event.PASSWORD_CHECK_FAILED,
+        Event.LINK_PASSWORD_FAILED,
+    }
+)
+
+
+def record(event: Event, by: Identity | None = None, /, **facts: object) -> None:
+    """Log an event, and who did it where that is known; call it after the commit."""
+    if by is not None:
+        who = {"by": by.account_uuid, "by_session": by.session, "by_key": by.key}
+        facts |= {name: value for name, value in who.items() if value is not None}
+    (log.warning if event in _ALARMING else log.info)("security", action=event.value, **facts)

@@ -1,0 +1,215 @@
+"""The log of what happens to accounts and to what lets them in: ids, and no secret."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from app import clock
+from app.services.sessions import GRACE
+from tests.api.conftest import PASSWORD, MakeSettings, Service, running
+
+pytestmark = pytest.mark.anyio
+
+ADMIN = {"admin_username": "root", "admin_password": "a root password"}
+WRONG = "never-the-right-one"
+ADDRESS = "127.0.0.1"
+
+
+class Log:
+    """What was logged as security events since the last look."""
+
+    def __init__(self, entries: list[Any]) -> None:
+        self._entries = entries
+
+    def take(self) -> list[dict[str, Any]]:
+        """Return the events, each without what every line has."""
+        taken = [
+            {name: value for name, value in entry.items() if name not in {"event", "log_level"}}
+            for entry in self._entries
+            if entry["event"] == "security"
+        ]
+        text = json.dumps(taken, default=repr)
+        assert PASSWORD not in text
+        assert WRONG not in text
+        assert "hk_" not in text
+        self._entries.clear()
+        return taken
+
+
+async def tokens(service: Service, name: str, password: str = PASSWORD) -> dict[str, Any]:
+    form = {"username": name, "password": password}
+    answer = await service.client.post("/v1/auth/token", data=form)
+    return {"status": answer.status_code, **answer.json()}
+
+
+async def test_logins_and_sessions(service: Service) -> None:
+    client = service.client
+    with capture_logs() as entries:
+        log = Log(entries)
+        account, headers = await service.sign_up("ada")
+        own = account["id"]
+        made, login, begun = log.take()
+        assert made == {
+            "action": "account_made", "account": own, "username": "ada", "is_admin": False,
+        }  # fmt: skip
+        who = {"username": "ada", "address": ADDRESS}
+        assert login == {"action": "login_succeeded", "account": own} | who
+        session = begun.pop("session")
+        assert begun == {"action": "session_begun", "account": own, "door": "v1"}
+
+        assert (await tokens(service, "Ada", WRONG))["status"] == 401
+        assert (await tokens(service, "x" * 500, WRONG))["status"] == 401
+        failed, unknown = log.take()
+        assert failed == {"action": "login_failed", "username": "Ada", "address": ADDRESS}
+        assert unknown == failed | {"username": "x" * 64}
+
+        by = {"by": own, "by_session": session}
+        for method, path in (("PATCH", ""), ("POST", "/delete")):
+            body = {"current_password": WRONG, "password": WRONG}
+            await client.request(method, f"/v1/accounts/me{path}", json=body, headers=headers)
+        assert log.take() == [{"action": "password_check_failed", **by}] * 2
+
+        await client.post("/v1/auth/revoke", headers=headers)
+        assert log.take() == [{"action": "session_ended", "session": session, **by}]
+
+        headers = await service.log_in("ada")
+        other = log.take()[-1]["session"]
+        listed = await client.get("/v1/accounts/me/sessions", headers=headers)
+        (one,) = listed.json()["items"]
+        assert one["id"] == other
+        await service.log_in("ada")
+        third = log.take()[-1]["session"]
+        await client.delete(f"/v1/accounts/me/sessions/{third}", headers=headers)
+        await client.delete("/v1/accounts/me/sessions", headers=headers)
+        by = {"by": own, "by_session": other}
+        assert log.take() == [
+            {"action": "session_ended", "session": third, **by},
+            {"action": "everything_ended", **by},
+        ]
+
+
+async def test_a_stolen_refresh_token(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    with capture_logs() as entries:
+        log = Log(entries)
+        account, _ = await service.sign_up("ada")
+        pair = await tokens(service, "ada")
+        session = log.take()[-1]["session"]
+        body = {"refresh_token": pair["refresh_token"]}
+        assert (await service.client.post("/v1/auth/refresh", json=body)).status_code == 200
+        late = clock.now() + GRACE + clock.SECOND
+        monkeypatch.setattr(clock, "now", lambda: late)
+        for _ in range(2):
+            assert (await service.client.post("/v1/auth/refresh", json=body)).status_code == 401
+        assert log.take() == [
+            {"action": "token_reused", "account": account["id"], "session": session}
+        ]
+
+
+async def test_keys_passwords_and_the_end(service: Service) -> None:
+    client = service.client
+    with capture_logs() as entries:
+        log = Log(entries)
+        account, headers = await service.sign_up("ada")
+        own = account["id"]
+        by = {"by": own, "by_session": log.take()[-1]["session"]}
+        body = {"name": "k", "scopes": ["blobs:write", "blobs:read"]}
+        key = (await client.post("/v1/accounts/me/keys", json=body, headers=headers)).json()
+        await client.delete(f"/v1/accounts/me/keys/{key['id']}", headers=headers)
+        refused = await client.delete(f"/v1/accounts/me/keys/{key['id']}", headers=headers)
+        assert refused.status_code == 404
+        scopes = ("blobs:read", "blobs:write")
+        assert log.take() == [
+            {"action": "key_made", "key": key["id"], "scopes": scopes, **by},
+            {"action": "key_ended", "key": key["id"], **by},
+        ]
+        change = {"current_password": PASSWORD, "email": "ada@example.org"}
+        await client.patch("/v1/accounts/me", json=change, headers=headers)
+        change = {"current_password": PASSWORD, "password": "another horse battery"}
+        await client.patch("/v1/accounts/me", json=change, headers=headers)
+        assert log.take() == [
+            {"action": "email_changed", **by},
+            {"action": "password_changed", **by},
+        ]
+        headers = await service.log_in("ada", "another horse battery")
+        by["by_session"] = log.take()[-1]["session"]
+        gone = {"password": "another horse battery"}
+        assert (
+            await client.post("/v1/accounts/me/delete", json=gone, headers=headers)
+        ).status_code == 204
+        assert log.take() == [{"action": "account_deleted", "account": own, **by}]
+
+
+async def test_other_doors_say_the_same(service: Service) -> None:
+    client = service.client
+    with capture_logs() as entries:
+        log = Log(entries)
+        form = {"username": "ada", "password": PASSWORD}
+        key = (await client.post("/signup/", data=form)).json()["your session key"]
+        actions = [event["action"] for event in log.take()]
+        assert actions == ["account_made", "login_succeeded", "session_begun"]
+        for door in ("/account/login", "/api/token/", "/login/"):
+            client.cookies.clear()
+            await client.post(door, data=form | {"password": WRONG})
+            await client.post(door, data=form)
+            failed, good, begun = log.take()
+            assert (failed["action"], failed["username"]) == ("login_failed", "ada")
+            assert (good["action"], begun["action"]) == ("login_succeeded", "session_begun")
+        await client.post("/account/login", data=form)
+        log.take()
+        await client.post("/account/logout")
+        (ended,) = log.take()
+        assert ended["action"] == "session_ended"
+        await client.post("/delete/user/", data={"key": key, "password": PASSWORD})
+        (deleted,) = log.take()
+        assert deleted["action"] == "account_deleted"
+
+
+async def test_a_links_password(service: Service) -> None:
+    with capture_logs() as entries:
+        log = Log(entries)
+        account, headers = await service.sign_up("ada")
+        await service.client.put("/v1/blobs/a/content", content=b"x", headers=headers)
+        body = {"kind": "blob", "id": "a", "time": 600, "password": PASSWORD}
+        link = (await service.client.post("/v1/timelinks", json=body, headers=headers)).json()
+        log.take()
+        basic = base64.b64encode(f":{WRONG}".encode()).decode()
+        headers = {"Authorization": f"Basic {basic}"}
+        assert (await service.client.get(link["url"], headers=headers)).status_code == 401
+        assert log.take() == [
+            {
+                "action": "link_password_failed",
+                "account": account["id"],
+                "link": link["id"],
+                "address": ADDRESS,
+            }
+        ]
+
+
+async def test_administration(make_settings: MakeSettings) -> None:
+    with capture_logs() as entries:
+        log = Log(entries)
+        async with running(make_settings(**ADMIN)) as service:
+            client = service.client
+            (made,) = log.take()
+            assert (made["action"], made["is_admin"]) == ("account_made", True)
+            account, _ = await service.sign_up("ada")
+            headers = await service.log_in("root", ADMIN["admin_password"])
+            by = {"by": made["account"], "by_session": log.take()[-1]["session"]}
+            body = {"name": "Small", "max_objects": 1}
+            tier = (await client.post("/v1/tiers", json=body, headers=headers)).json()["id"]
+            await client.patch(f"/v1/tiers/{tier}", json={"max_objects": 2}, headers=headers)
+            path = f"/v1/accounts/{account['id']}"
+            change = {"tier": "Small", "is_active": False}
+            assert (await client.patch(path, json=change, headers=headers)).status_code == 200
+            assert (await client.delete(path, headers=headers)).status_code == 204
+            new, changed, account_changed, deleted = log.take()
+            assert new.items() >= ({"action": "tier_made", "tier": tier, **by}).items()
+            assert (new["name"], new["max_objects"]) == ("Small", 1)
+            assert changed == {"action": "tier_changed", "tier": tier, "max_objects": 2, **by}
+            assert account_changed == {
+                "action": "account_changed", "account": account["id"], **change, **by,
+            }  # fmt: skip
+            assert deleted == {"action": "account_deleted", "account": account["id"], **by}

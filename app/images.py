@@ -24,6 +24,8 @@ class Facts:
     format: str
     width: int
     height: int
+    is_complete: bool = True
+    """Whether all of it is there; if not, it is shown as far as it goes."""
 
 
 def kind_of(header: bytes) -> str | None:

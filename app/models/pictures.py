@@ -1,6 +1,6 @@
 """Pictures, and the thumbnails that were made of them."""
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, String, Table, Text
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, Text, true
 from sqlalchemy import UniqueConstraint as Unique
 
 from app.models.base import Id, identity, metadata, moment, public_id, reference
@@ -13,9 +13,10 @@ pictures = Table(
     reference("account_id", "accounts"),
     reference("object_id", "objects", unique=True),
     Column("name", Text, nullable=False),
-    Column("format", String(8), nullable=False),  # jpeg, png, webp, gif, avif
+    Column("format", String(8), nullable=False),  # jpeg, png, webp, gif, avif, heic
     Column("width", Integer, nullable=False),  # px, as shown: after EXIF orientation
     Column("height", Integer, nullable=False),
+    Column("is_complete", Boolean, nullable=False, server_default=true()),  # or cut off, or damaged
     moment("created_at"),
     moment("modified_at"),
     Index(None, "account_id", "id"),

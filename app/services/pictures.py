@@ -51,6 +51,7 @@ _columns = (
     pictures.c.format,
     pictures.c.width,
     pictures.c.height,
+    pictures.c.is_complete,
     pictures.c.created_at,
     pictures.c.modified_at,
 )
@@ -123,6 +124,7 @@ def create(
         format=new.facts.format,
         width=new.facts.width,
         height=new.facts.height,
+        is_complete=new.facts.is_complete,
         created_at=now,
         modified_at=now,
     )
@@ -192,8 +194,9 @@ def unknown() -> NotFound:
 
 
 def _picture(row: Row[Any], tier: Tier) -> Picture:
-    _, uuid, name, kind, width, height, created_at, modified_at, *content = tuple(row)
-    facts = Facts(kind, width, height)
+    _, uuid, name, *of_picture, created_at, modified_at = tuple(row)[: len(_columns)]
+    content = tuple(row)[len(_columns) :]
+    facts = Facts(*of_picture)
     return Picture(uuid, name, facts, created_at, modified_at, tier, objects.content_of(content))
 
 

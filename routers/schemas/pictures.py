@@ -42,7 +42,8 @@ class PictureForm(BaseModel):
     img: Annotated[
         str,
         Field(
-            description="A JPEG, PNG, WebP, GIF or AVIF.", json_schema_extra={"format": "binary"}
+            description="A JPEG, PNG, WebP, GIF, AVIF or HEIC.",
+            json_schema_extra={"format": "binary"},
         ),
     ]
 
@@ -66,8 +67,11 @@ class Picture(BaseModel):
     name: str
     width: int = Field(description="In pixels, as it is shown.")
     height: int = Field(description="In pixels, as it is shown.")
-    format: Literal["jpeg", "png", "webp", "gif", "avif"]
+    format: Literal["jpeg", "png", "webp", "gif", "avif", "heic"]
     size: int = Field(description="Of the original, in bytes.")
+    is_complete: bool = Field(
+        description="False: it is cut off or damaged, and is shown as far as it goes."
+    )
     created_at: datetime
     urls: list[str] = Field(
         description="What of it can be seen: a thumbnail for each height of the owner's tier, then "
@@ -89,6 +93,7 @@ class Picture(BaseModel):
             height=facts.height,
             format=facts.format,
             size=picture.content.size,
+            is_complete=facts.is_complete,
             created_at=clock.to_datetime(picture.created_at),
             urls=urls,
         )

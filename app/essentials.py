@@ -1,0 +1,233 @@
+"""The parts of a JPEG, PNG or GIF that make its picture, the first one of an animation.
+
+Decoders are shown nothing else: text and profiles that inflate without end, empty blocks, and
+checksums of what nobody reads are no reason to refuse a picture that browsers show.
+"""
+
+import io
+import os
+import struct
+import zlib
+from bisect import bisect_right
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any, BinaryIO, Final
+
+Grid = tuple[int, int]
+"""A pixel of every so many, across and down."""
+
+Box = tuple[int, int, int, int]
+"""Left, top, right and bottom, in pixels."""
+
+Span = tuple[int, int]
+"""Where a part of a file begins and ends."""
+
+WHOLE: Final[tuple[Grid, ...]] = ((1, 1),)
+
+_ADAM7: Final[tuple[Grid, ...]] = ((1, 1), (1, 2), (2, 2), (2, 4), (4, 4), (4, 8), (8, 8))
+_GIF_PASSES: Final[tuple[Grid, ...]] = ((1, 1), (1, 2), (1, 4), (1, 8))
+_SMALL: Final = 1024 * 1024  # bytes of a chunk that has no pixels, inflated too
+_STEP: Final = 64 * 1024
+
+_PIXELS: Final = frozenset({b"IDAT", b"fdAT"})
+_SHOWN: Final = frozenset({b"IHDR", b"PLTE", b"IEND"}) | _PIXELS
+_ANCILLARY: Final = frozenset({b"tRNS", b"iCCP", b"eXIf"})
+
+_TRANSPARENT_SIZES: Final = {0: 2, 2: 6}  # bytes of tRNS, by the type of colours
+
+_MARKER, _COMMENT = 0xFF, 0xFE
+_ENDS: Final = frozenset({0, *range(0xD0, 0xDB)})  # scans, and what has no length
+_APPLICATIONS: Final = range(0xE0, 0xF0)
+_USED: Final = {
+    0xE0: (b"JFIF\0", 18),
+    0xE1: (b"Exif\0\0", 18),
+    0xE2: (b"ICC_PROFILE\0", 18),
+    0xEE: (b"Adobe", 16),
+}
+"""Segments of applications that matter, by marker: how they begin, and bytes they have at least."""
+
+_EXTENSION, _IMAGE, _GRAPHIC_CONTROL = b"!", b",", b"\xf9"
+_HAS_PALETTE: Final = 0x80
+_INTERLACED: Final = 0x40
+
+
+@dataclass(frozen=True, slots=True)
+class Essentials:
+    """What decoders are to read of a picture, and what they would not say of it."""
+
+    file: BinaryIO
+    is_complete: bool
+    grids: tuple[Grid, ...] = WHOLE
+    """Finest first: what an interlaced picture has of itself before the rest has come."""
+    depth: int = 8
+    """Bits of a channel."""
+    frame: Box | None = None
+    """The part of a GIF's canvas that its first picture takes."""
+    transparent: int | None = None
+    """The colour of a GIF that can be seen through."""
+
+
+def of_jpeg(file: BinaryIO) -> Essentials:
+    """Find the segments of a JPEG; whether it is complete, its decoder says."""
+    spans: list[Span] = [(0, 2)]
+    at, end = 2, file.seek(0, os.SEEK_END)
+    while len(start := _read(file, at, 20)) > 4:  # noqa: PLR2004
+        marker, length = start[1], 2 + int.from_bytes(start[2:4])
+        if start[0] != _MARKER or marker == _MARKER:  # bytes between segments
+            at += max(1, start.find(_MARKER))
+            continue
+        if marker in _ENDS:
+            break
+        name, size = _USED.get(marker, (b"", 0))
+        is_of_use = name and start.startswith(name, 4) and length >= size
+        if is_of_use or (marker not in _APPLICATIONS and marker != _COMMENT):
+            _add(spans, at, at + length)
+        at += length
+    _add(spans, at, max(at, end))
+    return Essentials(_joined(file, spans), is_complete=True)
+
+
+def of_png(file: BinaryIO) -> Essentials:
+    """Find the chunks of a PNG; it is complete when all that is shown is there and sound."""
+    header = _read(file, 0, 33)  # with IHDR, which comes first
+    spans: list[Span] = [(0, 8)]
+    at, is_sound, name = 8, True, b""
+    while name != b"IEND" and len(start := _read(file, at, 8)) == 8:  # noqa: PLR2004
+        length, name = struct.unpack(">I4s", start)
+        end = at + 12 + length
+        if name in _SHOWN:
+            is_sound = _has_checksum(file, at, end) and is_sound
+        is_of_use = name in _SHOWN or (
+            name in _ANCILLARY and _is_of_use(file, name, (at, end), colours=header[25])
+        )
+        if is_of_use and name != b"fdAT" and (length <= _SMALL or name in _PIXELS):
+            _add(spans, at, end)
+        at = end
+    return Essentials(
+        _joined(file, spans),
+        is_complete=is_sound and name == b"IEND",
+        grids=_ADAM7 if header[28] else WHOLE,
+        depth=header[24],
+    )
+
+
+def _has_checksum(file: BinaryIO, at: int, end: int) -> bool:
+    file.seek(at + 4)
+    checksum, left = 0, end - at - 8
+    while left > 0 and (part := file.read(min(left, _STEP))):
+        checksum = zlib.crc32(part, checksum)
+        left -= len(part)
+    return file.read(4) == checksum.to_bytes(4)
+
+
+def _is_of_use(file: BinaryIO, name: bytes, span: Span, colours: int) -> bool:
+    """Tell whether an ancillary chunk is sound, and small even when it is inflated."""
+    at, end = span
+    size = end - at - 12
+    if size > _SMALL or not _has_checksum(file, at, end):
+        return False
+    if name == b"tRNS":
+        return size >= _TRANSPARENT_SIZES.get(colours, 1)
+    if name == b"iCCP":
+        _, _, profile = _read(file, at + 8, size).partition(b"\0")
+        inflater = zlib.decompressobj()
+        try:
+            inflater.decompress(profile[1:], _SMALL)  # after the byte that names the method
+        except zlib.error:
+            return False
+        return inflater.eof
+    return True
+
+
+def of_gif(file: BinaryIO) -> Essentials:
+    """Find the first picture of a GIF; it is complete when nothing after it is missing either.
+
+    Raises `EOFError` when there is none.
+    """
+    canvas = 13 + _palette_size(_read(file, 0, 13)[10])
+    file.seek(canvas)
+    first: Span | None = None
+    descriptor, transparent = b"", None
+    while (kind := file.read(1)) in {_EXTENSION, _IMAGE}:
+        at = file.tell() - 1
+        if kind == _EXTENSION:
+            control = file.read(1) == _GRAPHIC_CONTROL
+            block = _skip_blocks(file)
+            if control and first is None and len(block) > 3 and block[0] & 1:  # noqa: PLR2004
+                transparent = block[3]
+        else:
+            fields = file.read(9).ljust(9, b"\0")
+            file.seek(_palette_size(fields[8]) + 1, os.SEEK_CUR)
+            _skip_blocks(file)
+            if first is None:
+                first, descriptor = (at, file.tell()), fields
+    if first is None:
+        raise EOFError
+    left, top, width, height, flags = struct.unpack("<4HB", descriptor)
+    return Essentials(
+        _joined(file, [(0, canvas), first]),
+        is_complete=kind != b"",
+        grids=_GIF_PASSES if flags & _INTERLACED else WHOLE,
+        frame=(left, top, left + width, top + height),
+        transparent=transparent,
+    )
+
+
+def _palette_size(flags: int) -> int:
+    return 3 << (flags & 7) + 1 if flags & _HAS_PALETTE else 0
+
+
+def _skip_blocks(file: BinaryIO) -> bytes:
+    """Pass over data up to the empty block that ends them, and return the first block."""
+    size = file.read(1)
+    first = file.read(size[0]) if size and size[0] else b""
+    while size and size[0]:
+        size = file.read(1)
+        if size:
+            file.seek(size[0], os.SEEK_CUR)
+    return first
+
+
+def _read(file: BinaryIO, at: int, size: int) -> bytes:
+    file.seek(at)
+    return file.read(size)
+
+
+def _add(spans: list[Span], start: int, end: int) -> None:
+    if spans[-1][1] == start:
+        start, _ = spans.pop()
+    spans.append((start, end))
+
+
+def _joined(file: BinaryIO, spans: list[Span]) -> BinaryIO:
+    return io.BufferedReader(_Parts(file, spans), _STEP)
+
+
+class _Parts(io.RawIOBase):
+    """Parts of a file as a file of its own; where it ends within one of them, so does this."""
+
+    def __init__(self, file: BinaryIO, spans: list[Span]) -> None:
+        self._file = file
+        self._spans = spans
+        self._ends = list(accumulate(end - start for start, end in spans))  # in this file
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        self._at = max(0, (0, self._at, self._ends[-1])[whence] + offset)
+        return self._at
+
+    def readinto(self, buffer: Any, /) -> int:  # noqa: ANN401 - any writable bytes
+        number = bisect_right(self._ends, self._at)
+        if number == len(self._spans):
+            return 0
+        left = self._ends[number] - self._at
+        data = _read(self._file, self._spans[number][1] - left, min(len(buffer), left))
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)

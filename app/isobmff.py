@@ -1,0 +1,96 @@
+"""Boxes of AVIF and HEIF files (ISO/IEC 14496-12 and 23008-12), where decoders need help."""
+
+import io
+import struct
+from collections.abc import Iterator
+from typing import BinaryIO, NamedTuple
+
+
+class Box(NamedTuple):
+    """A box, and where in its file it starts, its content starts, and it ends."""
+
+    name: bytes
+    start: int
+    content: int
+    end: int
+
+
+def is_complete(file: BinaryIO) -> bool:
+    """Tell whether a file has all of each of its boxes."""
+    size = file.seek(0, io.SEEK_END)
+    return all(box.end <= size for box in _boxes(file, 0, size))
+
+
+def largest_extent(file: BinaryIO) -> tuple[int, int]:
+    """Return the width and height of the largest picture that the properties speak of."""
+    largest = (0, 0)
+    for properties in _found(file, b"meta", b"iprp", b"ipco"):
+        for box in _inside(file, properties):
+            if box.name == b"ispe":
+                width, height = struct.unpack(">II", _read(file, box.content + 4, 8))
+                largest = max(largest, (width, height), key=lambda size: size[0] * size[1])
+    return largest
+
+
+def with_joined_associations(file: BinaryIO) -> BinaryIO:
+    """Return a file whose boxes that associate properties with items are one, where they can be.
+
+    Encoders wrote one for each item, of which an alpha channel is one; libavif wants one for all
+    (ISO/IEC 14496-12, 8.11.14.1). What is saved becomes free space, so that nothing moves.
+    """
+    for meta in _found(file, b"meta"):
+        for properties in (box for box in _inside(file, meta) if box.name == b"iprp"):
+            parts = [box for box in _inside(file, properties) if box.name == b"ipma"]
+            kinds = {_read(file, box.content, 4) for box in parts}  # their version and flags
+            if len(parts) > 1 and len(kinds) == 1 and meta.end >= properties.end >= parts[-1].end:
+                return _joined(file, meta, properties, parts)
+    return file
+
+
+def _joined(file: BinaryIO, meta: Box, properties: Box, parts: list[Box]) -> BinaryIO:
+    count = sum(int.from_bytes(_read(file, box.content + 4, 4)) for box in parts)
+    entries = b"".join(_read(file, box.content + 8, box.end - box.content - 8) for box in parts)
+    kind = _read(file, parts[0].content, 4)
+    one = _box(b"ipma", kind + count.to_bytes(4) + entries)
+    others = _read(file, properties.content, parts[0].start - properties.content)
+    written = _box(b"iprp", others + one) + _read(file, properties.end, meta.end - properties.end)
+    free = meta.end - properties.start - len(written) - 8
+    data = bytearray(_read(file, 0, -1))
+    data[properties.start : meta.end] = written + _box(b"free", bytes(free))
+    return io.BytesIO(data)
+
+
+def _box(name: bytes, content: bytes) -> bytes:
+    return struct.pack(">I4s", 8 + len(content), name) + content
+
+
+def _found(file: BinaryIO, *path: bytes) -> Iterator[Box]:
+    """Iterate over the boxes of a path of names."""
+    found = list(_boxes(file, 0, file.seek(0, io.SEEK_END)))
+    for name in path[:-1]:
+        found = [inner for box in found if box.name == name for inner in _inside(file, box)]
+    yield from (box for box in found if box.name == path[-1])
+
+
+def _inside(file: BinaryIO, box: Box) -> Iterator[Box]:
+    flags = 4 if box.name == b"meta" else 0  # a version and flags come first
+    return _boxes(file, box.content + flags, box.end)
+
+
+def _boxes(file: BinaryIO, at: int, end: int) -> Iterator[Box]:
+    """Iterate over the boxes between two offsets, up to what is none; the last may end later."""
+    while at + 8 <= end:
+        size, name = struct.unpack(">I4s", _read(file, at, 8))
+        content = at + 8
+        if size == 1:
+            size, content = int.from_bytes(_read(file, content, 8)), content + 8
+        stop = at + size if size else end
+        if not name.isalnum() or stop < content:
+            return
+        yield Box(name, at, content, stop)
+        at = stop
+
+
+def _read(file: BinaryIO, at: int, size: int) -> bytes:
+    file.seek(at)
+    return file.read(size)

@@ -11,7 +11,20 @@ from app.essentials import Box, Grid
 
 _STRIP: Final = 1_000_000  # pixels that are compared at a time
 _FILLS: Final = (0, 255)
+_UNLIKELY: Final = 167  # in every channel of a whole row
 _MISSING: Final = {"L": 128, "RGB": 128, "CMYK": 127}  # what libjpeg puts where it has nothing
+
+
+def load_whole(image: Image.Image) -> None:
+    """Decode a picture; raises what its decoder does, and `EOFError` for a PNG of too few rows."""
+    if image.format != "PNG":
+        image.load()
+        return
+    _over(image, _UNLIKELY)
+    last = image.crop((0, image.height - 1, image.width, image.height))
+    missing = Image.new(image.mode, last.size, _colour(image, _UNLIKELY))
+    if last.tobytes() == missing.tobytes():
+        raise EOFError
 
 
 def load(

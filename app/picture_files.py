@@ -69,7 +69,7 @@ class PictureFile:
         image.draft(None, size)
         there, is_complete = self._essentials.frame, self._essentials.is_complete
         try:
-            image.load()
+            partial.load_whole(image)
         except MemoryError:
             raise
         except Exception:
@@ -78,7 +78,8 @@ class PictureFile:
             image, there = partial.load(
                 lambda: self._opened(size), self._essentials.grids, self._essentials.frame
             )
-            is_complete = False
+            whole = self._essentials.frame or (0, 0, *image.size)
+            is_complete = is_complete and self.kind != "jpeg" and there == whole
         if there == (0, 0, *image.size):
             there = None
         return Pixels(image, there, self._lower_halves()), is_complete

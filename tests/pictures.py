@@ -98,10 +98,10 @@ def png(width: int, height: int, depth: int, colour_type: int, rows: Sequence[by
     header = struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, 0)
     data = zlib.compress(b"".join(b"\0" + row for row in rows), 9)
     chunks = ((b"IHDR", header), (b"IDAT", data), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(name, content) for name, content in chunks)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(name, content) for name, content in chunks)
 
 
-def _chunk(name: bytes, content: bytes) -> bytes:
+def chunk(name: bytes, content: bytes) -> bytes:
     checksum = zlib.crc32(name + content)
     return struct.pack(">I", len(content)) + name + content + struct.pack(">I", checksum)
 

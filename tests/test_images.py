@@ -84,9 +84,11 @@ def test_other_formats_are_refused(data: bytes) -> None:
         examine(data)
 
 
-@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("kind", ["webp", "avif"])
 @pytest.mark.parametrize("part", [0.1, 0.6, 0.95])
-def test_a_picture_that_was_cut_off_is_broken(kind: str, part: float) -> None:
+def test_a_picture_of_which_browsers_show_all_or_nothing_is_broken_when_cut(
+    kind: str, part: float
+) -> None:
     data = encoded(noise(300, 200), kind)
     with pytest.raises(InvalidRequest, match="broken"):
         examine(data[: max(40, int(len(data) * part))])
@@ -97,13 +99,6 @@ def test_a_header_alone_is_broken(kind: str) -> None:
     data = encoded(quarters(), kind)
     with pytest.raises(InvalidRequest, match="broken"):
         examine(data[:20] + bytes(2000))
-
-
-def test_a_png_with_wrong_bytes_is_broken() -> None:
-    data = bytearray(encoded(noise(300, 200), "png"))
-    data[len(data) // 2] ^= 0xFF
-    with pytest.raises(InvalidRequest, match="broken"):
-        examine(bytes(data))
 
 
 @pytest.mark.parametrize("kind", FORMATS)

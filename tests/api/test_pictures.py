@@ -34,6 +34,7 @@ MIB = 1024 * 1024
 SMALL = encoded(quarters(), "jpeg")
 LARGE = encoded(noise(900, 600), "jpeg", quality=95)  # it does not fit into a row
 WIDE = encoded(noise(3000, 450), "jpeg", quality=95)  # its thumbnails don't either
+UNSEEN = encoded(noise(900, 600), "webp", quality=95)  # when it is cut off, at all
 
 Headers = dict[str, str]
 
@@ -129,6 +130,7 @@ async def test_a_picture_says_what_it_is(service: Service, user: Headers, kind: 
         "height": 480,
         "format": kind,
         "size": len(data),
+        "is_complete": True,
         "created_at": "",
         "urls": [f"{path}/thumbnails/200", f"{path}/thumbnails/400", f"{path}/original"],
     }
@@ -198,8 +200,8 @@ async def test_two_pictures_in_a_form_are_refused(service: Service, user: Header
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", 415),
         (b"\x00" * 100_000, 415),
         (b"", 415),
-        (SMALL[: len(SMALL) // 2], 422),
-        (LARGE[: len(LARGE) // 2], 422),
+        (SMALL[:40], 422),
+        (UNSEEN[: len(UNSEEN) // 2], 422),
         (bomb(50_000, 10), 413),
         (huge_webp(16_000, 16_000), 413),
     ],
@@ -214,6 +216,28 @@ async def test_what_is_no_good_picture_leaves_nothing(
     assert (books["charged"], books["objects"]) == ((0, 0), 0)
     await service.runtime.sweep.run_once(clock.now())
     assert {info.key async for info in service.runtime.store.list("pictures/")} <= before
+
+
+@pytest.mark.parametrize("data", [SMALL[:-2], LARGE[: len(LARGE) // 2]], ids=["small", "large"])
+async def test_a_picture_that_is_cut_off_is_kept_as_it_is(
+    service: Service, user: Headers, data: bytes
+) -> None:
+    picture = await upload(service, user, data)
+    path = f"/v1/pictures/{picture['id']}"
+    assert picture["is_complete"] is False
+    assert (await service.client.get(path, headers=user)).json() == picture
+    listed = await service.client.get("/v1/pictures", headers=user)
+    assert listed.json()["items"] == [picture]
+    original = await service.client.get(f"{path}/original", headers=user)
+    assert original.content == data
+    accept = user | {"Accept": "image/webp"}
+    small = await service.client.get(picture["urls"][0], headers=accept)
+    assert decoded(small.content).size == (300, 200)
+    assert corners(decoded(small.content))[:2] == corners(decoded(whole(data)))[:2]
+
+
+def whole(data: bytes) -> bytes:
+    return SMALL if SMALL.startswith(data) else LARGE
 
 
 async def test_what_is_no_picture_is_refused_as_soon_as_that_is_seen(

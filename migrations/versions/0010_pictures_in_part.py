@@ -3,13 +3,15 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0009"
-down_revision = "0008"
+revision = "0010"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
 
 
 def upgrade() -> None:
     # those that are there were refused unless they were whole
-    whole: sa.Column[bool] = sa.Column("is_complete", sa.Boolean(), nullable=False, server_default=sa.true())
+    whole: sa.Column[bool] = sa.Column(
+        "is_complete", sa.Boolean(), nullable=False, server_default=sa.true()
+    )
     op.add_column("pictures", whole)

@@ -4,30 +4,22 @@ They take status 200 alone for an answer, whose body then is the report's id; wh
 get, the report is lost. They can send no header of ours, so that the key rides in the URL.
 """
 
-import re
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, aclosing
-from functools import partial
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import PlainTextResponse
-from uuid_utils import uuid7
 
 from app import clock
 from app.errors import (
     ContentTooLarge,
-    FieldError,
-    InvalidRequest,
     Unauthorized,
     UnsupportedMediaType,
 )
-from app.runtime import Runtime
-from app.services import dump_attachments, dumps
-from app.services.dump_attachments import NewAttachment
-from app.services.dumps import MAX_LABEL, MAX_NAME, DumpFile, NewDump
+from app.services import dump_attachments
 from app.services.identity import Access, ApiKey
-from app.services.objects import Received
+from routers.crash_reports import CrashReport
 from routers.dependencies import RuntimeDep, credential_of, runtime_of
 from routers.openapi import OPEN_OR_BEARER, multipart_body
 from routers.problems import problems
@@ -35,20 +27,11 @@ from routers.route import HoldallRoute
 from routers.schemas.dumps import MinidumpForm
 from routers.transfer.encodings import codings_in
 from routers.transfer.gzip import inflate, limited
-from routers.transfer.headers import media_type
 from routers.transfer.incoming import content_length
-from routers.transfer.multipart import MAX_FIELD, Part, checked_stream, read_parts
+from routers.transfer.multipart import checked_stream
 
 router = APIRouter(prefix="/v1/dumps", tags=["dumps"], route_class=HoldallRoute)
 
-MAX_ANNOTATIONS: Final = 512
-MAX_ATTACHMENTS: Final = 32
-_MAX_PARTS: Final = 1 + MAX_ANNOTATIONS + MAX_ATTACHMENTS
-_MAX_TEXTS: Final = 1024 * 1024  # bytes of all annotations of a report
-_FILE: Final = "upload_file_minidump"
-_PRODUCT: Final = ("product", "prod")
-_VERSION: Final = ("version", "ver")
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 _GZIP: Final = frozenset({("gzip",), ("x-gzip",)})
 
 KeyParam = Annotated[
@@ -86,9 +69,9 @@ async def submit(request: Request, runtime: RuntimeDep, access: Submitting) -> P
     """
     await access.check()  # a stranger's form isn't read
     body = _body(request, runtime.settings.max_dump_bytes)
-    report = CrashReport()
     async with AsyncExitStack() as stack:
-        await report.read(request, body, stack, runtime, access)
+        report = CrashReport(runtime, access, stack)
+        await report.read(request, body)
         new, received = report.dump()
         await access.write(dump_attachments.submit, new, received, report.attachments, clock.now())
     runtime.reports.wake()
@@ -104,81 +87,3 @@ def _body(request: Request, limit: int) -> AsyncIterator[bytes]:
     if (content_length(request) or 0) > limit:
         raise ContentTooLarge(f"A body may have up to {limit} bytes here")
     return limited(checked_stream(request), limit)
-
-
-class CrashReport:
-    """A report on its way in: the minidump, and all that came with it."""
-
-    def __init__(self) -> None:
-        self.attachments: list[tuple[NewAttachment, Received]] = []
-        self._annotations: dict[str, str] = {}
-        self._texts = 0
-        self._name = ""
-        self._received: Received | None = None
-
-    async def read(
-        self,
-        request: Request,
-        body: AsyncIterator[bytes],
-        stack: AsyncExitStack,
-        runtime: Runtime,
-        access: Access,
-    ) -> None:
-        """Read the request's form; what is received lives as long as the stack."""
-        receive = partial(runtime.uploads.receive, access, kind=dumps.KIND, inline=False)
-        parts = await stack.enter_async_context(
-            aclosing(read_parts(request, chunks=body, max_parts=_MAX_PARTS))
-        )
-        async for part in parts:
-            if part.name != _FILE and part.filename is None:
-                await self._annotate(part)
-                continue
-            if part.name == _FILE and self._received is not None:
-                raise InvalidRequest("The form has two minidumps")
-            if part.name != _FILE and len(self.attachments) == MAX_ATTACHMENTS:
-                raise ContentTooLarge(f"A report may have up to {MAX_ATTACHMENTS} attachments")
-            received = await stack.enter_async_context(receive(body=part.body(), admit=dumps.admit))
-            if part.name == _FILE:
-                self._received, self._name = received, _tidy(part.filename or "", "minidump.dmp")
-            else:
-                self.attachments.append((_attachment(part), received))
-
-    async def _annotate(self, part: Part) -> None:
-        # a report is too good to be lost for half a character
-        value = (await part.data(MAX_FIELD)).decode("utf-8", "replace")
-        self._texts += len(part.name) + len(value)
-        self._annotations[part.name] = value
-        if self._texts > _MAX_TEXTS or len(self._annotations) > MAX_ANNOTATIONS:
-            raise ContentTooLarge(
-                f"A report may have up to {MAX_ANNOTATIONS} annotations, "
-                f"of {_MAX_TEXTS} characters altogether"
-            )
-
-    def dump(self) -> tuple[NewDump, Received]:
-        """Return the dump that the report is about, and its bytes; raises `InvalidRequest`."""
-        if self._received is None:
-            missing = FieldError(loc=["body", _FILE], msg="there is none")
-            raise InvalidRequest("The form has no minidump", errors=[missing])
-        file = DumpFile(self._name, is_minidump=True)
-        label = _label(self._annotations)
-        new = NewDump(str(uuid7()), file, label, "", self._annotations, None)
-        return new, self._received
-
-
-def _label(annotations: Mapping[str, str]) -> str | None:
-    halves = (
-        next((annotations[name] for name in names if annotations.get(name)), "")
-        for names in (_PRODUCT, _VERSION)
-    )
-    return _CONTROL.sub(" ", " ".join(half for half in halves if half)).strip()[:MAX_LABEL] or None
-
-
-def _attachment(part: Part) -> NewAttachment:
-    name = _tidy(part.filename or "", "attachment")
-    return NewAttachment(str(uuid7()), part.name, name, media_type(part.content_type))
-
-
-def _tidy(name: str, default: str) -> str:
-    """Return what a file can be called: of a path, the last segment."""
-    last = _CONTROL.sub("_", name.replace("\\", "/").rpartition("/")[2])
-    return default if last in {"", ".", ".."} else last[:MAX_NAME]

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, or_, select
 
 from app.errors import NotFound
-from app.models import dump_attachments
+from app.models import dump_attachments, object_bytes
 from app.models import dumps as dump_rows
 from app.models import objects as object_rows
 from app.services import dumps, objects
@@ -42,7 +42,6 @@ _columns = (
     dump_attachments.c.field,
     dump_attachments.c.name,
     dump_attachments.c.content_type,
-    *objects.content_columns(with_data=False),
 )
 
 
@@ -99,12 +98,12 @@ def _select(
     connection: Connection, identity: Identity, dump_uuid: str, now: int, uuid: str | None
 ) -> Sequence[Row[Any]]:
     wanted = (
-        select(*_columns)
+        select(*_columns, *objects.content_columns(with_data=uuid is not None))
         # its own object, not the dump's
         .select_from(
-            dump_attachments.join(dump_rows).join(
-                object_rows, dump_attachments.c.object_id == object_rows.c.id
-            )
+            dump_attachments.join(dump_rows)
+            .join(object_rows, dump_attachments.c.object_id == object_rows.c.id)
+            .outerjoin(object_bytes, dump_attachments.c.object_id == object_bytes.c.object_id)
         )
         .where(dump_rows.c.account_id == identity.account_id, dump_rows.c.uuid == dump_uuid)
         .where(or_(dump_rows.c.expires_at.is_(None), dump_rows.c.expires_at > now))

@@ -22,6 +22,18 @@ from app.models import dumps, objects
 from app.tasks.reports import CLAIM, Reports
 from tests.api import raw
 from tests.api.conftest import Service
+from tests.api.crash_forms import (
+    BOUNDARY,
+    FILE,
+    URL,
+    Part,
+    form,
+    get,
+    make_key,
+    many,
+    post,
+    submit,
+)
 from tests.api.dump_books import Headers, account_of, read_all
 from tests.api.shared import PROFILES, shared_service, shared_settings, store_of
 from tests.minidump_files import Minidump
@@ -29,11 +41,6 @@ from tests.minidump_files import Minidump
 pytestmark = pytest.mark.anyio
 
 MAX_DUMP_BYTES = 2 * 1024 * 1024
-URL = "/v1/dumps/minidump"
-FILE = "upload_file_minidump"
-BOUNDARY = "---MultipartBoundary-4zXg2k---"  # as Crashpad makes them
-
-Part = tuple[str, str | None, bytes]
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
@@ -63,60 +70,6 @@ async def user(service: Service) -> AsyncIterator[Headers]:
 async def key(service: Service, user: Headers) -> str:
     """A key that permits submitting alone."""
     return await make_key(service, user, "dumps:submit")
-
-
-async def make_key(service: Service, user: Headers, *scopes: str) -> str:
-    body = {"name": "uploader", "scopes": scopes}
-    made = await service.client.post("/v1/accounts/me/keys", json=body, headers=user)
-    return str(made.json()["key"])
-
-
-def many(count: int, filename: str | None, data: bytes = b"") -> list[Part]:
-    """Return so many parts with names of their own."""
-    return [(f"{filename}{number}", filename, data) for number in range(count)]
-
-
-def form(*parts: Part) -> bytes:
-    out = b""
-    for name, filename, data in parts:
-        file = "" if filename is None else f'; filename="{filename}"'
-        kind = "" if filename is None else "Content-Type: application/octet-stream\r\n"
-        head = f'Content-Disposition: form-data; name="{name}"{file}\r\n{kind}\r\n'
-        out += f"--{BOUNDARY}\r\n".encode() + head.encode() + data + b"\r\n"
-    return out + f"--{BOUNDARY}--\r\n".encode()
-
-
-async def post(
-    service: Service, key: str | None, body: bytes, size: int = 4096, /, **headers: str
-) -> httpx.Response:
-    """Send a body in chunks, as Crashpad does, and without a length."""
-
-    async def chunks() -> AsyncIterator[bytes]:
-        for start in range(0, len(body), size):
-            yield body[start : start + size]
-
-    kind = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
-    return await service.client.post(
-        URL,
-        params={} if key is None else {"key": key, "product": "x", "version": "y", "guid": "z"},
-        content=chunks(),
-        headers=kind | {name.replace("_", "-"): value for name, value in headers.items()},
-    )
-
-
-async def submit(service: Service, key: str, body: bytes, **headers: str) -> str:
-    answer = await post(service, key, body, **headers)
-    assert answer.status_code == 200, answer.text
-    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
-    assert len(answer.text) == 36
-    return answer.text
-
-
-async def get(service: Service, user: Headers, dump_id: str) -> dict[str, Any]:
-    answer = await service.client.get(f"/v1/dumps/{dump_id}", headers=user)
-    assert answer.status_code == 200, answer.text
-    body: dict[str, Any] = answer.json()
-    return body
 
 
 def problem(answer: httpx.Response, *statuses: int) -> dict[str, Any]:
@@ -177,22 +130,6 @@ async def test_a_report_is_kept_with_all_it_brings(
     assert gone.status_code == 200
     url = f"/v1/dumps/{dump_id}/attachments/{dump['attachments'][0]['id']}/content"
     problem(await service.client.get(url, headers=user), 404)
-
-
-@pytest.mark.parametrize(
-    ("annotations", "label"),
-    [
-        ({"prod": "A", "ver": "2"}, "A 2"), ({"product": "B", "prod": "A"}, "B"),
-        ({"version": "3"}, "3"), ({"prod": "", "ver": ""}, None), ({}, None),
-        ({"prod": "x\r\ny", "ver": "z" * 300}, ("x y " + "z" * 300)[:255]),
-    ],
-)  # fmt: skip
-async def test_product_and_version_make_the_label(
-    service: Service, user: Headers, key: str, annotations: dict[str, str], label: str | None
-) -> None:
-    parts: list[Part] = [(name, None, value.encode()) for name, value in annotations.items()]
-    dump_id = await submit(service, key, form(*parts, (FILE, "a.dmp", b"x")))
-    assert (await get(service, user, dump_id))["label"] == label
 
 
 async def test_odd_texts_lose_no_report(service: Service, user: Headers, key: str) -> None:
@@ -338,13 +275,13 @@ HOSTILE: list[tuple[str, list[Part], int]] = [
     ("no minidump", [("a", None, b"b"), ("log", "log", b"c")], 422),
     ("a minidump that is no file is one", [(FILE, None, b"x")], 200),
     ("two minidumps", [DUMP, DUMP], 422),
-    ("10,000 fields", [*many(10_000, None, b"x"), DUMP], 413),
-    ("10,000 times one field", [("f", None, b"x")] * 10_000, 413),
-    ("513 fields", [*many(513, None), DUMP], 413),
+    ("20,000 fields", [*many(20_000, None, b"x"), DUMP], 413),
+    ("20,000 times one field", [("f", None, b"x")] * 20_000, 413),
+    ("513 fields", [*many(513, None), DUMP], 200),
     ("512 fields and 32 attachments", [*many(512, None), *many(32, "f", b"x"), DUMP], 200),
     ("33 attachments", [*many(33, "f"), DUMP], 413),
-    ("a huge field", [("f", None, bytes(65_537)), DUMP], 413),
-    ("many large fields", [*many(18, None, bytes(60_000)), DUMP], 413),
+    ("a huge field", [("f", None, bytes(65_537)), DUMP], 200),
+    ("many large fields", [*many(18, None, bytes(60_000)), DUMP], 200),
 ]
 
 

@@ -4,13 +4,16 @@ import asyncio
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from playwright.sync_api import Browser
 
-from tests import browsers, servers
+from tests import browsers, servers, sharing
+
+LENDER: Final = pytest.StashKey[sharing.Lender]()
 
 SLOWEST: Final = ("system", "storage", "pages")
 """Folders whose files come first, so that none is left when all others are done."""
@@ -19,6 +22,27 @@ SLOWEST: Final = ("system", "storage", "pages")
 def pytest_xdist_auto_num_workers() -> int:
     """Run more tests at once than there are processors: half of their time, they wait."""
     return max(2, (os.cpu_count() or 2) * 3 // 2)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Share between the processes of a run what takes long to start."""
+    if (worker := getattr(config, "workerinput", None)) is not None:
+        sharing.use(sharing.Borrower(worker["lender"]))
+    else:
+        config.stash[LENDER] = sharing.Lender()
+        sharing.use(config.stash[LENDER])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:  # noqa: ANN401 - xdist has no types
+    """Tell a worker whom to ask."""
+    node.workerinput["lender"] = node.config.stash[LENDER].address
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop what was shared."""
+    if LENDER in config.stash:
+        config.stash[LENDER].close()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -39,22 +63,24 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="session")
-def postgres_server() -> Iterator[servers.PostgresServer]:
-    """PostgreSQL without fsync; take a database of your own by `create_database`."""
-    with servers.postgres_server() as server:
-        yield server
+def postgres_server() -> servers.PostgresServer:
+    """PostgreSQL without fsync, shared by the whole run: make a database of your own."""
+    return sharing.postgres()
 
 
 @pytest.fixture(scope="session")
-def s3_server() -> Iterator[servers.S3Server]:
-    """SeaweedFS; its bucket is shared by the whole session."""
-    with servers.s3_server() as server:
-        yield server
+def s3_server() -> servers.S3Server:
+    """SeaweedFS, shared by the whole run; its bucket is shared by this process's tests."""
+    server = sharing.s3()
+    return replace(server, bucket=server.create_bucket())
 
 
 @pytest.fixture(scope="session")
 def valkey_server() -> Iterator[servers.ValkeyServer]:
-    """Valkey, shared by the whole session: use keys or channels of your own."""
+    """Valkey, shared by this process's tests: use keys or channels of your own.
+
+    Each process has its own: a clear one is what tests of rate limits begin with.
+    """
     with servers.valkey_server() as server:
         yield server
 
@@ -71,13 +97,9 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def embedded_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def embedded_template() -> Path:
     """A data folder that has been started once; tests get copies."""
-    from tests.api.conftest import _prepare, _settings
-
-    folder = tmp_path_factory.mktemp("embedded") / "data"
-    asyncio.run(_prepare(_settings(folder)))
-    return folder
+    return sharing.data_folder()
 
 
 @pytest.fixture(scope="session")
@@ -91,7 +113,7 @@ def scaled_template(
     from tests.api.conftest import _prepare, _settings
 
     options = {
-        "database_url": postgres_server.create_database(),
+        "database_url": postgres_server.create_database(sharing.migrated_database()),
         "redis_url": valkey_server.url,
         "active_storage": "s3",
         "s3_endpoint_url": s3_server.endpoint_url,

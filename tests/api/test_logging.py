@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import botocore.session
 import httpx
 import pytest
 
@@ -158,7 +157,7 @@ def test_no_secret_is_in_any_line(
         S3_ENDPOINT_URL=s3_server.endpoint_url,
         S3_ACCESS_KEY_ID=s3_server.access_key,
         S3_SECRET_ACCESS_KEY=s3_server.secret_key,
-        S3_BUCKET_NAME=_new_bucket(s3_server),
+        S3_BUCKET_NAME=s3_server.create_bucket(),
         ADMIN_USERNAME="root",
         ADMIN_PASSWORD=ADMIN_PASSWORD,
     )
@@ -177,20 +176,6 @@ def test_no_secret_is_in_any_line(
     for secret in found:
         for form in (secret, json.dumps(secret)[1:-1], httpx.QueryParams(k=secret)["k"]):
             assert form not in log, f"found {secret!r}"
-
-
-def _new_bucket(server: servers.S3Server) -> str:
-    """Make a bucket for a service of its own; the server's is another's already."""
-    client = botocore.session.get_session().create_client(
-        "s3",
-        endpoint_url=server.endpoint_url,
-        aws_access_key_id=server.access_key,
-        aws_secret_access_key=server.secret_key,
-        region_name=server.region,
-    )
-    with contextlib.closing(client):
-        client.create_bucket(Bucket="logging")
-    return "logging"
 
 
 def _use_everything(service: Service) -> dict[str, Any]:

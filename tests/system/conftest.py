@@ -9,7 +9,7 @@ from typing import Protocol
 
 import pytest
 
-from tests import servers
+from tests import servers, sharing
 from tests.system import processes
 from tests.system.processes import Fork, Nursery, Service
 from tests.system.stores import (
@@ -21,7 +21,6 @@ from tests.system.stores import (
     SqliteRows,
     Store,
     Tables,
-    s3_client,
 )
 
 SIGNING_KEY = "a-signing-key-for-system-tests-of-32-characters"
@@ -70,7 +69,9 @@ def make_settings(request: pytest.FixtureRequest, tmp_path: Path) -> MakeSetting
         settings = {"DATA_DIR": str(tmp_path / f"data{next(numbers)}")}
         if storage != "local":
             postgres: servers.PostgresServer = request.getfixturevalue("postgres_server")
-            database = options.get("DATABASE_URL") or postgres.create_database()
+            database = options.get("DATABASE_URL") or postgres.create_database(
+                sharing.migrated_database()
+            )
             settings |= {"DATABASE_URL": database, "SIGNING_KEY": SIGNING_KEY}
             settings["ACTIVE_STORAGE"] = "s3" if storage == "scaled" else storage
         if storage in {"s3", "scaled"}:
@@ -82,21 +83,14 @@ def make_settings(request: pytest.FixtureRequest, tmp_path: Path) -> MakeSetting
     return make
 
 
-_buckets = itertools.count(1)
-
-
 def _bucket_of_its_own(server: servers.S3Server) -> Settings:
-    settings = {
+    return {
         "S3_ENDPOINT_URL": server.endpoint_url,
         "S3_ACCESS_KEY_ID": server.access_key,
         "S3_SECRET_ACCESS_KEY": server.secret_key,
         "S3_REGION_NAME": server.region,
-        "S3_BUCKET_NAME": f"system{next(_buckets)}",
+        "S3_BUCKET_NAME": server.create_bucket(),
     }
-    client = s3_client(settings)
-    client.create_bucket(Bucket=settings["S3_BUCKET_NAME"])
-    client.close()
-    return settings
 
 
 @pytest.fixture

@@ -30,9 +30,15 @@ def log_in(service: Service, username: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("storage", ["local", "database"])
 def test_migrate_prepares_the_database_and_may_be_repeated(
-    make_settings: MakeSettings, run: Run, inspect: Inspect, storage: str
+    make_settings: MakeSettings,
+    run: Run,
+    inspect: Inspect,
+    request: pytest.FixtureRequest,
+    storage: str,
 ) -> None:
     settings = make_settings(storage)
+    if storage == "database":
+        settings["DATABASE_URL"] = request.getfixturevalue("postgres_server").create_database()
     for _ in range(2):
         done = run(settings, "migrate")
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -66,6 +66,7 @@ from routers.pages import (
 from routers.pages import dumps as dump_pages
 from routers.pages import pictures as picture_pages
 from routers.route import routes_of
+from routers.web import protocol
 from storage.errors import StorageError
 
 DESCRIPTION = "One storage service that gives every kind of thing its natural API."
@@ -75,6 +76,8 @@ CONTRACTS: Final = {
     "storagetiers": storagetiers,
 }
 """The upstream contracts that `COMPAT` turns on, by the names it has for them."""
+
+_LAST_WORDS: Final = 5  # seconds for the answers to requests that exceed the grace
 
 EXPECTED: Final = (ConfigError, DatabaseUnavailable, DatabaseFull, StorageError, ProblemError)
 """What may keep the service from starting; a line says all there is to say."""
@@ -193,6 +196,7 @@ def __getattr__(name: str) -> Edge:
     """Make `app` for ``uvicorn main:app`` when it is asked for: settings are read no sooner."""
     if name != "app":
         raise AttributeError(name)
+    protocol.install()
     try:
         return create_app(load_settings())
     except ConfigError as error:
@@ -242,9 +246,10 @@ async def _run(options: argparse.Namespace, settings: Settings) -> int:
 class Server(uvicorn.Server):
     """The HTTP server; tells on standard output where it serves, once it does."""
 
-    def __init__(self, api: FastAPI, config: uvicorn.Config) -> None:
+    def __init__(self, api: FastAPI, config: uvicorn.Config, grace: float) -> None:
         super().__init__(config)
         self._api = api
+        self._grace = grace
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -252,6 +257,18 @@ class Server(uvicorn.Server):
         greeting = await _greeting(self._api.state.runtime, _url(host, port))
         with suppress(OSError):  # nobody reads it
             print(greeting, flush=True)  # noqa: T201
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Wait for the requests under way; those that exceed the grace are ended, and told so."""
+        grace = asyncio.get_running_loop().call_later(self._grace, self._end_requests)
+        try:
+            await super().shutdown(sockets)
+        finally:
+            grace.cancel()
+
+    def _end_requests(self) -> None:
+        for task in self.server_state.tasks:
+            task.cancel()
 
 
 def serve(settings: Settings) -> int:
@@ -265,13 +282,14 @@ def serve(settings: Settings) -> int:
         access_log=False,
         proxy_headers=False,
         server_header=False,
+        http=protocol.HttpProtocol,
         ws="none",
-        timeout_graceful_shutdown=settings.shutdown_grace,
+        timeout_graceful_shutdown=settings.shutdown_grace + _LAST_WORDS,
     )
     # the server stops in good order before it passes on the signals that it was stopped by
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with suppress(KeyboardInterrupt):
-        Server(edge.app, config).run()
+        Server(edge.app, config, settings.shutdown_grace).run()
     return 0
 
 

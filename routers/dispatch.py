@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from starlette.exceptions import HTTPException
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
@@ -22,12 +23,18 @@ class Dispatcher:
         self._routes = [route for route in routes if isinstance(route, Route)]
         if len(self._routes) != len(routes):
             raise TypeError("the application may have routes only")
+        self._allow = ", ".join(
+            sorted({"OPTIONS", *(m for r in self._routes for m in r.methods or ())})
+        )
         self._by_head: dict[tuple[str, ...], list[Route]] = {}
         for head in {_head(route.path) for route in self._routes}:
             self._by_head[head] = [r for r in self._routes if _may_match(_head(r.path), head)]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"].removeprefix(scope.get("root_path", ""))
+        if path == "*" and scope["method"] == "OPTIONS":  # the server's (RFC 9110 §9.3.7)
+            await Response(status_code=204, headers={"Allow": self._allow})(scope, receive, send)
+            return
         route, parameters = self._find(path, scope["method"])
         if route is None and path != "/":
             path = path.removesuffix("/") if path.endswith("/") else f"{path}/"

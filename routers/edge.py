@@ -1,5 +1,6 @@
 """The outermost layer of every request: id, client, path, log line, and its last error."""
 
+import asyncio
 import ipaddress
 import re
 import time
@@ -9,21 +10,30 @@ from urllib.parse import unquote, urlsplit
 import structlog
 import uuid_utils
 from fastapi import FastAPI, Request
+from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from app import logging as app_logging
 from app import metrics
 from app.config import Settings
 from app.database import Patience
+from app.errors import ServiceUnavailable
 from routers import cookies
-from routers.problems import problem_response
+from routers.problems import problem_response, render
 from routers.transfer.incoming import ClientDisconnected
 from routers.transfer.outgoing import PRIVATE
+from routers.web.answers import ABORT
 
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9_.:-]{1,128}")
 _COOKIE: Final = cookies.NAME.encode()
 _RAW_PREFIX: Final = "/v1/blobs/"
 """Below it a path segment may hold an encoded slash, so the route sees the path undecoded."""
+
+_UNGUARDED: Final = (
+    "served by other connections than Holdall's: nothing bounds heads and slow clients, and "
+    "requests that offer an upgrade may lose their bodies. Use main.py, or uvicorn with --http "
+    "routers.web.protocol:HttpProtocol"
+)
 
 log = structlog.get_logger("holdall.requests")
 
@@ -35,6 +45,7 @@ class Edge:
         self.app = app
         self._proxies = [ipaddress.ip_network(proxy) for proxy in settings.trusted_proxies]
         self._prefix = urlsplit(settings.public_url or "").path.rstrip("/")
+        self._is_known = False  # whose connections requests come by
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":  # there are none here, though a server may know them
@@ -43,7 +54,10 @@ class Edge:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        scope["holdall.send"] = send
+        if not self._is_known:
+            self._is_known = True
+            if ABORT not in scope.get("extensions", {}):
+                log.warning(_UNGUARDED)
         headers = dict(scope["headers"])
         self._locate(scope)
         self._forwarded(scope, headers)
@@ -61,31 +75,30 @@ class Edge:
         try:
             await self.app(scope, receive, answer)
         except ClientDisconnected:
-            answer.aborted = True
-            answer.abort()
+            await answer.abort(scope)
+        except asyncio.CancelledError:  # the server stops, and the grace is over
+            stopping = ServiceUnavailable("The service is stopping; ask again")
+            await answer.end(scope, receive, render(Request(scope), stopping))
         except Exception:
             log.exception("a request failed")
-            answer.aborted = answer.status is not None
-            if answer.status is not None:
-                answer.abort()
-                return
-            response = problem_response(
+            failed = problem_response(
                 Request(scope),
                 kind="about:blank",
                 title="Internal Server Error",
                 status=500,
                 detail="The service failed; its log says why, under this request's id",
             )
-            await response(scope, receive, answer)
+            await answer.end(scope, receive, failed)
 
     def _locate(self, scope: Scope) -> None:
         """Take the public URL's path prefix away, whether or not the proxy has done so."""
-        path, raw = scope["path"], scope.get("raw_path") or scope["path"].encode()
+        path, raw = _rooted(scope["path"], scope.get("raw_path") or scope["path"].encode())
         prefix = self._prefix
         if prefix:
             scope["root_path"] = prefix
             if path == prefix or path.startswith(prefix + "/"):
                 path, raw = path[len(prefix) :] or "/", raw[len(prefix.encode()) :] or b"/"
+                path, raw = _rooted(path, raw)
         if path.startswith(_RAW_PREFIX):
             path = raw.partition(b"?")[0].decode("ascii", "replace")
         scope["path"] = prefix + path  # Starlette takes root_path off again when it routes
@@ -141,11 +154,24 @@ class _Answer:
             message["headers"] = headers
         await self._send(message)
 
-    def abort(self) -> None:
-        """Close the connection: what was begun can't be finished."""
-        transport = getattr(getattr(self._send, "__self__", None), "transport", None)
-        if transport is not None:
-            transport.abort()
+    async def end(self, scope: Scope, receive: Receive, response: Response) -> None:
+        """Answer so, if nothing has been answered yet; else break off."""
+        if self.status is None:
+            await response(scope, receive, self)
+        else:
+            await self.abort(scope)
+
+    async def abort(self, scope: Scope) -> None:
+        """Close the connection, where the server can: what was begun can't be finished."""
+        self.aborted = True
+        if ABORT in scope.get("extensions", {}):
+            await self._send({"type": ABORT})
+
+
+def _rooted(path: str, raw: bytes) -> tuple[str, bytes]:
+    """Take away all slashes in front but one: a base URL that ends with one is joined so."""
+    spare = len(raw) - len(raw.lstrip(b"/")) - 1  # raw, for an encoded slash is none
+    return (path[spare:], raw[spare:]) if spare > 0 else (path, raw)
 
 
 def _request_id(sent: bytes | None) -> str:

@@ -11,6 +11,7 @@ from app.models import tombstones
 from app.services import objects, quota
 from app.tasks.supervisor import Task
 from storage.base import ObjectStore
+from storage.completion import run_to_end
 
 BATCH: Final = 100  # what takes a few milliseconds: others wait for the loop, or the writer
 CLAIM: Final = 5 * clock.MINUTE
@@ -32,11 +33,15 @@ class Sweep(Task):
 
     async def run_once(self, now: int) -> int:
         dead = await self._database.write(end_dead_leases, now)
+        # at a stop, too, what was claimed is finished: no other sweep takes it until the claim ends
+        return dead + await run_to_end(self._reclaim(now))
+
+    async def _reclaim(self, now: int) -> int:
         claimed = await self._database.write(claim, now)
         if claimed:
             await self._store.delete([key for _, key in claimed])
             await self._database.write(forget, [id_ for id_, _ in claimed])
-        return dead + len(claimed)
+        return len(claimed)
 
     async def next_due(self, now: int) -> int | None:
         return await self._database.read(next_due, now)

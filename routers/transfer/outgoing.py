@@ -1,11 +1,10 @@
 """Content out: conditions, ranges, headers, and the bytes by the fastest way there is."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
+from io import FileIO
 
 from fastapi import Request
 from starlette.responses import Response
@@ -17,7 +16,7 @@ from app.services.objects import Content
 from routers import ranges
 from routers.transfer.headers import content_disposition, inline_type, repr_digest
 from routers.transfer.incoming import IDLE_TIMEOUT, ClientDisconnected, disconnected
-from routers.transfer.sendfile import KernelSender
+from routers.web.answers import SEND_FILE
 from storage.base import ByteRange
 
 PRIVATE = "private, no-cache"
@@ -90,48 +89,36 @@ async def _opened(
     headers: dict[str, str],
 ) -> Response:
     path = runtime.downloads.path(content)
-    sender = KernelSender.of(request.scope)
-    if path is not None and sender is not None:
+    if path is not None and SEND_FILE in request.scope.get("extensions", {}):
         try:
-            file = await asyncio.to_thread(_open, path)
+            file = await asyncio.to_thread(FileIO, path)
         except FileNotFoundError as error:
             raise await runtime.downloads.missing(content) from error
-        return FileContent(sender, file, part, status, headers)
+        return FileContent(file, part, status, headers)
     async with AsyncExitStack() as stack:
         chunks = await stack.enter_async_context(runtime.downloads.open(content, part))
         return StreamedContent(chunks, stack.pop_all(), status, headers)
 
 
-def _open(path: Path) -> int:
-    return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-
-
 class FileContent(Response):
-    """A part of a file, sent by the kernel; owns the open descriptor."""
+    """A part of a file, sent by the kernel; owns the open file."""
 
-    def __init__(
-        self,
-        sender: KernelSender,
-        file: int,
-        part: ByteRange,
-        status: int,
-        headers: dict[str, str],
-    ) -> None:
+    def __init__(self, file: FileIO, part: ByteRange, status: int, headers: dict[str, str]) -> None:
         self.status_code = status
         self.background = None
         self.init_headers(headers)
-        self._sender = sender
         self._file = file
         self._part = part
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         del scope, receive
-        try:
+        with self._file as file:
             await send(_start(self))
-            await self._sender.send(self._file, self._part)
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
-        finally:
-            os.close(self._file)
+            part = {"file": file, "offset": self._part.start, "count": self._part.length}
+            try:
+                await send({"type": SEND_FILE, **part, "more_body": False})
+            except ConnectionError:
+                raise ClientDisconnected from None
 
 
 class StreamedContent(Response):

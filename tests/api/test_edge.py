@@ -4,12 +4,14 @@ import ipaddress
 import json
 from typing import Any
 
+import httpx
 import pytest
 from fastapi import FastAPI, Request
 
 from app.config import Settings
 from main import create_app
 from routers.edge import Edge
+from tests.api import raw
 from tests.api.conftest import MakeSettings, Service, running
 
 pytestmark = pytest.mark.anyio
@@ -27,6 +29,30 @@ async def test_a_path_prefix_may_be_stripped_by_the_proxy_or_not(
         missing = await service.client.get(f"{sent}c", headers=headers)
     assert (put.status_code, got.json()["id"]) == (201, "a/b")
     assert missing.json()["instance"] == "/holdall/v1/blobs/c"
+
+
+@pytest.mark.parametrize("prefix", ["", "/holdall"])
+async def test_a_base_url_may_end_with_a_slash(make_settings: MakeSettings, prefix: str) -> None:
+    settings = make_settings(public_url=f"https://files.example.org{prefix}")
+    async with running(settings) as service:
+        headers = service.service_token
+
+        async def put(path: str) -> httpx.Response:
+            url = httpx.URL("http://test").copy_with(raw_path=path.encode())  # as it is
+            return await service.client.put(url, content=b"x", headers=headers)
+
+        for path in (f"{prefix}//v1/blobs/", f"/{prefix}/v1/blobs/", f"{prefix}///v1/blobs/"):
+            assert (await put(f"{path}a%2Fcontent/content")).json()["id"] == "a/content"
+        sent = await put(f"{prefix}//v1/send/a.txt")
+        encoded = await put(f"{prefix}/%2Fv1/send/a.txt")
+    assert (sent.status_code, encoded.status_code) == (201, 404)
+
+
+async def test_the_server_as_a_whole_has_options(service: Service) -> None:
+    answer = await raw.request(service, "OPTIONS", "*", {"host": "test"}, [])
+    assert (answer.status, answer.body) == (204, b"")
+    assert {"GET", "PUT", "OPTIONS"} <= set(answer.headers["allow"].split(", "))
+    assert (await raw.request(service, "GET", "*", {"host": "test"}, [])).status == 404
 
 
 async def seen_by_a_route(trusted: tuple[str, ...], client: str, headers: dict[str, str]) -> Any:  # noqa: ANN401

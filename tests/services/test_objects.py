@@ -315,6 +315,22 @@ async def test_a_sweep_that_fails_is_made_up_for(
     assert await buried(database) == {}
 
 
+async def test_a_sweep_that_is_stopped_leaves_no_claims(
+    database: Database, owner: Identity, store: FaultyStore
+) -> None:
+    reservation = await reserve(database, owner)
+    await put(store, reservation.key)
+    await database.write(objects.give_up, reservation, NOW)
+    delete = store.stall("delete")
+    sweeping = asyncio.create_task(Sweep(database, store).run_once(NOW))
+    await delete.reached.wait()
+    sweeping.cancel()
+    delete.go.set()
+    with pytest.raises(asyncio.CancelledError):
+        await sweeping
+    assert await buried(database) == {}
+
+
 async def test_sweeps_share_the_work(
     database: Database, owner: Identity, store: FaultyStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

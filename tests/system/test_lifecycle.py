@@ -57,7 +57,7 @@ def is_refused(address: tuple[str, int]) -> bool:
 
 
 @pytest.mark.parametrize("storage", STORAGES)
-def test_an_upload_that_exceeds_the_grace_leaves_nothing(
+def test_an_upload_that_exceeds_the_grace_is_told_so_and_leaves_nothing(
     make_settings: MakeSettings, start: Start, inspect: Inspect, storage: str
 ) -> None:
     settings = make_settings(storage)
@@ -66,7 +66,10 @@ def test_an_upload_that_exceeds_the_grace_leaves_nothing(
     with Upload(service, "never", len(BODY)) as upload:
         upload.send(BODY[:-1])
         wait_for(inside.store.contents)
-        assert service.stop() == 0
+        service.send_signal(signal.SIGTERM)
+        assert upload.status() == 503
+    assert service.wait() == 0
+    assert {event["level"] for event in service.events} == {"info"}
     assert not inside.store.contents()
     assert inside.rows()[:2] == [0, 0]
     start(settings)

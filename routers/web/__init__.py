@@ -1,0 +1,1 @@
+"""HTTP itself: the connection that requests come by."""

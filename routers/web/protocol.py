@@ -1,0 +1,367 @@
+"""The connection: uvicorn's, with a limit to everything that a client may send or leave undone.
+
+What uvicorn does well stays its own. Here are the bounds of heads and trailers, the time that a
+client has, requests that offer an upgrade, and how a connection closes.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+import httptools
+import structlog
+import uvicorn.config
+from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+from routers.web import answers, heads
+from routers.web.refusals import Refusal
+
+log = structlog.get_logger("holdall.connections")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a client has of a connection."""
+
+    head_bytes: int = 64 * 1024
+    """Of a head, and of trailers."""
+    head_fields: int = 100
+    head_seconds: float = 15.0
+    """From connecting, or from a head's first byte, to its end."""
+    body_rate: int = 1024
+    """Bytes a second, at least, on the average of each ``body_seconds`` but the first."""
+    body_seconds: float = 60.0
+    reading_seconds: float = answers.PATIENCE
+    """In which a client must take something of what waits for it."""
+    closing_seconds: float = 2.0
+    """In which what still comes is dropped before the connection closes."""
+
+
+class HttpProtocol(HttpToolsProtocol):
+    """A connection, which offers the application the extensions of `routers.web.answers`."""
+
+    limits: ClassVar[Limits] = Limits()
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self.parser = _parser(self)
+        self._in_head = self._in_body = False
+        self._overhead = 0  # bytes since the last message's end, head's end, or byte of a body
+        self._fields = 0
+        self._body_bytes = 0  # since the last check of the rate
+        self._is_excused = True
+        self._answering: RequestResponseCycle | None = None
+        self._refusal: Refusal | None = None
+        self._is_deaf = False  # what still comes is dropped
+        self._is_last = False  # the answer under way closes the connection
+        self._owed: Callable[[], None] | None = None
+        self._owed_timer: asyncio.TimerHandle | None = None
+        self._reading_timer: asyncio.TimerHandle | None = None
+
+    @property
+    def _is_answering(self) -> bool:
+        cycle = self._answering
+        return cycle is not None and not (cycle.response_complete or cycle.disconnected)
+
+    # what the transport calls
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._extensions = answers.extensions(transport)
+        self._await_client()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._is_deaf = True
+        self._owe(None)
+        self._await_reader(0)
+        if self._answering is not None:  # it need not be the last one that was asked for
+            self._answering.disconnected = True
+            self._answering.message_event.set()
+
+    def data_received(self, data: bytes) -> None:
+        self._unset_keepalive_if_required()
+        rest: bytes | memoryview = data
+        while rest and not self._is_deaf:
+            room = self.limits.head_bytes - self._overhead
+            piece, rest = rest, b""
+            if len(piece) > room and not self._in_body:
+                piece, rest = memoryview(piece)[:room], memoryview(piece)[room:]
+            self._overhead += len(piece)
+            try:
+                self._parse(piece)
+                if self._overhead >= self.limits.head_bytes:
+                    raise _too_large(f"The head may have up to {self.limits.head_bytes} bytes")
+            except Refusal as refusal:
+                self._refuse(refusal)
+        if not self._is_deaf:
+            self._await_client()
+
+    def eof_received(self) -> bool | None:  # type: ignore[override]
+        """Let a client that has asked have its answer, though it will say no more."""
+        if self._is_deaf or self._in_body or not self._is_answering or self.scheme == "https":
+            return None
+        self._is_deaf = True
+        self._owe(None)
+        if self.cycle.response_started:
+            self._is_last = True
+        else:
+            self.cycle.keep_alive = False
+        return True
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._await_reader(self.transport.get_write_buffer_size())
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        is_closing = self.transport.is_closing()
+        self._await_reader(self.transport.get_write_buffer_size() if is_closing else 0)
+
+    # what the parser calls; it stops at an exception
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope["extensions"] = self._extensions
+        self._in_head = True
+        self._fields = 0
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._fields += 1
+        if self._fields > self.limits.head_fields:
+            raise _too_large(f"There may be up to {self.limits.head_fields} fields")
+        if self._in_head:  # else it is a trailer's, which nobody wants (RFC 9110 §6.5.1)
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        method, version = self.parser.get_method(), self.parser.get_http_version()
+        if self.parser.should_upgrade() and method != b"CONNECT":
+            return  # `_parse` brings it back without
+        heads.check(version, method, self.headers)
+        self.url = heads.target(method, self.url, self.headers)
+        if version == "1.0":
+            self.expect_100_continue = False  # RFC 9110 §10.1.1
+        super().on_headers_complete()
+        self._in_head, self._in_body = False, True
+        self._overhead = self._fields = self._body_bytes = 0
+        self._is_excused = True
+
+    def on_body(self, body: bytes) -> None:
+        self._overhead = 0
+        self._body_bytes += len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        if self.parser.should_upgrade():
+            return
+        self._in_body = False
+        self._overhead = 0
+        super().on_message_complete()
+
+    def _parse(self, data: bytes | memoryview) -> None:
+        """Parse what has come; raises `Refusal`.
+
+        At a head that offers an upgrade the parser stops, since something else may follow. Here
+        nothing else does (RFC 9110 §7.8): it is given the head again, without the offer.
+        """
+        pieces = [data]
+        while pieces:
+            piece = pieces.pop()
+            try:
+                self.parser.feed_data(piece)
+            except httptools.HttpParserUpgrade as stop:
+                pieces += [memoryview(piece)[stop.args[0] :], self._head_without_offer()]
+                self.parser = _parser(self)
+            except httptools.HttpParserError as error:
+                cause = error.__context__ or error  # what a callback raised
+                if isinstance(cause, httptools.HttpParserError):
+                    cause = Refusal(HTTPStatus.BAD_REQUEST, f"This is not HTTP/1.1: {cause}")
+                raise cause from None
+
+    def _head_without_offer(self) -> bytes:
+        version = self.parser.get_http_version().encode()
+        return b"\r\n".join(
+            (
+                b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, version),
+                *(b"%b: %b" % field for field in self.headers if field[0] != b"upgrade"),
+                b"\r\n",
+            )
+        )
+
+    # what requests become
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:  # noqa: ANN401 - uvicorn's type
+        self._answering = cycle
+        answer = answers.Answer(cycle, self._be_last)
+        super()._start_asgi_task(cycle, _with_send(app, answer))
+
+    def _be_last(self) -> None:
+        self._is_last = True
+
+    def on_response_complete(self) -> None:
+        if self._is_last:
+            self.pipeline.clear()
+        super().on_response_complete()
+        if self._is_last:
+            self._close()
+        elif self._refusal is not None:
+            self._answer_refusal()
+
+    def _refuse(self, refusal: Refusal) -> None:
+        """Answer in the application's stead, after the answers before this one, and close."""
+        self._is_deaf = True
+        self._owe(None)
+        client = self.client[0] if self.client else ""
+        log.info(
+            "request refused", status=int(refusal.status), detail=refusal.detail, client=client
+        )
+        if self._in_body and not self._drop_request():
+            return
+        self._refusal = refusal
+        self._answer_refusal()
+
+    def _drop_request(self) -> bool:
+        """Take back a request whose body went wrong; says whether there is time for an answer."""
+        cycle = self.cycle
+        if cycle.response_complete:
+            self._close()
+            return False
+        if cycle.response_started:
+            self.transport.abort()
+            return False
+        if self.pipeline:  # its turn has not come, for the last request is the first here
+            self.pipeline.popleft()
+        cycle.disconnected = True
+        cycle.message_event.set()
+        return True
+
+    def _answer_refusal(self) -> None:
+        if self._is_answering or self.transport.is_closing():
+            return
+        assert self._refusal is not None
+        with_body = self.parser.get_method() != b"HEAD"
+        headers = self.server_state.default_headers
+        self.transport.write(self._refusal.render(headers, with_body=with_body))
+        self._close()
+
+    # how long anything may take
+
+    def _await_client(self) -> None:
+        """Keep the timer that fits what the client has to send: a body, a head, or nothing now."""
+        if self._in_body:
+            self._owe(self._check_body, self.limits.body_seconds)
+        elif self._in_head or not self._is_answering:
+            self._owe(self._check_head, self.limits.head_seconds)
+        else:
+            self._owe(None)
+
+    def _owe(self, check: Callable[[], None] | None, seconds: float = 0.0) -> None:
+        if check == self._owed:
+            return
+        if self._owed_timer is not None:
+            self._owed_timer.cancel()
+        self._owed = check
+        self._owed_timer = None if check is None else self.loop.call_later(seconds, check)
+
+    def _check_head(self) -> None:
+        self._owed = None
+        if self._is_answering:  # the next request's can wait as long as this answer takes
+            self._await_client()
+        elif self._in_head:
+            self._refuse(Refusal(HTTPStatus.REQUEST_TIMEOUT, "The head did not arrive in time"))
+        else:
+            self._hang_up()
+
+    def _check_body(self) -> None:
+        """Cut off a client that sends less than the least rate, unless it was made to wait."""
+        self._owed = None
+        cycle = self.cycle
+        came, self._body_bytes = self._body_bytes, 0
+        least = self.limits.body_rate * self.limits.body_seconds
+        was_excused = self._is_excused
+        self._is_excused = (
+            bool(cycle.body) or cycle.waiting_for_100_continue or cycle is not self._answering
+        )
+        if cycle.response_complete:
+            self._close()
+        elif was_excused or self._is_excused or came >= least:
+            self._await_client()
+        else:
+            self._refuse(Refusal(HTTPStatus.REQUEST_TIMEOUT, "The body came too slowly"))
+
+    def _await_reader(self, waiting: int) -> None:
+        """Give the client its time to take some of the bytes that are waiting for it."""
+        if self._reading_timer is not None:
+            self._reading_timer.cancel()
+            self._reading_timer = None
+        if waiting:
+            seconds = self.limits.reading_seconds
+            self._reading_timer = self.loop.call_later(seconds, self._check_reader, waiting)
+
+    def _check_reader(self, before: int) -> None:
+        waiting = self.transport.get_write_buffer_size()
+        if waiting < before:
+            self._await_reader(waiting)
+        else:
+            self.transport.abort()
+
+    # how the connection closes
+
+    def _close(self) -> None:
+        """Close, but not before a client that is still sending has had time to read the answer.
+
+        It would lose the answer to the reset that bytes for a closed connection get (RFC 9112
+        §9.6).
+        """
+        self._is_deaf = True
+        self._unset_keepalive_if_required()
+        if self.transport.is_closing():
+            return
+        if self._in_body or self._refusal is not None:
+            self.transport.write_eof()
+            self.flow.resume_reading()
+            self._owe(self._hang_up, self.limits.closing_seconds)
+        else:
+            self._hang_up()
+
+    def timeout_keep_alive_handler(self) -> None:
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        """Close as soon as the client has taken what waits for it."""
+        self.transport.close()
+        self._await_reader(self.transport.get_write_buffer_size())
+
+
+def install() -> None:
+    """Make `HttpProtocol` the one that uvicorn serves by unless it is told otherwise."""
+    uvicorn.config.HTTP_PROTOCOLS["auto"] = f"{__name__}:{HttpProtocol.__name__}"
+
+
+def _parser(protocol: HttpProtocol) -> Any:  # noqa: ANN401 - the library's type
+    parser = httptools.HttpRequestParser(protocol)
+    # as uvicorn has it; and the codings that the parser would call invalid are refused by name
+    parser.set_dangerous_leniencies(lenient_data_after_close=True, lenient_transfer_encoding=True)
+    return parser
+
+
+def _too_large(detail: str) -> Refusal:
+    return Refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, detail)
+
+
+def _with_send(app: Any, other: Send) -> Any:  # noqa: ANN401 - ASGI has types enough
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        del send
+        await app(scope, receive, other)
+
+    return serve

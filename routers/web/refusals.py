@@ -1,0 +1,38 @@
+"""Answers of the connection itself, to what never becomes a request of the application."""
+
+import json
+from collections.abc import Sequence
+from http import HTTPStatus
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+
+Headers = Sequence[tuple[bytes, bytes]]
+
+
+class Refusal(Exception):
+    """A request that the connection answers, before it closes; ``detail`` is for the client."""
+
+    def __init__(self, status: HTTPStatus, detail: str, headers: Headers = ()) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self._headers = headers
+
+    def render(self, server_headers: Headers, *, with_body: bool) -> bytes:
+        """Return the whole answer: a problem of RFC 9457; an answer to HEAD has its head alone."""
+        problem = {
+            "type": "about:blank",
+            "title": self.status.phrase,
+            "status": self.status,
+            "detail": self.detail,
+        }
+        body = json.dumps(problem).encode()
+        headers = [
+            *server_headers,
+            (b"content-type", b"application/problem+json"),
+            (b"content-length", b"%d" % len(body)),
+            (b"connection", b"close"),
+            *self._headers,
+        ]
+        head = STATUS_LINE[self.status] + b"".join(b"%b: %b\r\n" % field for field in headers)
+        return head + b"\r\n" + (body if with_body else b"")

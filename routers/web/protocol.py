@@ -1,50 +1,29 @@
 """The connection: uvicorn's, with a limit to everything that a client may send or leave undone.
 
-What uvicorn does well stays its own. Here are the bounds of heads and trailers, the time that a
-client has, requests that offer an upgrade, and how a connection closes.
+What uvicorn does well stays its own. Here is the time that a client has, for a head, a body and an
+answer; and how a connection ends. What may be read is the matter of `routers.web.messages`.
 """
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, ClassVar
+from typing import Any
 
-import httptools
 import structlog
 import uvicorn.config
 from starlette.types import Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.server import ServerState
 
-from routers.web import answers, heads
+from routers.web import answers
+from routers.web.messages import MessageReader
 from routers.web.refusals import Refusal
 
 log = structlog.get_logger("holdall.connections")
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a client has of a connection."""
-
-    head_bytes: int = 64 * 1024
-    """Of a head, and of trailers."""
-    head_fields: int = 100
-    head_seconds: float = 15.0
-    """From connecting, or from a head's first byte, to its end."""
-    body_rate: int = 1024
-    """Bytes a second, at least, on the average of each ``body_seconds`` but the first."""
-    body_seconds: float = 60.0
-    reading_seconds: float = answers.PATIENCE
-    """In which a client must take something of what waits for it."""
-    closing_seconds: float = 2.0
-    """In which what still comes is dropped before the connection closes."""
-
-
-class HttpProtocol(HttpToolsProtocol):
+class HttpProtocol(MessageReader):
     """A connection, which offers the application the extensions of `routers.web.answers`."""
-
-    limits: ClassVar[Limits] = Limits()
 
     def __init__(
         self,
@@ -54,12 +33,6 @@ class HttpProtocol(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self.parser = _parser(self)
-        self._in_head = self._in_body = False
-        self._overhead = 0  # bytes since the last message's end, head's end, or byte of a body
-        self._fields = 0
-        self._body_bytes = 0  # since the last check of the rate
-        self._is_excused = True
         self._answering: RequestResponseCycle | None = None
         self._refusal: Refusal | None = None
         self._is_deaf = False  # what still comes is dropped
@@ -67,6 +40,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._owed: Callable[[], None] | None = None
         self._owed_timer: asyncio.TimerHandle | None = None
         self._reading_timer: asyncio.TimerHandle | None = None
+        self._checked: int | None = None  # bytes of bodies at the last check
 
     @property
     def _is_answering(self) -> bool:
@@ -91,20 +65,13 @@ class HttpProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._unset_keepalive_if_required()
-        rest: bytes | memoryview = data
-        while rest and not self._is_deaf:
-            room = self.limits.head_bytes - self._overhead
-            piece, rest = rest, b""
-            if len(piece) > room and not self._in_body:
-                piece, rest = memoryview(piece)[:room], memoryview(piece)[room:]
-            self._overhead += len(piece)
-            try:
-                self._parse(piece)
-                if self._overhead >= self.limits.head_bytes:
-                    raise _too_large(f"The head may have up to {self.limits.head_bytes} bytes")
-            except Refusal as refusal:
-                self._refuse(refusal)
-        if not self._is_deaf:
+        if self._is_deaf:
+            return
+        try:
+            self._read(data)
+        except Refusal as refusal:
+            self._refuse(refusal)
+        else:
             self._await_client()
 
     def eof_received(self) -> bool | None:  # type: ignore[override]
@@ -128,80 +95,14 @@ class HttpProtocol(HttpToolsProtocol):
         is_closing = self.transport.is_closing()
         self._await_reader(self.transport.get_write_buffer_size() if is_closing else 0)
 
-    # what the parser calls; it stops at an exception
+    # what requests become
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.scope["extensions"] = self._extensions
-        self._in_head = True
-        self._fields = 0
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._fields += 1
-        if self._fields > self.limits.head_fields:
-            raise _too_large(f"There may be up to {self.limits.head_fields} fields")
-        if self._in_head:  # else it is a trailer's, which nobody wants (RFC 9110 §6.5.1)
-            super().on_header(name, value)
-
-    def on_headers_complete(self) -> None:
-        method, version = self.parser.get_method(), self.parser.get_http_version()
-        if self.parser.should_upgrade() and method != b"CONNECT":
-            return  # `_parse` brings it back without
-        heads.check(version, method, self.headers)
-        self.url = heads.target(method, self.url, self.headers)
-        if version == "1.0":
-            self.expect_100_continue = False  # RFC 9110 §10.1.1
-        super().on_headers_complete()
-        self._in_head, self._in_body = False, True
-        self._overhead = self._fields = self._body_bytes = 0
-        self._is_excused = True
-
-    def on_body(self, body: bytes) -> None:
-        self._overhead = 0
-        self._body_bytes += len(body)
-        super().on_body(body)
-
-    def on_message_complete(self) -> None:
-        if self.parser.should_upgrade():
-            return
-        self._in_body = False
-        self._overhead = 0
-        super().on_message_complete()
-
-    def _parse(self, data: bytes | memoryview) -> None:
-        """Parse what has come; raises `Refusal`.
-
-        At a head that offers an upgrade the parser stops, since something else may follow. Here
-        nothing else does (RFC 9110 §7.8): it is given the head again, without the offer.
-        """
-        pieces = [data]
-        while pieces:
-            piece = pieces.pop()
-            try:
-                self.parser.feed_data(piece)
-            except httptools.HttpParserUpgrade as stop:
-                pieces += [memoryview(piece)[stop.args[0] :], self._head_without_offer()]
-                self.parser = _parser(self)
-            except httptools.HttpParserError as error:
-                cause = error.__context__ or error  # what a callback raised
-                if isinstance(cause, httptools.HttpParserError):
-                    cause = Refusal(HTTPStatus.BAD_REQUEST, f"This is not HTTP/1.1: {cause}")
-                raise cause from None
-
-    def _head_without_offer(self) -> bytes:
-        version = self.parser.get_http_version().encode()
-        return b"\r\n".join(
-            (
-                b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, version),
-                *(b"%b: %b" % field for field in self.headers if field[0] != b"upgrade"),
-                b"\r\n",
-            )
-        )
-
-    # what requests become
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:  # noqa: ANN401 - uvicorn's type
-        self._answering = cycle
+        self._answering, self._checked = cycle, None
         answer = answers.Answer(cycle, self._be_last)
         super()._start_asgi_task(cycle, _with_send(app, answer))
 
@@ -283,18 +184,15 @@ class HttpProtocol(HttpToolsProtocol):
             self._hang_up()
 
     def _check_body(self) -> None:
-        """Cut off a client that sends less than the least rate, unless it was made to wait."""
+        """Cut off a client that has sent less than the least rate, unless it was made to wait."""
         self._owed = None
         cycle = self.cycle
-        came, self._body_bytes = self._body_bytes, 0
+        waits = cycle.body or cycle.waiting_for_100_continue or cycle is not self._answering
+        before, self._checked = self._checked, None if waits else self._body_bytes
         least = self.limits.body_rate * self.limits.body_seconds
-        was_excused = self._is_excused
-        self._is_excused = (
-            bool(cycle.body) or cycle.waiting_for_100_continue or cycle is not self._answering
-        )
         if cycle.response_complete:
             self._close()
-        elif was_excused or self._is_excused or came >= least:
+        elif before is None or self._checked is None or self._checked - before >= least:
             self._await_client()
         else:
             self._refuse(Refusal(HTTPStatus.REQUEST_TIMEOUT, "The body came too slowly"))
@@ -327,7 +225,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         if self.transport.is_closing():
             return
-        if self._in_body or self._refusal is not None:
+        is_sending = self._in_body or self._refusal is not None
+        if is_sending and self.transport.can_write_eof():
             self.transport.write_eof()
             self.flow.resume_reading()
             self._owe(self._hang_up, self.limits.closing_seconds)
@@ -346,17 +245,6 @@ class HttpProtocol(HttpToolsProtocol):
 def install() -> None:
     """Make `HttpProtocol` the one that uvicorn serves by unless it is told otherwise."""
     uvicorn.config.HTTP_PROTOCOLS["auto"] = f"{__name__}:{HttpProtocol.__name__}"
-
-
-def _parser(protocol: HttpProtocol) -> Any:  # noqa: ANN401 - the library's type
-    parser = httptools.HttpRequestParser(protocol)
-    # as uvicorn has it; and the codings that the parser would call invalid are refused by name
-    parser.set_dangerous_leniencies(lenient_data_after_close=True, lenient_transfer_encoding=True)
-    return parser
-
-
-def _too_large(detail: str) -> Refusal:
-    return Refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, detail)
 
 
 def _with_send(app: Any, other: Send) -> Any:  # noqa: ANN401 - ASGI has types enough

@@ -144,7 +144,7 @@ def test_who_waits_for_the_application_is_not_cut_off() -> None:
             assert json.loads(waiting.client.answer().body)[2] == "x" * 1000
 
 
-def test_an_answer_that_came_early_lets_a_body_come_for_two_minutes() -> None:
+def test_a_body_that_drips_on_after_an_early_answer_is_cut_off() -> None:
     with serving(Hesitant()) as server:
         sender = Sender(server)
         sender.send(LOGIN.replace(b"/v1/auth/token", b"/refused"))

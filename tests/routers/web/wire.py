@@ -19,9 +19,7 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from routers.web.protocol import HttpProtocol
-
-DEADLINE = 120.0
-"""Seconds in which anything must happen that a test waits for."""
+from tests.deadline import DEADLINE
 
 
 @dataclass

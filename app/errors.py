@@ -79,6 +79,15 @@ class MethodNotAllowed(ProblemError):
     name, title, status = "method-not-allowed", "Method Not Allowed", 405
 
 
+class Failed(ProblemError):
+    """What nobody expected; the log says what, under the request's id."""
+
+    name, title, status = "failed", "Internal Server Error", 500
+
+    def __init__(self, request_id: str) -> None:
+        super().__init__(f"The service failed; its log says why, under the request {request_id}")
+
+
 class RequestTimeout(ProblemError):
     name, title, status = "request-timeout", "The body did not arrive in time", 408
 
@@ -95,6 +104,18 @@ class UsernameTaken(Conflict):
 class EmailTaken(Conflict):
     def __init__(self) -> None:
         super().__init__("This email address is taken")
+
+
+class TooManyFiles(ProblemError):
+    """One more file that expires would evict another, which was not asked for."""
+
+    name, title, status = "too-many-files", "Too many files that expire", 409
+
+    def __init__(self, max_files: int) -> None:
+        super().__init__(
+            f"There are as many files that expire as there may be ({max_files}): "
+            "delete one first, or keep this one"
+        )
 
 
 class LeaseLost(ProblemError):

@@ -1,6 +1,13 @@
-"""The Accept header: which of two media types a client would rather have (RFC 9110 §12.5.1)."""
+"""The Accept header: which media type a client would rather have (RFC 9110 §12.5.1)."""
 
 from collections.abc import Iterator
+
+from starlette.requests import Request
+
+
+def is_browser(request: Request) -> bool:
+    """Tell whether a request wants a page rather than data."""
+    return "text/html" in request.headers.get("accept", "")
 
 
 def prefers(header: str | None, named: str, usual: str) -> bool:

@@ -19,7 +19,7 @@ from app.config import Settings
 from app.database import Patience
 from app.errors import ServiceUnavailable
 from routers import cookies
-from routers.problems import problem_response, render
+from routers.problems import failed, render
 from routers.transfer.incoming import ClientDisconnected
 from routers.transfer.outgoing import PRIVATE
 from routers.web.answers import ABORT
@@ -81,14 +81,7 @@ class Edge:
             await answer.end(scope, receive, render(Request(scope), stopping))
         except Exception:
             log.exception("a request failed")
-            failed = problem_response(
-                Request(scope),
-                kind="about:blank",
-                title="Internal Server Error",
-                status=500,
-                detail="The service failed; its log says why, under this request's id",
-            )
-            await answer.end(scope, receive, failed)
+            await answer.end(scope, receive, failed(Request(scope), answer.request_id))
 
     def _locate(self, scope: Scope) -> None:
         """Take the public URL's path prefix away, whether or not the proxy has done so."""
@@ -139,7 +132,7 @@ class _Answer:
 
     def __init__(self, send: Send, request_id: str, *, by_cookie: bool) -> None:
         self._send = send
-        self._request_id = request_id
+        self.request_id = request_id
         self._by_cookie = by_cookie
         self.status: int | None = None
         self.aborted = False
@@ -147,7 +140,7 @@ class _Answer:
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            identified = (b"x-request-id", self._request_id.encode())
+            identified = (b"x-request-id", self.request_id.encode())
             headers = [*message["headers"], identified]
             if self._by_cookie and all(name != b"cache-control" for name, _ in headers):
                 headers.append((b"cache-control", PRIVATE.encode()))

@@ -14,13 +14,17 @@ from starlette.responses import Response
 from app.database import DatabaseFull, DatabaseUnavailable
 from app.errors import (
     BadRequest,
+    Failed,
     FieldError,
     InsufficientStorage,
     InvalidRequest,
     MethodNotAllowed,
+    NotFound,
     ProblemError,
     ServiceUnavailable,
 )
+from routers.accept import is_browser
+from routers.pages.rendering import refuse
 from storage.errors import StoreFull, StoreUnavailable
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -59,8 +63,13 @@ async def _on_problem(request: Request, error: Exception) -> Response:
 
 async def _on_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
+    return render(request, invalid(error))
+
+
+def invalid(error: RequestValidationError) -> InvalidRequest:
+    """Return what the framework found wrong with a request as an error of ours."""
     errors = [FieldError(loc=list(e["loc"]), msg=_message(e)) for e in error.errors()]
-    return render(request, InvalidRequest(errors=errors))
+    return InvalidRequest(errors=errors)
 
 
 def _message(complaint: Mapping[str, Any]) -> str:
@@ -76,6 +85,8 @@ async def _on_http(request: Request, error: Exception) -> Response:
         return render(request, BadRequest(str(error.detail), headers=headers))
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         return render(request, MethodNotAllowed(headers=headers))
+    if is_browser(request) and error.status_code == HTTPStatus.NOT_FOUND:
+        return refuse(request, NotFound(headers=headers))
     return problem_response(
         request,
         kind="about:blank",
@@ -84,6 +95,12 @@ async def _on_http(request: Request, error: Exception) -> Response:
         detail=str(error.detail or title),
         headers=headers,
     )
+
+
+def failed(request: Request, request_id: str) -> Response:
+    """Make the answer for an exception that nobody expected."""
+    error = Failed(request_id)
+    return refuse(request, error) if is_browser(request) else as_problem(request, error)
 
 
 async def _on_full(request: Request, error: Exception) -> Response:

@@ -9,9 +9,11 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
-from app.errors import ProblemError
+from app.errors import MethodNotAllowed, ProblemError
 from app.services.identity import Access
+from routers.accept import is_browser
 from routers.direct import binding, guards_of, is_direct
+from routers.pages.rendering import refuse
 from routers.problems import as_problem
 from routers.transfer.incoming import read_small
 
@@ -46,6 +48,8 @@ class HoldallRoute(APIRoute):
 
     def answer_problem(self, request: Request, error: ProblemError) -> Response:
         """Make the answer for an error, headers included; invalid fields are in its ``errors``."""
+        if isinstance(error, MethodNotAllowed) and is_browser(request):
+            return refuse(request, error)  # an address that somebody has typed
         return as_problem(request, error)
 
     def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]

@@ -20,6 +20,7 @@ from app.services.identity import Access
 from app.services.objects import Received
 from app.services.preconditions import Preconditions
 from routers import buffer, files
+from routers.accept import is_browser
 from routers.dependencies import Requires, RuntimeDep
 from routers.downloads import downloadable
 from routers.forms import MULTIPART, check_fields, media_type_of
@@ -27,7 +28,7 @@ from routers.links import base_path, following, link_key
 from routers.openapi import BINARY_BODY, binary_answer, errors_as, multipart_body
 from routers.pages import buffer as buffer_page
 from routers.pages import send as send_page
-from routers.pages.page import PageRoute, is_browser
+from routers.pages.page import PageRoute
 from routers.schemas.buffer import DispositionHeader, NameHeader
 from routers.schemas.compat.cloud_buffer import (
     DATA_TYPE,

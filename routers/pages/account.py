@@ -14,10 +14,11 @@ from app.runtime import Runtime
 from app.services import registration, sessions
 from app.services.authentication import Login
 from routers import cookies, known_devices, logins
+from routers.accept import is_browser
 from routers.dependencies import RuntimeDep
 from routers.forms import read_fields
 from routers.links import base_path
-from routers.pages.page import PageRoute, SignedIn, find_visitor, is_browser, render_app
+from routers.pages.page import PageRoute, SignedIn, find_visitor, render_app
 from routers.schemas.accounts import GivenPassword
 
 DOOR: Final = "web"

@@ -13,10 +13,11 @@ from app.services import registration
 from app.services.buffer import Buffer
 from app.services.overview import MANY, overview
 from app.services.registration import Registration
+from routers.accept import is_browser
 from routers.compat import vertexcloud
 from routers.dependencies import RuntimeDep
 from routers.links import base_url
-from routers.pages.page import PageRoute, Visitor, find_visitor, is_browser, render_app
+from routers.pages.page import PageRoute, Visitor, find_visitor, render_app
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 

@@ -7,7 +7,7 @@ from fastapi.responses import Response
 from pydantic_core import to_json
 
 from routers.links import base_path
-from routers.pages.static import static_url
+from routers.pages.assets import static_url
 from routers.route import HoldallRoute
 
 router = APIRouter(include_in_schema=False, route_class=HoldallRoute)

@@ -10,9 +10,10 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from app.errors import ProblemError, Unauthorized
 from app.services.identity import Access, Identity
 from routers import cookies
+from routers.accept import is_browser
 from routers.dependencies import credential_of, runtime_of
 from routers.links import base_path
-from routers.pages.rendering import APP_CSP, render
+from routers.pages.rendering import APP_CSP, refuse, render
 from routers.route import HoldallRoute
 
 _SAFE: Final = frozenset({"GET", "HEAD"})
@@ -30,14 +31,7 @@ class PageRoute(HoldallRoute):
             return JSONResponse({"detail": error.detail}, error.status, error.headers)
         if isinstance(error, Unauthorized) and request.method in _SAFE:
             return sign_in_first(request)
-        return render(
-            request,
-            "refusal.html",
-            error.status,
-            error.headers,
-            heading=error.title,
-            text=error.detail,
-        )
+        return refuse(request, error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +88,3 @@ def sign_in_first(request: Request) -> Response:
     response = RedirectResponse(f"{base}/account/login?next={quote(here, safe='/')}", 303)
     cookies.forget(request, runtime_of(request), response)
     return response
-
-
-def is_browser(request: Request) -> bool:
-    """Tell whether a request wants a page rather than data."""
-    return "text/html" in request.headers.get("accept", "")

@@ -9,8 +9,9 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from app import clock
+from app.errors import ProblemError
 from routers.links import base_path
-from routers.pages.static import static_url
+from routers.pages.assets import static_url
 
 CSP: Final = (
     "default-src 'none'; style-src 'self'; img-src 'self'; media-src 'self'; form-action 'self'; "
@@ -23,6 +24,12 @@ APP_CSP: Final = SCRIPTED_CSP.replace("img-src 'self'", "img-src 'self' blob:") 
     "; manifest-src 'self'"
 )
 """The policy of pages that can be installed, and show what is in the buffer."""
+
+_REFUSALS: Final = {
+    404: ("There is no such page", "The address may be mistyped, or what was here is gone."),
+    405: ("This address is not a page", "Forms and programs send something to it."),
+}
+"""What people are told of errors that say no more than their name: a heading, and a text."""
 
 _KIB: Final = 1024
 _UNITS: Final = ("KiB", "MiB", "GiB", "TiB")
@@ -101,3 +108,13 @@ def render(
         "X-Content-Type-Options": "nosniff",
     }
     return HTMLResponse(page, status, own | (headers or {}))
+
+
+def refuse(
+    request: Request, error: ProblemError, words: tuple[str, str] | None = None
+) -> HTMLResponse:
+    """Answer with a page that says what is wrong; ``words`` are a heading and a text of its own."""
+    if words is None and error.detail == error.title:
+        words = _REFUSALS.get(error.status)
+    heading, text = words or (error.title, error.detail)
+    return render(request, "refusal.html", error.status, error.headers, heading=heading, text=text)

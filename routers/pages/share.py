@@ -19,12 +19,13 @@ from app.services.objects import Received
 from app.services.preconditions import Preconditions
 from app.services.uploads import Body
 from routers import buffer
+from routers.accept import is_browser
 from routers.dependencies import RuntimeDep
 from routers.files import UNNAMED, admit, commit
 from routers.forms import check_fields
 from routers.links import base_path
 from routers.pages.account import login_form
-from routers.pages.page import PageRoute, get_visitor, is_browser
+from routers.pages.page import PageRoute, get_visitor
 from routers.schemas.files import FileFields
 from routers.transfer.multipart import read_parts
 

@@ -1,65 +1,34 @@
-"""Files of the pages: styles, scripts, icons. Their URLs name their version, so browsers keep them.
+"""The routes of the pages' files, and of the icon that browsers ask for unasked."""
 
-All share one version, so that a script finds another beside itself.
-"""
-
-import hashlib
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from fastapi.responses import Response
 
 from app.errors import NotFound
-from routers.links import base_path
+from routers.pages.assets import ASSETS, VERSION
 from routers.route import HoldallRoute
 
 router = APIRouter(include_in_schema=False, route_class=HoldallRoute)
 
-_FOLDER: Final = Path(__file__).parent / "static"
-_TYPES: Final = {
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".png": "image/png",
-    ".svg": "image/svg+xml",
-}
-_HEADERS: Final = {
-    "Cache-Control": "public, max-age=31536000, immutable",
-    "X-Content-Type-Options": "nosniff",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Asset:
-    """A file of the pages, in memory."""
-
-    content: bytes
-    media_type: str
-
-
-_assets: Final = {
-    file.name: Asset(file.read_bytes(), _TYPES[file.suffix])
-    for file in sorted(_FOLDER.iterdir())
-    if file.is_file()
-}
-_version: Final = hashlib.sha256(
-    b"".join(name.encode() + asset.content for name, asset in _assets.items())
-).hexdigest()[:12]
-
-
-def static_url(request: Request, name: str) -> str:
-    """Return where a page finds a file of the ``static`` folder; raises `KeyError` without one."""
-    if name not in _assets:
-        raise KeyError(name)
-    return f"{base_path(request)}/static/{_version}/{name}"
+_NO_SNIFFING: Final = {"X-Content-Type-Options": "nosniff"}
+_FOR_GOOD: Final = _NO_SNIFFING | {"Cache-Control": "public, max-age=31536000, immutable"}
+_FOR_A_DAY: Final = _NO_SNIFFING | {"Cache-Control": "public, max-age=86400"}
 
 
 @router.head("/static/{version}/{name}")
 @router.get("/static/{version}/{name}")
 async def static(version: str, name: str) -> Response:
     """Answer a file of the pages."""
-    asset = _assets.get(name)
-    if asset is None or version != _version:
+    asset = ASSETS.get(name)
+    if asset is None or version != VERSION:
         raise NotFound
-    return Response(asset.content, headers=_HEADERS, media_type=asset.media_type)
+    return Response(asset.content, headers=_FOR_GOOD, media_type=asset.media_type)
+
+
+@router.head("/favicon.ico")
+@router.get("/favicon.ico")
+async def favicon() -> Response:
+    """Answer the icon of addresses whose answers name none, such as downloads."""
+    icon = ASSETS["favicon.ico"]
+    return Response(icon.content, headers=_FOR_A_DAY, media_type=icon.media_type)

@@ -14,13 +14,13 @@ from app.errors import PasswordNeeded, ProblemError
 from app.runtime import Runtime
 from app.services import public_links
 from app.services.public_links import PublicLink
+from routers.accept import is_browser
 from routers.dependencies import RuntimeDep
 from routers.forms import read_fields
 from routers.links import following
 from routers.pages import leases
-from routers.pages.page import is_browser
 from routers.pages.preview import preview_of
-from routers.pages.rendering import SCRIPTED_CSP, render
+from routers.pages.rendering import SCRIPTED_CSP, refuse, render
 from routers.problems import as_problem
 from routers.route import HoldallRoute
 from routers.schemas.accounts import GivenPassword
@@ -46,10 +46,7 @@ class LinkRoute(HoldallRoute):
         error.headers.update(_HEADERS)
         if not is_browser(request):
             return as_problem(request, error)
-        heading, text = _REFUSALS.get(error.status, (error.title, error.detail))
-        return render(
-            request, "refusal.html", error.status, error.headers, heading=heading, text=text
-        )
+        return refuse(request, error, _REFUSALS.get(error.status))
 
 
 router = APIRouter(include_in_schema=False, route_class=LinkRoute)

@@ -8,6 +8,7 @@ from fastapi.responses import Response
 
 from app import clock
 from app.errors import NotFound
+from app.runtime import Runtime
 from app.services import timelinks
 from app.services.identity import Access
 from routers.dependencies import Requires, RuntimeDep
@@ -35,15 +36,19 @@ async def create(
     body: TimelinkCreate, request: Request, runtime: RuntimeDep, access: Writing
 ) -> Timelink:
     """Make a public link. It ends no later than what it leads to, and follows its replacements."""
+    link = await make(runtime, access, body)
+    return Timelink.of(link, link_url(request, runtime, link.uuid), clock.now())
+
+
+async def make(runtime: Runtime, access: Access, body: TimelinkCreate) -> timelinks.Timelink:
+    """Make a link of a checked body; raises as `timelinks.create`, and `InvalidRequest`."""
     check_time(body.time, runtime.settings)
     password_hash = None
     if body.password is not None:
         await access.check()  # hashing is dear: not for strangers
         password_hash = await runtime.passwords.hash(body.password)
     new = timelinks.new_link(link_key(runtime), body.time, body.max_downloads, password_hash)
-    now = clock.now()
-    link = await access.write(timelinks.create, body.kind.value, body.id, new, now)
-    return Timelink.of(link, link_url(request, runtime, link.uuid), now)
+    return await access.write(timelinks.create, body.kind.value, body.id, new, clock.now())
 
 
 @router.get(

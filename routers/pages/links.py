@@ -4,27 +4,48 @@ from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import Response
-from pydantic import Field
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import RedirectResponse, Response
+from pydantic import BaseModel, Field
 
 from app import clock
 from app.config import Settings
-from app.errors import NotFound
+from app.errors import Forbidden, InvalidRequest, NotFound, ProblemError
+from app.runtime import Runtime
 from app.services import targets, timelinks
 from app.services.blobs import MAX_ID_LENGTH
 from app.services.targets import Target
 from routers.dependencies import RuntimeDep
-from routers.links import link_url
+from routers.forms import check_fields, read_fields
+from routers.links import base_path, link_url
 from routers.pages.page import PageRoute, SignedIn, Visitor, render_app
+from routers.problems import invalid
+from routers.schemas.accounts import GivenPassword
 from routers.schemas.dumps import Text
 from routers.schemas.lists import CursorParam
-from routers.schemas.timelinks import LinkKind, LinkState, Timelink
+from routers.schemas.timelinks import LinkKind, LinkState, Timelink, TimelinkCreate
+from routers.timelinks import make
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 _LIMIT: Final = 50  # links on a page
 _TIMES: Final = (300, 900, 3600, 3 * 3600, 8 * 3600, 86_400, 7 * 86_400, 30 * 86_400)  # seconds
 _USUAL: Final = 3600  # seconds
+
+
+class LinkForm(BaseModel):
+    """The form for a new link as it is sent: an empty field is none."""
+
+    kind: LinkKind = LinkKind.FILE
+    id: Annotated[Text, Field(max_length=MAX_ID_LENGTH)] = ""
+    time: str = str(_USUAL)
+    max_downloads: str = ""
+    password: GivenPassword = ""
+
+    def checked(self) -> TimelinkCreate:
+        """Return what the API takes; raises `RequestValidationError`."""
+        fields = self.model_dump(mode="json")
+        return check_fields(TimelinkCreate, {n: value for n, value in fields.items() if value})
 
 
 @router.get("/links")
@@ -39,6 +60,35 @@ async def show(
     made: UUID | None = None,
 ) -> Response:
     """List the links of one state; ``kind`` and ``id`` fill in the form for a new one."""
+    form = None if kind is None else LinkForm(kind=kind, id=id)
+    return await _page(request, runtime, visitor, form, state=state, cursor=cursor, made=made)
+
+
+@router.post("/links")
+async def create(request: Request, runtime: RuntimeDep, visitor: SignedIn) -> Response:
+    """Make a link, and lead to the page that shows it."""
+    form = await read_fields(request, LinkForm)
+    try:
+        link = await make(runtime, visitor.access, form.checked())
+    except RequestValidationError as error:
+        return await _page(request, runtime, visitor, form, wrong=invalid(error))
+    except (InvalidRequest, NotFound, Forbidden) as error:
+        return await _page(request, runtime, visitor, form, wrong=error)
+    return RedirectResponse(f"{base_path(request)}/links?made={link.uuid}", 303)
+
+
+async def _page(
+    request: Request,
+    runtime: Runtime,
+    visitor: Visitor,
+    form: LinkForm | None,
+    *,
+    state: LinkState = LinkState.ACTIVE,
+    cursor: str | None = None,
+    made: UUID | None = None,
+    wrong: ProblemError | None = None,
+) -> Response:
+    """Render the page; the form is open when there is something in it."""
     now = clock.now()
     only_active = state is LinkState.ACTIVE
     page = await visitor.access.read(timelinks.page, _LIMIT, cursor, now, only_active=only_active)
@@ -51,6 +101,7 @@ async def show(
         request,
         "links.html",
         visitor,
+        200 if wrong is None else wrong.status,
         place="links",
         state=state.value,
         now=clock.to_datetime(now),
@@ -59,12 +110,11 @@ async def show(
         made=None if new is None else on_the_page(new),
         kinds=[kind.value for kind in LinkKind],
         allows_pictures=targets.allows("picture", visitor.identity.tier),
-        is_asked=kind is not None,
-        wanted_kind=LinkKind.FILE.value if kind is None else kind.value,
-        wanted_id=id,
-        wanted=await _wanted(visitor, kind, id, now),
+        is_asked=form is not None,
+        form=form or LinkForm(),
+        wanted=None if form is None else await _wanted(visitor, form, now),
+        wrong=None if wrong is None else _in_words(wrong),
         times=_times(runtime.settings),
-        usual=_USUAL,
     )
 
 
@@ -79,13 +129,15 @@ async def _just_made(visitor: Visitor, made: UUID | None, now: int) -> timelinks
     return link if link.is_active else None
 
 
-async def _wanted(
-    visitor: Visitor, kind: LinkKind | None, target_id: str, now: int
-) -> Target | None:
-    """Return what another page wants a link to, if it is there."""
-    if kind is None:
-        return None
-    return await visitor.access.read(targets.find, kind.value, target_id, now)
+async def _wanted(visitor: Visitor, form: LinkForm, now: int) -> Target | None:
+    """Return what the form is to make a link to, if it is there."""
+    return await visitor.access.read(targets.find, form.kind.value, form.id, now)
+
+
+def _in_words(error: ProblemError) -> str:
+    """Return what is wrong, by fields where that is known."""
+    by_field = [f"{wrong['loc'][-1]}: {wrong['msg']}" for wrong in error.errors]
+    return "; ".join(by_field) or error.detail
 
 
 def _times(settings: Settings) -> list[int]:

@@ -72,6 +72,34 @@ def test_a_link_is_made_and_opened_elsewhere(
     expect(row(person, "report.txt")).to_contain_text("1 of 2 downloads")
 
 
+def test_without_scripts_a_link_is_made_and_no_url_holds_its_password(
+    open_page: OpenPage, sign_up: SignUp, watch: Watch
+) -> None:
+    page = open_page(java_script_enabled=False)
+    sign_up(page)
+    file = send(page)
+    page.goto("/links?kind=file&id=nope")
+    page.get_by_label("For", exact=True).select_option("3 hours")
+    page.get_by_label("Downloads").fill("2")
+    page.get_by_label("Password").fill("sesame")
+    page.get_by_role("button", name="Make the link").click()
+    watch.expect_status(404)
+    expect(page.get_by_role("alert")).to_have_text("There is no such file")
+    expect(page.get_by_label("Which one")).to_have_value("nope")
+    expect(page.get_by_label("Downloads")).to_have_value("2")
+    expect(page.get_by_label("Password")).to_have_value("")
+
+    page.get_by_label("Which one").fill(file["id"])
+    page.get_by_label("Password").fill("sesame")
+    page.get_by_role("button", name="Make the link").click()
+    made = page.get_by_role("region", name="The link to report.txt is ready")
+    expect(made.get_by_role("link")).to_have_attribute("href", re.compile("/t/"))
+    expect(row(page, "report.txt")).to_contain_text("0 of 2 downloads")
+    (link,) = page.request.get("/v1/timelinks").json()["items"]
+    assert (link["has_password"], link["time"]) == (True, 3 * 3600)
+    assert not [url for url in watch.requests if "sesame" in url]
+
+
 def test_what_a_link_is_to_lead_to_is_suggested_by_kind(person: Page) -> None:
     kept = person.context.request.put("/v1/blobs/a%2Fblob/content", data=b"x")
     assert kept.ok

@@ -1,6 +1,6 @@
-// The page of links: makes and revokes them, shows QR codes, and keeps the list as it is on the server.
+// The page of links: suggests what to link to, revokes, shows QR codes, and keeps the list up to date.
 
-import { ask, url } from "./http.js";
+import { ask } from "./http.js";
 import { refresh } from "./parts.js";
 import { showCode } from "./qr.js";
 import { size } from "./words.js";
@@ -11,29 +11,9 @@ const LISTS = { file: "/v1/files", picture: "/v1/pictures", dump: "/v1/dumps", b
 const dialog = document.getElementById("qr");
 const form = document.getElementById("make");
 const said = document.getElementById("said");
-const wrong = document.getElementById("wrong");
 
 const named = new Map(); // by id: what the newest things of the chosen kind are called
 let suggested = null;
-
-form.addEventListener("submit", async (event) => {
-  event.preventDefault();
-  const { kind, id, time, max_downloads, password } = Object.fromEntries(new FormData(form));
-  const body = { kind, id, time: Number(time) };
-  if (max_downloads) body.max_downloads = Number(max_downloads);
-  if (password) body.password = password;
-  wrong.hidden = true;
-  event.submitter.disabled = true;
-  try {
-    const link = await ask("POST", "/v1/timelinks", body);
-    location.assign(url(`/links?made=${link.id}`));
-  } catch (error) {
-    wrong.textContent = error.message;
-    wrong.hidden = false;
-  } finally {
-    event.submitter.disabled = false;
-  }
-});
 
 async function suggest() {
   const kind = form.elements.kind.value;

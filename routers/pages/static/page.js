@@ -58,6 +58,3 @@ export function localise(root = document) {
 localise();
 tick();
 setInterval(tick, 1000);
-
-// on a phone the bar scrolls sideways: where one is must be seen
-document.querySelector(".bar nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });

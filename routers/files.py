@@ -1,11 +1,12 @@
 """Files: kept, or handed on by a link until they expire."""
 
+from collections.abc import Sequence
 from contextlib import AsyncExitStack, aclosing
 from functools import partial
 from typing import Annotated, Any, Final
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
 from app import clock
@@ -24,7 +25,7 @@ from routers.openapi import multipart_body
 from routers.problems import problems
 from routers.qr import Format, FormatParam, qr_answer, qr_response
 from routers.route import HoldallRoute
-from routers.schemas.files import File, FileChange, FileFields, FileForm, FileList
+from routers.schemas.files import File, FileChange, FileFields, FileForm, FileList, FileState
 from routers.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
 from routers.transfer.headers import media_type
 from routers.transfer.multipart import Part, read_parts
@@ -48,7 +49,10 @@ UNNAMED: Final = "upload"
     openapi_extra=multipart_body(FileForm),
 )
 async def create(request: Request, runtime: RuntimeDep, access: Writing) -> File:
-    """Store a file. One more that expires than `MAX_FILES` evicts those that expire first."""
+    """Store a file. One more that expires than `MAX_FILES` evicts those that expire first.
+
+    Unless `evict` says otherwise, which must come before the file to be heeded before that is read.
+    """
     file = await store_form(request, runtime, access)
     return File.of(file, link_of(request, runtime, file))
 
@@ -64,15 +68,15 @@ async def store_form(
     async with AsyncExitStack() as stack:
         parts = await stack.enter_async_context(aclosing(read_parts(request)))
         async for part in parts:
-            if part.name == "expires_in":
-                fields["expires_in"] = await part.text()
+            if part.name in {"expires_in", "evict"}:
+                fields[part.name] = await part.text()
             elif part.name == "file":
                 if received is not None:
                     raise InvalidRequest("The form has two files")
                 fields["name"] = unnamed if part.filename is None else part.filename
                 content_type = part.content_type
-                check_fields(FileFields, fields)  # before anything is stored
-                received = await stack.enter_async_context(_receive(runtime, access, part))
+                known = check_fields(FileFields, fields)  # before anything is stored
+                received = await stack.enter_async_context(receive(runtime, access, known, part))
         if received is None:
             missing = FieldError(loc=["body", "file"], msg="there is none")
             raise InvalidRequest("The form has no file", errors=[missing])
@@ -81,27 +85,44 @@ async def store_form(
         )
 
 
-def _receive(runtime: Runtime, access: Access, part: Part) -> Any:  # noqa: ANN401 - a context
-    body = part.body()
-    return runtime.uploads.receive(access, body, kind=files.KIND, admit=admit(runtime))
+def receive(runtime: Runtime, access: Access, fields: FileFields, part: Part) -> Any:  # noqa: ANN401 - a context
+    """Receive the file of a form whose fields are known so far."""
+    evict = file_ends.ANY if fields.expires_in == 0 else str(fields.evict)
+    admitted = admit(runtime, evict)
+    return runtime.uploads.receive(access, part.body(), kind=files.KIND, admit=admitted)
 
 
-def admit(runtime: Runtime) -> partial[int]:
+def admit(runtime: Runtime, evict: str = file_ends.ANY) -> partial[int]:
     """Return what says whether a file may be sent, for `Uploads.receive`."""
-    return partial(file_ends.admit, max_files=runtime.settings.max_files, now=clock.now())
+    settings = runtime.settings
+    return partial(file_ends.admit, max_files=settings.max_files, now=clock.now(), evict=evict)
 
 
 async def commit(
     runtime: Runtime, access: Access, fields: FileFields, content_type: str, received: Received
 ) -> files.File:
     """Make a file of what was received."""
-    settings, now = runtime.settings, clock.now()
-    kind = media_types.guess(fields.name, media_type(content_type))
-    lifetime = files.lifetime_of(link_key(runtime), fields.expires_in, settings.expire_time, now)
-    new = files.new_file(fields.name, kind, lifetime)
-    file, evicted = await access.write(files.create, new, received, settings.max_files, now)
-    _wake_tasks(runtime, file, evicted)
+    (file,) = await commit_all(runtime, access, [(fields, content_type, received)])
     return file
+
+
+async def commit_all(
+    runtime: Runtime, access: Access, sent: Sequence[tuple[FileFields, str, Received]]
+) -> list[files.File]:
+    """Make files of what was received, each with its fields and its media type: all or none."""
+    settings, now = runtime.settings, clock.now()
+
+    def new_file(fields: FileFields, content_type: str) -> files.NewFile:
+        kind = media_types.guess(fields.name, media_type(content_type))
+        key, usual = link_key(runtime), settings.expire_time
+        lifetime = files.lifetime_of(key, fields.expires_in, usual, now)
+        return files.new_file(fields.name, kind, lifetime, str(fields.evict))
+
+    new = [(new_file(fields, content_type), received) for fields, content_type, received in sent]
+    made = await access.write(files.create_all, new, settings.max_files, now)
+    for file, evicted in made:
+        _wake_tasks(runtime, file, evicted)
+    return [file for file, _ in made]
 
 
 def _wake_tasks(runtime: Runtime, file: files.File, evicted: int) -> None:
@@ -128,9 +149,13 @@ async def list_files(
     access: Reading,
     limit: Limit = DEFAULT_LIMIT,
     cursor: CursorParam = None,
+    state: Annotated[
+        FileState | None, Query(description="Only files that expire, or that are kept.")
+    ] = None,
 ) -> FileList:
     """List files, newest first."""
-    page = await access.read(files.page, limit, cursor, clock.now())
+    expiring = None if state is None else state is FileState.EXPIRING
+    page = await access.read(files.page, limit, cursor, clock.now(), expiring=expiring)
     items = [File.of(file, link_of(request, runtime, file)) for file in page.items]
     return FileList(items=items, next_cursor=page.next_cursor)
 

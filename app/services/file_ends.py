@@ -1,37 +1,85 @@
 """When files go: expired in batches, evicted by one more than may expire, or deleted."""
 
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import BigInteger, Connection, bindparam, delete, func, select
 
 from app.database import Statement
+from app.errors import TooManyFiles
 from app.models import files
 from app.services import objects, quota
 from app.services import timelinks as links
 from app.services.identity import Identity
+
+ANY: Final = "any"
+NONE: Final = "none"
+"""What may be evicted for one more file: those that expire first, or nothing."""
 
 _own = files.c.account_id == bindparam("account_id")
 _now = bindparam("now", type_=BigInteger)
 _expiring = _own & (files.c.expires_at > _now) & (files.c.id != bindparam("spared"))
 _count_expiring = Statement(select(func.count()).where(_expiring).select_from(files))
 _first_to_expire = Statement(
-    select(files.c.id, files.c.object_id)
+    select(files.c.id, files.c.object_id, files.c.uuid, files.c.name)
     .where(_expiring)
     .order_by(files.c.expires_at, files.c.id)
     .limit(bindparam("limit"))
 )
+_find_expiring = Statement(
+    select(files.c.id, files.c.object_id).where(_expiring, files.c.uuid == bindparam("uuid"))
+)
 _delete = Statement(delete(files).where(files.c.id == bindparam("file_id")))
 
 
-def admit(connection: Connection, identity: Identity, max_files: int, now: int) -> int:
-    """Say how many slots a file will take that may evict another."""
-    expiring = _count_expiring(
-        connection, account_id=identity.account_id, spared=0, now=now
-    ).scalar_one()
-    return 0 if expiring >= max_files else 1
+def admit(
+    connection: Connection, identity: Identity, max_files: int, now: int, evict: str = ANY
+) -> int:
+    """Say how many slots a file will take that may ``evict`` others; raises `TooManyFiles`."""
+    if evict not in {ANY, NONE}:
+        return 0  # that one gives its own
+    if _count(connection, identity.account_id, now) < max_files:
+        return 1
+    if evict == NONE:
+        raise TooManyFiles(max_files)
+    return 0
 
 
-def evict(connection: Connection, account_id: int, room: int, now: int, *, spared: int = 0) -> int:
+def make_room(
+    connection: Connection, account_id: int, max_files: int, now: int, evict: str = ANY
+) -> int:
+    """Evict files for one more that expires; returns how many.
+
+    ``evict`` says which: `ANY` means those that expire first, if there are too many; the id of one
+    means that one, in any case. Raises `TooManyFiles` when that leaves no room.
+    """
+    if evict == ANY:
+        return evict_first(connection, account_id, max_files - 1, now)
+    agreed = _find_expiring(
+        connection, account_id=account_id, spared=0, uuid=evict, now=now
+    ).first()
+    if agreed is not None:
+        remove(connection, agreed, now)
+    if _count(connection, account_id, now) >= max_files:
+        raise TooManyFiles(max_files)
+    return 0 if agreed is None else 1
+
+
+def first_to_go(connection: Connection, account_id: int, max_files: int, now: int) -> Any:  # noqa: ANN401 - a row
+    """Return id and name of the file that one more would evict; None while there is room."""
+    if _count(connection, account_id, now) < max_files:
+        return None
+    first = _first_to_expire(connection, account_id=account_id, spared=0, now=now, limit=1)
+    return first.first()
+
+
+def _count(connection: Connection, account_id: int, now: int) -> int:
+    of_account = {"account_id": account_id, "spared": 0, "now": now}
+    return int(_count_expiring(connection, **of_account).scalar_one())
+
+
+def evict_first(
+    connection: Connection, account_id: int, room: int, now: int, *, spared: int = 0
+) -> int:
     """Remove the files that expire first, at equal times the oldest, beyond ``room`` of them."""
     of_account: dict[str, Any] = {"account_id": account_id, "spared": spared, "now": now}
     too_many = _count_expiring(connection, **of_account).scalar_one() - room

@@ -1,5 +1,6 @@
 """Files: handed on by a link of their own for a while, or kept for good."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -70,6 +71,8 @@ class NewFile:
     name: str
     content_type: str
     lifetime: Lifetime
+    evict: str = file_ends.ANY
+    """What may go to make room for it, as `file_ends.make_room` has it."""
 
 
 _now = bindparam("now", type_=BigInteger)
@@ -113,11 +116,16 @@ READY: Final = (
 """The same, ready to be read."""
 
 _find = Statement(READY.where(files.c.uuid == bindparam("uuid")))
-_page = Statement(
+_listed = (
     LISTED.where(files.c.id < bindparam("before", type_=BigInteger))
     .order_by(files.c.id.desc())
     .limit(bindparam("limit"))
 )
+_page = {
+    None: Statement(_listed),
+    True: Statement(_listed.where(files.c.expires_at.is_not(None))),
+    False: Statement(_listed.where(files.c.expires_at.is_(None))),
+}
 _current = Statement(
     select(files.c.id, files.c.object_id, files.c.modified_at, object_rows.c.sha256)
     .select_from(files.join(object_rows))
@@ -144,9 +152,11 @@ def lifetime_of(key: bytes, expires_in: int | None, default: int, now: int) -> L
     return Lifetime(now + seconds * clock.SECOND, links.new_link(key))
 
 
-def new_file(name: str, content_type: str, lifetime: Lifetime) -> NewFile:
+def new_file(
+    name: str, content_type: str, lifetime: Lifetime, evict: str = file_ends.ANY
+) -> NewFile:
     """Make up a file."""
-    return NewFile(str(uuid7()), name, content_type, lifetime)
+    return NewFile(str(uuid7()), name, content_type, lifetime, evict)
 
 
 def find(connection: Connection, identity: Identity, uuid: str, now: int) -> File:
@@ -169,7 +179,7 @@ def create(
     quota.lock_account(connection, identity.account_id)
     lifetime, evicted = new.lifetime, 0
     if lifetime.expires_at is not None:
-        evicted = file_ends.evict(connection, identity.account_id, max_files - 1, now)
+        evicted = file_ends.make_room(connection, identity.account_id, max_files, now, new.evict)
     object_id = objects.settle(connection, identity, received, kind=KIND, slots=1, now=now)
     file_id = _insert(
         connection,
@@ -197,6 +207,17 @@ def create(
     return file, evicted
 
 
+def create_all(
+    connection: Connection,
+    identity: Identity,
+    sent: Sequence[tuple[NewFile, Received]],
+    max_files: int,
+    now: int,
+) -> list[tuple[File, int]]:
+    """Make files of received bodies, all or none; returns what `create` does, of each."""
+    return [create(connection, identity, new, body, max_files, now) for new, body in sent]
+
+
 def change(
     connection: Connection,
     identity: Identity,
@@ -221,7 +242,7 @@ def change(
         changes["expires_at"] = lifetime.expires_at
         has_link = links.follow(connection, "file", current.id, lifetime.expires_at, now)
         if lifetime.expires_at is not None:
-            evicted = file_ends.evict(
+            evicted = file_ends.evict_first(
                 connection, identity.account_id, max_files - 1, now, spared=current.id
             )
         if not has_link:
@@ -243,11 +264,17 @@ def remove(
 
 
 def page(
-    connection: Connection, identity: Identity, limit: int, cursor: str | None, now: int
+    connection: Connection,
+    identity: Identity,
+    limit: int,
+    cursor: str | None,
+    now: int,
+    *,
+    expiring: bool | None = None,
 ) -> Page[File]:
-    """Return a page of the account's files, newest first."""
+    """Return a page of the account's files, newest first: all, those that expire, or the kept."""
     before = decode_cursor(KIND, cursor, int)
-    rows = _page(
+    rows = _page[expiring](
         connection,
         account_id=identity.account_id,
         before=2**62 if before is None else before,

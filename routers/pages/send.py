@@ -8,7 +8,7 @@ from fastapi.responses import Response
 from app import clock
 from app.config import Settings
 from app.runtime import Runtime
-from app.services import files
+from app.services import file_ends, files
 from app.services.identity import Access
 from app.services.pages import Page
 from routers.files import link_of
@@ -23,18 +23,21 @@ _TIMES: Final = (600, 3600, 86_400, 7 * 86_400, 30 * 86_400)  # seconds
 async def show(request: Request, runtime: Runtime, access: Access, cursor: str | None) -> Response:
     """Show the form, and the account's files; older ones with a cursor."""
     visitor = Visitor(access, await access.identity())
-    page: Page[files.File] = await access.read(files.page, _LIMIT, cursor, clock.now())
+    now, max_files = clock.now(), runtime.settings.max_files
+    page: Page[files.File] = await access.read(files.page, _LIMIT, cursor, now)
+    account_id, read = visitor.identity.account_id, runtime.database.read
     return render_app(
         request,
         "send.html",
         visitor,
         place="send",
         files=[File.of(file, link_of(request, runtime, file)) for file in page.items],
-        now=clock.to_datetime(clock.now()),
+        now=clock.to_datetime(now),
         next_cursor=page.next_cursor,
         times=_times(runtime.settings),
         usual=runtime.settings.expire_time,
-        max_files=runtime.settings.max_files,
+        max_files=max_files,
+        first_to_go=await read(file_ends.first_to_go, account_id, max_files, now),
     )
 
 

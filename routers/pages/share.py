@@ -12,7 +12,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from app.errors import InvalidRequest, Unauthorized
 from app.runtime import Runtime
-from app.services import files
+from app.services import file_ends
 from app.services.buffer import NewBuffer
 from app.services.identity import Access
 from app.services.objects import Received
@@ -21,7 +21,7 @@ from app.services.uploads import Body
 from routers import buffer
 from routers.accept import is_browser
 from routers.dependencies import RuntimeDep
-from routers.files import UNNAMED, admit, commit
+from routers.files import UNNAMED, commit_all, receive
 from routers.forms import check_fields
 from routers.links import base_path
 from routers.pages.account import login_form
@@ -63,17 +63,14 @@ async def _take(request: Request, runtime: Runtime, access: Access) -> str:
             if part.name in _TEXTS and part.filename is None:
                 texts[part.name] = (await part.text(_LARGEST_TEXT)).strip()
             elif part.name == "file" and part.filename != "":
-                fields = check_fields(FileFields, {"name": part.filename or UNNAMED})
-                received = await stack.enter_async_context(
-                    runtime.uploads.receive(
-                        access, part.body(), kind=files.KIND, admit=admit(runtime)
-                    )
-                )
+                # nobody can be asked which others may go
+                named = {"name": part.filename or UNNAMED, "evict": file_ends.NONE}
+                fields = check_fields(FileFields, named)
+                received = await stack.enter_async_context(receive(runtime, access, fields, part))
                 sent.append((fields, part.content_type, received))
-        for fields, content_type, received in sent:
-            await commit(runtime, access, fields, content_type, received)
-    if sent:
-        return "/file/load"
+        if sent:
+            await commit_all(runtime, access, sent)
+            return "/file/load"
     await _fill_buffer(runtime, access, _shared_text(texts))
     return "/file/buffer"
 

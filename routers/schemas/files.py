@@ -2,7 +2,9 @@
 
 import unicodedata
 from datetime import datetime
-from typing import Annotated, Self
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, Field
 from pydantic.json_schema import SkipJsonSchema
@@ -48,11 +50,21 @@ ExpiresIn = Annotated[
 ]
 
 
+Evict = Annotated[
+    Literal["any", "none"] | UUID,
+    Field(
+        description="What may go when there are `MAX_FILES` that expire: those that expire first; "
+        "nothing (409 then); or one file by its id, which goes in any case.",
+    ),
+]
+
+
 class FileForm(BaseModel):
     """A file to be stored, as a form; its fields may come in any order."""
 
     file: Annotated[str, Field(description="The file.", json_schema_extra={"format": "binary"})]
     expires_in: ExpiresIn | SkipJsonSchema[None] = None
+    evict: Evict = "any"
 
 
 class FileFields(BaseModel):
@@ -60,6 +72,14 @@ class FileFields(BaseModel):
 
     name: FileName
     expires_in: ExpiresIn | None = None
+    evict: Evict = "any"
+
+
+class FileState(StrEnum):
+    """Whether a file expires."""
+
+    EXPIRING = "expiring"
+    KEPT = "kept"
 
 
 class FileChange(BaseModel):

@@ -65,7 +65,7 @@ def _charges(connection: Connection, uuid: str) -> tuple[tuple[int, int], tuple[
 
 
 async def upload(
-    service: Service, user: Headers, name: str = "a.txt", data: bytes = b"hello", **fields: int
+    service: Service, user: Headers, name: str = "a.txt", data: bytes = b"hello", **fields: object
 ) -> dict[str, Any]:
     answer = await post(service, user, name, data, **fields)
     assert answer.status_code == 201, answer.text
@@ -74,7 +74,7 @@ async def upload(
 
 
 async def post(
-    service: Service, user: Headers, name: str = "a.txt", data: bytes = b"hello", **fields: int
+    service: Service, user: Headers, name: str = "a.txt", data: bytes = b"hello", **fields: object
 ) -> httpx.Response:
     form = {name: str(value) for name, value in fields.items()}
     return await service.client.post(
@@ -417,6 +417,79 @@ async def test_at_equal_times_the_oldest_is_evicted(service: Service, user: Head
     for name, left in (("d", ["d", "c", "b"]), ("e", ["e", "d", "c"]), ("f", ["f", "e", "d"])):
         await upload(service, user, name)
         assert await names(service, user) == left
+
+
+@pytest.mark.parametrize("size", [5, LARGE])
+async def test_nothing_is_evicted_against_the_senders_will(
+    service: Service, user: Headers, size: int
+) -> None:
+    for name in ("a", "b", "c"):
+        await upload(service, user, name, evict="none")
+    refused = await post(service, user, "d", bytes(size), evict="none")
+    assert_problem(refused, 409, "too-many-files")
+    body, kind = form_of(("file", "d", bytes(size)), ("evict", None, b"none"))
+    refused = await service.client.post("/v1/files", content=body, headers=user | kind)
+    assert_problem(refused, 409, "too-many-files")
+    assert await names(service, user) == ["c", "b", "a"]
+    await upload(service, user, "kept", bytes(size), expires_in=0, evict="none")
+    assert await names(service, user) == ["kept", "c", "b", "a"]
+    for nonsense in ("", "all", "1"):
+        assert_problem(await post(service, user, "d", evict=nonsense), 422)
+
+
+async def test_a_full_account_is_told_so_before_the_file_is_read(
+    service: Service, user: Headers
+) -> None:
+    for name in ("a", "b", "c"):
+        await upload(service, user, name)
+    body, kind = form_of(("evict", None, b"none"), ("file", "d", b"x"))
+    headers = user | kind | {"content-length": str(10**9)}
+    begun = raw.part(body[: body.index(b"x\r\n--") + 1])
+    answer = await raw.request(service, "POST", "/v1/files", headers, [begun])
+    assert answer.status == 409
+
+
+async def test_the_file_that_may_go_goes_when_the_other_is_here(
+    service: Service, user: Headers
+) -> None:
+    made = [await upload(service, user, name, expires_in=900) for name in ("a", "b", "c")]
+    store_of(service).fail("put")
+    refused = await post(service, user, "d", bytes(LARGE), evict=made[1]["id"])
+    assert_problem(refused, 503)
+    assert await names(service, user) == ["c", "b", "a"]
+    await upload(service, user, "d", expires_in=100, evict=made[1]["id"])
+    assert await names(service, user) == ["d", "c", "a"]
+    assert (await service.client.get(made[1]["link"])).status_code == 404
+    # it is gone already, and nothing goes instead of it
+    refused = await post(service, user, "e", evict=made[1]["id"])
+    assert_problem(refused, 409, "too-many-files")
+    await service.client.delete(f"/v1/files/{made[2]['id']}", headers=user)
+    await upload(service, user, "e", evict=made[0]["id"])  # although there is room
+    assert await names(service, user) == ["e", "d"]
+    _, other = await service.sign_up()
+    await upload(service, other, "x", evict=made[0]["id"])
+    for _ in range(2):
+        await upload(service, other, "x")
+    theirs = (await service.client.get("/v1/files", headers=user)).json()["items"][0]["id"]
+    assert_problem(await post(service, other, "y", evict=theirs), 409)
+    assert await names(service, user) == ["e", "d"]
+
+
+async def test_files_are_listed_by_whether_they_expire(service: Service, user: Headers) -> None:
+    for name, seconds in (("a", 0), ("b", 900), ("c", 0), ("d", 600)):
+        await upload(service, user, name, expires_in=seconds)
+    for query, expected in (
+        ("state=expiring", ["d", "b"]),
+        ("state=kept", ["c", "a"]),
+        ("limit=9", ["d", "c", "b", "a"]),
+    ):
+        listed = await service.client.get(f"/v1/files?{query}", headers=user)
+        assert [item["name"] for item in listed.json()["items"]] == expected
+    page = (await service.client.get("/v1/files?state=kept&limit=1", headers=user)).json()
+    more = f"/v1/files?state=kept&limit=1&cursor={page['next_cursor']}"
+    page = (await service.client.get(more, headers=user)).json()
+    assert [item["name"] for item in page["items"]] == ["a"]
+    assert_problem(await service.client.get("/v1/files?state=x", headers=user), 422)
 
 
 async def test_an_upload_that_fails_evicts_nothing(service: Service, user: Headers) -> None:

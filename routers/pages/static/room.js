@@ -1,0 +1,52 @@
+// Room for files that expire: there is a bound to them, and none goes unless somebody lets it go.
+
+import { ask } from "./http.js";
+
+const NAMED = 10; // of those that would go
+
+let growing = 0; // files under way that take the place of no other
+const promised = new Set(); // ids of those that go when what takes their place is here
+
+/** All files that expire, those first that go first. */
+export async function expiring() {
+  const files = [];
+  let cursor = "";
+  do {
+    const page = await ask("GET", `/v1/files?state=expiring&limit=1000${cursor}`);
+    files.push(...page.items);
+    cursor = page.next_cursor && `&cursor=${encodeURIComponent(page.next_cursor)}`;
+  } while (cursor);
+  return files.reverse().sort((a, b) => new Date(a.expires_at) - new Date(b.expires_at));
+}
+
+/**
+ * Find room for `count` more files, of which there may be `most`. Resolves to what each may evict,
+ * "none" or an id, and `leave` must be called with each when its file is here or won't come; to
+ * null when somebody would rather not. Rejects with what to say when there can't be room.
+ */
+export async function enter(count, most) {
+  const files = (await expiring()).filter((file) => !promised.has(file.id));
+  const missing = count - (most - files.length - promised.size - growing);
+  const going = files.slice(0, Math.max(0, missing));
+  if (missing > files.length || missing > count) {
+    throw new Error(
+      `${most} files that expire may be here at once. Send fewer, delete some first, or send files that never expire.`,
+    );
+  }
+  if (going.length && !confirm(question(going, most))) return null;
+  const evicted = [...Array(count - going.length).fill("none"), ...going.map((file) => file.id)];
+  growing += count - going.length;
+  for (const file of going) promised.add(file.id);
+  return evicted;
+}
+
+export function leave(evicted) {
+  if (evicted === "none") growing -= 1;
+  else promised.delete(evicted);
+}
+
+function question(going, most) {
+  const names = going.slice(0, NAMED).map((file) => `\u2022 ${file.name}`);
+  if (going.length > NAMED) names.push(`\u2022 and ${going.length - NAMED} more`);
+  return `${most} files that expire may be here at once. To make room, these end, and their links with them:\n\n${names.join("\n")}`;
+}

@@ -163,6 +163,8 @@ class Settings(BaseSettings):
     decoder_memory: Annotated[int, Field(ge=64 * MIB)] = 2048 * MIB
     min_link_time: Annotated[int, Field(ge=1)] = 300
     max_link_time: Annotated[int, Field(ge=1)] = 30_000
+    submissions_per_minute: Annotated[int, Field(ge=1)] = 120
+    max_submitted_bytes: Annotated[int, Field(ge=0)] = 10 * 1024 * MIB
     max_dump_bytes: Annotated[int, Field(ge=1)] = 2 * 1024 * MIB
 
     @model_validator(mode="after")

@@ -17,8 +17,9 @@ from app.errors import (
     Unauthorized,
     UnsupportedMediaType,
 )
-from app.services import dump_attachments
+from app.services import dump_attachments, submissions
 from app.services.identity import Access, ApiKey
+from routers.clients import address_of
 from routers.crash_reports import CrashReport
 from routers.dependencies import RuntimeDep, credential_of, runtime_of
 from routers.openapi import OPEN_OR_BEARER, multipart_body
@@ -59,7 +60,7 @@ Submitting = Annotated[Access, Depends(_submitting)]
     "/minidump",
     operation_id="dumps_submit",
     response_class=PlainTextResponse,
-    responses=problems(400, 401, 403, 408, 409, 413, 415, 422, 503, 507),
+    responses=problems(400, 401, 403, 408, 409, 413, 415, 422, 429, 503, 507),
     openapi_extra=OPEN_OR_BEARER | multipart_body(MinidumpForm),
 )
 async def submit(request: Request, runtime: RuntimeDep, access: Submitting) -> PlainTextResponse:
@@ -67,13 +68,29 @@ async def submit(request: Request, runtime: RuntimeDep, access: Submitting) -> P
 
     The minidump is read afterwards: see its report.
     """
-    await access.check()  # a stranger's form isn't read
-    body = _body(request, runtime.settings.max_dump_bytes)
+    settings = runtime.settings
+    identity = await access.identity()  # a stranger's form isn't read
+    await submissions.admit(
+        runtime.rate_limits,
+        identity,
+        address_of(request),
+        per_minute=settings.submissions_per_minute,
+    )
+    body = _body(request, settings.max_dump_bytes)
     async with AsyncExitStack() as stack:
         report = CrashReport(runtime, access, stack)
         await report.read(request, body)
         new, received = report.dump()
-        await access.write(dump_attachments.submit, new, received, report.attachments, clock.now())
+        gone = await access.write(
+            dump_attachments.submit,
+            new,
+            received,
+            report.attachments,
+            clock.now(),
+            budget=settings.max_submitted_bytes,
+        )
+    if gone:
+        runtime.sweep.wake()
     runtime.reports.wake()
     return PlainTextResponse(new.uuid)
 

@@ -37,6 +37,8 @@ accounts = Table(
     # charged at the reservation of an object, given back when it is deleted
     Column("used_bytes", BigInteger, nullable=False),
     Column("used_objects", BigInteger, nullable=False),
+    # of dumps that public keys submitted, see `dumps.submitted_bytes`
+    Column("submitted_bytes", BigInteger, nullable=False, server_default="0"),
     moment("created_at"),
     moment("deleted_at", nullable=True, index=True),  # hidden since; a task takes all it has away
     sqlite_autoincrement=True,

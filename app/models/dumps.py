@@ -4,7 +4,7 @@ The search index over ``dumps.search`` is of another kind on each database, so i
 here: its migration makes it, and `app.database.search` asks it.
 """
 
-from sqlalchemy import Boolean, Column, Index, String, Table, Text, null
+from sqlalchemy import BigInteger, Boolean, Column, Index, String, Table, Text, null
 
 from app.models.base import CodePoints, identity, metadata, moment, public_id, reference
 
@@ -35,6 +35,7 @@ dumps = Table(
     Column("description", Text, nullable=False),
     Column("annotations", Text, nullable=False),  # a JSON object of texts
     Column("report", Text),  # JSON
+    Column("submitted_bytes", BigInteger),  # what it takes of the budget of public keys, if it does
     Index(None, "account_id", "id"),
     Index(None, "account_id", "label", "id"),
     # these hold all that is asked of them when a million dumps are counted
@@ -48,6 +49,16 @@ for column, condition in (
     (dumps.c.report_claimed_until, dumps.c.report_state == "pending"),
 ):
     Index(None, column, sqlite_where=condition, postgresql_where=condition)
+
+Index(
+    "ix_dumps_submitted",
+    dumps.c.account_id,
+    dumps.c.id,
+    dumps.c.object_id,
+    dumps.c.submitted_bytes,
+    sqlite_where=dumps.c.submitted_bytes.is_not(null()),
+    postgresql_where=dumps.c.submitted_bytes.is_not(null()),
+)
 
 dump_attachments = Table(
     "dump_attachments",

@@ -10,7 +10,7 @@ from app.errors import NotFound
 from app.models import dump_attachments, object_bytes
 from app.models import dumps as dump_rows
 from app.models import objects as object_rows
-from app.services import dumps, objects
+from app.services import dump_ends, dumps, objects, quota, submissions
 from app.services.dumps import Dump, NewDump
 from app.services.identity import Identity
 from app.services.objects import Content, Received
@@ -52,9 +52,21 @@ def submit(
     received: Received,
     attachments: Sequence[tuple[NewAttachment, Received]],
     now: int,
-) -> None:
-    """Make a new dump with all that came along."""
-    dump_id = dumps.insert_dump(connection, identity, new, received, now)
+    *,
+    budget: int,
+) -> int:
+    """Make a new dump with all that came along; returns how many older ones went for it.
+
+    ``budget`` is how many bytes public keys may store in an account.
+    """
+    quota.lock_account(connection, identity.account_id)
+    size, gone = None, 0
+    if identity.only_submits:
+        sizes = [body.size for body in (received, *(body for _, body in attachments))]
+        size = submissions.size_of(sizes, new.annotations)
+        gone = dump_ends.make_room(connection, identity.account_id, size, budget, now)
+        submissions.count(connection, identity.account_id, size)
+    dump_id = dumps.insert_dump(connection, identity, new, received, now, submitted_bytes=size)
     for attachment, body in attachments:
         object_id = objects.settle(connection, identity, body, kind=dumps.KIND, slots=1, now=now)
         connection.execute(
@@ -69,6 +81,7 @@ def submit(
                 created_at=now,
             )
         )
+    return gone
 
 
 def find_all(

@@ -1,18 +1,18 @@
 """Dumps: what crashed, under a label, with what the crash reporter knew and sent along."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Connection, Row, bindparam, delete, func, insert, or_, select
+from sqlalchemy import BigInteger, Connection, Row, bindparam, insert, or_, select
 from sqlalchemy import update as update_rows
 
 from app.database import Statement, require_room
 from app.errors import ContentTooLarge, NotFound
-from app.models import dump_attachments, dumps
+from app.models import dumps
 from app.models import objects as object_rows
-from app.services import objects, quota, timelinks
+from app.services import dump_ends, objects, quota, submissions
 from app.services.dump_search import Filters, searchable
 from app.services.dump_search import find as find_ids
 from app.services.identity import Identity
@@ -187,7 +187,13 @@ def create(
 
 
 def insert_dump(
-    connection: Connection, identity: Identity, new: NewDump, received: Received, now: int
+    connection: Connection,
+    identity: Identity,
+    new: NewDump,
+    received: Received,
+    now: int,
+    *,
+    submitted_bytes: int | None = None,
 ) -> int:
     """Do as `create` does; returns the row's id."""
     quota.lock_account(connection, identity.account_id)
@@ -208,6 +214,7 @@ def insert_dump(
             search=searchable(identity.account_id, texts),
             description=new.description,
             annotations=json.dumps(new.annotations),
+            submitted_bytes=submitted_bytes,
         ).scalar_one()
     )
 
@@ -231,6 +238,9 @@ def change(
         new = objects.settle(connection, identity, changes.received, kind=KIND, slots=0, now=now)
         modified_at = objects.modified_after(current.content_at, now)
         values |= {**_reading(changes.file), "object_id": new, "modified_at": modified_at}
+    if "object_id" in values or values.get("archived"):
+        submissions.release(connection, identity.account_id, [current.id])
+        values["submitted_bytes"] = None
     texts = {name: values.get(name, getattr(current, name)) for name in _TEXTS}
     annotations = json.loads(current.annotations).values()
     values["search"] = searchable(identity.account_id, (*texts.values(), *annotations))
@@ -266,45 +276,8 @@ def remove(
     quota.lock_account(connection, identity.account_id)
     current = _row(connection, identity, uuid, now)
     conditions.check(_state(current))
-    _remove(connection, {current.id: current.content_id}, now)
+    dump_ends.remove_all(connection, identity.account_id, {current.id: current.content_id}, now)
     return _dump(current)
-
-
-def remove_expired(connection: Connection, now: int, batch: int) -> int:
-    """Remove a batch of one account's expired dumps."""
-    expired = dumps.c.expires_at <= now
-    account = connection.execute(
-        select(dumps.c.account_id).where(expired).order_by(dumps.c.expires_at).limit(1)
-    ).scalar()
-    if account is None:
-        return 0
-    quota.lock_account(connection, account)
-    rows = connection.execute(
-        select(dumps.c.id, dumps.c.object_id)
-        .where(expired, dumps.c.account_id == account)
-        .limit(batch)
-    ).all()
-    _remove(connection, {row.id: row.object_id for row in rows}, now)
-    return len(rows)
-
-
-def next_expiry(connection: Connection) -> int | None:
-    """Return when the next dump expires, in microseconds."""
-    moment: int | None = connection.execute(select(func.min(dumps.c.expires_at))).scalar()
-    return moment
-
-
-def _remove(connection: Connection, object_ids: Mapping[int, int], now: int) -> None:
-    """Remove dumps, given with their objects."""
-    ids = list(object_ids)
-    timelinks.end(connection, "dump", ids, now)
-    belonging = dump_attachments.c.dump_id.in_(ids)
-    attached: Sequence[int] = (
-        connection.execute(select(dump_attachments.c.object_id).where(belonging)).scalars().all()
-    )
-    connection.execute(delete(dump_attachments).where(belonging))
-    connection.execute(delete(dumps).where(dumps.c.id.in_(ids)))
-    objects.remove_all(connection, [*attached, *object_ids.values()], due_at=now)
 
 
 def _row(connection: Connection, identity: Identity, uuid: str, now: int) -> Any:  # noqa: ANN401

@@ -82,6 +82,12 @@ class Identity:
     def is_service(self) -> bool:
         return self.username == SERVICE_ACCOUNT
 
+    @property
+    def only_submits(self) -> bool:
+        """Whether it came by a key that may submit dumps but not write them: it may be public."""
+        scopes = self.scopes
+        return scopes is not None and "dumps:submit" in scopes and "dumps:write" not in scopes
+
     def require(self, scope: str) -> None:
         """Raise `Forbidden` unless the credential permits ``scope``.
 

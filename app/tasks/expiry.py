@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Table, delete, func, select
 from app import clock
 from app.database import Database
 from app.models import api_keys, sessions, timelink_leases
-from app.services import buffer, dumps, file_ends, timelink_ends
+from app.services import buffer, dump_ends, file_ends, timelink_ends
 from app.tasks.supervisor import Task
 
 BATCH: Final = 100  # what takes a few milliseconds: others wait for the loop, or the writer
@@ -51,7 +51,7 @@ KINDS: Final[tuple[Expiring, ...]] = (
     rows_of(sessions),
     rows_of(api_keys),
     rows_of(timelink_leases),
-    Expiring(dumps.remove_expired, dumps.next_expiry),
+    Expiring(dump_ends.remove_expired, dump_ends.next_expiry),
     Expiring(file_ends.remove_expired, file_ends.next_expiry),
     Expiring(buffer.remove_expired, buffer.next_expiry),
     Expiring(timelink_ends.remove_ended, timelink_ends.next_removal),

@@ -37,7 +37,13 @@ def _charges(connection: Connection, uuid: str) -> tuple[tuple[int, ...], tuple[
     of_account = select(func.count()).where(objects.c.account_id == account.id)
     total, number = connection.execute(of_dumps).one()
     count = connection.execute(of_account.select_from(objects)).scalar_one()
-    return (account.used_bytes, account.used_objects, count), (int(total), number, number)
+    submitted = select(func.coalesce(func.sum(dumps.c.submitted_bytes), 0)).where(
+        dumps.c.account_id == account.id
+    )
+    return (
+        (account.used_bytes, account.used_objects, count, account.submitted_bytes),
+        (int(total), number, number, int(connection.execute(submitted).scalar_one())),
+    )
 
 
 async def read_all(service: Service, headers: Headers, query: str = "") -> list[dict[str, Any]]:

@@ -65,6 +65,15 @@ class ObjectStore(ABC):
     is held while a body or a reader's consumer is slow.
     """
 
+    @property
+    def late(self) -> float:
+        """Seconds for which a `put` that has ended in an error may still take effect.
+
+        A server gets a request whole that its sender has given up, or answers one that was lost.
+        Whoever wants such a key gone deletes it again after that time.
+        """
+        return 0.0
+
     @abstractmethod
     async def put(
         self, key: str, body: AsyncIterable[bytes | memoryview], *, size: int | None
@@ -102,6 +111,14 @@ class ObjectStore(ABC):
     @abstractmethod
     def list(self, prefix: str = "") -> AsyncIterator[ObjectInfo]:
         """Yield every complete object whose key starts with ``prefix``, in no given order."""
+
+    @abstractmethod
+    def unfinished(self) -> AsyncIterator[ObjectInfo]:
+        """Yield what `put`s have begun and not ended: those under way, and what others left.
+
+        ``modified_at`` is 0 and ``size`` is -1 where the store doesn't know them. A key may come
+        more than once; `delete` takes away what there is of it.
+        """
 
     @abstractmethod
     async def ping(self) -> None:

@@ -15,3 +15,7 @@ class StoreFull(StorageError):
 
 class StoreUnavailable(StorageError):
     """The store does not answer, or refuses service, for now."""
+
+
+class StoreUnmarked(StoreUnavailable):
+    """A mark of the store is missing: what it says to be missing may be elsewhere."""

@@ -17,6 +17,8 @@ from storage.local_files import (
     StagedFile,
     Tree,
     remove_files,
+    staged_files,
+    staged_name,
     stat_file,
     walk_trees,
 )
@@ -34,7 +36,8 @@ class LocalStore(ObjectStore):
 
     ``kinds`` gives a kind a folder of its own, ``<folder>/<a>/<b>/<hex>``, maybe on another
     device. What is put leaves ``reserve`` bytes of a device free, see `Disk`. Making a store blocks
-    and raises `OSError` when its folders can't be made or written.
+    and raises `OSError` when its folders can't be made or written; and, before it makes any,
+    `FileNotFoundError` when an object of ``required`` isn't there.
     """
 
     def __init__(
@@ -42,11 +45,14 @@ class LocalStore(ObjectStore):
         root: Path,
         *,
         kinds: Mapping[str, Path] | None = None,
+        required: Sequence[str] = (),
         reserve: int | None = 0,
         threads: int = 16,
     ) -> None:
         self._main = Tree(root.absolute(), reserve)
         self._kinds = {kind: Tree(home.absolute(), reserve) for kind, home in (kinds or {}).items()}
+        for key in required:
+            self.local_path(key).stat()
         for tree in self._trees():
             tree.prepare()
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="local-store")
@@ -129,6 +135,11 @@ class LocalStore(ObjectStore):
                 for info in batch:
                     yield info
 
+    async def unfinished(self) -> AsyncIterator[ObjectInfo]:
+        for tree in self._trees():
+            for info in await self._run(staged_files, tree):
+                yield info
+
     async def ping(self) -> None:
         for tree in self._trees():
             with suppress(StoreFull):  # a full disk still serves what it has
@@ -144,7 +155,7 @@ class LocalStore(ObjectStore):
         if not is_key(key):
             raise ValueError(f"not a key: {key!r}")
         kind, _, rest = key.partition("/")
-        name = f"{kind}-{key.rpartition('/')[2]}"
+        name = staged_name(key)
         if (tree := self._kinds.get(kind)) is not None:
             return Place(key, tree, tree.home / rest, tree.staging / name)
         return Place(key, self._main, self._main.home / key, self._main.staging / name)

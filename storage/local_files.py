@@ -212,13 +212,30 @@ def remove_files(places: Iterable[Place]) -> None:
         _sync_folder(folder)
 
 
+def staged_name(key: str) -> str:
+    """Return what the file of an object is called while it is staged."""
+    return f"{key.partition('/')[0]}-{key.rpartition('/')[2]}"
+
+
+def staged_files(tree: Tree) -> list[ObjectInfo]:
+    """Tell of the objects whose files are in the staging folder; few are at any time."""
+    with os.scandir(tree.staging) as entries:
+        return [info for entry in entries for info in _info(_staged_key(entry.name), entry)]
+
+
+def _staged_key(name: str) -> str:
+    kind, _, digits = name.partition("-")
+    return f"{kind}/{digits[:1]}/{digits[1:2]}/{digits}"
+
+
 def walk_trees(main: Tree, kinds: Mapping[str, Tree], prefix: str) -> Generator[ObjectInfo]:
     """Go through the objects whose key starts with ``prefix``, a folder at a time."""
-    for tree in (main, *kinds.values()):
+    wanted = {kind: tree for kind, tree in kinds.items() if _leads_to(f"{kind}/", prefix)}
+    for tree in (main, *wanted.values()):
         tree.require()
     with os.scandir(main.home) as entries:
         folders = {entry.name: Path(entry.path) for entry in entries if entry.is_dir()}
-    folders |= {kind: tree.home for kind, tree in kinds.items()}
+    folders |= {kind: tree.home for kind, tree in wanted.items()}
     for kind, folder in folders.items():
         stem = f"{kind}/"
         if re.fullmatch("[a-z]+", kind) and _leads_to(stem, prefix):
@@ -232,11 +249,13 @@ def _objects(folder: Path, stem: str, prefix: str, levels: int) -> Generator[Obj
             if levels > 0:
                 if len(entry.name) == 1 and _leads_to(f"{key}/", prefix) and entry.is_dir():
                     yield from _objects(folder / entry.name, f"{key}/", prefix, levels - 1)
-            elif key.startswith(prefix) and is_key(key):
+            elif key.startswith(prefix):
                 yield from _info(key, entry)
 
 
 def _info(key: str, entry: os.DirEntry[str]) -> Generator[ObjectInfo]:
+    if not is_key(key):
+        return
     try:
         found = entry.stat(follow_symlinks=False)
     except FileNotFoundError:  # deleted meanwhile

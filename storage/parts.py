@@ -7,6 +7,9 @@ from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
 from dataclasses import dataclass
 
 MIB = 1 << 20
+LATE = 3600.0
+"""Seconds for which a request that was given up may still lie in a proxy or a server's queue."""
+
 _LARGEST_IN_MEMORY = 16 * MIB
 
 

@@ -10,7 +10,7 @@ import asyncpg
 from storage.base import ByteRange, ObjectInfo, ObjectReader, ObjectStore, is_key
 from storage.completion import run_to_end
 from storage.errors import ObjectNotFound, StorageError, StoreFull, StoreUnavailable
-from storage.parts import MIB, Part, Parts
+from storage.parts import LATE, MIB, Part, Parts
 from storage.postgres_schema import (
     ADD_CHUNK,
     ADD_SMALL,
@@ -21,12 +21,14 @@ from storage.postgres_schema import (
     LIST,
     READ,
     STAT,
+    UNFINISHED,
     create_tables,
 )
 from storage.readahead import WindowReader
 
 _BUFFERED = 4 * MIB
 _LIST_PAGE = 1000
+_SCAN_PAGE = 10_000  # entries of an index, read in 10 ms or so
 _DELETE_BATCH = 64  # chunks in a transaction, which takes 0.1 s or so
 _PING_SECONDS = 5.0
 _RELEASE_SECONDS = 1.0  # for the cancelling of a statement
@@ -35,6 +37,7 @@ _RELEASE_SECONDS = 1.0  # for the cancelling of a statement
 # authorization, database name, rollback, resources, intervention, system, internal.
 _UNAVAILABLE_CLASSES = ("08", "28", "3D", "40", "53", "57", "58", "XX")
 _READ_ONLY = "25006"  # a standby
+_NO_TABLES = ("42P01", "3F000")  # somebody has dropped them
 
 
 class PostgresStore(ObjectStore):
@@ -74,6 +77,10 @@ class PostgresStore(ObjectStore):
             pool.terminate()
             raise
         return store
+
+    @property
+    def late(self) -> float:
+        return LATE
 
     async def put(
         self, key: str, body: AsyncIterable[bytes | memoryview], *, size: int | None
@@ -177,6 +184,15 @@ class PostgresStore(ObjectStore):
                 return
             start = last = rows[-1]["key"]
 
+    async def unfinished(self) -> AsyncIterator[ObjectInfo]:
+        last: str | None = ""
+        while last is not None:
+            async with self._connection() as connection:
+                row = await connection.fetchrow(UNFINISHED, last, _SCAN_PAGE)
+            for key in row["keys"] or ():
+                yield ObjectInfo(key, -1, 0)
+            last = row["last"]
+
     async def ping(self) -> None:
         with _errors():
             async with (
@@ -215,7 +231,7 @@ def _errors() -> Iterator[None]:
         raise StoreFull("PostgreSQL's disk is full") from error
     except asyncpg.PostgresError as error:
         state = error.sqlstate or ""
-        if not state.startswith(_UNAVAILABLE_CLASSES) and state != _READ_ONLY:
+        if not state.startswith(_UNAVAILABLE_CLASSES) and state not in (_READ_ONLY, *_NO_TABLES):
             raise
         raise StoreUnavailable(f"PostgreSQL refuses service: {error}") from error
     except (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:

@@ -68,6 +68,15 @@ LIST = """
 SELECT key, size, created_at FROM holdall_store.objects WHERE key >= $1 ORDER BY key LIMIT $2
 """
 
+# Of the chunks of keys after $1: the last key among $2 of them, and the keys that no object has.
+UNFINISHED = """
+WITH page AS (SELECT key FROM holdall_store.chunks WHERE key > $1 ORDER BY key LIMIT $2)
+SELECT max(key) AS last, array_agg(DISTINCT key) FILTER (
+    WHERE NOT EXISTS (SELECT FROM holdall_store.objects AS o WHERE o.key = page.key)
+) AS keys
+FROM page
+"""
+
 # Rows are locked in one order, so that deletes of the same keys never wait for each other.
 DELETE_OBJECTS = """
 DELETE FROM holdall_store.objects WHERE key IN (

@@ -13,7 +13,7 @@ from aiobotocore.config import AioConfig
 from storage.base import ByteRange, ObjectInfo, ObjectReader, ObjectStore, is_key
 from storage.completion import run_to_end
 from storage.errors import ObjectNotFound, StorageError, StoreUnavailable
-from storage.parts import MIB
+from storage.parts import LATE, MIB
 from storage.readahead import WindowReader, first_window, require_range
 from storage.s3_requests import Bucket, is_code
 from storage.s3_upload import Upload
@@ -85,6 +85,10 @@ class S3Store(ObjectStore):
             )
         )
         return cls(Bucket(client, bucket, patience), resources)
+
+    @property
+    def late(self) -> float:
+        return LATE
 
     async def put(
         self, key: str, body: AsyncIterable[bytes | memoryview], *, size: int | None
@@ -173,14 +177,17 @@ class S3Store(ObjectStore):
 
         One listing does for all of them: few uploads are unfinished at any time.
         """
-        prefix = os.path.commonprefix([*keys])  # noqa: RUF071 (of texts, not of paths)
+        async for upload in self._uploads(os.path.commonprefix([*keys])):  # noqa: RUF071 (of texts)
+            if upload["Key"] in keys:
+                await self._bucket.abort_upload(upload["Key"], upload["UploadId"])
+
+    async def _uploads(self, prefix: str) -> AsyncIterator[dict[str, Any]]:
         pages = self._client.get_paginator("list_multipart_uploads").paginate(
             Bucket=self._bucket.name, Prefix=prefix
         )
         async for page in self._pages(pages):
             for upload in page.get("Uploads", ()):
-                if upload["Key"] in keys:
-                    await self._bucket.abort_upload(upload["Key"], upload["UploadId"])
+                yield upload
 
     async def list(self, prefix: str = "") -> AsyncIterator[ObjectInfo]:
         pages = self._client.get_paginator("list_objects_v2").paginate(
@@ -192,6 +199,11 @@ class S3Store(ObjectStore):
                 if is_key(found["Key"]) and found["Key"].startswith(prefix):
                     modified_at = _microseconds(found["LastModified"])
                     yield ObjectInfo(found["Key"], found["Size"], modified_at)
+
+    async def unfinished(self) -> AsyncIterator[ObjectInfo]:
+        async for upload in self._uploads(""):
+            if is_key(upload["Key"]):
+                yield ObjectInfo(upload["Key"], -1, _microseconds(upload["Initiated"]))
 
     async def _pages(self, pages: AsyncIterable[dict[str, Any]]) -> AsyncIterator[dict[str, Any]]:
         pages_left = aiter(pages)

@@ -78,6 +78,10 @@ class FaultyStore(ObjectStore):
         """Forget the faults that have not struck yet."""
         self._faults.clear()
 
+    @property
+    def late(self) -> float:
+        return self.inner.late
+
     async def put(
         self, key: str, body: AsyncIterable[bytes | memoryview], *, size: int | None
     ) -> None:
@@ -106,6 +110,10 @@ class FaultyStore(ObjectStore):
         async with self._call("list") as fault:
             async for info in _striking(self.inner.list(prefix), fault):
                 yield info
+
+    async def unfinished(self) -> AsyncIterator[ObjectInfo]:
+        async for info in self.inner.unfinished():
+            yield info
 
     async def ping(self) -> None:
         async with self._call("ping"):

@@ -1,11 +1,13 @@
 """Lists: every complete object, and only those."""
 
 import asyncio
+import time
+from collections.abc import AsyncGenerator
 
 import pytest
 
 from storage.base import ObjectInfo, ObjectStore, new_key
-from storage.conformance.bodies import chunked
+from storage.conformance.bodies import chunked, content
 from storage.conformance.hooks import MIB, StoreHooks, make
 
 SECOND = 1_000_000
@@ -34,10 +36,31 @@ class Lists(StoreHooks):
             apart = info.modified_at - (await store.stat(key)).modified_at
             assert abs(apart) <= SECOND  # not every listing is that exact
 
-    async def test_what_is_unfinished_is_not_listed(self, store: ObjectStore) -> None:
-        key, _ = await make(store, 5)
-        await self.leave_unfinished(new_key("blobs"))
-        assert [*await listed(store)] == [key]
+    async def test_what_is_unfinished_is_not_listed_but_found(self, store: ObjectStore) -> None:
+        keys = [(await make(store, size))[0] for size in (5, 9 * MIB)]
+        left = [new_key("blobs") for _ in range(3)]
+        for key in left:
+            await self.leave_unfinished(key)
+        assert set(await listed(store)) == set(keys)
+        assert {info.key async for info in store.unfinished()} == set(left)
+        now = time.time_ns() // 1000
+        async for info in store.unfinished():
+            assert info.modified_at == 0 or abs(info.modified_at - now) < 3600 * SECOND
+        await store.delete(left)
+        assert [info async for info in store.unfinished()] == []
+
+    async def test_what_is_under_way_is_unfinished(self, store: ObjectStore) -> None:
+        key = new_key("blobs")
+        seen: list[str] = []
+
+        async def body() -> AsyncGenerator[bytes]:
+            for number in range(6):
+                yield content(4 * MIB, number)
+                seen.extend([info.key async for info in store.unfinished()])
+
+        await store.put(key, body(), size=None)
+        assert set(seen) == {key}
+        assert [info async for info in store.unfinished()] == []
 
     async def test_many_and_by_prefix(self, store: ObjectStore) -> None:
         kinds = ("blobs", "dumps", "blobsx")

@@ -3,6 +3,7 @@
 import asyncio
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -148,6 +149,33 @@ async def test_a_disk_that_went_away_is_not_an_empty_store(
     assert not (tmp_path / "objects").exists()
     (tmp_path / "unmounted").rename(tmp_path / "objects")
     assert await fetch(store, key)
+
+
+@pytest.mark.parametrize("missing", ["blobs", "dumps"])
+async def test_what_must_be_there_is_looked_for_before_anything_is_made(
+    tmp_path: Path, missing: str
+) -> None:
+    """The folder of a disk that isn't mounted stays as it is, for the disk to be mounted on."""
+    roots = {"blobs": tmp_path / "objects", "dumps": tmp_path / "dumps"}
+
+    def opened(*required: str) -> LocalStore:
+        return LocalStore(roots["blobs"], kinds={"dumps": roots["dumps"]}, required=required)
+
+    store = opened()
+    keys = [(await make(store, 5, kind=kind))[0] for kind in ("blobs", "dumps")]
+    await store.aclose()
+    roots[missing].rename(tmp_path / "unmounted")
+    roots[missing].mkdir()
+    with pytest.raises(FileNotFoundError):
+        opened(*keys)
+    assert [*roots[missing].iterdir()] == []
+    roots[missing].rmdir()
+    (tmp_path / "unmounted").rename(roots[missing])
+    shutil.rmtree(roots[missing] / ".staging")  # as a copy may lack it
+    store = opened(*keys)
+    assert {info.key async for info in store.list()} == set(keys)
+    await store.ping()
+    await store.aclose()
 
 
 async def test_a_folder_that_is_cleared_away_comes_back(store: LocalStore) -> None:

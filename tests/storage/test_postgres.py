@@ -209,6 +209,31 @@ async def test_the_server_goes_and_comes_back() -> None:
             await store.aclose()
 
 
+async def test_tables_that_were_dropped_are_unavailable(dsn: str, store: PostgresStore) -> None:
+    key, _ = await make(store, 5)
+    await ask(dsn, "DROP TABLE holdall_store.objects")
+    with pytest.raises(StoreUnavailable):
+        await store.stat(key)
+    await ask(dsn, "DROP SCHEMA holdall_store CASCADE")
+    with pytest.raises(StoreUnavailable):
+        await store.stat(key)
+
+
+async def test_what_is_unfinished_is_found_between_the_chunks_of_many(
+    dsn: str, store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.postgres._SCAN_PAGE", 3)
+    whole = [await make(store, size) for size in (10, 5 * MIB, 9 * MIB)]
+    left = {new_key("blobs") for _ in range(8)}
+    for key in left:
+        rows = "SELECT $1::text, n, ''::bytea FROM generate_series(5, 9) AS n"
+        await ask(dsn, f"INSERT INTO holdall_store.chunks {rows}", key)
+    found = [info.key async for info in store.unfinished()]
+    assert (set(found), len(found)) == (left, len(left))
+    for key, data in whole:
+        assert await fetch(store, key) == data
+
+
 async def test_who_may_not_connect_is_told_so(
     postgres_server: PostgresServer, dsn: str, store: PostgresStore
 ) -> None:

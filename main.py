@@ -20,11 +20,12 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app import clock, shutdown
+from app import clock, generations, shutdown
 from app import logging as app_logging
 from app.config import ConfigError, Settings, load_settings
 from app.database import DatabaseFull, DatabaseUnavailable
 from app.errors import ProblemError
+from app.generations import OlderDatabase
 from app.migrate import migrate
 from app.runtime import Runtime, open_runtime
 from app.services import bootstrap, registration
@@ -79,7 +80,14 @@ CONTRACTS: Final = {
 
 _LAST_WORDS: Final = 5  # seconds for the answers to requests that exceed the grace
 
-EXPECTED: Final = (ConfigError, DatabaseUnavailable, DatabaseFull, StorageError, ProblemError)
+EXPECTED: Final = (
+    ConfigError,
+    DatabaseUnavailable,
+    DatabaseFull,
+    OlderDatabase,
+    StorageError,
+    ProblemError,
+)
 """What may keep the service from starting; a line says all there is to say."""
 
 
@@ -228,6 +236,9 @@ def _parser() -> argparse.ArgumentParser:
     fsck = commands.add_parser("fsck", help="compare the store with the database")
     fsck.add_argument("--repair", action="store_true", help="delete orphans older than a day")
     fsck.add_argument("--checksums", action="store_true", help="read and hash every object")
+    fsck.add_argument(
+        "--adopt", action="store_true", help="take the store as it is, after a loss of either"
+    )
     commands.add_parser("openapi", help="print the OpenAPI document")
     return parser
 
@@ -240,7 +251,12 @@ async def _run(options: argparse.Namespace, settings: Settings) -> int:
         case "create-admin":
             return await create_admin(settings, options.username)
         case _:
-            return await fsck(settings, repair=options.repair, checksums=options.checksums)
+            return await fsck(
+                settings,
+                repair=options.repair,
+                checksums=options.checksums,
+                adopt=options.adopt,
+            )
 
 
 class Server(uvicorn.Server):
@@ -332,19 +348,24 @@ async def create_admin(settings: Settings, username: str) -> int:
     return 0
 
 
-async def fsck(settings: Settings, *, repair: bool, checksums: bool) -> int:
+async def fsck(settings: Settings, *, repair: bool, checksums: bool, adopt: bool) -> int:
     """Compare store and database, and print what differs; 1 when something is left wrong."""
-    async with open_runtime(settings, background=False) as runtime:
-        report = await reconcile.compare(
+    async with open_runtime(settings, background=False, adopt=adopt) as runtime:
+        comparison = reconcile.Comparison(
             runtime.database, runtime.store, clock.now(), checksums=checksums
         )
-        for kind in ("orphans", "missing", "damaged", "foreign"):
-            for key in getattr(report, kind):
-                print(f"{kind}: {key}")  # noqa: T201
-        deleted = await reconcile.repair(runtime.store, report) if repair else 0
-        print(f"{report.objects} objects; {deleted} orphans deleted")  # noqa: T201
-    left = report.missing or report.damaged or (report.orphans and not repair)
-    return 1 if left else 0
+        findings = comparison.run()
+        if repair:
+            await generations.require_current(runtime.database, runtime.store)
+            findings = reconcile.repaired(findings, runtime.store)
+        garbage = harm = 0
+        async for finding in findings:
+            print(f"{finding.kind}: {finding.key}")  # noqa: T201
+            garbage += finding.is_garbage
+            harm += finding.is_harm
+        deleted = garbage if repair else 0
+        print(f"{comparison.objects} objects; {deleted} orphans deleted")  # noqa: T201
+    return 1 if harm or garbage > deleted else 0
 
 
 def print_openapi(settings: Settings) -> int:
@@ -359,7 +380,7 @@ def _complaint(error: BaseException) -> str:
         return f"Holdall can't use its database (DATABASE_URL, DATA_DIR, DB_HOST): {error}"
     if isinstance(error, StorageError):
         return f"Holdall can't use its object store (ACTIVE_STORAGE, its settings): {error}"
-    if isinstance(error, ProblemError):
+    if isinstance(error, ProblemError | OlderDatabase):
         return f"Holdall can't do this: {error}"
     return f"Holdall can't start with these settings:\n{error}"
 

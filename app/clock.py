@@ -13,6 +13,11 @@ def now() -> int:
     return time.time_ns() // 1000
 
 
+def monotonic() -> int:
+    """Return the time in microseconds since some moment, by a clock that never jumps."""
+    return time.monotonic_ns() // 1000
+
+
 def to_datetime(microseconds: int) -> datetime:
     return _EPOCH + timedelta(microseconds=microseconds)
 

@@ -1,46 +1,88 @@
-"""Ties a store to its database, so that no sweep runs against somebody else's objects."""
+"""Ties a store to its database, so that no sweep runs against somebody else's objects.
+
+The store carries the database's instance id under its marks, which are made once. What the
+database has marked is missing when a mark is: no start makes it anew, see docs/operations.md.
+"""
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Final
 
-import uuid_utils
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, update
 
 from app.config import ConfigError, Settings
 from app.database import Database, insert_if_absent
 from app.migrate import alone
 from app.models import instance
 from storage.base import ObjectStore
-from storage.errors import ObjectNotFound
+from storage.errors import ObjectNotFound, StoreUnmarked
 
 # one for each place that a store may be spread over: dumps can live in a folder of their own
-MARKERS: Final = tuple(f"{kind}/0/0/{'0' * 32}" for kind in ("instance", "dumps"))
+MARKS: Final = tuple(f"{kind}/0/0/{'0' * 32}" for kind in ("instance", "dumps"))
 
-_create = insert_if_absent(instance, "id", "uuid")
+_create = insert_if_absent(instance, "id", "uuid", "generation")
 
 
-async def tie(settings: Settings, database: Database, store: ObjectStore) -> None:
-    """Mark the store with the database's instance id, or check its mark.
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """What a database is known by; its generation is 0 until it has marked a store."""
 
-    Raises `ConfigError` when the store belongs to another database.
+    uuid: str
+    generation: int
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """The marks that its store must have."""
+        return MARKS if self.generation else ()
+
+
+def is_mark(key: str) -> bool:
+    """Tell whether an object is a mark, or tells a generation."""
+    return key in MARKS or key.startswith("instance/")
+
+
+def identify(connection: Connection, fresh: str) -> Instance:
+    """Return what the database is; ``fresh`` becomes its id when it has none yet."""
+    _create(connection, id=1, uuid=fresh, generation=0)
+    row = connection.execute(select(instance.c.uuid, instance.c.generation)).one()
+    return Instance(row.uuid, row.generation)
+
+
+async def tie(settings: Settings, database: Database, store: ObjectStore, own: Instance) -> None:
+    """Mark the store of a database that has never marked one; else check its marks.
+
+    Raises `ConfigError` when the store belongs to another database, and `StoreUnmarked` when it
+    lacks a mark.
     """
-    own = await database.write(instance_id, str(uuid_utils.uuid7()))
-    if await _unmarked(store, own):
-        # one process at a time: keys are for one writer
-        async with alone(settings):
-            for marker in await _unmarked(store, own):
-                await store.delete([marker])  # what a start that was killed has left of it
-                await store.put(marker, _once(own.encode()), size=len(own))
+    if own.marks:
+        missing = await _unmarked(store, own.uuid)
+        if missing:
+            raise StoreUnmarked(lacking(missing[0]))
+        return
+    # one process at a time: keys are for one writer
+    async with alone(settings):
+        for mark in await _unmarked(store, own.uuid):
+            await store.delete([mark])  # what a start that was killed has left of it
+            await store.put(mark, once(own.uuid.encode()), size=len(own.uuid))
+        await database.write(_note_marked)
+
+
+def lacking(mark: str) -> str:
+    """Say that a store lacks a mark."""
+    return (
+        f"{mark} is missing, which this database's store has: "
+        "is its disk not mounted, is it another bucket? See docs/operations.md"
+    )
 
 
 async def _unmarked(store: ObjectStore, own: str) -> list[str]:
-    """Return the markers that the store lacks."""
+    """Return the marks that the store lacks."""
     missing = []
-    for marker in MARKERS:
+    for mark in MARKS:
         try:
-            found = await _read(store, marker)
+            found = await _read(store, mark)
         except ObjectNotFound:
-            missing.append(marker)
+            missing.append(mark)
             continue
         if found != own:
             raise ConfigError(
@@ -50,11 +92,9 @@ async def _unmarked(store: ObjectStore, own: str) -> list[str]:
     return missing
 
 
-def instance_id(connection: Connection, fresh: str) -> str:
-    """Return the database's instance id; ``fresh`` becomes it when there is none yet."""
-    _create(connection, id=1, uuid=fresh)
-    found: str = connection.execute(select(instance.c.uuid)).scalar_one()
-    return found
+def _note_marked(connection: Connection) -> None:
+    unmarked = instance.c.generation == 0
+    connection.execute(update(instance).where(unmarked).values(generation=1))
 
 
 async def _read(store: ObjectStore, key: str) -> str:
@@ -62,5 +102,6 @@ async def _read(store: ObjectStore, key: str) -> str:
         return b"".join([chunk async for chunk in reader]).decode()
 
 
-async def _once(data: bytes) -> AsyncIterator[bytes]:
+async def once(data: bytes) -> AsyncIterator[bytes]:
+    """Yield a body of one chunk."""
     yield data

@@ -1,12 +1,14 @@
 """What a running service is made of, opened once and closed in reverse."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from app import confinement, instance
+import uuid_utils
+
+from app import confinement, generations, instance
 from app.bus import Bus, LocalBus
 from app.children import ChildPool
 from app.config import ConfigError, Settings
@@ -27,6 +29,7 @@ from app.services.storage_use import StorageUses
 from app.services.thumbnails import Thumbnails
 from app.services.uploads import Uploads
 from app.tasks.expiry import Expiry
+from app.tasks.generation import RaiseGeneration
 from app.tasks.leases import RenewLeases
 from app.tasks.purge import Purge
 from app.tasks.reconcile import Reconcile
@@ -34,7 +37,9 @@ from app.tasks.reports import MEMORY, SECONDS, Reports
 from app.tasks.supervisor import Supervisor
 from app.tasks.sweep import Sweep
 from storage.base import ObjectStore
+from storage.errors import StoreUnmarked
 from storage.local import LocalStore
+from storage.marked import marked
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -78,10 +83,13 @@ class Runtime:
 
 
 @asynccontextmanager
-async def open_runtime(settings: Settings, *, background: bool = True) -> AsyncIterator[Runtime]:
+async def open_runtime(
+    settings: Settings, *, background: bool = True, adopt: bool = False
+) -> AsyncIterator[Runtime]:
     """Migrate, open everything, check that store and database belong together, start the tasks.
 
-    Raises `ConfigError`, `DatabaseUnavailable` or `StoreUnavailable` when it can't.
+    ``adopt`` takes the store as it is, whatever marks it lacks and however new it is. Raises
+    `ConfigError`, `DatabaseUnavailable` or `StoreUnavailable` when it can't.
     """
     confinement.hide()
     async with AsyncExitStack() as stack:
@@ -91,10 +99,16 @@ async def open_runtime(settings: Settings, *, background: bool = True) -> AsyncI
         await migrate(settings)
         database = open_database(settings)
         stack.push_async_callback(database.aclose)
-        store = await STORES[settings.active_storage](settings)
-        stack.push_async_callback(store.aclose)
-        await store.ping()
-        await instance.tie(settings, database, store)
+        own = await database.write(instance.identify, str(uuid_utils.uuid7()))
+        if adopt:
+            own = replace(own, generation=0)
+        bare = await STORES[settings.active_storage](settings, own.marks)
+        stack.push_async_callback(bare.aclose)
+        await bare.ping()
+        await instance.tie(settings, database, bare, own)
+        store = marked(bare, instance.MARKS, own.uuid.encode())
+        if adopt:
+            await generations.catch_up(database, store)
         redis = None
         bus: Bus = LocalBus()
         if settings.redis_url is not None:
@@ -132,8 +146,8 @@ async def open_runtime(settings: Settings, *, background: bool = True) -> AsyncI
         expiry = Expiry(database, wake_sweep=sweep.wake)
         purge = Purge(database, wake_sweep=sweep.wake)
         if background:
-            leases, reconcile = RenewLeases(uploads), Reconcile(database, store)
-            tasks = [sweep, expiry, purge, reports, leases, reconcile]
+            daily = [RaiseGeneration(database, store), Reconcile(database, store)]
+            tasks = [sweep, expiry, purge, reports, RenewLeases(uploads), *daily]
             stack.push_async_callback(Supervisor(tasks).aclose)
         closing = asyncio.Event()
         stack.callback(closing.set)
@@ -199,16 +213,23 @@ def _open_scratch(settings: Settings) -> Scratch:
         raise ConfigError(f"DATA_DIR: {error.strerror}: {error.filename}") from error
 
 
-async def _open_local(settings: Settings) -> ObjectStore:
+# Each opens a store; of one that has these marks, a local one makes nothing where they are not.
+
+
+async def _open_local(settings: Settings, marks: Sequence[str]) -> ObjectStore:
     kinds = {} if settings.dumps_base_dir is None else {"dumps": settings.dumps_base_dir}
+    name = "LOCAL_STORAGE_PATH" + (" or DUMPS_BASE_DIR" if kinds else "")
     try:
-        return LocalStore(settings.objects_path, kinds=kinds, reserve=settings.disk_reserve)
+        return LocalStore(
+            settings.objects_path, kinds=kinds, required=marks, reserve=settings.disk_reserve
+        )
+    except FileNotFoundError as error:
+        raise StoreUnmarked(f"{name}: {instance.lacking(error.filename)}") from error
     except OSError as error:
-        name = "LOCAL_STORAGE_PATH" + (" or DUMPS_BASE_DIR" if kinds else "")
         raise ConfigError(f"{name}: {error.strerror}: {error.filename}") from error
 
 
-async def _open_s3(settings: Settings) -> ObjectStore:
+async def _open_s3(settings: Settings, _marks: Sequence[str]) -> ObjectStore:
     from storage.s3 import S3Store  # only here: it takes half a second and 40 MiB to import
 
     assert settings.s3_bucket_name is not None
@@ -226,7 +247,7 @@ async def _open_s3(settings: Settings) -> ObjectStore:
         raise ConfigError(f"S3_ENDPOINT_URL, S3_REGION_NAME: {error}") from error
 
 
-async def _open_postgres(settings: Settings) -> ObjectStore:
+async def _open_postgres(settings: Settings, _marks: Sequence[str]) -> ObjectStore:
     from storage.postgres import PostgresStore
 
     store: ObjectStore = await PostgresStore.connect(settings.postgres_dsn)

@@ -19,6 +19,8 @@ class Proxy:
         self.passed = 0
         """Bytes that went through, in both directions."""
         self._server_port = port
+        self._held: bytes | None = None
+        self._holding: set[asyncio.Event] = set()
         self._flows = asyncio.Event()
         self._flows.set()
         self._writers: set[asyncio.StreamWriter] = set()
@@ -26,6 +28,26 @@ class Proxy:
     def freeze(self) -> None:
         """Be a black hole: connections are accepted, nothing is passed on any more."""
         self._flows.clear()
+
+    def hold_from(self, mark: bytes) -> None:
+        """Hold a connection's bytes back from those on that have ``mark`` in them.
+
+        What follows is still taken from the client, who may have gone when `let_through` passes
+        it on.
+        """
+        self._held = mark
+
+    @property
+    def held(self) -> int:
+        """How many connections are held back."""
+        return len(self._holding)
+
+    def let_through(self) -> None:
+        """Pass on what is held back, and hold nothing back any more."""
+        self._held = None
+        for event in self._holding:
+            event.set()
+        self._holding.clear()
 
     def thaw(self) -> None:
         """Pass on what was held back and all that follows."""
@@ -45,21 +67,42 @@ class Proxy:
         try:
             there = await asyncio.open_connection("127.0.0.1", self._server_port)
             self._writers.add(there[1])
-            await asyncio.gather(self._pump(reader, there[1]), self._pump(there[0], writer))
+            await asyncio.gather(
+                self._pump(self._holdable(reader), there[1]), self._pump(_chunks(there[0]), writer)
+            )
             self._writers.discard(there[1])
         except OSError:
             writer.transport.abort()
         finally:
             self._writers.discard(writer)
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _holdable(self, reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+        """Yield a client's bytes; once they are held back, what it has sent in all, and its end."""
+        async for data in _chunks(reader):
+            if self._held is None or self._held not in data:
+                yield data
+                continue
+            go = asyncio.Event()
+            self._holding.add(go)
+            rest = [data, *[more async for more in _chunks(reader)]]
+            await go.wait()
+            yield b"".join(rest)
+            await asyncio.Event().wait()  # the server isn't told that the client has gone
+
+    async def _pump(self, data: AsyncIterator[bytes], writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
-            while data := await reader.read(1 << 16):
+            async for chunk in data:
                 await self._flows.wait()
-                writer.write(data)
-                self.passed += len(data)
+                writer.write(chunk)
+                self.passed += len(chunk)
                 await writer.drain()
         writer.close()
+
+
+async def _chunks(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    with contextlib.suppress(OSError):
+        while data := await reader.read(1 << 16):
+            yield data
 
 
 @asynccontextmanager

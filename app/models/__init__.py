@@ -7,7 +7,7 @@ from app.models.buffers import buffers
 from app.models.credentials import api_keys, sessions
 from app.models.dumps import dump_attachments, dumps
 from app.models.files import files
-from app.models.objects import instance, object_bytes, objects, tombstones
+from app.models.objects import daily, instance, object_bytes, objects, tombstones
 from app.models.pictures import pictures, thumbnails
 from app.models.timelinks import timelink_leases, timelinks
 
@@ -16,6 +16,7 @@ __all__ = [
     "api_keys",
     "blobs",
     "buffers",
+    "daily",
     "dump_attachments",
     "dumps",
     "files",

@@ -8,7 +8,8 @@ instance = Table(
     "instance",
     metadata,
     Column("id", Id, primary_key=True, autoincrement=False),
-    Column("uuid", String(36), nullable=False),  # the store carries it too
+    Column("uuid", String(36), nullable=False),  # the store carries both, see `app.instance`
+    Column("generation", BigInteger, nullable=False),  # 0: it has marked no store yet
 )
 
 objects = Table(
@@ -49,5 +50,15 @@ tombstones = Table(
     Column("key", CodePoints, nullable=False, unique=True),
     moment("due_at", index=True),  # not to be deleted before
     Column("claimed_until", BigInteger, nullable=False),  # a sweep is at it till then; 0: none
+    moment("put_at"),  # the put of its bytes had ended by then, for better or worse
+    sqlite_autoincrement=True,
+)
+
+daily = Table(
+    "daily",
+    metadata,
+    identity(),
+    Column("name", String(32), nullable=False, unique=True),  # of a task
+    moment("next_at"),  # nobody else's turn before
     sqlite_autoincrement=True,
 )

@@ -16,7 +16,7 @@ from app.services import objects
 from app.services.objects import Content
 from app.services.scratch import Scratch
 from storage.base import ByteRange, ObjectStore, SupportsLocalPath
-from storage.errors import ObjectNotFound
+from storage.errors import ObjectNotFound, StoreUnavailable
 
 log = structlog.get_logger(__name__)
 
@@ -82,9 +82,20 @@ class Downloads:
                 yield file
 
     async def missing(self, content: Content) -> Exception:
-        """Tell why an object is not in the store: deleted meanwhile, or lost, which is an alarm."""
-        if not await self._database.read(objects.exists, content.object_id):
+        """Tell why an object is not in the store: deleted meanwhile, or lost, which is an alarm.
+
+        Or else it is the store that is missing.
+        """
+        if content.key is None or not await self._database.read(objects.exists, content.object_id):
             return NotFound()
+        try:
+            await self._store.stat(content.key)
+        except ObjectNotFound:
+            pass
+        except StoreUnavailable as error:
+            return error
+        else:
+            return StoreUnavailable("a disk has come back just now")
         metrics.damaged_objects.inc()
         log.error("the bytes of a ready object are missing", key=content.key)
         return ObjectDamaged(f"the bytes under {content.key} are missing")

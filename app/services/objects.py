@@ -14,12 +14,12 @@ from sqlalchemy import (
     Connection,
     Integer,
     bindparam,
+    case,
     delete,
     func,
     insert,
     literal,
     null,
-    or_,
     select,
     update,
 )
@@ -115,7 +115,12 @@ _insert_object = Statement(
 _insert_bytes = Statement(
     insert(object_bytes).values(object_id=bindparam("object_id"), data=bindparam("data"))
 )
-_insert_tombstone = insert_if_absent(tombstones, "key", "due_at", "claimed_until")
+_insert_tombstone = insert_if_absent(tombstones, "key", "due_at", "claimed_until", "put_at")
+_renew_tombstone = Statement(
+    update(tombstones)
+    .where(tombstones.c.key == bindparam("buried_key"))
+    .values(due_at=bindparam("now"), claimed_until=0, put_at=bindparam("now"))
+)
 _select_object = Statement(
     select(
         objects.c.account_id,
@@ -123,7 +128,7 @@ _select_object = Statement(
         objects.c.state,
         objects.c.charged_bytes,
         objects.c.charged_slots,
-        objects.c.lease_until,
+        objects.c.created_at,
     ).where(objects.c.id == bindparam("object_id"))
 )
 _complete = Statement(
@@ -274,7 +279,8 @@ def _complete_reservation(
 ) -> None:
     lock_account(connection, identity.account_id)
     row = _select_object(connection, object_id=reservation.object_id).first()
-    if row is None or row.state != "pending" or row.lease_until <= now:
+    # while it is pending, no sweep has ended its lease, whatever the clock says
+    if row is None or row.state != "pending":
         raise LeaseLost
     charge(connection, identity, charged - row.charged_bytes, slots - row.charged_slots)
     _complete(
@@ -321,7 +327,8 @@ def remove(connection: Connection, object_id: int, *, due_at: int) -> None:
     if row.key is None:
         _delete_bytes(connection, object_id=object_id)
     else:
-        bury(connection, row.key, due_at=due_at)
+        put_at = due_at if row.state == "pending" else row.created_at
+        bury(connection, row.key, due_at=due_at, put_at=put_at)
     _delete_object(connection, object_id=object_id)
 
 
@@ -340,18 +347,20 @@ def remove_all(connection: Connection, object_ids: Sequence[int], *, due_at: int
     for account_id, size, slots in charged.all():
         give_back(connection, account_id, int(size), int(slots))
     known = select(tombstones.c.id).where(tombstones.c.key == objects.c.key).exists()
-    keys = select(objects.c.key, literal(due_at, BigInteger), literal(0)).where(
+    due = literal(due_at, BigInteger)
+    put_at = case((objects.c.state == "pending", due), else_=objects.c.created_at)
+    keys = select(objects.c.key, due, literal(0), put_at).where(
         gone, objects.c.key.is_not(None), ~known
     )
-    columns = ["key", "due_at", "claimed_until"]
+    columns = ["key", "due_at", "claimed_until", "put_at"]
     connection.execute(insert(tombstones).from_select(columns, keys))
     connection.execute(delete(object_bytes).where(object_bytes.c.object_id.in_(object_ids)))
     connection.execute(delete(objects).where(gone))
 
 
-def bury(connection: Connection, key: str, *, due_at: int) -> None:
-    """Note that the bytes under ``key`` are to be deleted; once is enough."""
-    _insert_tombstone(connection, key=key, due_at=due_at, claimed_until=0)
+def bury(connection: Connection, key: str, *, due_at: int, put_at: int) -> None:
+    """Note that the bytes under ``key`` are to be deleted, whose put had ended by ``put_at``."""
+    _insert_tombstone(connection, key=key, due_at=due_at, claimed_until=0, put_at=put_at)
 
 
 def give_up(connection: Connection, reservation: Reservation, now: int) -> None:
@@ -359,7 +368,8 @@ def give_up(connection: Connection, reservation: Reservation, now: int) -> None:
     lock_account(connection, reservation.owner.account_id)
     row = _select_object(connection, object_id=reservation.object_id).first()
     if row is None:  # a sweep was faster, and perhaps too early: the put may have come after it
-        bury(connection, reservation.key, due_at=now)
+        if _renew_tombstone(connection, buried_key=reservation.key, now=now).rowcount == 0:
+            bury(connection, reservation.key, due_at=now, put_at=now)
     elif row.state == "pending":
         remove(connection, reservation.object_id, due_at=now)
 
@@ -370,10 +380,9 @@ def exists(connection: Connection, object_id: int) -> bool:
 
 
 def renew(connection: Connection, object_ids: list[int], now: int) -> None:
-    """Renew the leases of running uploads; one that has ended stays ended."""
+    """Renew the leases of running uploads, but for those that a sweep has ended."""
     connection.execute(
         update(objects)
         .where(objects.c.id.in_(object_ids), objects.c.state == "pending")
-        .where(or_(objects.c.lease_until > now))
         .values(lease_until=now + LEASE)
     )

@@ -2,112 +2,168 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
-from typing import Final
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Final, Literal, NamedTuple
 
 import structlog
 from sqlalchemy import Connection, select
 
 from app import clock, metrics
 from app.database import Database
-from app.instance import MARKERS
+from app.instance import is_mark
 from app.models import objects as object_rows
 from app.models import tombstones
 from app.services import objects
-from app.tasks.supervisor import Task
+from app.tasks.daily import Daily
+from app.tasks.key_set import KeySet
 from storage.base import ObjectInfo, ObjectStore, is_key
 from storage.errors import ObjectNotFound
 
-_BATCH: Final = 500
+BATCH: Final = 500
 _SETTLED: Final = 24 * 3600 * clock.SECOND
 """Age from which an object that no row knows is an orphan, and not somebody's running upload."""
+
+Kind = Literal["orphans", "unfinished", "missing", "damaged", "foreign"]
+KINDS: Final[tuple[Kind, ...]] = ("orphans", "unfinished", "missing", "damaged", "foreign")
+"""Objects and beginnings of objects that no row knows; rows whose bytes are gone or others."""
 
 log = structlog.get_logger(__name__)
 
 
-@dataclass(slots=True)
-class Report:
-    """What a comparison found; keys of the store, but for what it does not recognise."""
+class Finding(NamedTuple):
+    """Something that a comparison found, by its key."""
 
-    objects: int = 0
-    orphans: list[str] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
-    damaged: list[str] = field(default_factory=list)
-    foreign: list[str] = field(default_factory=list)
+    kind: Kind
+    key: str
 
     @property
-    def is_clean(self) -> bool:
-        return not (self.orphans or self.missing or self.damaged or self.foreign)
+    def is_garbage(self) -> bool:
+        """Whether it is of no use to anybody, and may be deleted."""
+        return self.kind in {"orphans", "unfinished"}
+
+    @property
+    def is_harm(self) -> bool:
+        """Whether something that should be there isn't."""
+        return self.kind in {"missing", "damaged"}
 
 
-class Reconcile(Task):
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A ready object that is in the store, as the database has it."""
+
+    id: int
+    key: str
+    size: int
+    sha256: bytes
+
+
+class Reconcile(Daily):
     """Compares once a day, and says in the log and the metrics what is wrong."""
 
     name = "reconcile"
-    interval = 24 * 3600.0
 
     def __init__(self, database: Database, store: ObjectStore) -> None:
-        super().__init__()
-        self._database = database
+        super().__init__(database)
         self._store = store
 
-    async def run_once(self, now: int) -> int:
-        report = await compare(self._database, self._store, now, checksums=False)
-        for kind in ("orphans", "missing", "damaged", "foreign"):
-            found: list[str] = getattr(report, kind)
-            metrics.reconcile_findings.labels(kind).set(len(found))
-            if found:
-                log.error("store and database differ", kind=kind, count=len(found), first=found[0])
-        return 0
+    async def run_today(self, now: int) -> None:
+        found: Counter[Kind] = Counter()
+        first: dict[Kind, str] = {}
+        async for kind, key in Comparison(self._database, self._store, now).run():
+            found[kind] += 1
+            first.setdefault(kind, key)
+        for kind in KINDS:
+            metrics.reconcile_findings.labels(kind).set(found[kind])
+            if found[kind]:
+                log.error(
+                    "store and database differ", kind=kind, count=found[kind], first=first[kind]
+                )
 
 
-async def compare(database: Database, store: ObjectStore, now: int, *, checksums: bool) -> Report:
-    """Compare what the store holds with what the database says it should; changes nothing."""
-    report = Report()
-    async for batch in _batches(store.list()):
-        keys = [info.key for info in batch if is_key(info.key)]
-        known = await database.read(known_keys, keys)
+class Comparison:
+    """One comparison of what the store holds with what the database says; changes nothing.
+
+    The store is listed once, in whatever order, and what it has is kept on disk. So memory stays
+    small, and only objects that the list lacked are asked for one by one.
+    """
+
+    def __init__(
+        self, database: Database, store: ObjectStore, now: int, *, checksums: bool = False
+    ) -> None:
+        self.objects = 0
+        """Objects in the store that a row knows, as far as it has got."""
+        self._database = database
+        self._store = store
+        self._settled = now - _SETTLED
+        self._checksums = checksums
+
+    async def run(self) -> AsyncIterator[Finding]:
+        """Yield what is found, as it is found."""
+        with closing(KeySet()) as sound:
+            async for batch in _batches(self._store.list()):
+                for finding in await self._check_listed(batch, sound):
+                    yield finding
+            async for batch in _batches(self._store.unfinished()):
+                for finding in await self._check_unfinished(batch):
+                    yield finding
+            after = 0
+            while rows := await self._database.read(ready_objects, after):
+                after = rows[-1].id
+                for finding in await self._check_rows(rows, sound):
+                    yield finding
+
+    async def _check_listed(self, batch: Sequence[ObjectInfo], sound: KeySet) -> list[Finding]:
+        """Find those that no row knows; note those whose size is the one of their row."""
+        found: list[Finding] = []
+        known = await self._database.read(known_sizes, [info.key for info in batch])
         for info in batch:
-            if not is_key(info.key):
-                report.foreign.append(info.key)
-            elif info.key in known or info.key in MARKERS:
-                report.objects += 1
-            elif info.modified_at < now - _SETTLED:
-                report.orphans.append(info.key)
-    after = 0
-    while rows := await database.read(ready_objects, after):
-        for object_id, key, size, sha256 in rows:
-            await _check(database, store, report, (object_id, key, size, sha256), checksums)
-            after = object_id
-    return report
+            if info.key in known:
+                self.objects += 1
+            elif not is_key(info.key):
+                found.append(Finding("foreign", info.key))
+            elif not is_mark(info.key) and info.modified_at < self._settled:
+                found.append(Finding("orphans", info.key))
+        whole = [info.key for info in batch if known.get(info.key) == info.size]
+        await asyncio.to_thread(sound.add, whole)
+        return found
+
+    async def _check_unfinished(self, batch: Sequence[ObjectInfo]) -> list[Finding]:
+        old = {info.key for info in batch if info.modified_at < self._settled}
+        known = await self._database.read(known_sizes, list(old))
+        return [Finding("unfinished", key) for key in old if key not in known and not is_mark(key)]
+
+    async def _check_rows(self, rows: Sequence[Row], sound: KeySet) -> list[Finding]:
+        """Look at those that the list did not show to be sound; for checksums at all."""
+        doubtful = await asyncio.to_thread(sound.lacking, [row.key for row in rows])
+        asked = [row for row in rows if self._checksums or row.key in doubtful]
+        return [Finding(kind, row.key) for row in asked if (kind := await self._look(row))]
+
+    async def _look(self, row: Row) -> Kind | None:
+        """Look at an object itself: it may have come since the list, or gone since its row."""
+        try:
+            if (await self._store.stat(row.key)).size != row.size:
+                return "damaged"
+            if self._checksums and await _digest(self._store, row.key) != row.sha256:
+                return "damaged"
+        except ObjectNotFound:
+            return "missing" if await self._database.read(objects.exists, row.id) else None
+        return None
 
 
-async def repair(store: ObjectStore, report: Report) -> int:
-    """Delete the orphans that a comparison found; returns how many."""
-    for start in range(0, len(report.orphans), _BATCH):
-        await store.delete(report.orphans[start : start + _BATCH])
-    return len(report.orphans)
-
-
-async def _check(
-    database: Database,
-    store: ObjectStore,
-    report: Report,
-    row: tuple[int, str, int, bytes],
-    checksums: bool,  # noqa: FBT001 - private
-) -> None:
-    object_id, key, size, sha256 = row
-    try:
-        whole = (await store.stat(key)).size == size
-        if whole and checksums:
-            whole = await _digest(store, key) == sha256
-    except ObjectNotFound:
-        if await database.read(objects.exists, object_id):
-            report.missing.append(key)
-        return
-    if not whole:
-        report.damaged.append(key)
+async def repaired(findings: AsyncIterator[Finding], store: ObjectStore) -> AsyncIterator[Finding]:
+    """Pass on what is found, and delete the garbage in it."""
+    garbage: list[str] = []
+    async for finding in findings:
+        yield finding
+        if finding.is_garbage:
+            garbage.append(finding.key)
+        if len(garbage) == BATCH:
+            await store.delete(garbage)
+            garbage.clear()
+    await store.delete(garbage)
 
 
 async def _digest(store: ObjectStore, key: str) -> bytes:
@@ -122,21 +178,23 @@ async def _batches(infos: AsyncIterator[ObjectInfo]) -> AsyncIterator[list[Objec
     batch: list[ObjectInfo] = []
     async for info in infos:
         batch.append(info)
-        if len(batch) == _BATCH:
+        if len(batch) == BATCH:
             yield batch
             batch = []
     if batch:
         yield batch
 
 
-def known_keys(connection: Connection, keys: list[str]) -> set[str]:
-    """Return those keys that an object or a tombstone names."""
-    named = connection.execute(select(object_rows.c.key).where(object_rows.c.key.in_(keys)))
+def known_sizes(connection: Connection, keys: list[str]) -> dict[str, int | None]:
+    """Return those keys that an object or a tombstone names, with the sizes of ready objects."""
+    columns = object_rows.c.key, object_rows.c.size, object_rows.c.state
+    named = connection.execute(select(*columns).where(object_rows.c.key.in_(keys)))
     buried = connection.execute(select(tombstones.c.key).where(tombstones.c.key.in_(keys)))
-    return {row.key for row in named} | {row.key for row in buried}
+    known: dict[str, int | None] = dict.fromkeys(buried.scalars())
+    return known | {row.key: row.size if row.state == "ready" else None for row in named}
 
 
-def ready_objects(connection: Connection, after: int) -> list[tuple[int, str, int, bytes]]:
+def ready_objects(connection: Connection, after: int) -> list[Row]:
     """Return a batch of the ready objects that are in the store, in the order of their ids."""
     rows = connection.execute(
         select(object_rows.c.id, object_rows.c.key, object_rows.c.size, object_rows.c.sha256)
@@ -146,6 +204,6 @@ def ready_objects(connection: Connection, after: int) -> list[tuple[int, str, in
             object_rows.c.state == "ready",
         )
         .order_by(object_rows.c.id)
-        .limit(_BATCH)
+        .limit(BATCH)
     )
-    return [(row.id, row.key, row.size, bytes(row.sha256)) for row in rows]
+    return [Row(row.id, row.key, row.size, bytes(row.sha256)) for row in rows]

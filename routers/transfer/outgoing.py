@@ -18,6 +18,7 @@ from routers.transfer.headers import content_disposition, inline_type, repr_dige
 from routers.transfer.incoming import IDLE_TIMEOUT, ClientDisconnected, disconnected
 from routers.web.answers import SEND_FILE
 from storage.base import ByteRange
+from storage.errors import StoreUnavailable
 
 PRIVATE = "private, no-cache"
 
@@ -94,6 +95,8 @@ async def _opened(
             file = await asyncio.to_thread(FileIO, path)
         except FileNotFoundError as error:
             raise await runtime.downloads.missing(content) from error
+        except OSError as error:  # a disk that fails, or no descriptor left
+            raise StoreUnavailable(f"a file can't be opened: {error.strerror}") from error
         return FileContent(file, part, status, headers)
     async with AsyncExitStack() as stack:
         chunks = await stack.enter_async_context(runtime.downloads.open(content, part))

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, delete, update
 from app import runtime
 from app.config import Settings
 from app.models import accounts, blobs, object_bytes, objects, tombstones
-from storage.base import ObjectStore
+from storage.marked import marked
 from tests.api.books import audit, stored_keys
 from tests.api.conftest import Service, _settings, running
 from tests.faults import FaultyStore
@@ -48,18 +48,10 @@ async def shared_service(settings: Settings) -> AsyncIterator[Service]:
     """Run a service on a store that fails when it is told to."""
     structlog.configure(processors=[structlog.processors.KeyValueRenderer()])
     with pytest.MonkeyPatch.context() as patch:
-        kind = settings.active_storage
-        patch.setitem(runtime.STORES, kind, _faulty(runtime.STORES[kind]))
+        patch.setattr(runtime, "marked", lambda *args: FaultyStore(marked(*args)))
         async with running(settings) as service:
             yield service
     structlog.reset_defaults()
-
-
-def _faulty(open_store: Any) -> Any:  # noqa: ANN401 - an entry of the registry
-    async def open_faulty(settings: Settings) -> ObjectStore:
-        return FaultyStore(await open_store(settings))
-
-    return open_faulty
 
 
 @asynccontextmanager

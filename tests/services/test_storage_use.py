@@ -78,7 +78,7 @@ async def test_the_backlog_is_what_is_due(
     def bury(connection: Connection, due_at: int) -> None:
         keys = select(tombstones.c.id)
         number = len(connection.execute(keys).all())
-        row = {"key": f"blobs/{number}", "due_at": due_at, "claimed_until": 0}
+        row = {"key": f"blobs/{number}", "due_at": due_at, "claimed_until": 0, "put_at": 0}
         connection.execute(insert(tombstones).values(row))
 
     store = LocalStore(tmp_path / "objects")

@@ -90,9 +90,13 @@ class Clock:
     """The service's clock, which goes ahead of the true one."""
 
     ahead: int = 0  # microseconds
+    jumped: int = 0  # of these, without any time having passed
 
     def now(self) -> int:
         return time.time_ns() // 1000 + self.ahead
+
+    def monotonic(self) -> int:
+        return time.monotonic_ns() // 1000 + self.ahead - self.jumped
 
 
 def watch_database(kind: type[SqliteDatabase] | type[PostgresDatabase]) -> None:
@@ -229,6 +233,11 @@ class Obedience:
         for name in tasks:
             self._tasks[name]()
 
+    def jump(self, seconds: int, *tasks: str) -> None:
+        """Let the clock jump ahead, and some background tasks look at it."""
+        self._clock.jumped += seconds * clock.SECOND
+        self.pass_time(seconds, *tasks)
+
 
 def wait_for_orders(path: str) -> tuple[dict[str, Any], socket.socket]:
     """Fork a process for each order; returns in the fork, and ends where standard input does."""
@@ -285,7 +294,7 @@ def run(order: dict[str, Any], channel: socket.socket) -> int:
         os.dup2(file, descriptor)
         os.close(file)
     ahead = Clock(order["ahead"] * clock.SECOND)
-    clock.now = ahead.now
+    clock.now, clock.monotonic = ahead.now, ahead.monotonic
     obedience = Obedience(channel, ahead)
     if order["fatal"]:
         obedience.arm(order["fatal"])

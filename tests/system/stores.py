@@ -16,7 +16,7 @@ import botocore.session
 
 from tests import servers
 
-_MARKERS = {f"{kind}/0/0/{'0' * 32}" for kind in ("instance", "dumps")}
+_NO_OBJECTS = ("instance/", f"dumps/0/0/{'0' * 32}")  # what its marks' keys begin with
 
 _POSTGRES_OBJECTS = """
 SELECT o.key, encode(sha256(coalesce(string_agg(data, '' ORDER BY n), '')), 'hex')
@@ -27,9 +27,10 @@ _POSTGRES_REMAINS = """
 SELECT DISTINCT key FROM holdall_store.chunks
 WHERE key NOT IN (SELECT key FROM holdall_store.objects)
 """
+# Of tombstones, those that have seen one delete and wait an hour for another don't count.
 _ROWS = """
 SELECT (SELECT count(*) FROM objects), (SELECT count(*) FROM object_bytes),
-(SELECT count(*) FROM tombstones)
+(SELECT count(*) FROM tombstones WHERE due_at <> put_at + 3600000000)
 """
 
 
@@ -69,10 +70,20 @@ class Store(ABC):
     def overwrite(self, key: str, data: bytes) -> None:
         """Do harm: put other bytes where an object's are, or where none are."""
 
+    @abstractmethod
+    def begin(self, key: str) -> None:
+        """Do harm: leave what a put leaves that was killed half-way."""
+
+    def generation(self) -> int:
+        """Return the highest generation that its marks tell."""
+        marks = [key for key in self.digests() if key.startswith("instance/")]
+        return max(int(key[-30:], 16) for key in marks)
+
     def contents(self) -> Counter[str]:
         """Count what is there: complete objects by their SHA-256, all else by what it is."""
-        objects = {key: digest for key, digest in self.digests().items() if key not in _MARKERS}
-        return Counter([*objects.values(), *self.unfinished()])
+        found = self.digests().items()
+        objects = [digest for key, digest in found if not key.startswith(_NO_OBJECTS)]
+        return Counter([*objects, *self.unfinished()])
 
     def key_of(self, data: bytes) -> str:
         """Return the key of the one object that has these bytes."""
@@ -110,6 +121,10 @@ class LocalDisk(Store):
     def overwrite(self, key: str, data: bytes) -> None:
         (self._root / key).write_bytes(data)
 
+    def begin(self, key: str) -> None:
+        kind, *_, name = key.split("/")
+        (self._root / ".staging" / f"{kind}-{name}").write_bytes(b"half")
+
 
 class Bucket(Store):
     """The bucket of the S3 store."""
@@ -136,6 +151,9 @@ class Bucket(Store):
 
     def overwrite(self, key: str, data: bytes) -> None:
         self._client.put_object(Bucket=self._name, Key=key, Body=data)
+
+    def begin(self, key: str) -> None:
+        self._client.create_multipart_upload(Bucket=self._name, Key=key)
 
     def close(self) -> None:
         self._client.close()
@@ -169,6 +187,10 @@ class Tables(Store):
             f"INSERT INTO holdall_store.chunks VALUES ('{key}', 0, '\\x{data.hex()}')"
         )
         self._server.execute(rows, self._dsn)
+
+    def begin(self, key: str) -> None:
+        row = f"INSERT INTO holdall_store.chunks VALUES ('{key}', 7, 'half')"
+        self._server.execute(row, self._dsn)
 
 
 class Rows(Protocol):
@@ -211,6 +233,10 @@ class Inside:
     def rows(self) -> list[int]:
         """Return the numbers of objects, of those that are in their row, and of tombstones."""
         return self._rows.query(_ROWS)
+
+    def generation(self) -> int:
+        """Return the database's generation."""
+        return self._rows.query("SELECT generation FROM instance")[0]
 
     def lease(self) -> int:
         """Return until when the one upload's lease goes, in microseconds."""

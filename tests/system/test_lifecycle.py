@@ -113,3 +113,25 @@ def test_the_lease_of_a_stalled_upload_is_renewed(
         upload.send(BODY[HALF:])
         assert upload.status() == 201
     assert service.client.get("/v1/blobs/slow/content").content == BODY
+
+
+def test_a_clock_that_jumps_ends_no_upload_that_runs(
+    make_settings: MakeSettings, start_fork: StartFork, inspect: Inspect
+) -> None:
+    """Of two processes on one host, as when it was suspended for an hour."""
+    settings = make_settings("local")
+    inside = inspect(settings)
+    services = [start_fork(settings) for _ in range(2)]
+    with Upload(services[0][0], "slow", len(BODY)) as upload:
+        upload.send(BODY[:HALF])
+        wait_for(lambda: inside.rows() == [1, 0, 0])
+        for service, process in services:
+            process.ask("jump", 3600, "sweep")
+            wait_for(lambda: "the clock has jumped" in service.log)  # noqa: B023
+            gone = service.client.put("/v1/blobs/gone/content", content=BODY[:HALF])
+            assert gone.status_code == 201
+            assert service.client.delete("/v1/blobs/gone").status_code == 204
+        wait_for(lambda: inside.rows() == [1, 0, 0])  # and so both have swept since
+        upload.send(BODY[HALF:])
+        assert upload.status() == 201
+    assert services[1][0].client.get("/v1/blobs/slow/content").content == BODY

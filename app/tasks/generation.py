@@ -1,0 +1,20 @@
+"""Raises the generation of database and store, by which an older database is known."""
+
+from app import generations
+from app.database import Database
+from app.tasks.daily import Daily
+from storage.base import ObjectStore
+
+
+class RaiseGeneration(Daily):
+    """Does so once a day."""
+
+    name = "generation"
+
+    def __init__(self, database: Database, store: ObjectStore) -> None:
+        super().__init__(database)
+        self._store = store
+
+    async def run_today(self, now: int) -> None:
+        del now
+        await generations.raise_generation(self._database, self._store)

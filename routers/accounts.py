@@ -3,12 +3,13 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from app.services import accounts, administration
 from app.services.identity import Access
 from routers import logins
 from routers.dependencies import Requires, RuntimeDep
+from routers.links import locate
 from routers.problems import problems
 from routers.route import HoldallRoute
 from routers.schemas.accounts import (
@@ -34,9 +35,12 @@ AdminAccess = Annotated[Access, Depends(Requires("admin"))]
     operation_id="accounts_create",
     responses=problems(401, 403, 409, 413, 422, 429, 503, 507),
 )
-async def create(body: AccountCreate, request: Request, runtime: RuntimeDep) -> Account:
+async def create(
+    body: AccountCreate, request: Request, response: Response, runtime: RuntimeDep
+) -> Account:
     """Sign up. Where registration is closed, only an administrator's token permits it."""
     account = await logins.sign_up(request, runtime, body.username, body.email, body.password)
+    locate(request, response, f"/v1/accounts/{account.uuid}")
     return Account.of(account)
 
 

@@ -3,12 +3,13 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from app import clock
 from app.services import api_keys
 from app.services.identity import Access
 from routers.dependencies import Requires
+from routers.links import locate
 from routers.problems import problems
 from routers.route import HoldallRoute
 from routers.schemas.credentials import ApiKey, ApiKeyCreate, ApiKeyList, CreatedApiKey
@@ -34,11 +35,13 @@ async def list_own(
     operation_id="keys_create",
     responses=problems(401, 403, 413, 422, 503, 507),
 )
-async def create(body: ApiKeyCreate, response: Response, access: OwnAccess) -> CreatedApiKey:
+async def create(
+    body: ApiKeyCreate, request: Request, response: Response, access: OwnAccess
+) -> CreatedApiKey:
     """Make an API key. It is shown in this answer only, and kept as a hash."""
     scopes = frozenset(scope.value for scope in body.scopes)
     key, record = await api_keys.make(access, body.name, scopes, body.expires_in)
-    response.headers["Cache-Control"] = "no-store"
+    locate(request, response, f"/v1/accounts/me/keys/{record.uuid}")
     return CreatedApiKey.of(record, key=key)
 
 

@@ -35,7 +35,7 @@ async def token(request: Request, response: Response, runtime: RuntimeDep) -> To
 
 
 @router.post("/refresh", operation_id="auth_refresh", responses=problems(401, 413, 422, 503, 507))
-async def refresh(body: RefreshRequest, response: Response, runtime: RuntimeDep) -> TokenPair:
+async def refresh(body: RefreshRequest, runtime: RuntimeDep) -> TokenPair:
     """Trade a refresh token for a new pair.
 
     The old token returns the same successor for 30 s more. Used after that, it ends the session:
@@ -44,7 +44,6 @@ async def refresh(body: RefreshRequest, response: Response, runtime: RuntimeDep)
     tokens = await sessions.refresh(
         runtime.database, runtime.keyring, runtime.settings, body.refresh_token, door=DOOR
     )
-    response.headers["Cache-Control"] = "no-store"
     return TokenPair.of(tokens)
 
 

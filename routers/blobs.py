@@ -5,6 +5,7 @@ import base64
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import Annotated, Final, TypeVar
+from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
@@ -20,6 +21,7 @@ from routers import ranges
 from routers.dependencies import Requires, RuntimeDep, runtime_of
 from routers.direct import direct
 from routers.downloads import downloadable
+from routers.links import locate
 from routers.openapi import BINARY_BODY, created, json_body
 from routers.problems import problems
 from routers.route import HoldallRoute
@@ -83,7 +85,9 @@ async def store(request: Request, access: Writing) -> Response:
             await access.write(
                 blobs.create, blob_id, received, "application/octet-stream", clock.now()
             )
-    return Response(_STORED, 201, media_type="application/json")
+    response = Response(_STORED, 201, media_type="application/json")
+    locate(request, response, f"/v1/blobs/{quote(blob_id, safe='')}")
+    return response
 
 
 @router.get(

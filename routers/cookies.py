@@ -15,6 +15,7 @@ from app.services.sessions import NewSession
 from routers.links import base_path, base_url
 
 NAME: Final = "holdall_session"
+_OF_HOST: Final = "__Host-"  # browsers take it from https and for all paths only (RFC 6265bis)
 _PURPOSE: Final = "session cookies"
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -33,7 +34,7 @@ def put(
 ) -> None:
     """Let the browser keep a cookie that only its own requests bring back."""
     response.set_cookie(
-        name,
+        _named(request, runtime, name),
         value,
         max_age=seconds,
         path=_path(request),
@@ -43,10 +44,21 @@ def put(
     )
 
 
+def get(request: Request, runtime: Runtime, name: str) -> str | None:
+    """Return the value of a cookie that `put` has set."""
+    return request.cookies.get(_named(request, runtime, name))
+
+
+def _named(request: Request, runtime: Runtime, name: str) -> str:
+    """Return a cookie's name, by which a browser lets no other host set it, where it can."""
+    is_of_host = _is_https(request, runtime) and _path(request) == "/"
+    return f"{_OF_HOST}{name}" if is_of_host else name
+
+
 def forget(request: Request, runtime: Runtime, response: Response) -> None:
     """Take the cookie away."""
     response.delete_cookie(
-        NAME,
+        _named(request, runtime, NAME),
         path=_path(request),
         secure=_is_https(request, runtime),
         httponly=True,
@@ -60,7 +72,7 @@ def credential_in(request: Request, runtime: Runtime) -> AccessToken | None:
     Raises `Unauthorized` for one that was not made here, and `Forbidden` where another site's page
     sends a request that changes something.
     """
-    key = request.cookies.get(NAME)
+    key = get(request, runtime, NAME)
     if key is None:
         return None
     check_origin(request, runtime)

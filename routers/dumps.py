@@ -15,6 +15,7 @@ from routers import dump_forms, ranges
 from routers.dependencies import Requires, RuntimeDep
 from routers.direct import direct
 from routers.downloads import downloadable
+from routers.links import locate
 from routers.openapi import json_body, multipart_body
 from routers.problems import problems
 from routers.route import HoldallRoute
@@ -56,9 +57,13 @@ _CHANGE["requestBody"]["content"] |= json_body(DumpChange)["requestBody"]["conte
     responses=problems(400, 401, 403, 408, 409, 413, 422, 503, 507),
     openapi_extra=multipart_body(DumpForm),
 )
-async def create(request: Request, runtime: RuntimeDep, access: Writing) -> DumpFacts:
+async def create(
+    request: Request, response: Response, runtime: RuntimeDep, access: Writing
+) -> DumpFacts:
     """Store a dump. A minidump is read afterwards: see its report."""
-    return DumpFacts.of(await dump_forms.create(request, runtime, access))
+    dump = await dump_forms.create(request, runtime, access)
+    locate(request, response, f"/v1/dumps/{dump.uuid}")
+    return DumpFacts.of(dump)
 
 
 @router.get(

@@ -1,7 +1,6 @@
 """The outermost layer of every request: id, client, path, log line, and its last error."""
 
 import asyncio
-import ipaddress
 import re
 import time
 from typing import Final
@@ -18,14 +17,14 @@ from app import metrics
 from app.config import Settings
 from app.database import Patience
 from app.errors import ServiceUnavailable
-from routers import cookies
+from routers.forwarded import Proxies
 from routers.problems import failed, render
+from routers.protection import protect
 from routers.transfer.incoming import ClientDisconnected
-from routers.transfer.outgoing import PRIVATE
 from routers.web.answers import ABORT
 
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9_.:-]{1,128}")
-_COOKIE: Final = cookies.NAME.encode()
+_LOGGED: Final = 2048  # bytes of a path
 _RAW_PREFIX: Final = "/v1/blobs/"
 """Below it a path segment may hold an encoded slash, so the route sees the path undecoded."""
 
@@ -43,8 +42,9 @@ class Edge:
 
     def __init__(self, app: FastAPI, settings: Settings) -> None:
         self.app = app
-        self._proxies = [ipaddress.ip_network(proxy) for proxy in settings.trusted_proxies]
-        self._prefix = urlsplit(settings.public_url or "").path.rstrip("/")
+        self._proxies = Proxies(settings.trusted_proxies)
+        self._public_url = settings.public_url or ""
+        self._prefix = urlsplit(self._public_url).path.rstrip("/")
         self._is_known = False  # whose connections requests come by
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -60,9 +60,9 @@ class Edge:
                 log.warning(_UNGUARDED)
         headers = dict(scope["headers"])
         self._locate(scope)
-        self._forwarded(scope, headers)
+        self._proxies.apply(scope)
         request_id = _request_id(headers.get(b"x-request-id"))
-        answer = _Answer(send, request_id, by_cookie=_COOKIE in headers.get(b"cookie", b""))
+        answer = _Answer(send, request_id, is_https=self._is_https(scope))
         started = time.perf_counter()
         app_logging.request_id.set(request_id)  # this task's alone: the server's last lines too
         try:
@@ -96,44 +96,17 @@ class Edge:
             path = raw.partition(b"?")[0].decode("ascii", "replace")
         scope["path"] = prefix + path  # Starlette takes root_path off again when it routes
 
-    def _forwarded(self, scope: Scope, headers: dict[bytes, bytes]) -> None:
-        """Believe X-Forwarded-For and -Proto where a trusted proxy sent them."""
-        client = scope.get("client")
-        if not self._proxies or client is None or not self._trusts(client[0]):
-            return
-        hops = [
-            h.strip() for h in headers.get(b"x-forwarded-for", b"").decode("latin-1").split(",")
-        ]
-        for hop in reversed([hop for hop in hops if hop]):
-            scope["client"] = (hop, 0)
-            if not self._trusts(hop):
-                break
-        scheme = headers.get(b"x-forwarded-proto", b"").decode("latin-1").strip()
-        if scheme in {"http", "https"}:
-            scope["scheme"] = scheme
-        host = headers.get(b"x-forwarded-host")
-        if host:
-            scope["headers"] = [(n, host if n == b"host" else v) for n, v in scope["headers"]]
-
-    def _trusts(self, address: str) -> bool:
-        try:
-            parsed = ipaddress.ip_address(address)
-        except ValueError:
-            return False
-        return any(parsed in network for network in self._proxies)
+    def _is_https(self, scope: Scope) -> bool:
+        return (self._public_url or scope["scheme"]).startswith("https")
 
 
 class _Answer:
-    """The ``send`` of one request: adds its id, and remembers what was answered.
+    """The ``send`` of one request: adds its id and protection, remembers what was answered."""
 
-    Shared caches keep no answer to an Authorization header (RFC 9111 §3.5), but of a cookie they
-    know nothing: an answer to one that doesn't say otherwise is the browser's alone.
-    """
-
-    def __init__(self, send: Send, request_id: str, *, by_cookie: bool) -> None:
+    def __init__(self, send: Send, request_id: str, *, is_https: bool) -> None:
         self._send = send
         self.request_id = request_id
-        self._by_cookie = by_cookie
+        self._is_https = is_https
         self.status: int | None = None
         self.aborted = False
 
@@ -142,8 +115,7 @@ class _Answer:
             self.status = message["status"]
             identified = (b"x-request-id", self.request_id.encode())
             headers = [*message["headers"], identified]
-            if self._by_cookie and all(name != b"cache-control" for name, _ in headers):
-                headers.append((b"cache-control", PRIVATE.encode()))
+            protect(headers, is_https=self._is_https)
             message["headers"] = headers
         await self._send(message)
 
@@ -188,6 +160,8 @@ def _record(scope: Scope, answer: _Answer, seconds: float) -> None:
 
 
 def _logged_path(scope: Scope) -> str:
-    """Return the path for the log: without the query, which may hold somebody's key."""
+    """Return the path for the log, cut: without the query, which may hold somebody's key."""
     path: str = scope["path"]
-    return unquote(path) if path.startswith(_RAW_PREFIX) else path
+    if path.startswith(_RAW_PREFIX):
+        path = unquote(path)
+    return path.encode("utf-8", "replace")[:_LOGGED].decode("utf-8", "ignore")

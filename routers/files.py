@@ -20,7 +20,7 @@ from routers.dependencies import Requires, RuntimeDep
 from routers.direct import direct
 from routers.downloads import downloadable
 from routers.forms import check_fields
-from routers.links import link_key, link_url
+from routers.links import link_key, link_url, locate
 from routers.openapi import multipart_body
 from routers.problems import problems
 from routers.qr import Format, FormatParam, qr_answer, qr_response
@@ -48,12 +48,15 @@ UNNAMED: Final = "upload"
     responses=problems(400, 401, 403, 408, 409, 413, 422, 503, 507),
     openapi_extra=multipart_body(FileForm),
 )
-async def create(request: Request, runtime: RuntimeDep, access: Writing) -> File:
+async def create(
+    request: Request, response: Response, runtime: RuntimeDep, access: Writing
+) -> File:
     """Store a file. One more that expires than `MAX_FILES` evicts those that expire first.
 
     Unless `evict` says otherwise, which must come before the file to be heeded before that is read.
     """
     file = await store_form(request, runtime, access)
+    locate(request, response, f"/v1/files/{file.uuid}")
     return File.of(file, link_of(request, runtime, file))
 
 

@@ -25,7 +25,7 @@ _SECONDS: Final = 400 * 86_400  # browsers keep none for longer (RFC 6265bis §5
 
 def of(request: Request, runtime: Runtime) -> Mapping[str, str]:
     """Return the accounts that have signed in from here before, each with its id of the device."""
-    keys = request.cookies.get(NAME, "").split(".")[:MOST]
+    keys = (cookies.get(request, runtime, NAME) or "").split(".")[:MOST]
     found = (runtime.keyring.parse_device_key(key) for key in keys)
     return {account: device for device, account in filter(None, found)}
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import Request
+from fastapi.responses import Response
 
 from app.config import Settings
 from app.errors import FieldError, InvalidRequest, NotFound
@@ -22,6 +23,11 @@ def base_path(request: Request) -> str:
     """Return what the service's paths begin with: nothing, or the path of `PUBLIC_URL`."""
     path: str = request.scope.get("root_path", "")
     return path
+
+
+def locate(request: Request, response: Response, path: str) -> None:
+    """Say where what has been made is to be found, by its path below the service's."""
+    response.headers["Location"] = f"{base_path(request)}{path}"
 
 
 def link_url(request: Request, runtime: Runtime, uuid: str) -> str:

@@ -162,7 +162,8 @@ def install(app: FastAPI) -> None:
 
     async def serve(request: Request) -> Response:
         document = _below(app.openapi(), request.scope.get("root_path", ""))
-        return Response(to_json(document), media_type="application/json")
+        headers = {"Cache-Control": "no-cache"}  # it is the same for everybody
+        return Response(to_json(document), headers=headers, media_type="application/json")
 
     app.openapi = openapi  # type: ignore[method-assign]
     # FastAPI's own route knows the server's path prefix, but not that of the token's URL
@@ -207,6 +208,9 @@ def _complete(generated: dict[str, Any]) -> dict[str, Any]:
             _summarise(operation)
             _describe_parameters(operation)
             _drop_what_is_not_so(operation)
+            if method == "post" and "201" in operation["responses"]:
+                located = {"Location": _header("Where what has been made is.")}
+                operation["responses"]["201"].setdefault("headers", {}).update(located)
             if _tag(operation) not in CONTRACTS:
                 _complete_operation(method, operation)
         if "head" in item:

@@ -13,6 +13,7 @@ from routers import picture_forms, ranges
 from routers.dependencies import Requires, RuntimeDep
 from routers.direct import direct
 from routers.downloads import downloadable
+from routers.links import locate
 from routers.openapi import multipart_body
 from routers.problems import problems
 from routers.route import HoldallRoute
@@ -39,9 +40,13 @@ Writing = Annotated[Access, Depends(Requires("pictures:write"))]
     responses=problems(400, 401, 403, 408, 409, 413, 415, 422, 503, 507),
     openapi_extra=multipart_body(PictureForm),
 )
-async def create(request: Request, runtime: RuntimeDep, access: Writing) -> Picture:
+async def create(
+    request: Request, response: Response, runtime: RuntimeDep, access: Writing
+) -> Picture:
     """Store a picture, once it has been seen that it can be decoded."""
-    return Picture.of(await picture_forms.create(request, runtime, access))
+    picture = await picture_forms.create(request, runtime, access)
+    locate(request, response, f"/v1/pictures/{picture.uuid}")
+    return Picture.of(picture)
 
 
 @router.get(

@@ -7,11 +7,12 @@ from fastapi.responses import Response
 from pydantic_core import to_json
 
 from app.errors import BadRequest
+from app.runtime import Runtime
 from app.services import files
 from routers.dependencies import RuntimeDep
 from routers.files import UNNAMED, Writing, admit, commit, link_of
 from routers.forms import check_fields
-from routers.links import base_url
+from routers.links import base_url, locate
 from routers.openapi import BINARY_BODY
 from routers.problems import problems
 from routers.route import HoldallRoute
@@ -56,6 +57,12 @@ async def send(
         content_type = request.headers.get("content-type", "")
         file = await commit(runtime, access, fields, content_type, received)
     link = link_of(request, runtime, file)
+    response = _rendered(request, runtime, file, link)
+    locate(request, response, f"/v1/files/{file.uuid}")
+    return response
+
+
+def _rendered(request: Request, runtime: Runtime, file: files.File, link: str | None) -> Response:
     if "application/json" in request.headers.get("accept", ""):
         return Response(to_json(File.of(file, link)), 201, media_type="application/json")
     line = link or f"{base_url(request, runtime)}/v1/files/{file.uuid}/content"

@@ -71,7 +71,6 @@ async def health() -> Alive:
 )
 async def readiness(request: Request, runtime: RuntimeDep, response: Response) -> Readiness:
     """Tell whether database, storage, decoders and Redis answer, and how fast."""
-    response.headers["Cache-Control"] = "no-store"
     found = await readiness_of(request, runtime)
     if found.status == "unavailable":
         response.status_code = 503

@@ -3,11 +3,12 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request, Response
 
 from app.services import tiers
 from app.services.identity import Access
 from routers.dependencies import Requires, RuntimeDep
+from routers.links import locate
 from routers.problems import problems
 from routers.route import HoldallRoute
 from routers.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
@@ -33,10 +34,14 @@ async def list_all(
     operation_id="tiers_create",
     responses=problems(401, 403, 409, 413, 422, 503, 507),
 )
-async def create(body: TierCreate, access: AdminAccess) -> Tier:
+async def create(
+    body: TierCreate, request: Request, response: Response, access: AdminAccess
+) -> Tier:
     """Make a tier."""
     new = tiers.new_tier(**body.model_dump())
-    return Tier.of(await tiers.make(access, new))
+    tier = Tier.of(await tiers.make(access, new))
+    locate(request, response, f"/v1/tiers/{tier.id}")
+    return tier
 
 
 @router.get("/{id}", operation_id="tiers_read", responses=problems(401, 403, 404, 422, 503))

@@ -12,7 +12,7 @@ from app.runtime import Runtime
 from app.services import timelinks
 from app.services.identity import Access
 from routers.dependencies import Requires, RuntimeDep
-from routers.links import check_time, link_key, link_url
+from routers.links import check_time, link_key, link_url, locate
 from routers.problems import problems
 from routers.qr import Format, FormatParam, qr_answer, qr_response
 from routers.route import HoldallRoute
@@ -33,10 +33,15 @@ Writing = Annotated[Access, Depends(Requires("timelinks:write"))]
     responses=problems(400, 401, 403, 404, 413, 422, 503, 507),
 )
 async def create(
-    body: TimelinkCreate, request: Request, runtime: RuntimeDep, access: Writing
+    body: TimelinkCreate,
+    request: Request,
+    response: Response,
+    runtime: RuntimeDep,
+    access: Writing,
 ) -> Timelink:
     """Make a public link. It ends no later than what it leads to, and follows its replacements."""
     link = await make(runtime, access, body)
+    locate(request, response, f"/v1/timelinks/{link.uuid}")
     return Timelink.of(link, link_url(request, runtime, link.uuid), clock.now())
 
 

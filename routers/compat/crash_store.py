@@ -17,6 +17,7 @@ from routers.dependencies import Requires, RuntimeDep
 from routers.downloads import downloadable
 from routers.dump_forms import NoFile
 from routers.forms import MULTIPART, media_type_of
+from routers.links import locate
 from routers.openapi import errors_as, multipart_body
 from routers.route import HoldallRoute
 from routers.schemas.compat.crash_store import CrashStoreDump, CrashStoreError, CrashStoreNoFile
@@ -100,10 +101,14 @@ async def _send_list(access: Access, filters: Filters) -> Response:
     responses=_errors_of_upload(),
     openapi_extra=multipart_body(DumpForm),
 )
-async def create(request: Request, runtime: RuntimeDep, access: Writing) -> CrashStoreDump:
+async def create(
+    request: Request, response: Response, runtime: RuntimeDep, access: Writing
+) -> CrashStoreDump:
     """Upload a dump."""
     await _require_form(request, access)
-    return CrashStoreDump.of(await dump_forms.create(request, runtime, access))
+    dump = CrashStoreDump.of(await dump_forms.create(request, runtime, access))
+    locate(request, response, f"/api/dumps/{dump.id}/")
+    return dump
 
 
 async def _require_form(request: Request, access: Access) -> None:

@@ -104,14 +104,13 @@ async def token(request: Request, response: Response, runtime: RuntimeDep) -> St
     responses=_errors_of_fields(401),
     openapi_extra=describe_any(StoragetiersRefresh),
 )
-async def refresh(request: Request, response: Response, runtime: RuntimeDep) -> StoragetiersAccess:
+async def refresh(request: Request, runtime: RuntimeDep) -> StoragetiersAccess:
     """Get a new access token; the refresh token stays valid."""
     given = await read_fields(request, StoragetiersRefresh)
     try:
         access = await sessions.renew(runtime.database, runtime.keyring, given.refresh, door=DOOR)
     except Unauthorized as error:
         raise Unauthorized("Token is invalid or expired", error="invalid_token") from error
-    response.headers["Cache-Control"] = "no-store"
     return StoragetiersAccess(access=access)
 
 
@@ -140,11 +139,14 @@ async def list_pictures(access: Reading) -> Response:
     responses=_errors_of_fields(401, 403, 409, 507),
     openapi_extra=multipart_body(PictureForm),
 )
-async def upload(request: Request, runtime: RuntimeDep, access: Writing) -> StoragetiersUpload:
+async def upload(
+    request: Request, response: Response, runtime: RuntimeDep, access: Writing
+) -> StoragetiersUpload:
     """Upload a picture."""
     owner = await access.identity()
     picture = await picture_forms.create(request, runtime, access)
     img = original_path(picture.uuid)
+    links.locate(request, response, img)
     return StoragetiersUpload.of(picture.uuid, picture.name, owner, img=img)
 
 

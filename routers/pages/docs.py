@@ -27,7 +27,7 @@ window.ui = SwaggerUIBundle({
   oauth2RedirectUrl: null,
 });
 """
-_NO_SNIFFING: Final = {"X-Content-Type-Options": "nosniff"}
+_UNTIL_UPDATED: Final = {"Cache-Control": "no-cache"}
 _CSP: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -54,20 +54,20 @@ async def docs(request: Request) -> HTMLResponse:
 </body>
 </html>
 """
-    return HTMLResponse(page, headers={"Content-Security-Policy": _CSP} | _NO_SNIFFING)
+    return HTMLResponse(page, headers={"Content-Security-Policy": _CSP} | _UNTIL_UPDATED)
 
 
 @router.get("/docs/start.js")
 async def start() -> Response:
     """Answer the script that starts Swagger UI."""
-    return Response(_START, headers=_NO_SNIFFING, media_type="text/javascript")
+    return Response(_START, headers=_UNTIL_UPDATED, media_type="text/javascript")
 
 
 def _add_asset(name: str, media_type: str) -> None:
     content = (_ASSETS / name).read_bytes()
 
     async def asset() -> Response:
-        headers = {"Cache-Control": "public, max-age=86400"} | _NO_SNIFFING
+        headers = {"Cache-Control": "public, max-age=86400"}
         return Response(content, headers=headers, media_type=media_type)
 
     router.add_api_route(f"/docs/{name}", asset)

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from pydantic_core import to_json
 from starlette.responses import Response
 
-from routers.transfer.outgoing import PRIVATE, StreamedContent
+from routers.transfer.outgoing import StreamedContent
 
 BATCH: Final = 200
 """Items that are in memory at once."""
@@ -29,7 +29,7 @@ async def send_array(read: ReadBatch) -> Response:
     items, cursor = await read(None)
     stack = AsyncExitStack()
     chunks = await stack.enter_async_context(aclosing(_array(read, items, cursor)))
-    headers = {"Content-Type": "application/json", "Cache-Control": PRIVATE}
+    headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
     return StreamedContent(chunks, stack, 200, headers)
 
 

@@ -108,6 +108,13 @@ async def test_over_https_it_is_secure_and_it_stays_below_the_prefix(
         taken = cookie_in(await post(service, "/account/logout", headers=sent(given)))
         for cookie in (given, taken):
             assert (bool(cookie["secure"]), cookie["path"]) == (secure, path)
+            assert cookie.key == ("__Host-" if secure and path == "/" else "") + "holdall_session"
+            assert not cookie["domain"]
+        again = cookie_in(await post(service, "/account/login", data=FORM))
+        assert await status(service, sent(again)) == 200
+        # under a name that binds it to no host, a neighbour may have set it
+        bare = {"Cookie": f"holdall_session={again.value}"}
+        assert await status(service, bare) == (200 if again.key == "holdall_session" else 401)
         assert (taken.value, taken["max-age"]) == ("", "0")
 
 
@@ -204,7 +211,7 @@ async def test_one_that_was_not_made_here_is_refused(service: Service) -> None:
     other_purpose = keyring.issue_session_key(own.session, own.account, purpose="another")
     first = "B" if value[0] == "A" else "A"
     for bad in ("", "x", value[:-1], value + "A", first + value[1:], token, other_purpose):
-        headers = {"Cookie": f"{cookies.NAME}={bad}"}
+        headers = {"Cookie": f"holdall_session={bad}"}
         assert await status(service, headers) == 401, bad
         page = await service.client.get("/account/profile", headers=headers | HTML)
         assert (page.status_code, cookie_in(page).value) == (303, "")
@@ -269,7 +276,7 @@ async def test_no_cache_that_others_share_keeps_what_it_opens(service: Service) 
     ada = await sign_in(service)
     for path in ("/v1/accounts/me", "/account/profile", "/v1/files", "/v1/blobs/none", "/nothing"):
         answer = await service.client.get(path, headers=ada)
-        assert answer.headers.get_list("cache-control") == ["private, no-cache"], path
+        assert answer.headers.get_list("cache-control") == ["no-store"], path
     for path in ("/account/profile", "/file/buffer"):
         page = await service.client.get(path, headers=ada | HTML)
         assert page.headers.get_list("cache-control") == ["private, no-store"], path

@@ -55,7 +55,9 @@ async def test_the_server_as_a_whole_has_options(service: Service) -> None:
     assert (await raw.request(service, "GET", "*", {"host": "test"}, [])).status == 404
 
 
-async def seen_by_a_route(trusted: tuple[str, ...], client: str, headers: dict[str, str]) -> Any:  # noqa: ANN401
+async def seen_by_a_route(
+    trusted: tuple[str, ...], client: str, headers: dict[str, str] | list[tuple[str, str]]
+) -> Any:  # noqa: ANN401 - JSON
     """Return client, scheme and host as a route sees them."""
     api = FastAPI()
 
@@ -71,7 +73,8 @@ async def seen_by_a_route(trusted: tuple[str, ...], client: str, headers: dict[s
     settings: dict[str, Any] = {"trusted_proxies": trusted}
     edge = Edge(api, Settings(_env_file=None, **settings))
     sent: list[Any] = []
-    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    lines = headers.items() if isinstance(headers, dict) else headers
+    raw = [(name.lower().encode(), value.encode()) for name, value in lines]
 
     async def receive() -> dict[str, object]:
         return {"type": "http.request", "body": b"", "more_body": False}
@@ -111,6 +114,75 @@ async def test_a_trusted_proxy_says_who_the_client_is() -> None:
 async def test_anybody_else_does_not(trusted: tuple[str, ...]) -> None:
     seen = await seen_by_a_route(trusted, "192.0.2.1", FORWARDED)
     assert seen == {"client": "192.0.2.1", "scheme": "http", "host": "inside"}
+
+
+PROXY = "10.0.0.1"
+SPOOFED = {"X-Forwarded-For": "203.0.113.9", "Forwarded": "for=192.0.2.66;proto=https;host=evil"}
+SEEN = {"client": "203.0.113.9", "scheme": "https", "host": "files.example.org"}
+PLAIN = {"client": PROXY, "scheme": "http", "host": "inside"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({"X-Forwarded-For": "203.0.113.9:55"}, {"client": "203.0.113.9"}),
+        ({"X-Forwarded-For": "[2001:db8::1]:55"}, {"client": "2001:db8::1"}),
+        ({"X-Forwarded-For": "[2001:db8::1]"}, {"client": "2001:db8::1"}),
+        ({"X-Forwarded-For": "2001:db8::1"}, {"client": "2001:db8::1"}),
+        ({"X-Forwarded-For": "::1, 10.0.0.7:80, 10.0.0.2"}, {"client": "::1"}),
+        ({"X-Forwarded-For": "10.0.0.9:1, 10.0.0.2"}, {"client": "10.0.0.9"}),
+        ({"X-Forwarded-For": "203.0.113.9, ::ffff:10.0.0.2"}, {"client": "203.0.113.9"}),
+        ({"X-Forwarded-Proto": "https, http"}, {"scheme": "https"}),
+        ({"X-Forwarded-Proto": "HTTPS"}, {"scheme": "https"}),
+        ({"X-Forwarded-Proto": "gopher"}, {}),
+        ({"X-Forwarded-Host": "Files.Example.ORG, inner"}, {"host": "files.example.org"}),
+        ({"X-Forwarded-Host": "a b"}, {}),
+        ({"X-Forwarded-Host": "evil/path"}, {}),
+        ({"X-Forwarded-Host": "[2001:db8::1]:8443"}, {"host": "[2001:db8::1]:8443"}),
+        ({"X-Forwarded-Port": "8443", "X-Forwarded-Proto": "https"},
+         {"scheme": "https", "host": "inside:8443"}),
+        ({"X-Forwarded-Port": "443", "X-Forwarded-Proto": "https"}, {"scheme": "https"}),
+        ({"X-Forwarded-Port": "443"}, {"host": "inside:443"}),
+        ({"X-Forwarded-Port": "80"}, {}),
+        ({"X-Forwarded-Port": "x"}, {}),
+        ({"X-Forwarded-Port": "8443, 80", "X-Forwarded-Host": "a.example"},
+         {"host": "a.example:8443"}),
+        ({"X-Forwarded-Port": "8443", "X-Forwarded-Host": "a.example:9000"},
+         {"host": "a.example:9000"}),
+        ({"Forwarded": "for=203.0.113.9;proto=https;host=files.example.org"}, SEEN),
+        ({"Forwarded": 'For="203.0.113.9:4711" ; Proto=HTTPS;HOST="Files.example.org"'}, SEEN),
+        ({"Forwarded": 'for="[2001:db8::1]:55"'}, {"client": "2001:db8::1"}),
+        ({"Forwarded": 'for="[2001:db8::1]"'}, {"client": "2001:db8::1"}),
+        # what the client claims comes first, and what the outermost trusted proxy saw counts
+        ({"Forwarded": "for=1.1.1.1;host=evil, for=203.0.113.9;proto=https;"
+                       "host=files.example.org, for=10.0.0.2;proto=http;host=inner"}, SEEN),
+        ({"Forwarded": "for=10.0.0.9;proto=https, for=10.0.0.2"},
+         {"client": "10.0.0.9", "scheme": "https"}),
+        ({"Forwarded": "for=_hidden"}, {"client": "_hidden"}),
+        ({"Forwarded": ", for=203.0.113.9;"}, {"client": "203.0.113.9"}),
+        ({"Forwarded": "proto=https"}, {"scheme": "https"}),
+        ({"Forwarded": 'for="203.0.113.9'}, {}),
+        ({"Forwarded": "for=203.0.113.9 proto=https"}, {}),
+        ({"Forwarded": ""}, {}),
+        # a proxy that writes the one passes the other on as it came
+        (SPOOFED, {"client": "203.0.113.9"}),
+    ],
+)  # fmt: skip
+async def test_what_trusted_proxies_say_in_any_form(
+    headers: dict[str, str], expected: dict[str, str]
+) -> None:
+    assert await seen_by_a_route(("10.0.0.0/8",), PROXY, headers) == PLAIN | expected
+    assert await seen_by_a_route(("10.0.0.0/8",), "192.0.2.1", headers) == PLAIN | {
+        "client": "192.0.2.1"
+    }
+
+
+async def test_hops_may_come_in_several_lines() -> None:
+    """Each proxy may add its own."""
+    lines = [("X-Forwarded-For", "198.51.100.7"), ("X-Forwarded-For", "203.0.113.9"),
+             ("X-Forwarded-For", "10.0.0.2")]  # fmt: skip
+    seen = await seen_by_a_route(("10.0.0.0/8",), PROXY, lines)
+    assert seen["client"] == "203.0.113.9"
 
 
 async def test_an_address_that_is_none_does_not_pass_for_a_trusted_one() -> None:

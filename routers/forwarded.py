@@ -1,0 +1,126 @@
+"""What trusted proxies say of a request: who sent it, and how it came to them."""
+
+import ipaddress
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.datastructures import Headers
+from starlette.types import Scope
+
+_X_FORWARDED: Final = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host",
+                       "x-forwarded-port")  # fmt: skip
+_PAIR: Final = re.compile(
+    r"[ \t]*+(?:([!#$%&'*+.^_`|~0-9A-Za-z-]++)=(\"(?:[^\"\\]|\\.)*+\"|[^\s;,\"]*+)[ \t]*+)?([;,]|$)"
+)
+_HOST: Final = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?")
+_PORT: Final = re.compile(r"[0-9]{1,5}")
+_DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Hop:
+    """One proxy's word for whom it had the request from; ``""`` is what it doesn't say."""
+
+    client: str
+    scheme: str = ""
+    host: str = ""
+    port: str = ""
+
+
+class Proxies:
+    """The proxies that are trusted, by their networks."""
+
+    def __init__(self, networks: Sequence[str]) -> None:
+        self._networks = [ipaddress.ip_network(network) for network in networks]
+
+    def apply(self, scope: Scope) -> None:
+        """Let a request count as its proxies say, if it comes from one that is trusted.
+
+        `X-Forwarded-For` and its like are believed before `Forwarded` (RFC 7239): few proxies
+        write that, and one that doesn't passes on what the client claims in it.
+        """
+        client = scope.get("client")
+        if not self._networks or client is None or not self._trusts(client[0]):
+            return
+        headers = Headers(scope=scope)
+        hop = self._x_forwarded(headers) or self._forwarded(headers)
+        if hop is not None:
+            _apply(scope, headers, hop)
+
+    def _x_forwarded(self, headers: Headers) -> _Hop | None:
+        if not any(name in headers for name in _X_FORWARDED):
+            return None
+        hops = [_address(hop) for hop in _listed(headers, "x-forwarded-for")]
+        client = next((hop for hop in reversed(hops) if not self._trusts(hop)), "")
+        first = (next(_listed(headers, name), "") for name in _X_FORWARDED[1:])
+        return _Hop(client or next(iter(hops), ""), *first)
+
+    def _forwarded(self, headers: Headers) -> _Hop | None:
+        """Return the last hop that is no trusted proxy; None for what can't be understood."""
+        hops = _parsed(",".join(headers.getlist("forwarded")))
+        return next((hop for hop in reversed(hops) if not self._trusts(hop.client)), None) or next(
+            iter(hops), None
+        )
+
+    def _trusts(self, address: str) -> bool:
+        try:
+            parsed = ipaddress.ip_address(address)
+        except ValueError:
+            return False
+        if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
+            parsed = parsed.ipv4_mapped
+        return any(parsed in network for network in self._networks)
+
+
+def _apply(scope: Scope, headers: Headers, hop: _Hop) -> None:
+    if hop.client:
+        scope["client"] = (hop.client, 0)
+    if hop.scheme.lower() in _DEFAULT_PORTS:
+        scope["scheme"] = hop.scheme.lower()
+    given = _HOST.fullmatch(hop.host.lower()) or _HOST.fullmatch(headers.get("host", "").lower())
+    if given is None:
+        return
+    name, port = given.groups()
+    if port is None and _PORT.fullmatch(hop.port) and hop.port != _DEFAULT_PORTS[scope["scheme"]]:
+        port = f":{hop.port}"
+    others = [(n, v) for n, v in scope["headers"] if n != b"host"]
+    scope["headers"] = [(b"host", f"{name}{port or ''}".encode()), *others]
+
+
+def _listed(headers: Headers, name: str) -> Iterator[str]:
+    """Yield the values of a list, which may come in several lines."""
+    for value in ",".join(headers.getlist(name)).split(","):
+        if value.strip():
+            yield value.strip()
+
+
+def _parsed(header: str) -> list[_Hop]:
+    """Read a `Forwarded` field; it is nothing unless all of it is right."""
+    hops: list[dict[str, str]] = [{}]
+    rest = header.strip()
+    while rest:
+        match = _PAIR.match(rest)
+        if match is None:
+            return []
+        name, value, delimiter = match.groups()
+        if name is not None:
+            quoted = value.startswith('"')
+            hops[-1][name.lower()] = re.sub(r"\\(.)", r"\1", value[1:-1]) if quoted else value
+        if delimiter == ",":
+            hops.append({})
+        rest = rest[match.end() :]
+    return [
+        _Hop(_address(hop.get("for", "")), hop.get("proto", ""), hop.get("host", ""))
+        for hop in hops
+        if hop
+    ]
+
+
+def _address(node: str) -> str:
+    """Return the address of a node, without its port."""
+    if node.startswith("["):
+        return node[1:].partition("]")[0]
+    host, colon, port = node.rpartition(":")
+    return host if colon and ":" not in host and _PORT.fullmatch(port) else node

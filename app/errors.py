@@ -57,6 +57,13 @@ class Unauthorized(ProblemError):
         super().__init__(detail, headers={"WWW-Authenticate": challenge})
 
 
+class CredentialNeeded(Unauthorized):
+    """There is no credential at all, rather than a bad one."""
+
+    def __init__(self) -> None:
+        super().__init__("Send an Authorization header with a bearer token")
+
+
 class PasswordNeeded(ProblemError):
     """A public link asks for its password; any user name goes with it."""
 

@@ -7,7 +7,7 @@ from fastapi.openapi.models import OAuth2 as OAuth2Model
 from fastapi.openapi.models import OAuthFlowPassword, OAuthFlows
 from fastapi.security.base import SecurityBase
 
-from app.errors import Unauthorized
+from app.errors import CredentialNeeded, Unauthorized
 from app.runtime import Runtime
 from app.services.identity import Access, Credential
 from routers import cookies
@@ -57,7 +57,7 @@ def credential_of(request: Request, runtime: Runtime) -> Credential:
         in_cookie = cookies.credential_in(request, runtime)
         if in_cookie is not None:
             return in_cookie
-        raise Unauthorized("Send an Authorization header with a bearer token")
+        raise CredentialNeeded
     scheme, _, token = header.partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise Unauthorized(

@@ -15,4 +15,7 @@ class _Number(IntegerConvertor):
         return int(value) if len(value) < _DIGITS else _LARGEST
 
 
+NO_CREDENTIAL: Final = "Authentication credentials were not provided."
+"""What services made with Django's REST framework say where no credential came."""
+
 register_url_convertor("number", _Number())

@@ -8,11 +8,12 @@ from fastapi import APIRouter, Depends, Path, Request
 from fastapi.responses import JSONResponse, Response
 
 from app import clock
-from app.errors import InvalidRequest, ProblemError
+from app.errors import CredentialNeeded, InvalidRequest, ProblemError
 from app.services import dumps
 from app.services.dump_search import Filters
 from app.services.identity import Access
 from routers import dump_forms, ranges
+from routers.compat import NO_CREDENTIAL
 from routers.dependencies import Requires, RuntimeDep
 from routers.downloads import downloadable
 from routers.dump_forms import NoFile
@@ -40,6 +41,8 @@ class CrashStoreRoute(HoldallRoute):
         if isinstance(error, NoFile):
             return JSONResponse({"error": _NO_FILE[request.method]}, 400)
         detail, status = error.detail, error.status
+        if isinstance(error, CredentialNeeded):
+            detail = NO_CREDENTIAL
         if status == InvalidRequest.status:
             status = 400
             wrong = [f"{e['loc'][-1]}: {e['msg']}" for e in error.errors]

@@ -11,12 +11,13 @@ from fastapi import APIRouter, Depends, Path, Request
 from fastapi.responses import JSONResponse, Response
 
 from app import clock
-from app.errors import InvalidRequest, ProblemError, Unauthorized
+from app.errors import CredentialNeeded, InvalidRequest, ProblemError, Unauthorized
 from app.runtime import Runtime
 from app.services import pictures, public_links, sessions, timelinks
 from app.services.identity import Access
 from app.services.timelinks import Timelink
 from routers import links, logins, picture_forms
+from routers.compat import NO_CREDENTIAL
 from routers.dependencies import Requires, RuntimeDep
 from routers.downloads import downloadable
 from routers.forms import describe_any, read_fields
@@ -54,7 +55,8 @@ class StoragetiersRoute(HoldallRoute):
         complaints = _complaints(error)
         is_invalid = error.status == InvalidRequest.status or complaints
         status = 400 if is_invalid else error.status
-        return JSONResponse(complaints or {"detail": error.detail}, status, error.headers)
+        detail = NO_CREDENTIAL if isinstance(error, CredentialNeeded) else error.detail
+        return JSONResponse(complaints or {"detail": detail}, status, error.headers)
 
 
 def _complaints(error: ProblemError) -> dict[str, Any]:

@@ -47,8 +47,10 @@ from routers.schemas.compat.vertexcloud import (
 
 DOOR: Final = "vertexcloud"
 
+_KEYLESS: Final = "A token is required to access this Endpoint"
 _CLEARING: Final = Messages(
-    missing="A token is required to access this Endpoint",
+    missing=_KEYLESS,
+    keyless=_KEYLESS,
     unknown="Invalid token Key",
     gone="Invalid token Key",
 )

@@ -94,6 +94,8 @@ class Messages:
     unknown: str
     gone: str
     """It was a key of an account that is gone."""
+    keyless: str | None = None
+    """There is a session's cookie, but no key; None: as for one that is unknown."""
 
     @classmethod
     def same(cls, message: str) -> Self:
@@ -111,8 +113,9 @@ async def admit(
 ) -> Holder:
     """Find out who holds a key; raises `Unauthorized` with the endpoint's message."""
     if not key:
-        known = cookie_in(request, runtime) is not None
-        raise Unauthorized(messages.unknown if known else messages.missing)
+        if cookie_in(request, runtime) is None:
+            raise Unauthorized(messages.missing)
+        raise Unauthorized(messages.keyless or messages.unknown)
     try:
         token = runtime.keyring.parse_session_key(key, purpose=PURPOSE)
     except Unauthorized:

@@ -10,6 +10,7 @@ import select
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -238,6 +239,24 @@ def test_text_writes_no_lines_of_others() -> None:
     assert "\x1b" not in line
 
 
+@pytest.mark.parametrize(
+    "piece",
+    ["eyJ", "://", "a:", "/t/", "hk_", "hr_", "hr_01890a5d-ac96-774b-bcce-b302099a8057.1",
+     "earer ", "?key=", "eyJ.", "eyJa.b", "/timelink/", "://a:", "1"],
+)  # fmt: skip
+def test_no_line_keeps_redaction_busy(piece: str) -> None:
+    """Twenty times the length takes about twenty times the time, where it took four hundred."""
+    redact = Redaction()
+    short, long = "".join(["://", "eyJ", piece * 3_000]), "".join(["://", "eyJ", piece * 60_000])
+    times = {}
+    for line in (short, long):
+        begun = time.process_time()
+        for _ in range(3):
+            redact(line)
+        times[line] = time.process_time() - begun
+    assert times[long] < max(100 * times[short], 0.5)
+
+
 def test_values_are_redacted_in_every_form() -> None:
     settings = Settings(
         _env_file=None,
@@ -251,7 +270,18 @@ def test_values_are_redacted_in_every_form() -> None:
     for form in (secret, json.dumps(secret), repr(secret), quoted, "p@ss-word", "p%40ss-word"):
         assert "slash" not in redact(f"<{form}>")
         assert "ss-word" not in redact(f"<{form}>")
-    assert redact("/t/abcdefghijklmnopqrstuv") == "/t/[redacted]"
+    for path in ("/t/", "//t//", "///t////", "https://host/holdall/t/"):
+        assert redact(f"{path}abcdefghijklmnopqrstuv/a.txt") == f"{path}[redacted]/a.txt"
+        assert redact(f"{path}eyJhbGciOiJIUzI1NiJ9xx") == f"{path}[redacted]"
+    uuid = "01890a5d-ac96-774b-bcce-b302099a8057"
+    for path in ("/api/timelink/", "//api//timelink//"):
+        assert redact(f"GET {path}{uuid}") == f"GET {path}[redacted]"
+    assert redact("a%3DeyJab.cd-e.f_g, eyJ, eyJhk_abc?key=x") == (
+        "a%3D[redacted], eyJ, eyJ[redacted]?key=[redacted]"
+    )
+    assert redact("redis://u:p:q@host redis://:p@host http://host:80/@") == (
+        "redis://[redacted]@host redis://[redacted]@host http://host:80/@"
+    )
     assert redact("/?password=good-one&key=a_b-c") == "/?password=[redacted]&key=[redacted]"
     assert redact("nothing to see: /v1/blobs/monkey=1") == "nothing to see: /v1/blobs/monkey=1"
 

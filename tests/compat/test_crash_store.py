@@ -242,8 +242,13 @@ async def test_every_path_needs_a_login(service: Service) -> None:
     paths += [(method, "1/") for method in ("GET", "PUT", "PATCH", "DELETE")]
     for method, path in paths:
         answer = await service.client.request(method, URL + path)
-        assert_detail(answer, 401)
+        assert_answer(answer, 401, {"detail": "Authentication credentials were not provided."})
         assert answer.headers["www-authenticate"] == "Bearer"
+        bad = await service.client.request(
+            method, URL + path, headers={"Authorization": "Bearer x"}
+        )
+        assert_detail(bad, 401)
+        assert bad.json()["detail"] != answer.json()["detail"]
 
 
 async def test_a_key_may_do_what_its_scopes_name(service: Service, user: Headers) -> None:

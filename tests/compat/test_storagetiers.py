@@ -436,6 +436,8 @@ async def test_most_paths_need_a_login(service: Service) -> None:
         for headers, error in (({}, "Bearer"), ({"Authorization": "Bearer x"}, 'Bearer error="')):
             answer = await service.client.request(method, f"/api/{path}", headers=headers)
             assert_detail(answer, 401)
+            none = answer.json()["detail"] == "Authentication credentials were not provided."
+            assert none == (headers == {})
             assert answer.headers["www-authenticate"].startswith(error)
 
 

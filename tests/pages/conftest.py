@@ -6,7 +6,7 @@ from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, ViewportSize
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from tests.deadline import DEADLINE
 from tests.system import processes
@@ -20,6 +20,8 @@ PHONE: Final[ViewportSize] = {"width": 360, "height": 740}
 LAPTOP: Final[ViewportSize] = {"width": 1280, "height": 800}
 
 _names = itertools.count(1)
+
+expect.set_options(timeout=DEADLINE * 1000)
 
 
 class OpenPage(Protocol):

@@ -36,13 +36,14 @@ _PR_SET_PDEATHSIG: Final = 1
 def main() -> None:
     """Serve calls from the socket that was inherited, until its other end is closed."""
     descriptor, parent, memory = (int(argument) for argument in sys.argv[1:4])
+    threads = sys.argv[4] == "1"
     _end_with(parent)
-    _limit(memory)
+    _limit(memory, threads=threads)
     os.nice(_NICENESS)
     connection = socket.socket(fileno=descriptor)
-    for module in sys.argv[5:]:
+    for module in sys.argv[6:]:
         importlib.import_module(module)
-    confinement.confine()
+    confinement.confine(threads=threads)
     connection.sendall(bytes(LENGTH))  # ready
     while (received := _receive(connection)) is not None:
         try:
@@ -65,13 +66,14 @@ def _end_with(parent: int) -> None:
         os._exit(0)
 
 
-def _limit(memory: int) -> None:
+def _limit(memory: int, *, threads: bool) -> None:
     # of data rather than of addresses: libraries and the stacks of threads reserve far more of
     # those than they ever touch
     resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))  # no other processes, and no threads
+    if not threads:  # which are counted as processes, with all others of the user
+        resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (_OPEN_FILES, _OPEN_FILES))
     with suppress(OSError):  # where the host is short of memory, a child goes first
         Path("/proc/self/oom_score_adj").write_text("1000")

@@ -64,12 +64,12 @@ class Child:
     Making one blocks, and raises `OSError` when it can't be started.
     """
 
-    def __init__(self, name: str, memory: int, modules: Sequence[str]) -> None:
+    def __init__(self, name: str, memory: int, modules: Sequence[str], *, threads: bool) -> None:
         self._socket, theirs = socket.socketpair()
         self._socket.settimeout(0)
         with theirs:
             try:
-                self._process = _spawn(theirs, memory, name, modules)
+                self._process = _spawn(theirs, memory, name, modules, threads=threads)
             except OSError:
                 self._socket.close()
                 raise
@@ -121,10 +121,10 @@ class Child:
 
 
 def _spawn(
-    connection: socket.socket, memory: int, name: str, modules: Sequence[str]
+    connection: socket.socket, memory: int, name: str, modules: Sequence[str], *, threads: bool
 ) -> "subprocess.Popen[bytes]":
     environment = {n: os.environ[n] for n in _ENVIRONMENT if n in os.environ}
-    arguments = (connection.fileno(), os.getpid(), memory, name, *modules)
+    arguments = (connection.fileno(), os.getpid(), memory, int(threads), name, *modules)
     return subprocess.Popen(  # noqa: S603 - nothing of it comes from outside
         [sys.executable, "-B", "-m", "app.child", *map(str, arguments)],
         stdin=subprocess.DEVNULL,

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Final, TypeVar, TypeVarTuple, cast
 
 import structlog
@@ -37,7 +38,8 @@ class ChildPool:
 
     ``modules`` are those that hold the functions and all that they need: a child imports them and
     then confines itself, see `app.confinement`. ``memory`` bounds each child's data in bytes,
-    ``seconds`` each call's time, and ``queue`` how many calls may wait for a child. A child has
+    ``seconds`` each call's time, ``queue`` how many calls may wait for a child, and ``threads``
+    says whether a child may start threads, which some libraries need. A child has
     none of the service's files, sockets or secrets but the files of its call; it ends when the
     service does.
     """
@@ -51,9 +53,11 @@ class ChildPool:
         name: str,
         modules: Sequence[str],
         queue: int = 128,
+        threads: bool = False,
     ) -> None:
         self._name = name
         self._modules = modules
+        self._threads = threads
         self._memory = memory
         self._seconds = seconds
         self._workers = workers
@@ -150,9 +154,8 @@ class ChildPool:
         return await self._start()
 
     async def _start(self) -> Child:
-        starting = asyncio.get_running_loop().run_in_executor(
-            self._thread, Child, self._name, self._memory, self._modules
-        )
+        start = partial(Child, self._name, self._memory, self._modules, threads=self._threads)
+        starting = asyncio.get_running_loop().run_in_executor(self._thread, start)
         self._starting.add(starting)
         starting.add_done_callback(self._starting.discard)
         try:

@@ -10,7 +10,7 @@ import errno
 import os
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any, Final
 
@@ -48,6 +48,12 @@ _CALLS: Final = {
 }  # fmt: skip
 """System calls that are allowed, by name; numbers of x86_64 and aarch64."""
 
+_THREAD_CALLS: Final = {"set_robust_list": (273, 99), "rseq": (334, 293)}
+_CLONE: Final = (56, 220)
+_CLONE_THREAD: Final = (0x3D0F00, 0x7D0F00)
+"""What glibc and musl ask for when they start a thread: nothing of it its own but its stack."""
+_CLONE3: Final = 435  # whose flags a filter can't see; told that there is none, libraries clone
+
 _FSTATAT: Final = (262, 79)  # by which some C libraries ask for an open file's size
 _AT_EMPTY_PATH: Final = 0x1000
 _TGKILL: Final = (234, 131)  # by which ``abort`` ends its own process
@@ -58,6 +64,7 @@ _JUMP_IF_EQUAL: Final = 0x15
 _RETURN: Final = 0x06
 _NUMBER, _MACHINE, _ARGUMENTS = 0, 4, 16  # offsets in ``struct seccomp_data``
 _ALLOW: Final = 0x7FFF0000
+_UNKNOWN: Final = 0x00050000 | errno.ENOSYS
 _REFUSE: Final = 0x00050000 | errno.EPERM
 _KILL: Final = 0x80000000
 
@@ -84,15 +91,16 @@ def hide() -> None:
         _prctl(_PR_SET_DUMPABLE, 0)
 
 
-def confine() -> None:
+def confine(*, threads: bool = False) -> None:
     """Confine this process for good, by all that its kernel has; raises `OSError`.
 
     What is open stays so, and may be read and written. All modules must have been imported.
+    ``threads`` lets it start threads, though no other process.
     """
     if landlock_version() > 0:
         landlock()
     if _has_seccomp():
-        seccomp()
+        seccomp(threads=threads)
 
 
 def landlock() -> None:
@@ -111,15 +119,15 @@ def landlock() -> None:
         os.close(ruleset)
 
 
-def seccomp() -> None:
+def seccomp(*, threads: bool = False) -> None:
     """Refuse all system calls but those of computing and answering, with ``EPERM``."""
-    instructions = b"".join(_filter())
+    instructions = b"".join(_filter(threads=threads))
     length = len(instructions) // struct.calcsize("=HBBI")
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
     _prctl(_PR_SET_SECCOMP, _MODE_FILTER, ctypes.byref(_Program(length, instructions)))
 
 
-def _filter() -> Iterator[bytes]:
+def _filter(*, threads: bool) -> Iterator[bytes]:
     machine, column = _ARCHITECTURES[os.uname().machine]
     yield _instruction(_LOAD, _MACHINE)
     yield _instruction(_JUMP_IF_EQUAL, machine, 1)
@@ -127,19 +135,26 @@ def _filter() -> Iterator[bytes]:
     yield _instruction(_LOAD, _NUMBER)
     for numbers in _CALLS.values():
         yield from _allow(numbers[column])
-    yield from _allow(_FSTATAT[column], argument=3, value=_AT_EMPTY_PATH)
-    yield from _allow(_TGKILL[column], argument=0, value=os.getpid())
+    yield from _allow(_FSTATAT[column], argument=3, values=(_AT_EMPTY_PATH,))
+    yield from _allow(_TGKILL[column], argument=0, values=(os.getpid(),))
+    if threads:
+        for numbers in _THREAD_CALLS.values():
+            yield from _allow(numbers[column])
+        yield _instruction(_JUMP_IF_EQUAL, _CLONE3, 0, 1)
+        yield _instruction(_RETURN, _UNKNOWN)
+        yield from _allow(_CLONE[column], argument=0, values=_CLONE_THREAD)
     yield _instruction(_RETURN, _REFUSE)
 
 
-def _allow(number: int, argument: int | None = None, value: int = 0) -> Iterator[bytes]:
-    """Allow a system call, maybe with one value of an argument alone."""
+def _allow(number: int, argument: int | None = None, values: Sequence[int] = ()) -> Iterator[bytes]:
+    """Allow a system call, maybe with some values of an argument alone."""
     if argument is None:
         yield _instruction(_JUMP_IF_EQUAL, number, 0, 1)
     else:
-        yield _instruction(_JUMP_IF_EQUAL, number, 0, 4)
+        yield _instruction(_JUMP_IF_EQUAL, number, 0, len(values) + 3)
         yield _instruction(_LOAD, _ARGUMENTS + 8 * argument)  # its lower half
-        yield _instruction(_JUMP_IF_EQUAL, value, 1)
+        for place, value in enumerate(values):
+            yield _instruction(_JUMP_IF_EQUAL, value, len(values) - place)
         yield _instruction(_RETURN, _REFUSE)
     yield _instruction(_RETURN, _ALLOW)
 

@@ -2,6 +2,8 @@
 
 from typing import BinaryIO, Final
 
+import pi_heif
+
 # all that will be needed: a child opens no files, modules included, once it has begun to work
 from PIL import (
     AvifImagePlugin,
@@ -17,6 +19,7 @@ from app.essentials import Essentials
 from app.images import HEADER, kind_of, unsupported
 from app.pixels import Pixels
 
+_PLUGINS: Final = {"heic": "heif"}
 _ORIENTATION: Final = 0x0112  # of EXIF
 _ORIENTATIONS: Final = range(1, 9)
 _DEEP: Final = 16  # bits of a channel
@@ -26,6 +29,9 @@ _IN_PART: Final = frozenset({"jpeg", "png", "gif"})
 Image.preinit()  # GIF, JPEG, PNG
 Image.MAX_IMAGE_PIXELS = None  # we count ourselves
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # as many pictures at once as there are children
+pi_heif.register_heif_opener(
+    thumbnails=False, depth_images=False, aux_images=False, decode_threads=0
+)
 
 
 class PictureFile:
@@ -41,16 +47,26 @@ class PictureFile:
         if kind is None:
             raise unsupported()
         self.kind = kind
-        _check_size(_declared_size(file, header, kind), max_pixels)
+        _check_size(_declared_size(header, kind), max_pixels)
         self._essentials = _essentials(file, kind)
-        self._image = self._opened()
+        try:
+            self._image = self._opened()
+        except OSError:
+            if kind in {"avif", "heic"}:  # whose decoders have a limit of their own
+                _check_size(isobmff.largest_extent(file), max_pixels)
+            raise
         _check_size(self._image.size, max_pixels)
         self.size = self._image.size
         self.profile: bytes | None = self._image.info.get("icc_profile")
 
     @property
     def orientation(self) -> int:
-        """How it is turned and mirrored: EXIF's number, or the container's where it has one."""
+        """How it is turned and mirrored, as EXIF or, for an AVIF, its container says.
+
+        A HEIC is turned when it is decoded, as its container says: EXIF repeats that, or is wrong.
+        """
+        if self.kind == "heic":
+            return 1
         try:
             # not `getexif`, which looks for it in XMP and in texts as well
             exif = Image.Exif()
@@ -86,7 +102,7 @@ class PictureFile:
 
     def _opened(self, size: tuple[int, int] | None = None) -> Image.Image:
         self._essentials.file.seek(0)
-        image = Image.open(self._essentials.file, formats=[self.kind])
+        image = Image.open(self._essentials.file, formats=[_PLUGINS.get(self.kind, self.kind)])
         if size is not None:
             image.draft(None, size)
         if self._essentials.transparent is not None:
@@ -116,6 +132,8 @@ def _essentials(file: BinaryIO, kind: str) -> Essentials:
             return essentials.of_png(file)
         case "gif":
             return essentials.of_gif(file)
+        case "heic":
+            return Essentials(file, isobmff.is_complete(file))
         case "avif":
             is_complete = isobmff.is_complete(file)
             return Essentials(isobmff.with_joined_associations(file), is_complete)
@@ -123,15 +141,13 @@ def _essentials(file: BinaryIO, kind: str) -> Essentials:
             return Essentials(file, is_complete=True)
 
 
-def _declared_size(file: BinaryIO, header: bytes, kind: str) -> tuple[int, int]:
+def _declared_size(header: bytes, kind: str) -> tuple[int, int]:
     """Return the size that a header declares, of formats whose decoders come too late with it."""
     match kind:
         case "png":
             return int.from_bytes(header[16:20]), int.from_bytes(header[20:24])
         case "webp":
             return _webp_size(header)
-        case "avif":
-            return isobmff.largest_extent(file)
         case _:
             return 0, 0
 

@@ -130,6 +130,7 @@ async def open_runtime(
             seconds=DECODING_SECONDS,
             name="decoders",
             modules=["app.decoding"],
+            threads=True,  # without which libde265 decodes no HEIC
         )
         stack.push_async_callback(decoders.aclose)
         downloads = Downloads(database, store, scratch)

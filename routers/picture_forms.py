@@ -24,7 +24,7 @@ from routers.schemas.pictures import PictureFields
 from routers.transfer.multipart import Part, read_parts
 from routers.transfer.outgoing import Named, send_content
 
-_EXTENSIONS: Final = {"jpeg": (".jpg", ".jpeg")}
+_EXTENSIONS: Final = {"jpeg": (".jpg", ".jpeg"), "heic": (".heic", ".heif", ".hif")}
 _IMG: Final[list[str | int]] = ["body", "img"]
 _NO_PICTURE: Final = FieldError(loc=_IMG, msg="there is none")
 

@@ -184,9 +184,9 @@ def _box(name: bytes, content: bytes) -> bytes:
     return struct.pack(">I4s", 8 + len(content), name) + content
 
 
-def huge(kind: str, edge: int = 17_000) -> bytes:
+def huge(kind: str, edge: int) -> bytes:
     """Return a small picture whose header says that it is huge."""
-    data = bytearray(encoded(quarters(60, 40), kind))
+    data = bytearray(encoded(quarters(64, 64), kind))
     match kind:
         case "jpeg":
             at = data.index(b"\xff\xc0") + 5
@@ -198,7 +198,7 @@ def huge(kind: str, edge: int = 17_000) -> bytes:
         case "webp":
             sides = (edge - 1).to_bytes(3, "little") * 2
             return b"RIFF" + struct.pack("<I", 22) + b"WEBPVP8X\x0a\0\0\0" + bytes(4) + sides
-        case _:
+        case _:  # AVIF and HEIC
             at = data.index(b"ispe") + 8
             data[at : at + 8] = struct.pack(">II", edge, edge)
     return bytes(data)

@@ -6,13 +6,14 @@ import zlib
 from collections.abc import Sequence
 from typing import Any, Final
 
+import pillow_heif
 from PIL import Image
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 QUARTERS: Final = (RED, GREEN, BLUE, WHITE)
 """Colours of `quarters`: top left, top right, bottom left, bottom right."""
 
-FORMATS: Final = ("jpeg", "png", "webp", "gif", "avif")
+FORMATS: Final = ("jpeg", "png", "webp", "gif", "avif", "heic")
 
 Colour = tuple[int, ...]
 
@@ -31,7 +32,10 @@ STORED: Final = {
 def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:  # noqa: ANN401 - Pillow's own
     """Return the picture in a format."""
     out = io.BytesIO()
-    image.save(out, kind, **options)
+    if kind == "heic":  # not by registering it, which would replace what reads them
+        pillow_heif.from_pillow(image).save(out, **options)
+    else:
+        image.save(out, kind, **options)
     return out.getvalue()
 
 

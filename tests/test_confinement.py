@@ -72,6 +72,24 @@ async def test_a_child_reaches_nothing_but_what_it_was_given(file: str, port: in
     assert [path.name for path in Path(file).parent.iterdir()] == ["holdall.db"]
 
 
+@pytest.mark.anyio
+async def test_a_child_that_may_start_threads_does_nothing_else(file: str, port: int) -> None:
+    needs("seccomp")
+    pool = ChildPool(
+        workers=1,
+        memory=2**27,
+        seconds=60,
+        name="threads",
+        modules=["tests.children"],
+        threads=True,
+    )
+    try:
+        found = await pool.run(children.attempts, os.getpid(), file, port)
+    finally:
+        await pool.aclose()
+    assert {name for name, how in found.items() if how not in REFUSED} == {"start a thread"}
+
+
 def attempts(fence: str, file: str, port: int) -> dict[str, str]:
     """Return how the attempts end behind one fence; ``names`` is none."""
     arguments = [PROGRAM, fence, str(os.getpid()), file, str(port)]

@@ -72,7 +72,7 @@ def test_formats_are_told_by_content(kind: str) -> None:
         b"<!DOCTYPE html><img>",
         b"%PDF-1.7",
         b"RIFF\x10\0\0\0WAVEfmt ",
-        b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(64),
+        b"\0\0\0\x18ftypisom\0\0\0\0mp42heic" + bytes(64),
         encoded(quarters(), "bmp"),
         encoded(quarters(), "tiff"),
         encoded(quarters(), "jpeg2000"),
@@ -84,7 +84,7 @@ def test_other_formats_are_refused(data: bytes) -> None:
         examine(data)
 
 
-@pytest.mark.parametrize("kind", ["webp", "avif"])
+@pytest.mark.parametrize("kind", ["webp", "avif", "heic"])
 @pytest.mark.parametrize("part", [0.1, 0.6, 0.95])
 def test_a_picture_of_which_browsers_show_all_or_nothing_is_broken_when_cut(
     kind: str, part: float
@@ -161,7 +161,7 @@ def test_metadata_is_left_out(kind: Kind) -> None:
         assert {"comment", "exif", "xmp", "icc_profile"}.isdisjoint(decoded(made).info)
 
 
-@pytest.mark.parametrize("source", ["jpeg", "png", "webp", "avif"])
+@pytest.mark.parametrize("source", ["jpeg", "png", "webp", "avif", "heic"])
 @pytest.mark.parametrize("kind", ["jpeg", "webp"])
 def test_colours_are_converted_to_srgb(source: str, kind: Kind) -> None:
     data = encoded(Image.new("RGB", (300, 200), RED), source, icc_profile=swapped_profile())
@@ -239,6 +239,7 @@ def _see_through() -> dict[str, bytes]:
         "keyed.png": encoded(keyed, "png", transparency=RED),
         "rgba.webp": encoded(clear, "webp", lossless=True, exact=True),
         "rgba.avif": encoded(clear, "avif", quality=95),
+        "rgba.heic": encoded(clear, "heic", quality=95),
     }
 
 
@@ -336,7 +337,9 @@ async def test_every_format_is_read_in_a_child(kind: str, tmp_path: Path) -> Non
     path = tmp_path / "picture"
     path.write_bytes(encoded(quarters(), kind))
     profiled = encoded(quarters(), kind, icc_profile=swapped_profile(), exif=exif(6))
-    pool = ChildPool(workers=1, memory=512 * MIB, seconds=60, name="test", modules=["app.decoding"])
+    pool = ChildPool(
+        workers=1, memory=512 * MIB, seconds=60, name="test", modules=["app.decoding"], threads=True
+    )
     try:
         with path.open("rb") as file:
             assert await pool.run(images.examine, file, MAX_PIXELS) == Facts(kind, 600, 400)

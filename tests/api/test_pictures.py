@@ -143,6 +143,19 @@ async def test_a_picture_says_what_it_is(service: Service, user: Headers, kind: 
         assert (await service.client.get(url, headers=user)).status_code == 200
 
 
+async def test_an_original_that_few_browsers_show_is_an_attachment(
+    service: Service, user: Headers
+) -> None:
+    data = encoded(quarters(), "heic")
+    for name, expected in {"IMG_1": "IMG_1.heic", "IMG_1.HEIC": "IMG_1.HEIC"}.items():
+        picture = await upload(service, user, data, name)
+        for query in ("", "?inline=1"):
+            answer = await service.client.get(picture["urls"][-1] + query, headers=user)
+            assert answer.content == data
+            assert answer.headers["content-type"] == "image/heic"
+            assert answer.headers["content-disposition"] == f'attachment; filename="{expected}"'
+
+
 @pytest.mark.parametrize("data", [SMALL, LARGE], ids=["small", "large"])
 async def test_size_is_that_of_the_upright_picture(
     service: Service, user: Headers, data: bytes

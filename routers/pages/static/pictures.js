@@ -9,7 +9,7 @@ const grid = document.getElementById("grid");
 const said = document.getElementById("status");
 const viewer = document.getElementById("viewer");
 const part = (id) => document.getElementById(id);
-const EXTENSION = /\.(jpe?g|png|webp|gif|avif)$/i;
+const EXTENSION = /\.(jpe?g|png|webp|gif|avif|hei[cf]|hif)$/i;
 
 let shown = null; // the tile whose picture the viewer shows
 

@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
+import migrations
 from app.config import Settings
 from app.database import Database
 from app.migrate import current_revision, migrate, migrate_sqlite, newest_revision
@@ -20,6 +23,8 @@ from migrations.comparison import include_object
 from tests import servers
 
 pytestmark = pytest.mark.anyio
+
+MIGRATIONS = Path(migrations.__file__).parent
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -55,6 +60,20 @@ async def test_migrations_lead_to_the_models(database: Database) -> None:
 async def test_migrating_again_changes_nothing(settings: Settings, database: Database) -> None:
     await migrate(settings)
     assert await database.read(current_revision) == newest_revision()
+
+
+def test_the_lineage_is_one_line_and_files_are_named_by_it() -> None:
+    """Two changes that were made at once may both have taken the next number."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("path_separator", "os")
+    scripts = list(ScriptDirectory.from_config(config).walk_revisions())[::-1]
+    numbers = [f"{number:04}" for number in range(1, len(scripts) + 1)]
+    assert [script.revision for script in scripts] == numbers
+    assert [script.down_revision for script in scripts] == [None, *numbers[:-1]]
+    files = sorted(path.name for path in MIGRATIONS.glob("versions/*.py"))
+    assert [file.partition("_")[0] for file in files] == numbers
+    assert newest_revision() == numbers[-1]
 
 
 def test_processes_that_start_together_migrate_once(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The process is killed at every step of every operation, on every storage, and started again.
+"""Kills the process at every step of an operation, and starts it again.
 
 Nothing that was acknowledged is lost, nothing is half done, and no byte is left over after the
 sweep. The steps are not listed here: `tests.system.crashing` finds them, and the process dies at
@@ -7,7 +7,6 @@ the first, then at the second, until it comes through the whole operation alive.
 
 import hashlib
 import itertools
-import shutil
 import signal
 import time
 from collections import Counter
@@ -18,7 +17,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
-import pytest
 
 from tests.system.conftest import Inspect, MakeSettings, Settings
 from tests.system.processes import DEADLINE, Fork, ForkDied, Nursery, Service, wait_for
@@ -32,7 +30,6 @@ SIZES = {"local": 4 * MIB + 123, "s3": 10 * MIB + 123, "database": 2 * MIB + 123
 SHORT = 100_000
 SMALL = 1000  # bytes, which live in the database itself
 DAY = 24 * 3600
-STEPS_OF_A_START = 8  # at least: two marks in the store, two transactions
 LANES = 2  # services that are killed side by side
 
 DIED = (httpx.TransportError, ForkDied)
@@ -258,28 +255,17 @@ def crash_at_each_step(lane: Lane, operation: Operation, first: int) -> list[str
     raise AssertionError("unreachable")
 
 
-CASES = [
-    (storage, operation)
-    for storage in SIZES
-    for operation in OPERATIONS
-    if (storage, operation) != ("s3", "small")  # which touches PostgreSQL only, as with `database`
-]
+def kill_at_each_step(
+    storage: str, operation: str, *, nursery: Nursery, make_settings: MakeSettings,
+    inspect: Inspect, folder: Path,
+) -> None:  # fmt: skip
+    """Kill services at every step of an operation; see that nothing is lost or left."""
 
-
-@pytest.mark.parametrize(("storage", "operation"), CASES)
-def test_nothing_is_lost_or_left_when_killed_at_any_step(
-    make_settings: MakeSettings,
-    inspect: Inspect,
-    nursery: Nursery,
-    tmp_path: Path,
-    storage: str,
-    operation: str,
-) -> None:
     def make_lane(number: int) -> Lane:
         settings = make_settings(storage)
-        folder = tmp_path / f"lane{number}"
-        folder.mkdir()
-        return Lane(nursery, settings, folder, inspect(settings), SIZES[storage])
+        lane = folder / f"lane{number}"
+        lane.mkdir()
+        return Lane(nursery, settings, lane, inspect(settings), SIZES[storage])
 
     with ThreadPoolExecutor(LANES) as pool:
         futures = [
@@ -288,37 +274,3 @@ def test_nothing_is_lost_or_left_when_killed_at_any_step(
         ]
     for future in futures:
         assert any("the commit" in step for step in future.result())
-
-
-def test_a_first_start_that_was_killed_at_any_step_is_made_good_by_the_next(
-    make_settings: MakeSettings, inspect: Inspect, nursery: Nursery, tmp_path: Path
-) -> None:
-    """On local disk alone: what a first start does is the same on every storage, and takes long."""
-    migrated = make_settings("local")  # once, as it takes longest and is one transaction
-    assert nursery.fork(migrated, tmp_path / "migrate", "migrate").wait(DEADLINE) == 0
-
-    def fresh() -> Settings:
-        settings = make_settings("local")
-        shutil.copytree(migrated["DATA_DIR"], settings["DATA_DIR"])
-        return settings
-
-    for step in itertools.count(1):
-        settings = fresh()
-        dying = tmp_path / "dying"
-        process = nursery.fork(settings, dying, fatal=step)
-        service = Service(process, dying)
-        try:
-            service.wait_until_ready()
-        except (AssertionError, *DIED):
-            assert service.wait() == -signal.SIGKILL, service.log
-        else:
-            service.kill()
-            assert step > STEPS_OF_A_START
-            return
-        lane = Lane(nursery, settings, tmp_path, inspect(settings), SIZES["local"])
-        lane.boot()
-        try:
-            lane.put("large", lane.body(SHORT))
-            lane.sweep()
-        finally:
-            lane.service.kill()

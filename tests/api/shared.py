@@ -35,6 +35,8 @@ def shared_settings(
     folder = tmp_path_factory.mktemp("shared") / "data"
     if request.param == "embedded":
         shutil.copytree(request.getfixturevalue("embedded_template"), folder)
+        if dumps := options.get("dumps_base_dir"):  # a folder of their own has their mark
+            shutil.copytree(folder / "objects" / "dumps", dumps, dirs_exist_ok=True)
         return _settings(folder, **options)
     prepared = dict(request.getfixturevalue("scaled_template"))
     server = request.getfixturevalue("postgres_server")

@@ -37,7 +37,7 @@ async def test_every_error_has_the_form_of_a_problem(service: Service) -> None:
     for method, path, headers, status in [
         ("GET", "/nothing", NOBODY, 404), ("GET", "/v1", NOBODY, 404), ("GET", "/v1/", mine, 404),
         ("GET", "/%2e%2e/etc/passwd", mine, 404), ("GET", "/v1/blobs/a%2Fb/c", mine, 404),
-        ("POST", "/v1/nothing", mine, 404), ("GET", "//v1/blobs", mine, 404),
+        ("POST", "/v1/nothing", mine, 404), ("GET", "//v1/nothing", mine, 404),
         ("GET", "/v1/blobs/none", mine, 404), ("GET", "/v1/blobs", NOBODY, 401),
         ("PATCH", "/v1/blobs", mine, 405), ("POST", "/healthz", NOBODY, 405),
         ("GET", "/v1/blobs?limit=0", mine, 422), ("GET", "/v1/blobs?cursor=x", mine, 400),

@@ -27,6 +27,7 @@ from tests.pictures import (
     noise,
     quarters,
 )
+from tests.servers import PostgresServer
 
 pytestmark = pytest.mark.anyio
 
@@ -488,11 +489,18 @@ async def test_a_child_that_dies_of_a_picture_harms_nobody(make_settings: MakeSe
         assert listed == [picture]
 
 
-async def test_pictures_in_the_database(make_settings: MakeSettings) -> None:
+async def test_pictures_in_the_database(
+    make_settings: MakeSettings, request: pytest.FixtureRequest
+) -> None:
     settings = make_settings()
     if not settings.uses_postgres:
         pytest.skip("there is no PostgreSQL in this profile")
-    settings = make_settings(active_storage="database", data_dir=settings.data_dir / "other")
+    fresh: PostgresServer = request.getfixturevalue("postgres_server")  # no store has its marks
+    settings = make_settings(
+        active_storage="database",
+        database_url=fresh.create_database(),
+        data_dir=settings.data_dir / "other",
+    )
     async with running(settings) as service:
         picture = await upload(service, service.service_token, LARGE)
         for url in picture["urls"]:

@@ -78,9 +78,11 @@ def test_create_admin_makes_one_who_can_log_in(
 ) -> None:
     settings = make_settings(storage)
     done = run(settings, "create-admin", "boss", given=f"{PASSWORD}\n")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0, done.stderr
+    (line,) = done.stderr.splitlines()  # what a log of security tells
+    assert json.loads(line)["action"] == "account_made"
     assert "boss" in done.stdout
-    assert PASSWORD not in done.stdout
+    assert PASSWORD not in done.stdout + done.stderr
     service, _ = start_fork(settings)
     headers = log_in(service, "boss")
     assert service.client.get("/v1/accounts/me", headers=headers).json()["is_admin"] is True

@@ -32,6 +32,7 @@ from routers.schemas.blobs import (
     BlobList,
     JsonBlob,
     NewBlob,
+    NewBlobIdInPath,
     Stored,
 )
 from routers.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
@@ -144,7 +145,7 @@ async def get(request: Request, access: Reading, blob_id: BlobIdInPath) -> Respo
 )
 @direct
 async def put_content(
-    request: Request, runtime: RuntimeDep, access: Writing, blob_id: BlobIdInPath
+    request: Request, runtime: RuntimeDep, access: Writing, blob_id: NewBlobIdInPath
 ) -> Response:
     """Create a blob, or replace its bytes, from a raw body of any size."""
     conditions = ranges.write_preconditions(request.headers)

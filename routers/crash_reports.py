@@ -15,6 +15,7 @@ from typing import Any, Final
 from fastapi import Request
 from uuid_utils import uuid7
 
+from app.characters import without_bidi
 from app.errors import ContentTooLarge, FieldError, InvalidRequest
 from app.runtime import Runtime
 from app.services import dumps
@@ -219,5 +220,5 @@ def _clean(text: str) -> str:
 
 def _tidy(name: str, default: str) -> str:
     """Return what a file can be called: of a path, the last segment."""
-    last = _CONTROL.sub("_", name.replace("\\", "/").rpartition("/")[2])
+    last = _CONTROL.sub("_", without_bidi(name).replace("\\", "/").rpartition("/")[2])
     return default if last in {"", ".", ".."} else last[:MAX_NAME]

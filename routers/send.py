@@ -6,6 +6,7 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
 from pydantic_core import to_json
 
+from app.characters import without_bidi
 from app.errors import BadRequest
 from app.runtime import Runtime
 from app.services import files
@@ -50,7 +51,9 @@ async def send(
     """Store a file from a raw body. Answers its link in plain text unless JSON is asked for."""
     if "content-range" in request.headers:  # RFC 9110 §14.5: never store a part as the whole
         raise BadRequest("PUT with Content-Range is not supported")
-    fields = check_fields(FileFields, {"name": name or UNNAMED, "expires_in": expires_in})
+    fields = check_fields(
+        FileFields, {"name": without_bidi(name) or UNNAMED, "expires_in": expires_in}
+    )
     async with runtime.uploads.receive(
         access, body_of(request), kind=files.KIND, admit=admit(runtime)
     ) as received:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from app.characters import without_bidi
 from app.services.dumps import MAX_LABEL
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
@@ -28,7 +29,7 @@ def label_of(annotations: Mapping[str, str], release: str | None) -> str | None:
     released = annotations.get("sentry[release]") or release
     versions = [version for _, version in found if version]
     label = next(iter([*named, *([released] if released else []), *versions]), "")
-    return _CONTROL.sub(" ", label).strip()[:MAX_LABEL] or None
+    return _CONTROL.sub(" ", without_bidi(label)).strip()[:MAX_LABEL] or None
 
 
 def _first(annotations: Mapping[str, str], names: Sequence[str]) -> str:

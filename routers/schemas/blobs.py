@@ -9,6 +9,7 @@ from fastapi import Path
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from app import clock
+from app.characters import refuse_bidi
 from app.services.blobs import MAX_ID_LENGTH, Blob
 from routers.schemas.lists import ListOf
 
@@ -36,12 +37,16 @@ def _decode(value: str) -> str:
 
 # what `check_id` and `check_characters` allow, for whoever reads the schema
 _PATTERN: Final = {"pattern": r"^(?!\.{1,2}$)[^\u0000-\u001f\u007f-\u009f]+$"}
+_NEW_PATTERN: Final = {
+    "pattern": r"^(?!\.{1,2}$)[^\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]+$"
+}
 _PREFIX_PATTERN: Final = {"pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$"}
 
 BlobId = Annotated[
     str,
-    Field(min_length=1, max_length=MAX_ID_LENGTH, json_schema_extra=_PATTERN),
+    Field(min_length=1, max_length=MAX_ID_LENGTH, json_schema_extra=_NEW_PATTERN),
     AfterValidator(check_id),
+    AfterValidator(refuse_bidi),
 ]
 BlobIdPrefix = Annotated[
     str,
@@ -60,6 +65,7 @@ BlobIdInPath = Annotated[
     BeforeValidator(_decode),
     AfterValidator(check_id),
 ]
+NewBlobIdInPath = Annotated[BlobIdInPath, AfterValidator(refuse_bidi)]
 
 
 class NewBlob(BaseModel):

@@ -80,7 +80,12 @@ def _lenient(schema: dict[str, Any]) -> None:
 class ApiKeyCreate(BaseModel):
     """What a new key is called, and what it permits."""
 
-    name: Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$")]
+    name: Annotated[
+        str,
+        Field(
+            min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069]+$"
+        ),
+    ]
     scopes: Annotated[
         set[Scope],
         Field(

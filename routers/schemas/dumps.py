@@ -8,6 +8,7 @@ from fastapi import Query
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 
 from app import clock
+from app.characters import refuse_bidi
 from app.services import dump_attachments, dump_groups, dumps
 from app.services.dump_search import Filters
 from app.services.dumps import MAX_DESCRIPTION, MAX_LABEL, MAX_RETENTION
@@ -33,7 +34,7 @@ Text = Annotated[
     ),
 ]
 Label = Annotated[
-    Annotated[Text, Field(max_length=MAX_LABEL)] | None,
+    Annotated[Text, Field(max_length=MAX_LABEL), AfterValidator(refuse_bidi)] | None,
     AfterValidator(_none_if_empty),
     Field(description="What it is filed under; empty: nothing.", examples=["acme 1.4"]),
 ]

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from app import clock
+from app.characters import refuse_bidi
 from app.services import files
 from app.services.files import MAX_LIFETIME, MAX_NAME_LENGTH
 from routers.schemas.lists import ListOf
@@ -24,7 +25,7 @@ def check_name(value: str) -> str:
         raise ValueError(f"a name has up to {MAX_NAME_LENGTH} characters")
     if any(unicodedata.category(c) in {"Cc", "Cs"} for c in name):
         raise ValueError("a name holds no control characters or lone surrogates")
-    return name
+    return refuse_bidi(name)
 
 
 FileName = Annotated[
@@ -34,7 +35,8 @@ FileName = Annotated[
         description=f"Up to {MAX_NAME_LENGTH} characters; of a path, the last segment counts.",
         examples=["photo.jpg"],
         json_schema_extra={
-            "pattern": r"^([\s\S]*[/\\])?(?!\.{1,2}$)[^/\\\u0000-\u001f\u007f-\u009f]{1,255}$"
+            "pattern": r"^([\s\S]*[/\\])?(?!\.{1,2}$)"
+            r"[^/\\\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]{1,255}$"
         },
     ),
     AfterValidator(check_name),

@@ -8,6 +8,7 @@ from fastapi import Path
 from pydantic import AfterValidator, BaseModel, Field
 
 from app import clock
+from app.characters import refuse_bidi
 from app.services import pictures
 from app.services.pictures import MAX_NAME_LENGTH
 from routers.schemas.lists import ListOf
@@ -17,7 +18,7 @@ def check_name(value: str) -> str:
     """Return a name that can be shown."""
     if any(unicodedata.category(c) in {"Cc", "Cs"} for c in value):
         raise ValueError("a name holds no control characters or lone surrogates")
-    return value
+    return refuse_bidi(value)
 
 
 PictureName = Annotated[
@@ -26,7 +27,9 @@ PictureName = Annotated[
         min_length=1,
         max_length=MAX_NAME_LENGTH,
         examples=["The harbour at night"],
-        json_schema_extra={"pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$"},
+        json_schema_extra={
+            "pattern": r"^[^\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]*$"
+        },
     ),
     AfterValidator(check_name),
 ]

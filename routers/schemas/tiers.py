@@ -22,7 +22,10 @@ def _number(value: object) -> object:
     return value
 
 
-Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Name = Annotated[
+    str,
+    Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069]+$"),
+]
 Heights = Annotated[
     list[Annotated[int, Field(ge=1, le=10_000), BeforeValidator(_number)]],
     Field(

@@ -2,6 +2,7 @@
 
 import base64
 import re
+import unicodedata
 from typing import Final
 from urllib.parse import quote
 
@@ -9,7 +10,8 @@ _RASTER: Final = frozenset(
     f"image/{kind}" for kind in ("png", "jpeg", "gif", "webp", "avif", "bmp", "x-icon")
 )
 _NOT_TEXT: Final = frozenset({"text/html", "text/xml", "text/xsl", "text/javascript", "text/css"})
-_UNSAFE: Final = re.compile(r'[\x00-\x1f\x7f"\\/%]')  # browsers decode %41 (RFC 6266 App. D)
+_SPELT: Final = {"ß": "ss", "ẞ": "SS"}
+_UNSAFE: Final = re.compile(r'[\x00-\x1f\x7f"\\/%?]')  # browsers decode %41 (RFC 6266 App. D)
 _MEDIA_TYPE: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+/[!#$%&'*+.^_`|~0-9A-Za-z-]+(\s*;.*)?")
 DEFAULT_TYPE: Final = "application/octet-stream"
 MAX_TYPE_LENGTH: Final = 255
@@ -20,11 +22,22 @@ def content_disposition(name: str | None, *, inline: bool = False) -> str:
     kind = "inline" if inline else "attachment"
     if name is None:
         return kind
-    plain = _UNSAFE.sub("_", name).encode("ascii", "replace").decode().replace("?", "_")
+    plain = _UNSAFE.sub("_", _ascii(name))
     header = f'{kind}; filename="{plain or "_"}"'
     if plain != name:
         header += f"; filename*=UTF-8''{quote(name, safe='')}"
     return header
+
+
+def _ascii(name: str) -> str:
+    """Return a name for clients that know ASCII alone: letters lose their accents, others go."""
+    return "".join(_letter(c) for c in unicodedata.normalize("NFC", name))
+
+
+def _letter(character: str) -> str:
+    apart = _SPELT.get(character) or unicodedata.normalize("NFKD", character)
+    plain = "".join(c for c in apart if not unicodedata.combining(c))
+    return plain if plain and plain.isascii() else "_"
 
 
 def repr_digest(sha256: bytes) -> str:

@@ -1,11 +1,11 @@
 """Multipart bodies (RFC 7578) as they arrive: only bounded fields are ever whole in memory."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final
 
 from fastapi import Request
-from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
+from multipart import MultipartSegment
 
 from app.errors import ContentTooLarge, InvalidRequest
 from app.services.digests import Hashing
@@ -13,15 +13,14 @@ from app.services.uploads import Body
 from routers.transfer.digests import announced_digests
 from routers.transfer.encodings import encoding_to_keep, require_plain
 from routers.transfer.incoming import stream
+from routers.transfer.names import disposition_name, parameters, text_of
+from routers.transfer.segments import Event, read_segments
 
 MAX_PARTS: Final = 64
 MAX_FIELD: Final = 64 * 1024
 """Bytes of a field's value."""
 
-_AROUND: Final = 64 * 1024  # bytes before the first part, or after the last (RFC 2046 §5.1.1)
 _IGNORED: Final = 1024 * 1024  # bytes of parts that nobody reads
-
-_Event: TypeAlias = MultipartSegment | bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +32,7 @@ class Part:
     content_type: str
     encoding: str | None
     """The content coding that it is in."""
-    _events: AsyncIterator[_Event]
+    _events: AsyncIterator[Event]
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Yield the part's bytes as they arrive."""
@@ -73,14 +72,14 @@ async def read_parts(
     Raises `InvalidRequest` for what isn't multipart, `ContentTooLarge` for too many parts,
     `DigestMismatch`, and the stream's errors.
     """
-    kind, options = parse_options_header(request.headers.get("content-type", ""))
-    boundary = options.get("boundary")
-    if kind != "multipart/form-data" or not boundary:
+    content_type = request.headers.get("content-type", "")
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind != "multipart/form-data" or not parameters(content_type).get("boundary"):
         raise InvalidRequest("Send a form, as multipart/form-data")
     if chunks is None:
         require_plain(request)
         chunks = checked_stream(request)
-    events = _events(chunks, boundary)
+    events = read_segments(chunks, content_type)
     count = ignored = 0
     async for event in events:
         if not isinstance(event, MultipartSegment):  # left over from the part before
@@ -93,31 +92,17 @@ async def read_parts(
         count += 1
         if count > max_parts:
             raise ContentTooLarge(f"A form may have up to {max_parts} parts")
-        filename = None if event.filename is None else _utf8(event.filename)
-        encoding = encoding_to_keep(event.header("Content-Encoding", ""))
-        yield Part(_utf8(event.name), filename, event.content_type, encoding, events)
+        yield _part(event, events)
 
 
-async def _events(chunks: AsyncIterator[bytes], boundary: str) -> AsyncIterator[_Event]:
-    silent = 0  # bytes since the last event
-    try:
-        # names come in whatever encoding a sender has: Latin-1 takes every byte, see `_utf8`
-        parser = PushMultipartParser(boundary.encode("latin-1"), header_charset="latin-1")
-        async for chunk in chunks:
-            silent += len(chunk)
-            parsed: Iterator[_Event] = parser.parse(chunk)
-            for event in parsed:
-                silent = 0
-                yield event
-            if silent > _AROUND:
-                raise InvalidRequest("The body has too much that is no part of the form")
-        parser.close()
-    except MultipartError as error:
-        raise InvalidRequest(f"The body is not a multipart form: {error}") from None
-
-
-def _utf8(text: str) -> str:
-    return text.encode("latin-1", "replace").decode("utf-8", "replace")
+def _part(segment: MultipartSegment, events: AsyncIterator[Event]) -> Part:
+    return Part(
+        text_of(segment.name or ""),
+        disposition_name(segment.header("Content-Disposition", "")),
+        segment.content_type,
+        encoding_to_keep(segment.header("Content-Encoding", "")),
+        events,
+    )
 
 
 async def checked_stream(request: Request) -> AsyncIterator[bytes]:

@@ -147,7 +147,8 @@ async def test_no_body_is_endless(service: Service, kind: str) -> None:
             assert answer.status is not None, case
             assert answer.receives <= (1100 if path in WAITING else 64), case
             if answer.receives > 2:
-                assert answer.status in {413, 422, 400}, case
+                refused = answer.status in {413, 422, 400} or b'"status":false' in answer.body
+                assert refused, case  # VertexCloud says so with 200
 
 
 async def test_a_small_body_has_a_limit_wherever_the_framework_reads_it(service: Service) -> None:

@@ -1,0 +1,19 @@
+"""Characters that turn text around: by them one name looks like another (UTS #55)."""
+
+import re
+from typing import Final
+
+_BIDI: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
+"""Embeddings, overrides and isolates (UAX #9); the marks for single characters may stay."""
+
+
+def without_bidi(name: str) -> str:
+    """Return a name that a file brought along, without such characters."""
+    return _BIDI.sub("", name)
+
+
+def refuse_bidi(name: str) -> str:
+    """Return a name that somebody has chosen; raises `ValueError` if it has such characters."""
+    if _BIDI.search(name):
+        raise ValueError("a name holds no characters that turn its direction around")
+    return name

@@ -93,6 +93,7 @@ def test_a_password_goes_with_any_user_name(service: Service, sh: Curl) -> None:
     assert sh(f"{size} -u anybody:secret $LINK", LINK=link) == str(len(DATA))
     assert sh(f"{size} -L -d password=secret $LINK", LINK=link) == str(len(DATA))
     assert sh('curl -sS -o /dev/null -w "%{http_code}" -u :x $LINK', LINK=link) == "401"
-    assert not [e for e in service.events if e["level"] in {"error", "warning"}]
+    loud = [e for e in service.events if e["level"] in {"error", "warning"}]
+    assert {(e["event"], e["action"]) for e in loud} == {("security", "link_password_failed")}
     assert "secret" not in service.log
     assert link.rpartition("/")[2] not in service.log

@@ -143,7 +143,9 @@ print("done")
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("service")
-    with processes.running({"DATA_DIR": str(folder / "data")}, folder) as service:
+    with processes.running(
+        {"DATA_DIR": str(folder / "data"), "REGISTRATION": "open"}, folder
+    ) as service:
         yield service
 
 

@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from functools import cache
 from typing import Final
 
 from PIL import Image
@@ -51,6 +52,7 @@ def png_with(*chunks: bytes) -> bytes:
     return data[:33] + b"".join(chunks) + data[33:]
 
 
+@cache
 def sideways_but_not_by_exif() -> dict[str, bytes]:
     """Return pictures that only something else than EXIF would turn."""
     upright = segment(0xE1, exif(1))
@@ -73,6 +75,7 @@ def bad(data: bytes) -> bytes:
     return data[:-1] + bytes([data[-1] ^ 0xFF])
 
 
+@cache
 def odd_but_whole() -> dict[str, bytes]:
     """Return pictures of `quarters` of which nothing is missing that can be seen."""
     inflating = zlib.compress(bytes(50_000_000), 9)
@@ -120,6 +123,7 @@ def fine() -> Image.Image:
     return Image.blend(quarters(300, 200), noise(300, 200), 0.3)
 
 
+@cache
 def to_be_cut() -> dict[str, bytes]:
     """Return pictures of `fine` that are shown in part when they are cut off."""
     image = fine()

@@ -21,7 +21,7 @@ from routers.forwarded import Proxies
 from routers.problems import failed, render
 from routers.protection import protect
 from routers.transfer.incoming import ClientDisconnected
-from routers.web.answers import ABORT
+from routers.web.exchanges import ABORT
 
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9_.:-]{1,128}")
 _LOGGED: Final = 2048  # bytes of a path

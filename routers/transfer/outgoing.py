@@ -16,7 +16,7 @@ from app.services.objects import Content
 from routers import ranges
 from routers.transfer.headers import content_disposition, inline_type, repr_digest
 from routers.transfer.incoming import IDLE_TIMEOUT, ClientDisconnected, disconnected
-from routers.web.answers import SEND_FILE
+from routers.web.exchanges import SEND_FILE
 from storage.base import ByteRange
 from storage.errors import StoreUnavailable
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from routers.web.answers import PATIENCE
+from routers.web.exchanges import PATIENCE
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ Of bytes that aren't HTTP/1.1, or can't be served, `Refusal` is raised; the pars
 import asyncio
 from http import HTTPStatus
 from typing import Any, ClassVar
+from urllib.parse import unquote
 
 import httptools
 import uvicorn
@@ -31,25 +32,24 @@ class MessageReader(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self.parser = _parser(self)
-        self._in_head = self._in_body = False
+        self._in_body = False
         self._overhead = 0  # bytes since the last message's end, head's end, or byte of a body
-        self._fields = 0
         self._body_bytes = 0  # of all bodies so far
 
-    def _read(self, data: bytes) -> None:
-        """Parse what has come."""
-        rest: bytes | memoryview = data
-        while rest:
-            room = self.limits.head_bytes - self._overhead
-            piece, rest = rest, b""
-            if len(piece) > room and not self._in_body:
-                piece, rest = memoryview(piece)[:room], memoryview(piece)[room:]
-            self._overhead += len(piece)
-            self._parse(piece)
-            if self._overhead >= self.limits.head_bytes:
-                raise _too_large(
-                    f"A head or trailers may have up to {self.limits.head_bytes} bytes"
-                )
+    @property
+    def _in_head(self) -> bool:
+        """Whether a head has begun that isn't complete."""
+        return self.scope is not None and (self.cycle is None or self.cycle.scope is not self.scope)
+
+    def _read(self, data: bytes | memoryview) -> None:
+        """Parse what has come, a head no further than it may go."""
+        room = self.limits.head_bytes - self._overhead
+        if self._in_body or len(data) <= room:
+            self._parse(data)
+        else:
+            view = memoryview(data)
+            self._parse(view[:room])
+            self._read(view[room:])
 
     def _parse(self, data: bytes | memoryview) -> None:
         """Parse a piece.
@@ -57,6 +57,7 @@ class MessageReader(HttpToolsProtocol):
         At a head that offers an upgrade the parser stops, since something else may follow. Here
         nothing else does (RFC 9110 §7.8): it is given the head again, without the offer.
         """
+        self._overhead += len(data)
         pieces = [data]
         while pieces:
             piece = pieces.pop()
@@ -70,6 +71,8 @@ class MessageReader(HttpToolsProtocol):
                 if cause is None or isinstance(cause, httptools.HttpParserError):
                     cause = Refusal(HTTPStatus.BAD_REQUEST, f"This is not HTTP/1.1: {error}")
                 raise cause from None
+        if self._overhead >= self.limits.head_bytes:
+            raise _too_large(f"A head or trailers may have up to {self.limits.head_bytes} bytes")
 
     def _head_without_offer(self) -> bytes:
         version = self.parser.get_http_version().encode()
@@ -81,29 +84,34 @@ class MessageReader(HttpToolsProtocol):
             )
         )
 
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self._in_head = True
-        self._fields = 0
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._fields += 1
-        if self._fields > self.limits.head_fields:
-            raise _too_large(f"There may be up to {self.limits.head_fields} fields")
-        if self._in_head:  # else it is a trailer's, which nobody wants (RFC 9110 §6.5.1)
-            super().on_header(name, value)
-
     def on_headers_complete(self) -> None:
-        method, version = self.parser.get_method(), self.parser.get_http_version()
-        if self.parser.should_upgrade() and method != b"CONNECT":
+        parser = self.parser
+        method, version = parser.get_method(), parser.get_http_version()
+        if parser.should_upgrade() and method != b"CONNECT":
             return  # `_parse` brings it back without
+        self._count_fields()
         heads.check(version, method, self.headers)
-        self.url = heads.target(method, self.url, self.headers)
-        if version == "1.0":
-            self.expect_100_continue = False  # RFC 9110 §10.1.1
-        super().on_headers_complete()
-        self._in_head, self._in_body = False, True
-        self._overhead = self._fields = 0
+        target = heads.target(method, self.url, self.headers)
+        raw_path, _, query = target.partition(b"?")
+        path = raw_path.decode("ascii")
+        scope = self.scope
+        scope["method"] = method.decode("ascii")
+        scope["http_version"] = version
+        scope["path"] = self.root_path + (unquote(path) if "%" in path else path)
+        scope["raw_path"] = self.root_path.encode("ascii") + raw_path
+        scope["query_string"] = query
+        self._begin(version)
+        self._in_body = True
+        self._overhead = 0
+        self.headers = []  # of trailers, which are none of the head's (RFC 9110 §6.5.1)
+
+    def _begin(self, version: str) -> None:
+        """Give the request, whose head is complete, to the application."""
+        raise NotImplementedError
+
+    def _count_fields(self) -> None:
+        if len(self.headers) > self.limits.head_fields:
+            raise _too_large(f"There may be up to {self.limits.head_fields} fields")
 
     def on_body(self, body: bytes) -> None:
         self._overhead = 0
@@ -111,8 +119,9 @@ class MessageReader(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        if self.parser.should_upgrade():
-            return
+        if not self._in_body:
+            return  # it offers an upgrade
+        self._count_fields()
         self._in_body = False
         self._overhead = 0
         super().on_message_complete()

@@ -11,11 +11,12 @@ from typing import Any
 
 import structlog
 import uvicorn.config
-from starlette.types import Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.flow_control import service_unavailable
 from uvicorn.server import ServerState
 
-from routers.web import answers
+from routers.web import exchanges
+from routers.web.exchanges import Exchange
 from routers.web.messages import MessageReader
 from routers.web.refusals import Refusal
 
@@ -23,7 +24,9 @@ log = structlog.get_logger("holdall.connections")
 
 
 class HttpProtocol(MessageReader):
-    """A connection, which offers the application the extensions of `routers.web.answers`."""
+    """A connection, which offers the application the extensions of `routers.web.exchanges`."""
+
+    cycle: Exchange
 
     def __init__(
         self,
@@ -33,10 +36,9 @@ class HttpProtocol(MessageReader):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self._answering: RequestResponseCycle | None = None
+        self._answering: Exchange | None = None
         self._refusal: Refusal | None = None
         self._is_deaf = False  # what still comes is dropped
-        self._is_last = False  # the answer under way closes the connection
         self._owed: Callable[[], None] | None = None
         self._owed_timer: asyncio.TimerHandle | None = None
         self._reading_timer: asyncio.TimerHandle | None = None
@@ -51,7 +53,7 @@ class HttpProtocol(MessageReader):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._extensions = answers.extensions(transport)
+        self._extensions = exchanges.extensions(transport)
         self._await_client()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -81,7 +83,7 @@ class HttpProtocol(MessageReader):
         self._is_deaf = True
         self._owe(None)
         if self.cycle.response_started:
-            self._is_last = True
+            self.cycle.is_last = True
         else:
             self.cycle.keep_alive = False
         return True
@@ -97,23 +99,41 @@ class HttpProtocol(MessageReader):
 
     # what requests become
 
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
+    def _begin(self, version: str) -> None:
+        limit = self.limit_concurrency
+        is_full = limit is not None and max(len(self.connections), len(self.tasks)) >= limit
         self.scope["extensions"] = self._extensions
-
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:  # noqa: ANN401 - uvicorn's type
-        self._answering, self._checked = cycle, None
-        answer = answers.Answer(cycle, self._be_last)
-        super()._start_asgi_task(cycle, _with_send(app, answer))
-
-    def _be_last(self) -> None:
-        self._is_last = True
+        app: ASGI3Application = service_unavailable if is_full else self.app
+        self.cycle = exchange = Exchange(
+            scope=self.scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=self.access_log,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue and version != "1.0",  # RFC 9110 §10.1.1
+            keep_alive=version != "1.0" and self.parser.should_keep_alive(),
+            on_response=self.on_response_complete,
+        )
+        if self._is_answering:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((exchange, app))
+        else:
+            self._answering, self._checked = exchange, None
+            self._start_asgi_task(exchange, app)
 
     def on_response_complete(self) -> None:
-        if self._is_last:
+        is_last = self._answering is not None and self._answering.is_last
+        if is_last:
             self.pipeline.clear()
+        elif self.pipeline:
+            following = self.pipeline[-1][0]
+            assert isinstance(following, Exchange)
+            self._answering, self._checked = following, None
         super().on_response_complete()
-        if self._is_last:
+        if is_last:
             self._close()
         elif self._refusal is not None:
             self._answer_refusal()
@@ -245,11 +265,3 @@ class HttpProtocol(MessageReader):
 def install() -> None:
     """Make `HttpProtocol` the one that uvicorn serves by unless it is told otherwise."""
     uvicorn.config.HTTP_PROTOCOLS["auto"] = f"{__name__}:{HttpProtocol.__name__}"
-
-
-def _with_send(app: Any, other: Send) -> Any:  # noqa: ANN401 - ASGI has types enough
-    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-        del send
-        await app(scope, receive, other)
-
-    return serve

@@ -12,7 +12,7 @@ from typing import BinaryIO
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from routers.web.answers import ABORT, SEND_FILE
+from routers.web.exchanges import ABORT, SEND_FILE
 from tests.routers.web.wire import Echo, Server, answer, serving, wait_for
 
 GET = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n"

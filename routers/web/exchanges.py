@@ -1,4 +1,4 @@
-"""Sending of one answer: uvicorn's, and what the connection offers the application beside it.
+"""Requests and their answers: uvicorn's, and what the application is offered beside it.
 
 In ``scope["extensions"]``:
 
@@ -10,11 +10,10 @@ In ``scope["extensions"]``:
 
 import asyncio
 import os
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from typing import Any, Final
 
-from starlette.types import Message
+from uvicorn._types import HTTPResponseStartEvent
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 ABORT: Final = "http.response.abort"
@@ -38,72 +37,69 @@ def extensions(transport: asyncio.Transport) -> dict[str, dict[object, object]]:
     return offered
 
 
-class Answer:
-    """The ``send`` of one request; ``close`` is called for an answer that ends its connection."""
+class Exchange(RequestResponseCycle):
+    """A request and its answer."""
 
-    def __init__(self, cycle: RequestResponseCycle, close: Callable[[], None]) -> None:
-        self._cycle = cycle
-        self._close = close
-        self._is_unframed = False
+    is_last = False
+    """Whether the answer has said that the connection ends with it."""
+    _is_unframed = False
 
-    async def __call__(self, message: Message) -> None:
-        match message["type"]:
-            case "http.response.start":
-                await self._start(message)
-            case "http.response.zerocopysend":
-                await self._send_file(message)
-            case "http.response.abort":
-                self._cycle.disconnected = True
-                self._cycle.transport.abort()
-            case _:
-                if self._is_unframed:
-                    self._cycle.expected_content_length = len(message.get("body", b""))
-                await self._cycle.send(message)  # type: ignore[arg-type] # Starlette's type is wider
+    async def send(self, message: Any) -> None:  # noqa: ANN401 - uvicorn knows no extensions
+        kind = message["type"]
+        if kind == "http.response.start":
+            if self.waiting_for_100_continue or self.scope["http_version"] == "1.0":
+                self._frame(message)
+            await RequestResponseCycle.send(self, message)
+            if not self.keep_alive:
+                self.is_last = self.keep_alive = True  # the connection closes better by itself
+        elif kind == SEND_FILE:
+            await self._send_file(message)
+        elif kind == ABORT:
+            self.disconnected = True
+            self.transport.abort()
+        else:
+            if self._is_unframed:
+                self.expected_content_length = len(message.get("body", b""))
+            await RequestResponseCycle.send(self, message)  # `super` takes a microsecond
 
-    async def _start(self, message: Message) -> None:
-        cycle = self._cycle
-        if cycle.waiting_for_100_continue and cycle.more_body:
+    def _frame(self, message: HTTPResponseStartEvent) -> None:
+        if self.waiting_for_100_continue and self.more_body:
             # whether the body comes after this answer is the client's choice: what follows on
             # the connection could be taken for it, or it for a request
-            cycle.keep_alive = False
-        if cycle.scope["http_version"] == "1.0" and not _has_length(message):
-            cycle.chunked_encoding = False  # the connection's end is the answer's
+            self.keep_alive = False
+        if self.scope["http_version"] == "1.0" and not _has_length(message):
+            self.chunked_encoding = False  # the connection's end is the answer's
             self._is_unframed = True
-        await cycle.send(message)  # type: ignore[arg-type]
-        if not cycle.keep_alive:
-            cycle.keep_alive = True  # the connection knows better how to close
-            self._close()
 
-    async def _send_file(self, message: Message) -> None:
-        cycle = self._cycle
+    async def _send_file(self, message: dict[str, Any]) -> None:
         await self._drain()
         file: int = message["file"].fileno()
         offset = message.get("offset")
         start: int = os.lseek(file, 0, os.SEEK_CUR) if offset is None else offset
         count: int = message.get("count", os.fstat(file).st_size - start)
-        if cycle.chunked_encoding or count > cycle.expected_content_length:
+        if self.chunked_encoding or count > self.expected_content_length:
             raise RuntimeError("Response content longer than Content-Length")
         # a descriptor of our own: it stays ours when the server closes the connection
-        target = os.dup(cycle.transport.get_extra_info("socket").fileno())
+        target = os.dup(self.transport.get_extra_info("socket").fileno())
         try:
             await self._send_all(target, file, start, start + count)
         finally:
             os.close(target)
-        cycle.expected_content_length -= count
+        self.expected_content_length -= count
         if not message.get("more_body", False):
-            await cycle.send({"type": "http.response.body", "body": b"", "more_body": False})
+            await super().send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _drain(self) -> None:
-        transport = self._cycle.transport
+        transport = self.transport
         transport.set_write_buffer_limits(high=0)
         try:
             async with asyncio.timeout(PATIENCE):
-                await self._cycle.flow.drain()
+                await self.flow.drain()
         except TimeoutError:
             raise ConnectionAbortedError from None
         finally:
             transport.set_write_buffer_limits()
-        if self._cycle.disconnected:
+        if self.disconnected:
             raise ConnectionAbortedError
 
     async def _send_all(self, target: int, file: int, position: int, stop: int) -> None:
@@ -125,7 +121,7 @@ class Answer:
             position += sent
 
     async def _writable(self, target: int) -> None:
-        if self._cycle.disconnected:
+        if self.disconnected:
             raise ConnectionAbortedError
         loop = asyncio.get_running_loop()
         writable = asyncio.Event()
@@ -139,5 +135,5 @@ class Answer:
             loop.remove_writer(target)
 
 
-def _has_length(message: Message) -> bool:
+def _has_length(message: HTTPResponseStartEvent) -> bool:
     return any(name.lower() == b"content-length" for name, _ in message.get("headers", ()))

@@ -152,7 +152,6 @@ def test_a_body_that_drips_on_after_an_early_answer_is_cut_off() -> None:
         for _ in range(20):
             sender.send(b"x")
             server.pass_time(3)
-        sender.client.end()
         assert sender.client.rest() == b""
 
 

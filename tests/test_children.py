@@ -16,6 +16,7 @@ from app.children import ChildFailed, ChildPool
 from app.errors import InvalidRequest, ServiceUnavailable
 from tests import children
 from tests.deadline import DEADLINE
+from tests.lines import Line
 
 pytestmark = pytest.mark.anyio
 
@@ -40,28 +41,6 @@ async def pool() -> AsyncIterator[ChildPool]:
 def make_pool(*, workers: int = 1, seconds: float = SECONDS, **options: Any) -> ChildPool:  # noqa: ANN401
     facts = {"name": "test", "modules": ["tests.children"]} | options
     return ChildPool(workers=workers, memory=MEMORY, seconds=seconds, **facts)
-
-
-class Line:
-    """A line to a call: its end is an argument, on which the call says where it runs."""
-
-    def __init__(self) -> None:
-        self._here, there = socket.socketpair()
-        self._here.setblocking(False)
-        with there:
-            self.end = there.makefile("rb")
-
-    async def pid(self) -> int:
-        """Return the process that has begun the call."""
-        async with asyncio.timeout(DEADLINE):
-            return int(await asyncio.get_running_loop().sock_recv(self._here, 100))
-
-    def let_go(self) -> None:
-        self._here.send(b"x")
-
-    def close(self) -> None:
-        self._here.close()
-        self.end.close()
 
 
 @pytest.fixture

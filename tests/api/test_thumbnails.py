@@ -11,7 +11,8 @@ from sqlalchemy import Connection, func, select, update
 from app import clock
 from app.children import ChildPool
 from app.config import Settings
-from app.errors import Forbidden, InvalidRequest, LeaseLost, NotFound
+from app.errors import Forbidden, InvalidRequest, LeaseLost, NotFound, ServiceUnavailable
+from app.images import Kind
 from app.models import objects, pictures, thumbnails
 from app.services import identity, thumbnail_rows
 from app.services.identity import Access, ServiceToken
@@ -19,13 +20,17 @@ from app.services.imaging import Imaging
 from app.services.objects import Received
 from app.services.thumbnails import Thumbnails
 from storage.errors import StoreUnavailable
+from tests import children
 from tests.api.conftest import Service
 from tests.api.shared import PROFILES, shared_service, shared_settings, store_of
+from tests.deadline import DEADLINE
+from tests.lines import Line
 from tests.pictures import decoded, encoded, noise
 
 pytestmark = pytest.mark.anyio
 
 MIB = 1024 * 1024
+KINDS: tuple[Kind, ...] = ("jpeg", "webp")
 PICTURE = encoded(noise(900, 600), "jpeg", quality=95)  # it lies in the store
 
 
@@ -261,6 +266,32 @@ async def test_a_picture_that_kills_its_child_is_not_tried_again_and_again(
     assert "can't be decoded" in answer.json()["detail"]
     await runtime.database.write(_let_time_pass, thumbnail_rows.RETRY)
     assert (await runtime.thumbnails.find(access, picture, 200, "jpeg")).content.size > 0
+
+
+async def test_so_many_may_wait_for_a_thumbnail_to_be_made(
+    service: Service, access: Access, picture: str
+) -> None:
+    runtime, line = service.runtime, Line()
+    modules = ["app.decoding", "tests.children"]
+    pool = ChildPool(
+        workers=1, memory=512 * MIB, seconds=DEADLINE, name="busy", modules=modules, queue=1
+    )
+    imaging = Imaging(runtime.downloads, pool, max_pixels=runtime.settings.max_pixels)
+    busy = Thumbnails(runtime.database, runtime.uploads, imaging)
+    try:
+        holding = asyncio.create_task(pool.run(children.hold, line.end))
+        await line.pid()
+        found = [asyncio.create_task(busy.find(access, picture, 200, k)) for k in KINDS]
+        await asyncio.wait(found, return_when=asyncio.FIRST_COMPLETED)
+        (refused,) = (task for task in found if task.done())
+        assert isinstance(refused.exception(), ServiceUnavailable)
+        line.let_go()
+        await asyncio.gather(holding, *(task for task in found if task is not refused))
+        for kind in KINDS:
+            assert (await busy.find(access, picture, 200, kind)).content.size > 0
+    finally:
+        line.close()
+        await pool.aclose()
 
 
 def _let_time_pass(connection: Connection, duration: int) -> None:

@@ -6,6 +6,8 @@ const NAMED = 10; // of those that would go
 
 let growing = 0; // files under way that take the place of no other
 const promised = new Set(); // ids of those that go when what takes their place is here
+let ended = 0; // how many came to their end
+let waiting = []; // for the next of them
 
 /** All files that expire, those first that go first. */
 export async function expiring() {
@@ -25,8 +27,16 @@ export async function expiring() {
  * null when somebody would rather not. Rejects with what to say when there can't be room.
  */
 export async function enter(count, most) {
-  const files = (await expiring()).filter((file) => !promised.has(file.id));
-  const missing = count - (most - files.length - promised.size - growing);
+  let before, files, missing;
+  do {
+    before = ended;
+    files = (await expiring()).filter((file) => !promised.has(file.id));
+    if (before !== ended) continue; // the list may lack one that is here now
+    missing = count - (most - files.length - promised.size - growing);
+    if (missing <= 0 || !(growing || promised.size)) break;
+    // it may have one that is under way, too, which would count twice
+    await new Promise((resolve) => waiting.push(resolve));
+  } while (before !== ended);
   const going = files.slice(0, Math.max(0, missing));
   if (missing > files.length || missing > count) {
     throw new Error(
@@ -43,6 +53,9 @@ export async function enter(count, most) {
 export function leave(evicted) {
   if (evicted === "none") growing -= 1;
   else promised.delete(evicted);
+  ended += 1;
+  for (const resolve of waiting) resolve();
+  waiting = [];
 }
 
 function question(going, most) {

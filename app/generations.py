@@ -27,11 +27,12 @@ async def raise_generation(database: Database, store: ObjectStore) -> None:
     Raises `OlderDatabase`.
     """
     marks = [info.key async for info in store.list(_STEM)]
+    cut_off = [info.key async for info in store.unfinished() if info.key.startswith(_STEM)]
     stored = _highest(marks)
     own, uuid = await database.write(_advance, stored)
     _require(own, stored)
     await store.put(_mark(own), once(uuid.encode()), size=len(uuid))
-    await store.delete([mark for mark in marks if _generation(mark) > 0])
+    await store.delete([mark for mark in (*marks, *cut_off) if _generation(mark) > 0])
 
 
 async def require_current(database: Database, store: ObjectStore) -> None:

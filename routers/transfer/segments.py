@@ -82,9 +82,21 @@ async def _without_padding(chunks: AsyncIterator[bytes], boundary: bytes) -> Asy
         data = kept + chunk if kept else chunk
         if delimiter + b" " in data or delimiter + b"\t" in data:
             data = padded.sub(delimiter.replace(b"\\", rb"\\"), data)
-        begins = data.find(b"\r", max(0, len(data) - longest))
-        kept = b"" if begins < 0 else data[begins:]
-        if ready := data[: len(data) - len(kept)]:
-            yield ready
+        ready = _end_of_ready(data, delimiter, longest)
+        kept = data[ready:]
+        if ready:
+            yield data[:ready]
     if kept:
         yield kept
+
+
+def _end_of_ready(data: bytes, delimiter: bytes, longest: int) -> int:
+    """Return where a boundary begins whose line has not ended yet, or the length of the data."""
+    begins = data.find(b"\r", max(0, len(data) - longest))
+    while begins >= 0:
+        tail = data[begins:]
+        padding = tail.removeprefix(delimiter)
+        if delimiter.startswith(tail) or (padding != tail and not padding.strip(b" \t\r")):
+            return begins
+        begins = data.find(b"\r", begins + 1)
+    return len(data)

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
@@ -49,10 +49,11 @@ def shared_settings(
 async def shared_service(settings: Settings) -> AsyncIterator[Service]:
     """Run a service on a store that fails when it is told to."""
     structlog.configure(processors=[structlog.processors.KeyValueRenderer()])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runtime, "marked", lambda *args: FaultyStore(marked(*args)))
-        async with running(settings) as service:
-            yield service
+    async with AsyncExitStack() as stack:
+        with pytest.MonkeyPatch.context() as patch:  # of this service alone
+            patch.setattr(runtime, "marked", lambda *args: FaultyStore(marked(*args)))
+            service = await stack.enter_async_context(running(settings))
+        yield service
     structlog.reset_defaults()
 
 

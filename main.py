@@ -20,38 +20,23 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app import clock, generations, shutdown
+from app import clock
 from app import logging as app_logging
+from app.accounts import bootstrap, registration
+from app.accounts.registration import Registration
 from app.config import ConfigError, Settings, load_settings
-from app.database import DatabaseFull, DatabaseUnavailable
+from app.database import DatabaseFull, DatabaseUnavailable, generations
+from app.database.generations import OlderDatabase
+from app.database.migrate import migrate
 from app.errors import ProblemError
-from app.generations import OlderDatabase
-from app.migrate import migrate
+from app.processes import shutdown
 from app.runtime import Runtime, open_runtime
-from app.services import bootstrap, registration
-from app.services.registration import Registration
 from app.tasks import reconcile
-from routers import (
-    accounts,
-    api_keys,
-    auth,
-    blobs,
-    buffer,
-    dumps,
-    files,
-    minidumps,
-    openapi,
-    pictures,
-    problems,
-    send,
-    service,
-    sessions,
-    tiers,
-    timelinks,
-)
-from routers.compat import cloud_buffer, crash_store, storagetiers, vertexcloud
-from routers.dispatch import Dispatcher
-from routers.edge import Edge
+from routers.compat.cloud_buffer import routes as cloud_buffer
+from routers.compat.crash_store import routes as crash_store
+from routers.compat.storagetiers import routes as storagetiers
+from routers.compat.vertexcloud import routes as vertexcloud
+from routers.connection import protocol
 from routers.pages import (
     account,
     admin,
@@ -66,8 +51,26 @@ from routers.pages import (
 )
 from routers.pages import dumps as dump_pages
 from routers.pages import pictures as picture_pages
-from routers.route import routes_of
-from routers.web import protocol
+from routers.v1 import (
+    accounts,
+    api_keys,
+    auth,
+    blobs,
+    buffer,
+    dumps,
+    files,
+    minidumps,
+    pictures,
+    send,
+    service,
+    sessions,
+    tiers,
+    timelinks,
+)
+from routers.web import openapi, problems
+from routers.web.dispatch import Dispatcher
+from routers.web.middleware import Edge
+from routers.web.route import routes_of
 from storage.errors import StorageError
 
 DESCRIPTION = "One storage service that gives every kind of thing its natural API."

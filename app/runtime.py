@@ -8,32 +8,32 @@ from typing import TYPE_CHECKING, Final
 
 import uuid_utils
 
-from app import confinement, generations, instance
-from app.bus import Bus, LocalBus
-from app.children import ChildPool
+from app.accounts import bootstrap
+from app.buffer.events import BufferEvents
 from app.config import ConfigError, Settings
-from app.database import Database
+from app.database import Database, generations, instance
+from app.database.migrate import migrate
 from app.database.sqlite import SqliteDatabase
-from app.migrate import migrate
-from app.rate_limits import RateLimits, create_rate_limits
+from app.dumps.reports import MEMORY, SECONDS, Reports
+from app.events.bus import Bus, LocalBus
+from app.objects.downloads import Downloads
+from app.objects.memory import MemoryRoom
+from app.objects.scratch import Scratch
+from app.objects.storage_use import StorageUses
+from app.objects.unclaimed import Anteroom
+from app.objects.uploads import Uploads
+from app.pictures.imaging import Imaging
+from app.pictures.thumbnails import Thumbnails
+from app.processes import confinement
+from app.processes.pool import ChildPool
 from app.security.keyring import Keyring
 from app.security.passwords import Passwords
-from app.services import bootstrap
-from app.services.anteroom import Anteroom
-from app.services.buffer_events import BufferEvents
-from app.services.downloads import Downloads
-from app.services.imaging import Imaging
-from app.services.memory import MemoryRoom
-from app.services.scratch import Scratch
-from app.services.storage_use import StorageUses
-from app.services.thumbnails import Thumbnails
-from app.services.uploads import Uploads
+from app.security.rate_limits import RateLimits, create_rate_limits
 from app.tasks.expiry import Expiry
 from app.tasks.generation import RaiseGeneration
 from app.tasks.leases import RenewLeases
 from app.tasks.purge import Purge
 from app.tasks.reconcile import Reconcile
-from app.tasks.reports import MEMORY, SECONDS, Reports
 from app.tasks.supervisor import Supervisor
 from app.tasks.sweep import Sweep
 from storage.base import ObjectStore
@@ -44,7 +44,7 @@ from storage.marked import marked
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-    from app.redis_bus import RedisBus
+    from app.events.redis_bus import RedisBus
 
 # What only some deployments use is imported where it is opened: clients of Redis, S3 and
 # PostgreSQL take 60 MiB, which the embedded profile has no need for.
@@ -129,7 +129,7 @@ async def open_runtime(
             memory=settings.decoder_memory,
             seconds=DECODING_SECONDS,
             name="decoders",
-            modules=["app.decoding"],
+            modules=["app.pictures.decoding"],
             threads=True,  # without which libde265 decodes no HEIC
         )
         stack.push_async_callback(decoders.aclose)
@@ -140,7 +140,7 @@ async def open_runtime(
             memory=MEMORY,
             seconds=SECONDS,
             name="minidumps",
-            modules=["app.minidumps"],
+            modules=["app.dumps.minidumps"],
         )
         stack.push_async_callback(readers.aclose)
         reports = Reports(database, downloads, readers)
@@ -195,7 +195,7 @@ def _open_redis(url: str) -> "Redis":
 
 
 def _open_bus(url: str) -> "RedisBus":
-    from app.redis_bus import RedisBus
+    from app.events.redis_bus import RedisBus
 
     return RedisBus(url)
 

@@ -14,7 +14,7 @@ from uuid import UUID
 import asyncpg
 
 from app import clock
-from app.services.dump_search import searchable
+from app.dumps.search import searchable
 from bench.client import WrongAnswer
 from bench.servers import Server
 

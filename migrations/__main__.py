@@ -9,8 +9,8 @@ from pathlib import Path
 
 from alembic import command
 
+from app.database.migrate import alembic_config, migrate_sqlite
 from app.database.sqlite import create_sqlite_engine
-from app.migrate import alembic_config, migrate_sqlite
 
 
 def main(message: str) -> None:

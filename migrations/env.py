@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from app.models import metadata
+from app.database.schema import metadata
 from migrations.comparison import include_object
 
 context.configure(

@@ -140,7 +140,7 @@ def _s3() -> Iterator[servers.S3Server]:
 
 @contextmanager
 def _migrated_database() -> Iterator[str]:
-    from app.migrate import migrate
+    from app.database.migrate import migrate
     from tests.api.conftest import _settings
 
     dsn = postgres().create_database()

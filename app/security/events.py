@@ -9,7 +9,7 @@ from typing import Final
 
 import structlog
 
-from app.services.identity import Identity
+from app.accounts.identity import Identity
 
 log = structlog.get_logger("holdall.security")
 

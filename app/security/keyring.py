@@ -1,7 +1,7 @@
 """The keyring: it tells good bearer tokens from bad ones, and makes new ones.
 
 It knows form and signature only. Whether a session or key is still alive is the database's to say
-(`app.services.identity`).
+(`app.accounts.identity`).
 """
 
 import base64
@@ -15,11 +15,11 @@ from typing import Final
 from jose import JOSEError, jwk, jwt
 
 from app import clock
+from app.accounts.identity import AccessToken, ApiKey, Credential, ServiceToken
 from app.config import Settings
 from app.errors import Unauthorized
 from app.security import api_keys
 from app.security.signing_key import signing_key
-from app.services.identity import AccessToken, ApiKey, Credential, ServiceToken
 
 ALGORITHM: Final = "HS256"
 ISSUER: Final = "holdall"

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, or_, select, update
 
 from app import clock
 from app.database import Database, insert_if_absent
-from app.models import daily
+from app.objects.tables import daily
 from app.tasks.supervisor import Task
 
 DAY: Final = 24 * 3600 * clock.SECOND

@@ -7,9 +7,13 @@ from typing import Final
 from sqlalchemy import Connection, Table, delete, func, select
 
 from app import clock
+from app.accounts.tables import api_keys, sessions
+from app.buffer import rows as buffer
 from app.database import Database
-from app.models import api_keys, sessions, timelink_leases
-from app.services import buffer, dump_ends, file_ends, timelink_ends
+from app.dumps import expiry as dump_ends
+from app.files import expiry as file_ends
+from app.links import expiry as timelink_ends
+from app.links.tables import timelink_leases
 from app.tasks.supervisor import Task
 
 BATCH: Final = 100  # what takes a few milliseconds: others wait for the loop, or the writer

@@ -1,7 +1,6 @@
 """Raises the generation of database and store, by which an older database is known."""
 
-from app import generations
-from app.database import Database
+from app.database import Database, generations
 from app.tasks.daily import Daily
 from storage.base import ObjectStore
 

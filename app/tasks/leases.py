@@ -5,7 +5,7 @@ from typing import Final
 import structlog
 
 from app import clock
-from app.services.uploads import Uploads
+from app.objects.uploads import Uploads
 from app.tasks.supervisor import Task
 
 TOLERANCE: Final = 30 * clock.SECOND

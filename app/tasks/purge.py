@@ -7,23 +7,16 @@ import structlog
 from sqlalchemy import Connection, Table, delete, select
 from sqlalchemy.exc import IntegrityError
 
+from app.accounts.tables import accounts, api_keys, sessions
+from app.blobs.tables import blobs
+from app.buffer.tables import buffers
 from app.database import Database
-from app.models import (
-    accounts,
-    api_keys,
-    blobs,
-    buffers,
-    dump_attachments,
-    dumps,
-    files,
-    pictures,
-    sessions,
-    thumbnails,
-    timelink_leases,
-    timelinks,
-)
-from app.models import objects as object_rows
-from app.services import objects
+from app.dumps.tables import dump_attachments, dumps
+from app.files.tables import files
+from app.links.tables import timelink_leases, timelinks
+from app.objects import lifecycle as objects
+from app.objects.tables import objects as object_rows
+from app.pictures.tables import pictures, thumbnails
 from app.tasks.supervisor import Task
 
 log = structlog.get_logger(__name__)

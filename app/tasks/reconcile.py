@@ -13,10 +13,10 @@ from sqlalchemy import Connection, select
 
 from app import clock, metrics
 from app.database import Database
-from app.instance import is_mark
-from app.models import objects as object_rows
-from app.models import tombstones
-from app.services import objects
+from app.database.instance import is_mark
+from app.objects import lifecycle as objects
+from app.objects.tables import objects as object_rows
+from app.objects.tables import tombstones
 from app.tasks.daily import Daily
 from app.tasks.key_set import KeySet
 from storage.base import ObjectInfo, ObjectStore, is_key

@@ -6,11 +6,12 @@ from typing import Final
 
 from sqlalchemy import Connection, delete, func, select, update
 
-from app import clock, generations
-from app.database import Database
-from app.models import objects as object_rows
-from app.models import tombstones
-from app.services import objects, quota
+from app import clock
+from app.database import Database, generations
+from app.objects import lifecycle as objects
+from app.objects import quota
+from app.objects.tables import objects as object_rows
+from app.objects.tables import tombstones
 from app.tasks.leases import ClockJumps
 from app.tasks.supervisor import Task
 from storage.base import ObjectStore

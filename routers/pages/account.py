@@ -9,17 +9,17 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from pydantic import BaseModel, Field
 
+from app.accounts import registration, sessions
+from app.accounts.authentication import Login
 from app.errors import ProblemError
 from app.runtime import Runtime
-from app.services import registration, sessions
-from app.services.authentication import Login
-from routers import cookies, known_devices, logins
-from routers.accept import is_browser
-from routers.dependencies import RuntimeDep
-from routers.forms import read_fields
-from routers.links import base_path
+from routers.http.forms import read_fields
+from routers.http.negotiation import is_browser
 from routers.pages.page import PageRoute, SignedIn, find_visitor, render_app
-from routers.schemas.accounts import GivenPassword
+from routers.v1.schemas.accounts import GivenPassword
+from routers.web import cookies, known_devices, logins
+from routers.web.dependencies import RuntimeDep
+from routers.web.urls import base_path
 
 DOOR: Final = "web"
 

@@ -6,17 +6,17 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
 from app import VERSION, clock
+from app.accounts import administration, tiers
+from app.accounts.identity import SERVICE_ACCOUNT, Access
+from app.objects.pagination import MAX_LIMIT
+from app.objects.storage_use import MAX_AGE
 from app.runtime import Runtime
-from app.services import administration, tiers
-from app.services.identity import SERVICE_ACCOUNT, Access
-from app.services.pages import MAX_LIMIT
-from app.services.storage_use import MAX_AGE
 from app.tasks.sweep import MANY
-from routers.dependencies import RuntimeDep, credential_of, runtime_of
 from routers.pages.page import PageRoute, Visitor, render_app
-from routers.schemas.lists import CursorParam
-from routers.schemas.tiers import Tier
-from routers.service import readiness_of
+from routers.v1.schemas.lists import CursorParam
+from routers.v1.schemas.tiers import Tier
+from routers.v1.service import readiness_of
+from routers.web.dependencies import RuntimeDep, credential_of, runtime_of
 
 _LIMIT: Final = 50  # accounts on a page
 _STORAGES: Final = {"local": "local disk", "s3": "S3", "database": "PostgreSQL"}

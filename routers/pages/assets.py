@@ -10,7 +10,7 @@ from typing import Final
 
 from fastapi import Request
 
-from routers.links import base_path
+from routers.web.urls import base_path
 
 _FOLDER: Final = Path(__file__).parent / "static"
 _TYPES: Final = {

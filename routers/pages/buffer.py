@@ -6,14 +6,14 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from app import clock
+from app.accounts.identity import Access
+from app.buffer import rows as buffer
 from app.errors import NotFound
 from app.runtime import Runtime
-from app.services import buffer
-from app.services.identity import Access
-from routers.links import base_path
 from routers.pages.page import Visitor, render_app
 from routers.pages.preview import glimpse
-from routers.schemas.buffer import BufferFacts
+from routers.v1.schemas.buffer import BufferFacts
+from routers.web.urls import base_path
 
 _LONGEST: Final = 256 * 1024  # bytes of a text that are shown
 

@@ -7,7 +7,7 @@ from typing import Final
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
 
-from routers.route import HoldallRoute
+from routers.web.route import HoldallRoute
 
 router = APIRouter(include_in_schema=False, route_class=HoldallRoute)
 

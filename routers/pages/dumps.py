@@ -10,15 +10,17 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from app import clock
-from app.services import dump_counts, dump_groups, dumps
-from app.services.dump_search import Filters
-from routers import dumps as api
-from routers.dependencies import RuntimeDep
-from routers.links import base_path, base_url
+from app.dumps import counts as dump_counts
+from app.dumps import groups as dump_groups
+from app.dumps import rows as dumps
+from app.dumps.search import Filters
 from routers.pages import bars
 from routers.pages.page import PageRoute, SignedIn, render_app
-from routers.schemas.dumps import DumpFacts, Text
-from routers.schemas.lists import CursorParam
+from routers.v1 import dumps as api
+from routers.v1.schemas.dumps import DumpFacts, Text
+from routers.v1.schemas.lists import CursorParam
+from routers.web.dependencies import RuntimeDep
+from routers.web.urls import base_path, base_url
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 

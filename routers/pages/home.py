@@ -9,15 +9,15 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from app import clock
-from app.services import registration
-from app.services.buffer import Buffer
-from app.services.overview import MANY, overview
-from app.services.registration import Registration
-from routers.accept import is_browser
-from routers.compat import vertexcloud
-from routers.dependencies import RuntimeDep
-from routers.links import base_url
+from app.accounts import registration
+from app.accounts.registration import Registration
+from app.buffer.rows import Buffer
+from app.overview import MANY, overview
+from routers.compat.vertexcloud import routes as vertexcloud
+from routers.http.negotiation import is_browser
 from routers.pages.page import PageRoute, Visitor, find_visitor, render_app
+from routers.web.dependencies import RuntimeDep
+from routers.web.urls import base_url
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 

@@ -9,10 +9,10 @@ from fastapi.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from app import clock
+from app.links import public as public_links
+from app.links.public import PublicLink
 from app.runtime import Runtime
-from app.services import public_links
-from app.services.public_links import PublicLink
-from routers.links import base_path, base_url
+from routers.web.urls import base_path, base_url
 
 _COOKIE: Final = "holdall_lease"
 _FROM_THE_START: Final = re.compile(r"\s*bytes\s*=\s*0+\s*-", re.ASCII)

@@ -9,22 +9,23 @@ from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel, Field
 
 from app import clock
+from app.blobs.rows import MAX_ID_LENGTH
 from app.config import Settings
 from app.errors import Forbidden, InvalidRequest, NotFound, ProblemError
+from app.links import rows as timelinks
+from app.links import targets
+from app.links.targets import Target
 from app.runtime import Runtime
-from app.services import targets, timelinks
-from app.services.blobs import MAX_ID_LENGTH
-from app.services.targets import Target
-from routers.dependencies import RuntimeDep
-from routers.forms import check_fields, read_fields
-from routers.links import base_path, link_url
+from routers.http.forms import check_fields, read_fields
 from routers.pages.page import PageRoute, SignedIn, Visitor, render_app
-from routers.problems import invalid
-from routers.schemas.accounts import GivenPassword
-from routers.schemas.dumps import Text
-from routers.schemas.lists import CursorParam
-from routers.schemas.timelinks import LinkKind, LinkState, Timelink, TimelinkCreate
-from routers.timelinks import make
+from routers.v1.schemas.accounts import GivenPassword
+from routers.v1.schemas.dumps import Text
+from routers.v1.schemas.lists import CursorParam
+from routers.v1.schemas.timelinks import LinkKind, LinkState, Timelink, TimelinkCreate
+from routers.v1.timelinks import make
+from routers.web.dependencies import RuntimeDep
+from routers.web.problems import invalid
+from routers.web.urls import base_path, link_url
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 

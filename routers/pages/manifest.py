@@ -6,9 +6,9 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic_core import to_json
 
-from routers.links import base_path
 from routers.pages.assets import static_url
-from routers.route import HoldallRoute
+from routers.web.route import HoldallRoute
+from routers.web.urls import base_path
 
 router = APIRouter(include_in_schema=False, route_class=HoldallRoute)
 

@@ -7,14 +7,14 @@ from urllib.parse import quote
 from fastapi import Depends, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
+from app.accounts.identity import Access, Identity
 from app.errors import ProblemError, Unauthorized
-from app.services.identity import Access, Identity
-from routers import cookies
-from routers.accept import is_browser
-from routers.dependencies import credential_of, runtime_of
-from routers.links import base_path
+from routers.http.negotiation import is_browser
 from routers.pages.rendering import APP_CSP, refuse, render
-from routers.route import HoldallRoute
+from routers.web import cookies
+from routers.web.dependencies import credential_of, runtime_of
+from routers.web.route import HoldallRoute
+from routers.web.urls import base_path
 
 _SAFE: Final = frozenset({"GET", "HEAD"})
 

@@ -7,12 +7,13 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from app.services import pictures, targets
-from app.services.identity import Tier
-from routers.links import base_path
+from app.accounts.identity import Tier
+from app.links import targets
+from app.pictures import rows as pictures
 from routers.pages.page import PageRoute, SignedIn, render_app
-from routers.schemas.lists import CursorParam
-from routers.schemas.pictures import Picture
+from routers.v1.schemas.lists import CursorParam
+from routers.v1.schemas.pictures import Picture
+from routers.web.urls import base_path
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 

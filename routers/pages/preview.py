@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Final
 
+from app.links.public import PublicLink
+from app.objects.lifecycle import Content
 from app.runtime import Runtime
-from app.services.objects import Content
-from app.services.public_links import PublicLink
-from routers.transfer.headers import inline_type
+from routers.http.headers import inline_type
 from storage.base import ByteRange
 
 _TEXT: Final = 16 * 1024  # bytes of a text that are shown

@@ -6,14 +6,14 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 
 from app import clock
-from app.services import accounts, api_keys, sessions
-from app.services.identity import RESOURCES
-from routers.accept import is_browser
-from routers.dependencies import RuntimeDep
-from routers.links import base_url
+from app.accounts import accounts, api_keys, sessions
+from app.accounts.identity import RESOURCES
+from routers.http.negotiation import is_browser
 from routers.pages.curl_lines import KEY, curl_lines
 from routers.pages.devices import device_in_words
 from routers.pages.page import PageRoute, SignedIn, render_app
+from routers.web.dependencies import RuntimeDep
+from routers.web.urls import base_url
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 

@@ -10,8 +10,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from app import clock
 from app.errors import ProblemError
-from routers.links import base_path
 from routers.pages.assets import static_url
+from routers.web.urls import base_path
 
 CSP: Final = (
     "default-src 'none'; style-src 'self'; img-src 'self'; media-src 'self'; form-action 'self'; "

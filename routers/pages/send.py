@@ -6,15 +6,16 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from app import clock
+from app.accounts.identity import Access
 from app.config import Settings
+from app.files import expiry as file_ends
+from app.files import rows as files
+from app.objects.pagination import Page
 from app.runtime import Runtime
-from app.services import file_ends, files
-from app.services.identity import Access
-from app.services.pages import Page
-from routers.files import link_of
+from routers.http.qr import qr_svg
 from routers.pages.page import Visitor, render_app
-from routers.qr import qr_svg
-from routers.schemas.files import File
+from routers.v1.files import link_of
+from routers.v1.schemas.files import File
 
 _LIMIT: Final = 50  # files on a page
 _TIMES: Final = (600, 3600, 86_400, 7 * 86_400, 30 * 86_400)  # seconds

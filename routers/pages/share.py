@@ -10,24 +10,24 @@ from typing import Final
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
+from app.accounts.identity import Access
+from app.buffer.rows import NewBuffer
 from app.errors import InvalidRequest, Unauthorized
+from app.files import expiry as file_ends
+from app.objects.lifecycle import Received
+from app.objects.preconditions import Preconditions
+from app.objects.uploads import Body
 from app.runtime import Runtime
-from app.services import file_ends
-from app.services.buffer import NewBuffer
-from app.services.identity import Access
-from app.services.objects import Received
-from app.services.preconditions import Preconditions
-from app.services.uploads import Body
-from routers import buffer
-from routers.accept import is_browser
-from routers.dependencies import RuntimeDep
-from routers.files import UNNAMED, commit_all, receive
-from routers.forms import check_fields
-from routers.links import base_path
+from routers.http.forms import check_fields
+from routers.http.multipart import read_parts
+from routers.http.negotiation import is_browser
 from routers.pages.account import login_form
 from routers.pages.page import PageRoute, get_visitor
-from routers.schemas.files import FileFields
-from routers.transfer.multipart import read_parts
+from routers.v1 import buffer
+from routers.v1.files import UNNAMED, commit_all, receive
+from routers.v1.schemas.files import FileFields
+from routers.web.dependencies import RuntimeDep
+from routers.web.urls import base_path
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 

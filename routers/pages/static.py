@@ -7,7 +7,7 @@ from fastapi.responses import Response
 
 from app.errors import NotFound
 from routers.pages.assets import ASSETS, VERSION
-from routers.route import HoldallRoute
+from routers.web.route import HoldallRoute
 
 router = APIRouter(include_in_schema=False, route_class=HoldallRoute)
 

@@ -11,21 +11,21 @@ from pydantic_core import to_json
 
 from app import clock
 from app.errors import PasswordNeeded, ProblemError
+from app.links import public as public_links
+from app.links.public import PublicLink
 from app.runtime import Runtime
-from app.services import public_links
-from app.services.public_links import PublicLink
-from routers.accept import is_browser
-from routers.dependencies import RuntimeDep
-from routers.forms import read_fields
-from routers.links import following
+from routers.http.downloads import Named, send_content
+from routers.http.forms import read_fields
+from routers.http.negotiation import is_browser
 from routers.pages import leases
 from routers.pages.preview import preview_of
 from routers.pages.rendering import SCRIPTED_CSP, refuse, render
-from routers.problems import as_problem
-from routers.route import HoldallRoute
-from routers.schemas.accounts import GivenPassword
-from routers.schemas.timelinks import LinkedFacts, time_left
-from routers.transfer.outgoing import Named, send_content
+from routers.v1.schemas.accounts import GivenPassword
+from routers.v1.schemas.timelinks import LinkedFacts, time_left
+from routers.web.dependencies import RuntimeDep
+from routers.web.problems import as_problem
+from routers.web.route import HoldallRoute
+from routers.web.urls import following
 
 _HEADERS: Final = {
     "Cache-Control": "no-store",

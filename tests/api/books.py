@@ -6,7 +6,9 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from app.models import accounts, blobs, object_bytes, objects, tombstones
+from app.accounts.tables import accounts
+from app.blobs.tables import blobs
+from app.objects.tables import object_bytes, objects, tombstones
 from storage.base import ObjectStore
 from storage.errors import ObjectNotFound
 from tests.api.conftest import Service

@@ -6,7 +6,9 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, union_all
 
-from app.models import accounts, dump_attachments, dumps, objects
+from app.accounts.tables import accounts
+from app.dumps.tables import dump_attachments, dumps
+from app.objects.tables import objects
 from tests.api.conftest import Service
 
 Headers = dict[str, str]

@@ -10,8 +10,10 @@ import structlog
 from sqlalchemy import Connection, delete, update
 
 from app import runtime
+from app.accounts.tables import accounts
+from app.blobs.tables import blobs
 from app.config import Settings
-from app.models import accounts, blobs, object_bytes, objects, tombstones
+from app.objects.tables import object_bytes, objects, tombstones
 from storage.marked import marked
 from tests.api.books import audit, stored_keys
 from tests.api.conftest import Service, _settings, running

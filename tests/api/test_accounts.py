@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import Connection, update
 
 from app import clock
-from app.models import accounts
-from app.rate_limits import SIGN_UP
+from app.accounts.tables import accounts
+from app.security.rate_limits import SIGN_UP
 from tests.api.books import stored_keys
 from tests.api.conftest import PASSWORD, MakeSettings, Service, running
 

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.rate_limits import LOGIN_BY_ADDRESS
+from app.security.rate_limits import LOGIN_BY_ADDRESS
 from tests.api.conftest import PASSWORD, MakeSettings, Service, running
 
 pytestmark = pytest.mark.anyio

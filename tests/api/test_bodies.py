@@ -9,10 +9,10 @@ import pytest
 from fastapi.routing import APIRoute
 from sqlalchemy import Connection, update
 
+from app.accounts.tables import tiers
 from app.config import Settings
-from app.models import tiers
-from routers.edge import Edge
-from routers.route import LIMIT
+from routers.web.middleware import Edge
+from routers.web.route import LIMIT
 from tests.api import raw
 from tests.api.conftest import Service
 from tests.api.shared import PROFILES, shared_service, shared_settings

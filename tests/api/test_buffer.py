@@ -10,9 +10,10 @@ import pytest
 from sqlalchemy import Connection, select, update
 
 from app import clock
+from app.accounts.tables import accounts, tiers
+from app.buffer.tables import buffers
 from app.config import Settings
-from app.models import accounts, buffers, tiers
-from app.services import objects as object_service
+from app.objects import lifecycle as object_service
 from tests.api import raw
 from tests.api.conftest import Service
 from tests.api.shared import PROFILES, shared_service, shared_settings

@@ -10,11 +10,11 @@ from typing import Any, cast
 import pytest
 from sqlalchemy import Connection, update
 
-from app.bus import Bus, LocalBus
+from app.buffer.events import CHECK_INTERVAL, PER_ACCOUNT, BufferEvents
+from app.buffer.tables import buffers
 from app.config import Settings
-from app.models import buffers
-from app.services.buffer_events import CHECK_INTERVAL, PER_ACCOUNT, BufferEvents
-from routers.transfer import events
+from app.events.bus import Bus, LocalBus
+from routers.http import events
 from tests.api.conftest import MakeSettings, Service, _settings, running
 from tests.api.listening import Event, listening
 from tests.api.shared import PROFILES, shared_service, shared_settings

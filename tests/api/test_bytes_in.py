@@ -12,10 +12,10 @@ from sqlalchemy import Connection, select
 
 from app import clock
 from app.config import Settings
-from app.models import object_bytes
-from app.services import objects as object_service
-from app.services.memory import LARGE as BUFFER
-from routers.transfer import incoming
+from app.objects import lifecycle as object_service
+from app.objects.memory import LARGE as BUFFER
+from app.objects.tables import object_bytes
+from routers.http import bodies as incoming
 from storage.errors import StoreFull
 from tests.api import raw
 from tests.api.books import stored_keys, used

@@ -6,8 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from app.services.identity import AccessToken
-from routers import cookies
+from app.accounts.identity import AccessToken
+from routers.web import cookies
 from tests.api.conftest import PASSWORD, MakeSettings, Service, running
 
 pytestmark = pytest.mark.anyio

@@ -10,7 +10,7 @@ import pytest
 
 from app import clock
 from app.config import Settings
-from routers.crash_reports import MAX_ANNOTATIONS, MAX_SPILLED
+from routers.v1.crash_reports import MAX_ANNOTATIONS, MAX_SPILLED
 from tests.api.conftest import Service
 from tests.api.crash_forms import FILE, Part, form, get, make_key, many, post, submit
 from tests.api.dump_books import Headers, account_of, read_all

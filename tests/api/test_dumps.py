@@ -13,7 +13,8 @@ from sqlalchemy import Connection, select
 from app import clock
 from app.config import Settings
 from app.database import search
-from app.models import dumps, objects
+from app.dumps.tables import dumps
+from app.objects.tables import objects
 from tests.api.conftest import Service
 from tests.api.dump_books import Headers, account_of, read_all
 from tests.api.shared import PROFILES, shared_service, shared_settings

@@ -12,7 +12,7 @@ from fastapi import FastAPI, Request
 
 from app.config import Settings
 from main import create_app
-from routers.edge import Edge
+from routers.web.middleware import Edge
 from tests.api import raw
 from tests.api.conftest import MakeSettings, Service, running
 

@@ -12,8 +12,11 @@ import segno
 from sqlalchemy import Connection, func, select, update
 
 from app import clock
+from app.accounts.tables import accounts, tiers
 from app.config import Settings
-from app.models import accounts, files, objects, tiers, timelinks, tombstones
+from app.files.tables import files
+from app.links.tables import timelinks
+from app.objects.tables import objects, tombstones
 from storage.errors import ObjectNotFound
 from tests.api import raw
 from tests.api.conftest import Service

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import Connection, update
 
 from app import clock
+from app.accounts.tables import tiers
 from app.config import Settings
-from app.models import tiers
 from tests.api import raw
 from tests.api.books import stored_keys
 from tests.api.conftest import Service

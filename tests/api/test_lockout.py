@@ -6,8 +6,8 @@ from itertools import count
 import httpx
 import pytest
 
-from app.rate_limits import LOGIN, LOGIN_BY_NAME, PASSWORD_CHECK
-from routers import known_devices
+from app.security.rate_limits import LOGIN, LOGIN_BY_NAME, PASSWORD_CHECK
+from routers.web import known_devices
 from tests.api.conftest import PASSWORD, MakeSettings, Service, running
 
 pytestmark = pytest.mark.anyio

@@ -16,10 +16,11 @@ import pytest
 from sqlalchemy import Connection, select, update
 
 from app import clock
-from app.children import ChildFailed, ChildPool
 from app.config import Settings
-from app.models import dumps, objects
-from app.tasks.reports import CLAIM, Reports
+from app.dumps.reports import CLAIM, Reports
+from app.dumps.tables import dumps
+from app.objects.tables import objects
+from app.processes.pool import ChildFailed, ChildPool
 from tests.api import raw
 from tests.api.conftest import Service
 from tests.api.crash_forms import (
@@ -391,7 +392,7 @@ class MeddlingPool(ChildPool):
     """A pool that does something else before its work."""
 
     def __init__(self, meddle: Callable[[], Awaitable[None]]) -> None:
-        modules = ["app.minidumps"]
+        modules = ["app.dumps.minidumps"]
         super().__init__(workers=1, memory=2**28, seconds=20.0, name="meddling", modules=modules)
         self.meddle = meddle
 
@@ -423,7 +424,9 @@ async def test_a_dump_waits_for_a_child_to_be_had(
 ) -> None:
     dump_id = await submit(service, key, form((FILE, "a.dmp", Minidump().write())))
     now = clock.now()
-    pool = ChildPool(workers=1, memory=2**28, seconds=60, name="without", modules=["app.minidumps"])
+    pool = ChildPool(
+        workers=1, memory=2**28, seconds=60, name="without", modules=["app.dumps.minidumps"]
+    )
     if how == "they are stopping":
         await pool.aclose()
     program = shutil.which("false") if how == "none gets ready" else "/no/such/program"

@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from app.config import Settings
-from routers.schemas.tiers import TierCreate
+from routers.v1.schemas.tiers import TierCreate
 from tests.api.conftest import Service
 from tests.api.shared import PROFILES, shared_service, shared_settings
 from tests.pictures import plain

@@ -3,9 +3,9 @@
 import pytest
 
 from app import clock
-from app.services import overview as service_module
-from app.services.identity import Access, ServiceToken
-from app.services.overview import Counts, Overview, overview
+from app import overview as service_module
+from app.accounts.identity import Access, ServiceToken
+from app.overview import Counts, Overview, overview
 from tests.api.conftest import Service
 
 pytestmark = pytest.mark.anyio

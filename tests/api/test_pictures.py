@@ -10,8 +10,10 @@ from PIL import Image
 from sqlalchemy import Connection, func, select, update
 
 from app import clock
+from app.accounts.tables import accounts, tiers
 from app.config import Settings
-from app.models import accounts, objects, pictures, tiers
+from app.objects.tables import objects
+from app.pictures.tables import pictures
 from tests.api.conftest import PASSWORD, MakeSettings, Service, running
 from tests.api.shared import PROFILES, shared_service, shared_settings, store_of
 from tests.deadline import DEADLINE

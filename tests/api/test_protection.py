@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 import pytest
 from sqlalchemy import Connection, select, update
 
+from app.accounts.tables import accounts, tiers
 from app.config import Settings
-from app.models import accounts, tiers
 from tests.api.conftest import MakeSettings, Service, running
 from tests.api.shared import PROFILES, shared_service, shared_settings
 from tests.pictures import plain

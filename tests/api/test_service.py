@@ -16,9 +16,10 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from app import confinement, images
 from app.errors import ServiceUnavailable
-from routers import service as service_routes
+from app.pictures import formats as images
+from app.processes import confinement
+from routers.v1 import service as service_routes
 from tests import servers
 from tests.api.conftest import MakeSettings, Service, running
 from tests.faults import FaultyStore

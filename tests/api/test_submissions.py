@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import update
 
 from app import clock
-from app.models import dumps
-from app.services import dump_ends
+from app.dumps import expiry as dump_ends
+from app.dumps.tables import dumps
 from tests.api.conftest import MakeSettings, Service, running
 from tests.api.dump_books import Headers, account_of, read_all
 

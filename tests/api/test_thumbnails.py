@@ -9,16 +9,18 @@ import pytest
 from sqlalchemy import Connection, func, select, update
 
 from app import clock
-from app.children import ChildPool
+from app.accounts import identity
+from app.accounts.identity import Access, ServiceToken
 from app.config import Settings
 from app.errors import Forbidden, InvalidRequest, LeaseLost, NotFound, ServiceUnavailable
-from app.images import Kind
-from app.models import objects, pictures, thumbnails
-from app.services import identity, thumbnail_rows
-from app.services.identity import Access, ServiceToken
-from app.services.imaging import Imaging
-from app.services.objects import Received
-from app.services.thumbnails import Thumbnails
+from app.objects.lifecycle import Received
+from app.objects.tables import objects
+from app.pictures import thumbnail_rows
+from app.pictures.formats import Kind
+from app.pictures.imaging import Imaging
+from app.pictures.tables import pictures, thumbnails
+from app.pictures.thumbnails import Thumbnails
+from app.processes.pool import ChildPool
 from storage.errors import StoreUnavailable
 from tests import children
 from tests.api.conftest import Service
@@ -245,7 +247,11 @@ async def test_a_picture_that_kills_its_child_is_not_tried_again_and_again(
 ) -> None:
     runtime = service.runtime
     pool = ChildPool(
-        workers=1, memory=512 * MIB, seconds=0.001, name="hurried", modules=["app.decoding"]
+        workers=1,
+        memory=512 * MIB,
+        seconds=0.001,
+        name="hurried",
+        modules=["app.pictures.decoding"],
     )
     try:
         imaging = Imaging(runtime.downloads, pool, max_pixels=runtime.settings.max_pixels)
@@ -272,7 +278,7 @@ async def test_so_many_may_wait_for_a_thumbnail_to_be_made(
     service: Service, access: Access, picture: str
 ) -> None:
     runtime, line = service.runtime, Line()
-    modules = ["app.decoding", "tests.children"]
+    modules = ["app.pictures.decoding", "tests.children"]
     pool = ChildPool(
         workers=1, memory=512 * MIB, seconds=DEADLINE, name="busy", modules=modules, queue=1
     )

@@ -10,10 +10,11 @@ import pytest
 from sqlalchemy import Connection, func, select, update
 
 from app import clock
+from app.accounts.tables import accounts
 from app.config import Settings
 from app.errors import NotFound
-from app.models import accounts, timelink_leases
-from app.services import public_links
+from app.links import public as public_links
+from app.links.tables import timelink_leases
 from tests.api.conftest import Service
 from tests.api.shared import PROFILES, shared_service, shared_settings, store_of
 

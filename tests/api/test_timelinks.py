@@ -14,19 +14,14 @@ from sqlalchemy import Connection, func, insert, select, update
 from uuid_utils import uuid7
 
 from app import clock
+from app.accounts.tables import accounts, tiers
 from app.config import Settings
-from app.models import (
-    accounts,
-    dumps,
-    files,
-    object_bytes,
-    objects,
-    pictures,
-    tiers,
-    timelink_leases,
-    timelinks,
-)
-from app.services.timelink_ends import KEPT
+from app.dumps.tables import dumps
+from app.files.tables import files
+from app.links.expiry import KEPT
+from app.links.tables import timelink_leases, timelinks
+from app.objects.tables import object_bytes, objects
+from app.pictures.tables import pictures
 from tests.api.conftest import MakeSettings, Service, running
 from tests.api.shared import PROFILES, shared_service, shared_settings, store_of
 

@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from app import clock
-from app.rate_limits import LINK_MISSES
-from routers import known_devices
+from app.security.rate_limits import LINK_MISSES
+from routers.web import known_devices
 from storage.errors import StoreFull
 from tests.api.conftest import PASSWORD, MakeSettings, Service, running
 from tests.api.shared import store_of

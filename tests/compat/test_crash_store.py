@@ -14,7 +14,7 @@ import pytest
 
 from app.config import Settings
 from main import create_app
-from routers.compat import crash_store
+from routers.compat.crash_store import routes as crash_store
 from storage.errors import StoreFull, StoreUnavailable
 from tests.api import raw
 from tests.api.conftest import Service

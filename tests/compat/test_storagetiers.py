@@ -14,13 +14,14 @@ from PIL import Image
 from sqlalchemy import Connection, select, update
 
 from app import clock
+from app.accounts import sessions as session_service
+from app.accounts.tables import accounts, sessions, tiers
 from app.config import Settings
 from app.errors import Unauthorized
-from app.models import accounts, sessions, tiers, timelinks
-from app.rate_limits import LOGIN
-from app.services import sessions as session_service
+from app.links.tables import timelinks
+from app.security.rate_limits import LOGIN
 from main import create_app
-from routers.compat import storagetiers
+from routers.compat.storagetiers import routes as storagetiers
 from storage.errors import StoreFull
 from tests import pictures
 from tests.api.conftest import PASSWORD, MakeSettings, Service, running

@@ -15,13 +15,14 @@ import pytest
 from sqlalchemy import Connection, select, update
 
 from app import clock
-from app.models import files, metadata
-from app.services import named_files
-from app.services.files import KEPT, new_file
-from app.services.identity import Access
-from app.services.objects import Received
-from routers.compat import vertexcloud_files
-from routers.compat.vertexcloud_keys import PURPOSE
+from app.accounts.identity import Access
+from app.database.schema import metadata
+from app.files import by_name as named_files
+from app.files.rows import KEPT, new_file
+from app.files.tables import files
+from app.objects.lifecycle import Received
+from routers.compat.vertexcloud import files as vertexcloud_files
+from routers.compat.vertexcloud.keys import PURPOSE
 from tests.api import raw
 from tests.api.conftest import PASSWORD, Service
 from tests.api.shared import store_of

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from app.accounts import registration
 from app.config import Settings
-from app.services import registration
 from main import create_app
 from tests.api.conftest import PASSWORD, MakeSettings, running
 from tests.compat.vertexcloud_client import (

@@ -6,7 +6,9 @@ from typing import Any, Literal
 import httpx
 from sqlalchemy import Connection, func, select
 
-from app.models import accounts, files, objects
+from app.accounts.tables import accounts
+from app.files.tables import files
+from app.objects.tables import objects
 from tests.api.conftest import PASSWORD, Service
 
 First = Literal["file", "key"]

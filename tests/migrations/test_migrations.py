@@ -16,8 +16,8 @@ from sqlalchemy import Connection
 import migrations
 from app.config import Settings
 from app.database import Database
-from app.migrate import current_revision, migrate, migrate_sqlite, newest_revision
-from app.models import metadata
+from app.database.migrate import current_revision, migrate, migrate_sqlite, newest_revision
+from app.database.schema import metadata
 from app.runtime import open_database
 from migrations.comparison import include_object
 from tests import servers
@@ -95,7 +95,7 @@ def test_a_migration_that_breaks_references_is_undone(
         connection.execute("INSERT INTO object_bytes (object_id, data) VALUES (7, x'00')")
         connection.execute("UPDATE alembic_version SET version_num = '0000'")
     connection.close()
-    monkeypatch.setattr("app.migrate.upgrade", drop_blobs)
+    monkeypatch.setattr("app.database.migrate.upgrade", drop_blobs)
     with pytest.raises(RuntimeError, match="1 references"):
         migrate_sqlite(path)
     with sqlite3.connect(path) as connection:

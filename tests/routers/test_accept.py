@@ -2,7 +2,7 @@
 
 import pytest
 
-from routers.accept import prefers
+from routers.http.negotiation import prefers
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from starlette.datastructures import Headers
 
 from app import clock
 from app.errors import BadRequest, PreconditionFailed, RangeNotSatisfiable
-from app.services.preconditions import State
-from routers import ranges
+from app.objects.preconditions import State
+from routers.http import ranges
 from storage.base import ByteRange
 
 SHA256 = bytes(range(32))

@@ -31,7 +31,7 @@ import functools, sys
 sys.path.insert(0, {str(PROJECT)!r})
 import main
 from app import runtime
-from app.services.buffer_events import BufferEvents
+from app.buffer.events import BufferEvents
 runtime.BufferEvents = functools.partial(BufferEvents, interval={INTERVAL})
 sys.exit(main.main())
 """,

@@ -43,7 +43,7 @@ def test_another_protocol_is_told_of_once(make_settings: MakeSettings, start: St
         assert service.client.get("/healthz").status_code == 200
     warnings = [event["event"] for event in service.events if event["level"] == "warning"]
     assert len(warnings) == 1
-    assert "routers.web.protocol:HttpProtocol" in warnings[0]
+    assert "routers.connection.protocol:HttpProtocol" in warnings[0]
 
 
 def test_silent_connections_shut_nobody_out_for_long(

@@ -1,0 +1,281 @@
+"""Accounts: signing up, what one knows of itself, changing and deleting it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row, Select, select, update
+from sqlalchemy.exc import IntegrityError
+from uuid_utils import uuid7
+
+from app import clock
+from app.accounts import fields as account_fields
+from app.accounts.authentication import hold_password, verify_password
+from app.accounts.credentials import end_everything
+from app.accounts.identity import SERVICE_ACCOUNT, Access, Identity
+from app.accounts.tables import accounts, tiers
+from app.accounts.tiers import tier_id_of
+from app.database import Database, insert_if_absent, require_room
+from app.errors import Conflict, EmailTaken, Forbidden, UsernameTaken
+from app.security import events
+from app.security.events import Event
+from app.security.passwords import Passwords
+from app.security.rate_limits import RateLimits
+
+ROW: Final[Select[Any]] = (
+    select(accounts, tiers.c.name.label("tier"), tiers.c.max_total_bytes, tiers.c.max_objects)
+    .select_from(accounts.join(tiers))
+    .where(accounts.c.deleted_at.is_(None))
+)
+"""Accounts that are not deleted, as `account_of` wants them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account as it and administrators see it; times in UTC microseconds."""
+
+    uuid: str
+    username: str
+    email: str | None
+    tier: str
+    is_admin: bool
+    is_active: bool
+    created_at: int
+    used_bytes: int
+    used_objects: int
+    max_bytes: int | None
+    max_objects: int | None
+
+
+def account_of(row: Row[Any]) -> Account:
+    """Make an `Account` of a row of `ROW`."""
+    return Account(
+        uuid=row.uuid,
+        username=row.username,
+        email=row.email,
+        tier=row.tier,
+        is_admin=row.is_admin,
+        is_active=row.is_active,
+        created_at=row.created_at,
+        used_bytes=row.used_bytes,
+        used_objects=row.used_objects,
+        max_bytes=row.max_total_bytes,
+        max_objects=row.max_objects,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class NewAccount:
+    """All there is to know about an account that is to be made."""
+
+    uuid: str
+    username: str
+    email: str | None
+    password_hash: str | None
+    tier: str
+    is_admin: bool
+    created_at: int
+
+
+_insert = insert_if_absent(
+    accounts,
+    "uuid",
+    "username",
+    "username_key",
+    "email",
+    "email_key",
+    "password_hash",
+    "tier_id",
+    "is_admin",
+    "is_active",
+    "used_bytes",
+    "used_objects",
+    "created_at",
+    "deleted_at",
+)
+
+
+def insert(connection: Connection, new: NewAccount, *, tier_id: int) -> bool:
+    """Insert an account unless its name or address is taken; tells whether it did."""
+    inserted = _insert(
+        connection,
+        uuid=new.uuid,
+        username=new.username,
+        username_key=new.username.lower(),
+        email=new.email,
+        email_key=_email_key(new.email),
+        password_hash=new.password_hash,
+        tier_id=tier_id,
+        is_admin=new.is_admin,
+        is_active=True,
+        used_bytes=0,
+        used_objects=0,
+        created_at=new.created_at,
+        deleted_at=None,
+    )
+    return inserted.first() is not None
+
+
+def take_turn(connection: Connection) -> None:
+    """Make others who are about to make an account wait until the transaction ends."""
+    built_in = select(accounts.c.id).where(accounts.c.username_key == SERVICE_ACCOUNT)
+    connection.execute(built_in.with_for_update())
+
+
+def create(connection: Connection, new: NewAccount) -> Account:
+    """Make an account; raises `UsernameTaken` or `EmailTaken`."""
+    if not new.is_admin:  # who may be needed to make room
+        require_room(connection)
+    take_turn(connection)
+    if not insert(connection, new, tier_id=tier_id_of(connection, new.tier)):
+        named = select(accounts.c.id).where(accounts.c.username_key == new.username.lower())
+        raise UsernameTaken if connection.execute(named).first() else EmailTaken
+    return account_of(connection.execute(ROW.where(accounts.c.uuid == new.uuid)).one())
+
+
+async def sign_up(
+    database: Database,
+    passwords: Passwords,
+    *,
+    username: str,
+    email: str | None,
+    password: str,
+    tier: str,
+    is_admin: bool = False,
+    make: Callable[[Connection, NewAccount], Account] = create,
+) -> Account:
+    """Make an account with a password, in a transaction that is ``make``.
+
+    Raises `InvalidRequest` for what doesn't pass as name, address or password, `UsernameTaken`
+    and `EmailTaken`.
+    """
+    await account_fields.check(passwords, username, email, password)
+    new = NewAccount(
+        uuid=str(uuid7()),
+        username=username,
+        email=email,
+        password_hash=await passwords.hash(password),
+        tier=tier,
+        is_admin=is_admin,
+        created_at=clock.now(),
+    )
+    account = await database.write(make, new)
+    events.record(
+        Event.ACCOUNT_MADE,
+        account=account.uuid,
+        username=account.username,
+        is_admin=account.is_admin,
+    )
+    return account
+
+
+def is_there(connection: Connection, uuid: str) -> bool:
+    """Tell whether there is such an account, which is active and not deleted."""
+    found = select(accounts.c.id).where(
+        accounts.c.uuid == uuid, accounts.c.is_active, accounts.c.deleted_at.is_(None)
+    )
+    return connection.execute(found).first() is not None
+
+
+def profile(connection: Connection, identity: Identity) -> Account:
+    """Return what an account knows of itself."""
+    return account_of(connection.execute(ROW.where(accounts.c.id == identity.account_id)).one())
+
+
+async def update_own(
+    access: Access,
+    passwords: Passwords,
+    limits: RateLimits,
+    *,
+    current_password: str,
+    changes: Mapping[str, str | None],
+) -> Account:
+    """Set the caller's ``email`` or ``password``, who gives the current one.
+
+    Raises `Forbidden` for a wrong one, `InvalidRequest` for a bad new one, `EmailTaken`.
+    """
+    verified = await verify_password(access, passwords, limits, current_password)
+    columns = {"email": changes["email"]} if "email" in changes else {}
+    password = changes.get("password")
+    if password is not None:
+        now = await access.read(profile)
+        email = changes.get("email", now.email)
+        await account_fields.check(passwords, now.username, email, password)
+        columns["password_hash"] = await passwords.hash(password)
+    account, identity = await access.write_by(change, verified, columns)
+    for event, column in _CHANGES.items():
+        if column in columns:
+            events.record(event, identity)
+    return account
+
+
+_CHANGES: Final = {Event.EMAIL_CHANGED: "email", Event.PASSWORD_CHANGED: "password_hash"}
+
+
+def change(
+    connection: Connection, identity: Identity, verified: str, changes: Mapping[str, str | None]
+) -> Account:
+    """Set ``email`` or ``password_hash``; a new password ends every session and key."""
+    hold_password(connection, identity, verified)
+    if "email" in changes:
+        changes = {**changes, "email_key": _email_key(changes["email"])}
+    if changes:
+        _update(connection, identity.account_id, changes)
+    if "password_hash" in changes:
+        end_everything(connection, identity.account_id)
+    return profile(connection, identity)
+
+
+async def leave(access: Access, passwords: Passwords, limits: RateLimits, password: str) -> None:
+    """Delete the caller's account and all it has; raises `Forbidden` for a wrong password."""
+    verified = await verify_password(access, passwords, limits, password)
+    _, identity = await access.write_by(delete_own, verified, clock.now())
+    events.record(Event.ACCOUNT_DELETED, identity, account=identity.account_uuid)
+
+
+def delete_own(connection: Connection, identity: Identity, verified: str, now: int) -> None:
+    """Delete the caller's account, who has just given its password."""
+    keep_an_admin(connection, without=identity.account_id)
+    hold_password(connection, identity, verified)
+    mark_deleted(connection, identity.account_id, now)
+
+
+def mark_deleted(connection: Connection, account_id: int, now: int) -> None:
+    """Hide an account and all it has, at once; a task takes it away (`app.tasks.purge`)."""
+    refuse_service(connection, account_id)
+    keep_an_admin(connection, without=account_id)
+    _update(connection, account_id, {"deleted_at": now})
+    end_everything(connection, account_id)
+
+
+def keep_an_admin(connection: Connection, *, without: int) -> None:
+    """Raise `Conflict` when nobody else could administrate; two at once don't slip through.
+
+    It locks the administrators' rows, so it comes before any other account is locked.
+    """
+    admins = (
+        select(accounts.c.id)
+        .where(accounts.c.is_admin, accounts.c.is_active, accounts.c.deleted_at.is_(None))
+        .order_by(accounts.c.id)
+        .with_for_update()
+    )
+    if connection.execute(admins).scalars().all() == [without]:
+        raise Conflict("This is the only administrator")
+
+
+def refuse_service(connection: Connection, account_id: int) -> None:
+    """Raise `Forbidden` for the built-in account, which stays as it is."""
+    name = select(accounts.c.username_key).where(accounts.c.id == account_id)
+    if connection.execute(name).scalar() == SERVICE_ACCOUNT:
+        raise Forbidden("The built-in service account can't be changed or deleted")
+
+
+def _update(connection: Connection, account_id: int, changes: Mapping[str, Any]) -> None:
+    try:
+        connection.execute(update(accounts).where(accounts.c.id == account_id).values(changes))
+    except IntegrityError:  # of what can be changed, only the address is unique
+        raise EmailTaken from None
+
+
+def _email_key(email: str | None) -> str | None:
+    return None if email is None else email.lower()

@@ -1,0 +1,103 @@
+"""Administration of accounts: finding them, and what only administrators may change."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, or_, select
+from sqlalchemy import update as update_rows
+
+from app import clock
+from app.accounts.accounts import (
+    ROW,
+    Account,
+    account_of,
+    keep_an_admin,
+    mark_deleted,
+    refuse_service,
+)
+from app.accounts.credentials import end_everything
+from app.accounts.identity import Access, Identity
+from app.accounts.tables import accounts
+from app.accounts.tiers import tier_id_of
+from app.errors import NotFound
+from app.objects.pagination import Page, decode_cursor, page_of
+from app.objects.quota import lock_account
+from app.security import events
+from app.security.events import Event
+
+_LIST = "accounts"
+
+
+def search(
+    connection: Connection, _: Identity, query: str | None, limit: int, cursor: str | None
+) -> Page[Account]:
+    """List accounts, newest first; ``query`` is a part of the name or address, without case."""
+    page = ROW.order_by(accounts.c.id.desc()).limit(limit + 1)
+    if query:
+        part = query.lower()
+        page = page.where(
+            or_(
+                accounts.c.username_key.contains(part, autoescape=True),
+                accounts.c.email_key.contains(part, autoescape=True),
+            )
+        )
+    after = decode_cursor(_LIST, cursor, int)
+    if after is not None:
+        page = page.where(accounts.c.id < after)
+    rows = connection.execute(page).all()
+    return page_of(_LIST, rows, limit, account_of, lambda row: row.id)
+
+
+def get(connection: Connection, _: Identity, uuid: str) -> Account:
+    """Return an account; raises `NotFound`."""
+    row = connection.execute(ROW.where(accounts.c.uuid == uuid)).first()
+    if row is None:
+        raise NotFound("There is no such account")
+    return account_of(row)
+
+
+async def update(access: Access, uuid: str, changes: Mapping[str, Any]) -> Account:
+    """Do what `change` does, for the log too."""
+    account, identity = await access.write_by(change, uuid, changes)
+    events.record(Event.ACCOUNT_CHANGED, identity, account=uuid, **changes)
+    return account
+
+
+def change(
+    connection: Connection, identity: Identity, uuid: str, changes: Mapping[str, Any]
+) -> Account:
+    """Set ``tier`` (a name), ``is_active`` or ``is_admin``; deactivation ends everything."""
+    account_id = _id_of(connection, uuid)
+    refuse_service(connection, account_id)
+    values: dict[str, Any] = {
+        name: changes[name] for name in ("is_active", "is_admin") if name in changes
+    }
+    if False in values.values():
+        keep_an_admin(connection, without=account_id)
+    if "tier" in changes:
+        values["tier_id"] = tier_id_of(connection, changes["tier"])
+    lock_account(connection, account_id)
+    if values:
+        connection.execute(update_rows(accounts).where(accounts.c.id == account_id).values(values))
+    if values.get("is_active") is False:
+        end_everything(connection, account_id)
+    return get(connection, identity, uuid)
+
+
+async def remove(access: Access, uuid: str) -> None:
+    """Do what `delete` does, for the log too."""
+    _, identity = await access.write_by(delete, uuid, clock.now())
+    events.record(Event.ACCOUNT_DELETED, identity, account=uuid)
+
+
+def delete(connection: Connection, _: Identity, uuid: str, now: int) -> None:
+    """Delete an account as its owner could; raises `NotFound`."""
+    mark_deleted(connection, _id_of(connection, uuid), now)
+
+
+def _id_of(connection: Connection, uuid: str) -> int:
+    row = select(accounts.c.id).where(accounts.c.uuid == uuid, accounts.c.deleted_at.is_(None))
+    account_id: int | None = connection.execute(row).scalar()
+    if account_id is None:
+        raise NotFound("There is no such account")
+    return account_id

@@ -1,0 +1,127 @@
+"""API keys: for programs, each permitted no more than its scopes."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row, insert, or_, select
+from sqlalchemy import delete as delete_from
+from uuid_utils import uuid7
+
+from app import clock
+from app.accounts.credentials import hold
+from app.accounts.identity import Access, Identity
+from app.accounts.tables import api_keys
+from app.database import require_room
+from app.errors import Forbidden, NotFound
+from app.objects.pagination import Page, decode_cursor, page_of
+from app.security import api_keys as secret_keys
+from app.security import events
+from app.security.events import Event
+
+MAX_LIFETIME: Final = 100 * 365 * 86_400
+"""Seconds that a key which expires may live at most."""
+
+_LIST = "keys"
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKeyRecord:
+    """A key as its owner sees it, without the secret; times in UTC microseconds."""
+
+    uuid: str
+    name: str
+    scopes: tuple[str, ...]
+    hint: str
+    created_at: int
+    expires_at: int | None
+
+
+async def make(
+    access: Access, name: str, scopes: frozenset[str], expires_in: int | None
+) -> tuple[str, ApiKeyRecord]:
+    """Give the caller's account a key that lives for ``expires_in`` seconds; returns it too."""
+    key, digest, record = new_key(name, scopes, expires_in)
+    _, identity = await access.write_by(create, digest, record)
+    events.record(Event.KEY_MADE, identity, key=record.uuid, scopes=record.scopes)
+    return key, record
+
+
+async def end(access: Access, uuid: str) -> None:
+    """Do what `delete` does, for the log too."""
+    _, identity = await access.write_by(delete, uuid)
+    events.record(Event.KEY_ENDED, identity, key=uuid)
+
+
+def new_key(
+    name: str, scopes: frozenset[str], expires_in: int | None
+) -> tuple[str, bytes, ApiKeyRecord]:
+    """Make up a key that lives for ``expires_in`` seconds: itself, its hash, its record."""
+    key = secret_keys.generate()
+    now = clock.now()
+    record = ApiKeyRecord(
+        uuid=str(uuid7()),
+        name=name,
+        scopes=tuple(sorted(scopes)),
+        hint=key[: secret_keys.HINT_LENGTH],
+        created_at=now,
+        expires_at=None if expires_in is None else now + expires_in * clock.SECOND,
+    )
+    return key, secret_keys.hash_of(key), record
+
+
+def create(connection: Connection, identity: Identity, digest: bytes, new: ApiKeyRecord) -> None:
+    """Give the caller's account a key; raises `Forbidden` for what is an administrator's alone."""
+    require_room(connection)
+    hold(connection, identity)
+    if "metrics:read" in new.scopes and not identity.is_admin:
+        raise Forbidden("Only an administrator's key may have the scope metrics:read")
+    connection.execute(
+        insert(api_keys).values(
+            uuid=new.uuid,
+            account_id=identity.account_id,
+            name=new.name,
+            scopes=" ".join(new.scopes),
+            hash=digest,
+            hint=new.hint,
+            created_at=new.created_at,
+            expires_at=new.expires_at,
+        )
+    )
+
+
+def list_own(
+    connection: Connection, identity: Identity, limit: int, cursor: str | None, now: int
+) -> Page[ApiKeyRecord]:
+    """List the keys of the caller's account that have not expired, newest first."""
+    page = (
+        select(api_keys)
+        .where(
+            api_keys.c.account_id == identity.account_id,
+            or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > now),
+        )
+        .order_by(api_keys.c.id.desc())
+        .limit(limit + 1)
+    )
+    after = decode_cursor(_LIST, cursor, int)
+    if after is not None:
+        page = page.where(api_keys.c.id < after)
+    rows = connection.execute(page).all()
+    return page_of(_LIST, rows, limit, _record_of, lambda row: row.id)
+
+
+def delete(connection: Connection, identity: Identity, uuid: str) -> None:
+    """End a key of the caller's account, at once; raises `NotFound`."""
+    own = (api_keys.c.account_id == identity.account_id) & (api_keys.c.uuid == uuid)
+    if connection.execute(delete_from(api_keys).where(own)).rowcount == 0:
+        raise NotFound("There is no such key")
+
+
+def _record_of(row: Row[Any]) -> ApiKeyRecord:
+    return ApiKeyRecord(
+        uuid=row.uuid,
+        name=row.name,
+        scopes=tuple(row.scopes.split()),
+        hint=row.hint,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+    )

@@ -1,0 +1,134 @@
+"""Passwords that are given: by who wants to sign in, and by who is signed in and changes much."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from sqlalchemy import Connection, select
+
+from app.accounts.fields import USERNAME_FORM
+from app.accounts.identity import Access, Identity
+from app.accounts.tables import accounts
+from app.database import Database
+from app.errors import Forbidden, TooManyRequests, Unauthorized
+from app.objects.quota import lock_account
+from app.security import events
+from app.security.events import Event
+from app.security.passwords import Passwords
+from app.security.rate_limits import (
+    LOGIN,
+    LOGIN_BY_ADDRESS,
+    LOGIN_BY_NAME,
+    PASSWORD_CHECK,
+    Counter,
+    RateLimits,
+    by_address,
+    check_all,
+    count_all,
+)
+
+_SHOWN: Final = 64  # characters in the log of what was given as a user name
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """An account whose password was given, and the hash that it was right against."""
+
+    account_id: int
+    account: str
+    password_hash: str
+
+
+async def authenticate(
+    database: Database,
+    passwords: Passwords,
+    limits: RateLimits,
+    *,
+    username: str,
+    password: str,
+    address: str,
+    devices: Mapping[str, str] = MappingProxyType({}),
+) -> Login:
+    """Check a user name and password; raises `Unauthorized`, or `TooManyRequests` by failures.
+
+    An unknown name costs as much time as a wrong password. ``address`` is the client's, and
+    ``devices`` the ids that its device has for the accounts that signed in from it before.
+    """
+    key = username.lower() if USERNAME_FORM.fullmatch(username) else None
+    found = await database.read(_login_of, key) if key else None
+    device = devices.get(found.account) if found else None
+    counters = _of_stranger(key, address) if device is None else _of_device(device, key)
+    who = {"username": username[:_SHOWN], "address": address}
+    async with passwords.turn():
+        try:
+            await check_all(limits, counters)
+        except TooManyRequests:
+            events.record(Event.LOGIN_LIMITED, **who)
+            raise
+        right = await passwords.verify(password, found.password_hash if found else None)
+        if found is not None and right:
+            events.record(Event.LOGIN_SUCCEEDED, account=found.account, **who)
+            return found
+        events.record(Event.LOGIN_FAILED, **who)
+        await count_all(limits, counters)
+    raise Unauthorized("Invalid credentials")
+
+
+def _of_stranger(key: str | None, address: str) -> list[Counter]:
+    counters = by_address(LOGIN_BY_ADDRESS, address)
+    if key is not None:
+        counters += [*by_address(LOGIN, address, key), (LOGIN_BY_NAME, key)]
+    return counters
+
+
+def _of_device(device: str, key: str | None) -> list[Counter]:
+    """Return the counters of a device that has signed in before, which strangers don't reach.
+
+    All of a name's devices are counted together too: somebody who knew its password once may have
+    made as many as they liked.
+    """
+    return [(LOGIN, f"device {device}"), (LOGIN_BY_NAME, f"devices of {key}")]
+
+
+def _login_of(connection: Connection, username_key: str) -> Login | None:
+    row = connection.execute(
+        select(accounts.c.id, accounts.c.uuid, accounts.c.password_hash).where(
+            accounts.c.username_key == username_key,
+            accounts.c.password_hash.is_not(None),
+            accounts.c.is_active,
+            accounts.c.deleted_at.is_(None),
+        )
+    ).first()
+    return None if row is None else Login(row.id, row.uuid, row.password_hash)
+
+
+async def verify_password(
+    access: Access, passwords: Passwords, limits: RateLimits, password: str
+) -> str:
+    """Return the hash that the caller's password was right against; raises `Forbidden`.
+
+    The change that it permits is to compare it with the hash then in force (`hold_password`).
+    Failures count for the caller's session alone: what strangers try keeps nobody from it.
+    """
+    identity, hashed = await access.read(_own_password)
+    counters: list[Counter] = [(PASSWORD_CHECK, identity.session or identity.account_uuid)]
+    async with passwords.turn():
+        await check_all(limits, counters)
+        if hashed is not None and await passwords.verify(password, hashed):
+            return hashed
+        events.record(Event.PASSWORD_CHECK_FAILED, identity)
+        await count_all(limits, counters)
+    raise Forbidden("The current password is wrong")
+
+
+def _own_password(connection: Connection, identity: Identity) -> tuple[Identity, str | None]:
+    row = select(accounts.c.password_hash).where(accounts.c.id == identity.account_id)
+    return identity, connection.execute(row).scalar_one()
+
+
+def hold_password(connection: Connection, identity: Identity, verified: str) -> None:
+    """Raise `Forbidden` when a password that was verified isn't in force any more."""
+    lock_account(connection, identity.account_id)
+    if _own_password(connection, identity)[1] != verified:
+        raise Forbidden("The current password is wrong")

@@ -1,0 +1,137 @@
+"""What a database holds before anybody has signed up: tiers, the service account, an admin."""
+
+from typing import Final
+
+import structlog
+from sqlalchemy import Connection, select
+from uuid_utils import uuid7
+
+from app import clock
+from app.accounts.accounts import Account, NewAccount, insert, sign_up
+from app.accounts.identity import SERVICE_ACCOUNT
+from app.accounts.tables import accounts, tiers
+from app.accounts.tiers import GIB, SERVICE_TIER, TierRecord, tier_id_of
+from app.config import ConfigError, Settings
+from app.database import Database, insert_if_absent
+from app.errors import Conflict, InvalidRequest
+from app.security.passwords import Passwords
+
+log = structlog.get_logger(__name__)
+
+_insert_tier = insert_if_absent(
+    tiers,
+    "uuid",
+    "name",
+    "name_key",
+    "heights",
+    "allow_original",
+    "allow_links",
+    "max_object_bytes",
+    "max_total_bytes",
+    "max_objects",
+    "created_at",
+)
+
+_SERVICE_NAME: Final = SERVICE_TIER.capitalize()
+
+
+async def prepare(database: Database, passwords: Passwords, settings: Settings) -> None:
+    """Bring a database into the state that the service starts from, whoever else does so too.
+
+    Raises `ConfigError` when the tier that `DEFAULT_TIER` names isn't there.
+    """
+    uuids = [str(uuid7()) for _ in range(5)]
+    await database.write(create_built_ins, uuids, clock.now())
+    try:
+        await database.read(tier_id_of, settings.default_tier)
+    except InvalidRequest:
+        raise ConfigError(f"DEFAULT_TIER: there is no tier {settings.default_tier!r}") from None
+    if settings.admin_username is not None and settings.admin_password is not None:
+        await _ensure_admin(
+            database, passwords, settings, settings.admin_username,
+            settings.admin_password.get_secret_value(),
+        )  # fmt: skip
+
+
+def create_built_ins(connection: Connection, uuids: list[str], now: int) -> None:
+    """Make the built-in tiers and the service account, once: a tier deleted later stays so."""
+    service = select(accounts.c.id).where(accounts.c.username_key == SERVICE_ACCOUNT)
+    if connection.execute(service).first() is not None:
+        return
+    *tier_uuids, account_uuid = uuids
+    for tier in _built_in_tiers(tier_uuids, now):
+        _insert_tier(connection, **tier.row())
+    unlimited = select(tiers.c.id).where(tiers.c.name_key == SERVICE_TIER)
+    new = NewAccount(
+        uuid=account_uuid,
+        username=SERVICE_ACCOUNT,
+        email=None,
+        password_hash=None,
+        tier=_SERVICE_NAME,
+        is_admin=False,
+        created_at=now,
+    )
+    insert(connection, new, tier_id=connection.execute(unlimited).scalar_one())
+
+
+def _built_in_tiers(uuids: list[str], now: int) -> list[TierRecord]:
+    def tier(
+        name: str, heights: list[int], size: int | None, *, original: bool, links: bool
+    ) -> TierRecord:
+        return TierRecord(
+            uuid=next(unused),
+            name=name,
+            heights=heights,
+            allow_original=original,
+            allow_links=links,
+            max_object_bytes=size,
+            max_total_bytes=None if size is None else 10 * size,
+            max_objects=None,
+            created_at=now,
+        )
+
+    unused = iter(uuids)
+    return [
+        tier("Basic", [200], 10 * GIB, original=False, links=False),
+        tier("Premium", [200, 400], 100 * GIB, original=True, links=False),
+        tier("Enterprise", [200, 400], None, original=True, links=True),
+        tier(_SERVICE_NAME, [200, 400], None, original=True, links=True),
+    ]
+
+
+async def create_admin(
+    database: Database, passwords: Passwords, settings: Settings, username: str, password: str
+) -> Account:
+    """Make an administrator; raises `Conflict` when the name is taken."""
+    return await sign_up(
+        database,
+        passwords,
+        username=username,
+        email=None,
+        password=password,
+        tier=settings.default_tier,
+        is_admin=True,
+    )
+
+
+async def _ensure_admin(
+    database: Database, passwords: Passwords, settings: Settings, username: str, password: str
+) -> None:
+    is_admin = await database.read(_is_admin, username)
+    if is_admin is None:
+        try:
+            await create_admin(database, passwords, settings, username, password)
+        except InvalidRequest as error:
+            raise ConfigError(f"ADMIN_PASSWORD: {error.detail}") from None
+        except Conflict:  # another process, starting too, was faster
+            is_admin = await database.read(_is_admin, username)
+        else:
+            log.info("the administrator has been made", username=username)
+    if is_admin is False:
+        log.warning("ADMIN_USERNAME names an account that is no administrator", username=username)
+
+
+def _is_admin(connection: Connection, username: str) -> bool | None:
+    """Tell whether an account of that name administrates; None without one."""
+    row = select(accounts.c.is_admin).where(accounts.c.username_key == username.lower())
+    return connection.execute(row).scalar()

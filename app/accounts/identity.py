@@ -1,0 +1,275 @@
+"""Who is asking: a credential becomes an identity inside the request's own transaction.
+
+Nothing is cached in between, so a revoked session or key, a changed tier, or an account that is
+gone counts from the next statement on, in every process.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, null, or_, select
+
+from app import clock
+from app.accounts.tables import accounts, api_keys, sessions, tiers
+from app.database import Database, Statement
+from app.errors import Forbidden, Unauthorized
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+SERVICE_ACCOUNT: Final = "service"
+"""Username of the built-in account that the service token acts as."""
+
+RESOURCES: Final = ("blobs", "dumps", "files", "buffer", "pictures", "timelinks")
+SCOPES: Final = frozenset(
+    [f"{resource}:{verb}" for resource in RESOURCES for verb in ("read", "write")]
+    + ["dumps:submit", "metrics:read"]
+)
+_IMPLIED_BY: Final = {"dumps:submit": "dumps:write"}
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """A verified JWT or cookie: the session that it lives by, and that session's account."""
+
+    session: str
+    account: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """The SHA-256 of a well-formed API key."""
+
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceToken:
+    """The service token itself, already compared."""
+
+
+Credential = AccessToken | ApiKey | ServiceToken
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """What a tier allows; None is no limit."""
+
+    name: str
+    heights: tuple[int, ...]
+    allow_original: bool
+    allow_links: bool
+    max_object_bytes: int | None
+    max_total_bytes: int | None
+    max_objects: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """An account that is there and active, and what the request's credential permits of it."""
+
+    account_id: int
+    account_uuid: str
+    username: str
+    is_admin: bool
+    tier: Tier
+    scopes: frozenset[str] | None  # None: all the account may do
+    session: str | None  # uuid of the session, if that is how it came
+    key: str | None = None  # uuid of the API key, likewise
+
+    @property
+    def is_service(self) -> bool:
+        return self.username == SERVICE_ACCOUNT
+
+    @property
+    def only_submits(self) -> bool:
+        """Whether it came by a key that may submit dumps but not write them: it may be public."""
+        scopes = self.scopes
+        return scopes is not None and "dumps:submit" in scopes and "dumps:write" not in scopes
+
+    def require(self, scope: str) -> None:
+        """Raise `Forbidden` unless the credential permits ``scope``.
+
+        ``account`` is what no key permits: to manage keys, sessions and the account itself.
+        ``admin`` is for administrators, and not for their keys; ``metrics:read`` for them, their
+        keys with that scope, and the service token.
+        """
+        if self.scopes is not None and not {scope, _IMPLIED_BY.get(scope)} & self.scopes:
+            raise Forbidden(
+                f"The API key lacks the scope {scope}" if scope in SCOPES else
+                "An API key can't do this"
+            )  # fmt: skip
+        if scope == "admin" and not self.is_admin:
+            raise Forbidden("Only an administrator may do this")
+        if scope == "metrics:read" and not (self.is_admin or self.is_service):
+            raise Forbidden("Only an administrator or the service token may read the metrics")
+
+
+def _columns(*also: ColumnElement[Any]) -> Select[Any]:
+    columns: Select[Any] = select(
+        accounts.c.id,
+        accounts.c.uuid,
+        accounts.c.username,
+        accounts.c.is_admin,
+        tiers.c.name,
+        tiers.c.heights,
+        tiers.c.allow_original,
+        tiers.c.allow_links,
+        tiers.c.max_object_bytes,
+        tiers.c.max_total_bytes,
+        tiers.c.max_objects,
+        *also,
+    )
+    return columns.where(accounts.c.is_active, accounts.c.deleted_at.is_(None))
+
+
+_by_session = Statement(
+    _columns(null(), sessions.c.uuid, null())
+    .select_from(sessions.join(accounts).join(tiers))
+    .where(
+        sessions.c.uuid == bindparam("session"),
+        sessions.c.expires_at > bindparam("now"),
+    )
+)
+_by_key = Statement(
+    _columns(api_keys.c.scopes, null(), api_keys.c.uuid)
+    .select_from(api_keys.join(accounts).join(tiers))
+    .where(
+        api_keys.c.hash == bindparam("hash"),
+        or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > bindparam("now")),
+    )
+)
+_by_name = Statement(
+    _columns(null(), null(), null())
+    .select_from(accounts.join(tiers))
+    .where(accounts.c.username_key == bindparam("username_key"))
+)
+
+
+def identify(connection: Connection, credential: Credential, now: int) -> Identity:
+    """Return who the credential stands for now; raises `Unauthorized` when that is nobody."""
+    match credential:
+        case AccessToken(session=session):
+            row = _by_session(connection, session=session, now=now).first()
+        case ApiKey(hash=digest):
+            row = _by_key(connection, hash=digest, now=now).first()
+        case ServiceToken():
+            row = _by_name(connection, username_key=SERVICE_ACCOUNT).first()
+    if row is None:
+        raise Unauthorized("The credentials are not valid any more", error="invalid_token")
+    return _identity(row)
+
+
+def _identity(row: Row[Any]) -> Identity:
+    account_id, uuid, username, is_admin, name, heights, original, links, *limits = tuple(row)
+    max_object, max_total, max_objects, scopes, session, key = limits
+    tier = Tier(
+        name=name,
+        heights=parse_heights(heights),
+        allow_original=bool(original),
+        allow_links=bool(links),
+        max_object_bytes=max_object,
+        max_total_bytes=max_total,
+        max_objects=max_objects,
+    )
+    permitted = None if scopes is None else frozenset(scopes.split())
+    return Identity(account_id, uuid, username, bool(is_admin), tier, permitted, session, key)
+
+
+def parse_heights(text: str) -> tuple[int, ...]:
+    """Read a tier's heights as they are kept: ``"200,400"``."""
+    return tuple(int(height) for height in text.split(",") if height)
+
+
+class Access:
+    """The database as one request may use it: each call first finds out who is asking.
+
+    Functions get the connection, the identity, and then their own arguments.
+    """
+
+    def __init__(self, database: Database, credential: Credential, scope: str) -> None:
+        self._database = database
+        self._credential = credential
+        self._scope = scope
+        match credential:  # the writers of one account share commits, see `write_in_turn`
+            case AccessToken(account=account):
+                self._turn = account
+            case ApiKey(hash=digest):
+                self._turn = digest.hex()
+            case ServiceToken():
+                self._turn = SERVICE_ACCOUNT
+
+    async def read(
+        self,
+        fn: Callable[Concatenate[Connection, Identity, P], T],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """Run ``fn(connection, identity, …)`` that only reads."""
+        return await self._database.read(self._admitting(fn, *args, **kwargs))
+
+    async def read_long(
+        self,
+        fn: Callable[Concatenate[Connection, Identity, P], T],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """Do what `read` does, as `Database.read_long` does it."""
+        return await self._database.read_long(self._admitting(fn, *args, **kwargs))
+
+    async def write(
+        self,
+        fn: Callable[Concatenate[Connection, Identity, P], T],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """Run ``fn(connection, identity, …)`` in a transaction of its own."""
+        admitting = self._admitting(fn, *args, **kwargs)
+        return await self._database.write_in_turn(self._turn, admitting)
+
+    async def write_by(
+        self,
+        fn: Callable[Concatenate[Connection, Identity, P], T],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> tuple[T, Identity]:
+        """Do what `write` does, and return who did it too."""
+
+        def both(connection: Connection, identity: Identity) -> tuple[T, Identity]:
+            return fn(connection, identity, *args, **kwargs), identity
+
+        return await self.write(both)
+
+    async def identity(self) -> Identity:
+        """Find out who is asking and whether they may, and nothing else."""
+        return await self.read(_itself)
+
+    async def check(self) -> None:
+        """Raise what `identity` raises."""
+        await self.read(_itself)
+
+    def _admitting(
+        self,
+        fn: Callable[Concatenate[Connection, Identity, P], T],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> Callable[[Connection], T]:
+        """Make the function that finds out who is asking, and then does what is asked."""
+        now = clock.now()
+
+        def run(connection: Connection) -> T:
+            identity = identify(connection, self._credential, now)
+            identity.require(self._scope)
+            return fn(connection, identity, *args, **kwargs)
+
+        return run
+
+
+def _itself(_connection: Connection, identity: Identity) -> Identity:
+    return identity

@@ -1,0 +1,78 @@
+"""Accounts, the tiers that say how much they may keep, and what lets them in.
+
+Of sessions and API keys, secrets are kept as hashes only.
+"""
+
+from sqlalchemy import BigInteger, Boolean, Column, LargeBinary, String, Table, Text
+
+from app.database.schema import CodePoints, identity, metadata, moment, public_id, reference
+
+tiers = Table(
+    "tiers",
+    metadata,
+    identity(),
+    public_id(),
+    Column("name", String(64), nullable=False),
+    Column("name_key", CodePoints, nullable=False, unique=True),  # the name without case
+    Column("heights", Text, nullable=False),  # of thumbnails in px: "200,400"
+    Column("allow_original", Boolean, nullable=False),
+    Column("allow_links", Boolean, nullable=False),
+    Column("max_object_bytes", BigInteger),  # NULL: no limit
+    Column("max_total_bytes", BigInteger),
+    Column("max_objects", BigInteger),
+    moment("created_at"),
+    sqlite_autoincrement=True,
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    identity(),
+    public_id(),
+    Column("username", String(64), nullable=False),
+    Column("username_key", CodePoints, nullable=False, unique=True),  # without case
+    Column("email", String(320)),
+    Column("email_key", CodePoints, unique=True),
+    Column("password_hash", Text),  # NULL: no password opens it
+    reference("tier_id", "tiers", index=True),
+    Column("is_admin", Boolean, nullable=False),
+    Column("is_active", Boolean, nullable=False),
+    # charged at the reservation of an object, given back when it is deleted
+    Column("used_bytes", BigInteger, nullable=False),
+    Column("used_objects", BigInteger, nullable=False),
+    # of dumps that public keys submitted, see `dumps.submitted_bytes`
+    Column("submitted_bytes", BigInteger, nullable=False, server_default="0"),
+    moment("created_at"),
+    moment("deleted_at", nullable=True, index=True),  # hidden since; a task takes all it has away
+    sqlite_autoincrement=True,
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    identity(),
+    public_id(),
+    reference("account_id", "accounts", index=True),
+    Column("door", String(16), nullable=False),  # the contract that opened it: v1, …
+    Column("rotation", BigInteger, nullable=False),  # number of the refresh token in force
+    moment("rotated_at"),
+    moment("created_at"),
+    moment("expires_at", index=True),
+    Column("user_agent", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    identity(),
+    public_id(),
+    reference("account_id", "accounts", index=True),
+    Column("name", String(255), nullable=False),
+    Column("scopes", Text, nullable=False),  # separated by spaces
+    Column("hash", LargeBinary(32), nullable=False, unique=True),  # SHA-256
+    Column("hint", String(16), nullable=False),  # its first characters, to know it by
+    moment("created_at"),
+    moment("expires_at", nullable=True, index=True),
+    sqlite_autoincrement=True,
+)

@@ -1,0 +1,183 @@
+"""Tiers: what an account may keep, and what its pictures and links may do."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from uuid_utils import uuid7
+
+from app import clock
+from app.accounts.identity import Access, Identity, parse_heights
+from app.accounts.tables import tiers
+from app.database import require_room
+from app.errors import Conflict, InvalidRequest, NotFound
+from app.objects.pagination import Page, decode_cursor, page_of
+from app.security import events
+from app.security.events import Event
+
+GIB: Final = 1024**3
+SERVICE_TIER: Final = "service"
+"""Key of the tier without limits that the account `service` has to itself; no list shows it."""
+
+_LIST = "tiers"
+_listed = tiers.c.name_key != SERVICE_TIER
+
+
+@dataclass(frozen=True, slots=True)
+class TierRecord:
+    """A tier as administrators see it; limits of None are none, times UTC microseconds."""
+
+    uuid: str
+    name: str
+    heights: Sequence[int]
+    allow_original: bool
+    allow_links: bool
+    max_object_bytes: int | None
+    max_total_bytes: int | None
+    max_objects: int | None
+    created_at: int
+
+    def row(self) -> dict[str, Any]:
+        """Return its columns."""
+        return {
+            "uuid": self.uuid,
+            **columns_of({"name": self.name, "heights": self.heights}),
+            "allow_original": self.allow_original,
+            "allow_links": self.allow_links,
+            "max_object_bytes": self.max_object_bytes,
+            "max_total_bytes": self.max_total_bytes,
+            "max_objects": self.max_objects,
+            "created_at": self.created_at,
+        }
+
+
+def new_tier(**facts: Any) -> TierRecord:  # noqa: ANN401 - the fields of the record
+    """Make up a tier: all its facts but those that it gets here."""
+    return TierRecord(uuid=str(uuid7()), created_at=clock.now(), **facts)
+
+
+def columns_of(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn some of a tier's facts into columns."""
+    columns = dict(facts)
+    if "name" in facts:
+        columns["name_key"] = key_of(facts["name"])
+    if "heights" in facts:
+        columns["heights"] = ",".join(str(height) for height in facts["heights"])
+    return columns
+
+
+def key_of(name: str) -> str:
+    """Return what two names must differ in: the name without case."""
+    return name.casefold()
+
+
+def list_all(
+    connection: Connection, _: Identity, limit: int, cursor: str | None
+) -> Page[TierRecord]:
+    """List the tiers, newest first."""
+    page = select(tiers).where(_listed).order_by(tiers.c.id.desc()).limit(limit + 1)
+    after = decode_cursor(_LIST, cursor, int)
+    if after is not None:
+        page = page.where(tiers.c.id < after)
+    rows = connection.execute(page).all()
+    return page_of(_LIST, rows, limit, _record_of, lambda row: row.id)
+
+
+def get(connection: Connection, _: Identity, uuid: str) -> TierRecord:
+    """Return a tier; raises `NotFound`."""
+    row = connection.execute(select(tiers).where(_listed, tiers.c.uuid == uuid)).first()
+    if row is None:
+        raise NotFound("There is no such tier")
+    return _record_of(row)
+
+
+async def make(access: Access, new: TierRecord) -> TierRecord:
+    """Do what `create` does, for the log too."""
+    tier, identity = await access.write_by(create, new)
+    events.record(Event.TIER_MADE, identity, tier=new.uuid, **new.row())
+    return tier
+
+
+def create(connection: Connection, _: Identity, new: TierRecord) -> TierRecord:
+    """Make a tier; raises `Conflict` when its name is taken."""
+    require_room(connection)
+    try:
+        connection.execute(insert(tiers).values(new.row()))
+    except IntegrityError:
+        raise Conflict("There is a tier of this name") from None
+    return new
+
+
+async def edit(
+    access: Access, uuid: str, facts: Mapping[str, Any], default_tier: str
+) -> TierRecord:
+    """Do what `change` does, for the log too."""
+    tier, identity = await access.write_by(change, uuid, facts, default_tier)
+    events.record(Event.TIER_CHANGED, identity, tier=uuid, **facts)
+    return tier
+
+
+def change(
+    connection: Connection,
+    identity: Identity,
+    uuid: str,
+    facts: Mapping[str, Any],
+    default_tier: str,
+) -> TierRecord:
+    """Set some of a tier's facts; raises `Conflict` when its name is taken, or must stay."""
+    before = get(connection, identity, uuid)
+    if "name" in facts and key_of(facts["name"]) != key_of(before.name):
+        _refuse_default(before, default_tier)
+    if facts:
+        changed = update(tiers).where(tiers.c.uuid == uuid).values(columns_of(facts))
+        try:
+            connection.execute(changed)
+        except IntegrityError:
+            raise Conflict("There is a tier of this name") from None
+    return get(connection, identity, uuid)
+
+
+async def end(access: Access, uuid: str, default_tier: str) -> None:
+    """Do what `remove` does, for the log too."""
+    _, identity = await access.write_by(remove, uuid, default_tier)
+    events.record(Event.TIER_DELETED, identity, tier=uuid)
+
+
+def remove(connection: Connection, identity: Identity, uuid: str, default_tier: str) -> None:
+    """Delete a tier; raises `Conflict` while an account has it, or new ones would get it."""
+    _refuse_default(get(connection, identity, uuid), default_tier)
+    try:
+        connection.execute(delete(tiers).where(tiers.c.uuid == uuid))
+    except IntegrityError:
+        raise Conflict("There are accounts of this tier") from None
+
+
+def tier_id_of(connection: Connection, name: str) -> int:
+    """Return the id of a tier that accounts may have; raises `InvalidRequest` if there is none."""
+    row = select(tiers.c.id).where(_listed, tiers.c.name_key == key_of(name))
+    tier_id: int | None = connection.execute(row).scalar()
+    if tier_id is None:
+        detail = "There is no tier of this name"
+        raise InvalidRequest(detail, errors=[{"loc": ["body", "tier"], "msg": detail}])
+    return tier_id
+
+
+def _refuse_default(tier: TierRecord, default_tier: str) -> None:
+    if key_of(tier.name) == key_of(default_tier):
+        raise Conflict("New accounts get this tier (DEFAULT_TIER): it must keep its name")
+
+
+def _record_of(row: Row[Any]) -> TierRecord:
+    return TierRecord(
+        uuid=row.uuid,
+        name=row.name,
+        heights=parse_heights(row.heights),
+        allow_original=row.allow_original,
+        allow_links=row.allow_links,
+        max_object_bytes=row.max_object_bytes,
+        max_total_bytes=row.max_total_bytes,
+        max_objects=row.max_objects,
+        created_at=row.created_at,
+    )

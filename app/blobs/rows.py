@@ -1,0 +1,242 @@
+"""Blobs: bytes under an id that the client chooses, in a namespace per account."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row, bindparam, delete, select, update
+
+from app.accounts.identity import Identity
+from app.blobs.tables import blobs
+from app.database import Statement, insert_if_absent
+from app.errors import Conflict, NotFound
+from app.links import rows as timelinks
+from app.objects import lifecycle as objects
+from app.objects import quota
+from app.objects.lifecycle import Content, Received
+from app.objects.pagination import Page, decode_cursor, page_of
+from app.objects.preconditions import Preconditions, State
+from app.objects.tables import object_bytes
+from app.objects.tables import objects as object_rows
+
+KIND: Final = "blobs"
+MAX_ID_LENGTH: Final = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """A blob and, when it was read for that, where its bytes are."""
+
+    name: str
+    content_type: str
+    created_at: int
+    modified_at: int
+    content: Content
+
+
+_columns = (
+    blobs.c.id,
+    blobs.c.name,
+    blobs.c.content_type,
+    blobs.c.created_at,
+    blobs.c.modified_at,
+)
+_find = Statement(
+    select(*_columns, *objects.content_columns())
+    .select_from(blobs.join(object_rows).outerjoin(object_bytes))
+    .where(blobs.c.account_id == bindparam("account_id"), blobs.c.name == bindparam("name"))
+)
+_newest = select(*_columns, *objects.content_columns(with_data=False)).select_from(
+    blobs.join(object_rows)
+)
+_page = Statement(
+    _newest.where(blobs.c.account_id == bindparam("account_id"), blobs.c.id < bindparam("before"))
+    .order_by(blobs.c.id.desc())
+    .limit(bindparam("limit"))
+)
+_page_by_name = Statement(
+    _newest.where(
+        blobs.c.account_id == bindparam("account_id"),
+        blobs.c.name >= bindparam("start"),
+        blobs.c.name > bindparam("after"),
+        blobs.c.name < bindparam("stop"),
+    )
+    .order_by(blobs.c.name)
+    .limit(bindparam("limit"))
+)
+_current = Statement(
+    select(
+        blobs.c.id,
+        blobs.c.object_id,
+        blobs.c.created_at,
+        blobs.c.modified_at,
+        object_rows.c.sha256,
+    )
+    .select_from(blobs.join(object_rows))
+    .where(blobs.c.account_id == bindparam("account_id"), blobs.c.name == bindparam("name"))
+)
+_create = insert_if_absent(
+    blobs, "account_id", "name", "object_id", "content_type", "created_at", "modified_at"
+)
+_swap = Statement(
+    update(blobs)
+    .where(blobs.c.id == bindparam("blob_id"))
+    .values(
+        object_id=bindparam("object_id"),
+        content_type=bindparam("content_type"),
+        modified_at=bindparam("now"),
+    )
+)
+_delete = Statement(delete(blobs).where(blobs.c.id == bindparam("blob_id")))
+
+
+def find(connection: Connection, identity: Identity, name: str) -> Blob:
+    """Return a blob, ready to be read; raises `NotFound`."""
+    row = _find(connection, account_id=identity.account_id, name=name).first()
+    if row is None:
+        raise NotFound("Blob not found")
+    return _blob(row)
+
+
+def admit_new(connection: Connection, identity: Identity, name: str) -> int:
+    """Say that a blob which must be new may be sent; raises `Conflict` when it is there."""
+    if _current(connection, account_id=identity.account_id, name=name).first() is not None:
+        raise _taken(name)
+    return 1
+
+
+def admit(connection: Connection, identity: Identity, name: str, conditions: Preconditions) -> int:
+    """Say whether a blob may be sent, and how many slots it will take."""
+    current = _current(connection, account_id=identity.account_id, name=name).first()
+    conditions.check(_state(current))
+    return 1 if current is None else 0
+
+
+def create(
+    connection: Connection,
+    identity: Identity,
+    name: str,
+    received: Received,
+    content_type: str,
+    now: int,
+) -> None:
+    """Make a new blob of a received body; raises `Conflict` when its id is in use."""
+    object_id = objects.settle(connection, identity, received, kind=KIND, slots=1, now=now)
+    _insert(connection, identity, name, object_id, content_type, now)
+
+
+def put(
+    connection: Connection,
+    identity: Identity,
+    name: str,
+    received: Received,
+    content_type: str,
+    conditions: Preconditions,
+    now: int,
+) -> tuple[Blob, bool]:
+    """Create a blob, or replace its bytes in one step; returns it and whether it is new."""
+    quota.lock_account(connection, identity.account_id)
+    current = _current(connection, account_id=identity.account_id, name=name).first()
+    conditions.check(_state(current))
+    slots = 1 if current is None else 0
+    object_id = objects.settle(connection, identity, received, kind=KIND, slots=slots, now=now)
+    if current is None:
+        created_at = modified_at = now
+        _insert(connection, identity, name, object_id, content_type, now)
+    else:
+        created_at = current.created_at
+        modified_at = objects.modified_after(current.modified_at, now)
+        _swap(
+            connection,
+            blob_id=current.id,
+            object_id=object_id,
+            content_type=content_type,
+            now=modified_at,
+        )
+        objects.replace(
+            connection, old=current.object_id, new=object_id, modified_at=modified_at, now=now
+        )
+    content = Content(object_id, None, received.size, received.sha256, modified_at, None)
+    return Blob(name, content_type, created_at, modified_at, content), current is None
+
+
+def remove(
+    connection: Connection, identity: Identity, name: str, conditions: Preconditions, now: int
+) -> None:
+    """Delete a blob; its bytes are due at once. Raises `NotFound`."""
+    quota.lock_account(connection, identity.account_id)
+    current = _current(connection, account_id=identity.account_id, name=name).first()
+    if current is None:
+        raise NotFound("Blob not found")
+    conditions.check(_state(current))
+    timelinks.end(connection, "blob", [current.id], now)
+    _delete(connection, blob_id=current.id)
+    objects.remove(connection, current.object_id, due_at=now)
+
+
+def page(connection: Connection, identity: Identity, limit: int, cursor: str | None) -> Page[Blob]:
+    """Return a page of the account's blobs, newest first."""
+    before = decode_cursor("blobs", cursor, int)
+    rows = _page(
+        connection,
+        account_id=identity.account_id,
+        before=2**62 if before is None else before,
+        limit=limit + 1,
+    ).rows
+    return page_of("blobs", rows, limit, _blob, lambda row: int(row.id))
+
+
+def page_by_prefix(
+    connection: Connection, identity: Identity, prefix: str, limit: int, cursor: str | None
+) -> Page[Blob]:
+    """Return a page of the blobs whose ids start with ``prefix``, in the order of ids."""
+    after = decode_cursor("blobs by id", cursor, str)
+    rows = _page_by_name(
+        connection,
+        account_id=identity.account_id,
+        start=prefix,
+        after="" if after is None else after,
+        stop=_after_prefix(prefix),
+        limit=limit + 1,
+    ).rows
+    return page_of("blobs by id", rows, limit, _blob, lambda row: str(row.name))
+
+
+def _after_prefix(prefix: str) -> str:
+    """Return a text that sorts after every id with this prefix, and before all other later ones."""
+    return prefix + "\U0010ffff" * (MAX_ID_LENGTH + 1 - len(prefix))
+
+
+def _blob(row: Row[Any]) -> Blob:
+    _, name, content_type, created_at, modified_at, *content = tuple(row)
+    return Blob(name, content_type, created_at, modified_at, objects.content_of(content))
+
+
+def _insert(
+    connection: Connection,
+    identity: Identity,
+    name: str,
+    object_id: int,
+    content_type: str,
+    now: int,
+) -> None:
+    inserted = _create(
+        connection,
+        account_id=identity.account_id,
+        name=name,
+        object_id=object_id,
+        content_type=content_type,
+        created_at=now,
+        modified_at=now,
+    )
+    if inserted.first() is None:
+        raise _taken(name)
+
+
+def _state(current: Any) -> State | None:  # noqa: ANN401 - a row of `_current`
+    if current is None:
+        return None
+    return State(bytes(current.sha256).hex(), current.modified_at)
+
+
+def _taken(name: str) -> Conflict:
+    return Conflict(f"The id {name!r} is in use")

@@ -1,0 +1,249 @@
+"""The buffer: one clipboard per account, whose version counts every change of it.
+
+It expires by itself, and that is a change too: from the moment on, every reader counts the version
+that the expiry task will write down when it comes by.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from sqlalchemy import BigInteger, Connection, bindparam, func, insert, select, update
+
+from app import clock
+from app.accounts.identity import Identity
+from app.buffer.tables import buffers
+from app.database import Statement
+from app.errors import NotFound
+from app.objects import lifecycle as objects
+from app.objects import quota
+from app.objects.lifecycle import Content, Received
+from app.objects.preconditions import Preconditions, State
+from app.objects.tables import object_bytes
+from app.objects.tables import objects as object_rows
+
+KIND: Final = "buffer"
+
+_AT_ONCE: Final = 50  # expired buffers to a transaction, which locks the account of each
+
+DataType = Literal["text", "file"]
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """How far an account's buffer has come: ``version`` is 0 before the first write."""
+
+    account: str
+    version: int
+    expires_at: int | None
+    """In UTC microseconds; None: the buffer is empty."""
+
+    @property
+    def is_empty(self) -> bool:
+        return self.expires_at is None
+
+
+@dataclass(frozen=True, slots=True)
+class NewBuffer:
+    """What is about to be put into a buffer, but for its bytes; ``lifetime`` is in seconds."""
+
+    data_type: DataType
+    name: str | None
+    content_type: str
+    lifetime: int
+
+
+@dataclass(frozen=True, slots=True)
+class Buffer:
+    """A buffer that isn't empty and, when it was read for that, where its bytes are."""
+
+    revision: Revision
+    data_type: DataType
+    name: str | None
+    content_type: str
+    modified_at: int
+    content: Content
+
+
+_own = buffers.c.account_id == bindparam("account_id")
+_find = Statement(
+    select(
+        buffers.c.version,
+        buffers.c.expires_at,
+        buffers.c.data_type,
+        buffers.c.name,
+        buffers.c.content_type,
+        buffers.c.modified_at,
+        *objects.content_columns(),
+    )
+    .select_from(buffers.join(object_rows).outerjoin(object_bytes))
+    .where(_own, buffers.c.expires_at > bindparam("now", type_=BigInteger))
+)
+_current = Statement(
+    select(
+        buffers.c.id,
+        buffers.c.version,
+        buffers.c.modified_at,
+        buffers.c.object_id,
+        buffers.c.expires_at,
+        object_rows.c.sha256,
+    )
+    .select_from(buffers.outerjoin(object_rows))
+    .where(_own)
+)
+_contents = (
+    "version",
+    "modified_at",
+    "object_id",
+    "data_type",
+    "name",
+    "content_type",
+    "expires_at",
+)
+_values = {name: bindparam(name, type_=buffers.c[name].type) for name in _contents}
+_insert = Statement(insert(buffers).values(account_id=bindparam("account_id"), **_values))
+_change = Statement(update(buffers).where(_own).values(_values))
+
+
+def revision(connection: Connection, identity: Identity, now: int) -> Revision:
+    """Return how far the account's buffer has come."""
+    current = _current(connection, account_id=identity.account_id).first()
+    return _revision(identity, current, now)
+
+
+def find(connection: Connection, identity: Identity, now: int) -> Buffer:
+    """Return the buffer, ready to be read; raises `NotFound` when it is empty."""
+    row = _find(connection, account_id=identity.account_id, now=now).first()
+    if row is None:
+        raise _empty()
+    version, expires_at, data_type, name, content_type, modified_at, *content = tuple(row)
+    return Buffer(
+        Revision(identity.account_uuid, version, expires_at),
+        data_type,
+        name,
+        content_type,
+        modified_at,
+        objects.content_of(content),
+    )
+
+
+def admit(connection: Connection, identity: Identity, conditions: Preconditions, now: int) -> int:
+    """Say whether the buffer may be written, and how many slots that will take."""
+    current = _current(connection, account_id=identity.account_id).first()
+    conditions.check(_state(current, now))
+    return _slots(current)
+
+
+def put(
+    connection: Connection,
+    identity: Identity,
+    new: NewBuffer,
+    received: Received,
+    conditions: Preconditions,
+    now: int,
+) -> tuple[Buffer, bool]:
+    """Fill the buffer, or replace what is in it; returns it and whether it was empty."""
+    quota.lock_account(connection, identity.account_id)
+    current = _current(connection, account_id=identity.account_id).first()
+    conditions.check(_state(current, now))
+    before = _revision(identity, current, now)
+    object_id = objects.settle(
+        connection, identity, received, kind=KIND, slots=_slots(current), now=now
+    )
+    modified_at = now
+    if current is not None:
+        modified_at = objects.modified_after(current.modified_at, now)
+    after = Revision(identity.account_uuid, before.version + 1, now + new.lifetime * clock.SECOND)
+    write = _insert if current is None else _change
+    write(
+        connection,
+        account_id=identity.account_id,
+        version=after.version,
+        modified_at=modified_at,
+        object_id=object_id,
+        data_type=new.data_type,
+        name=new.name,
+        content_type=new.content_type,
+        expires_at=after.expires_at,
+    )
+    if current is not None and current.object_id is not None:
+        objects.replace(
+            connection,
+            old=current.object_id,
+            new=object_id,
+            modified_at=modified_at,
+            now=now,
+        )
+    content = Content(object_id, None, received.size, received.sha256, modified_at, None)
+    buffer = Buffer(after, new.data_type, new.name, new.content_type, modified_at, content)
+    return buffer, before.is_empty
+
+
+def remove(
+    connection: Connection, identity: Identity, conditions: Preconditions, now: int
+) -> Revision:
+    """Empty the buffer; its bytes are due at once. Raises `NotFound` when it is empty."""
+    quota.lock_account(connection, identity.account_id)
+    current = _current(connection, account_id=identity.account_id).first()
+    before = _revision(identity, current, now)
+    if before.is_empty:
+        raise _empty()
+    conditions.check(_state(current, now))
+    _clear(connection, identity.account_id, current, now)
+    return Revision(identity.account_uuid, before.version + 1, None)
+
+
+def remove_expired(connection: Connection, now: int, batch: int) -> int:
+    """Empty a batch of expired buffers, in the order of accounts, so that no two wait in a ring."""
+    due = (
+        select(buffers.c.account_id)
+        .where(buffers.c.expires_at <= now)
+        .order_by(buffers.c.account_id)
+        .limit(min(batch, _AT_ONCE))
+    )
+    accounts = list(connection.execute(due).scalars())
+    for account_id in accounts:
+        quota.lock_account(connection, account_id)
+        current = _current(connection, account_id=account_id).first()
+        if current is not None and _has_expired(current, now):
+            _clear(connection, account_id, current, now)
+    return len(accounts)
+
+
+def next_expiry(connection: Connection) -> int | None:
+    """Return when the next buffer expires, in microseconds."""
+    moment: int | None = connection.execute(select(func.min(buffers.c.expires_at))).scalar()
+    return moment
+
+
+def _clear(connection: Connection, account_id: int, current: Any, now: int) -> None:  # noqa: ANN401 - a row of `_current`
+    nothing = dict.fromkeys(_contents)
+    values = nothing | {"version": current.version + 1, "modified_at": now}
+    _change(connection, account_id=account_id, **values)
+    objects.remove(connection, current.object_id, due_at=now)
+
+
+def _revision(identity: Identity, current: Any, now: int) -> Revision:  # noqa: ANN401 - as above
+    if current is None:
+        return Revision(identity.account_uuid, 0, None)
+    if _has_expired(current, now):
+        return Revision(identity.account_uuid, current.version + 1, None)
+    return Revision(identity.account_uuid, current.version, current.expires_at)
+
+
+def _state(current: Any, now: int) -> State | None:  # noqa: ANN401 - as above
+    if current is None or current.object_id is None or _has_expired(current, now):
+        return None
+    return State(bytes(current.sha256).hex(), current.modified_at)
+
+
+def _has_expired(current: Any, now: int) -> bool:  # noqa: ANN401 - as above
+    return current.expires_at is not None and current.expires_at <= now
+
+
+def _slots(current: Any) -> int:  # noqa: ANN401 - as above
+    # what has expired keeps its slot until it is swept away, or hands it on
+    return 1 if current is None or current.object_id is None else 0
+
+
+def _empty() -> NotFound:
+    return NotFound("The buffer is empty")

@@ -1,0 +1,107 @@
+"""Ties a store to its database, so that no sweep runs against somebody else's objects.
+
+The store carries the database's instance id under its marks, which are made once. What the
+database has marked is missing when a mark is: no start makes it anew, see docs/operations.md.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import Connection, select, update
+
+from app.config import ConfigError, Settings
+from app.database import Database, insert_if_absent
+from app.database.migrate import alone
+from app.objects.tables import instance
+from storage.base import ObjectStore
+from storage.errors import ObjectNotFound, StoreUnmarked
+
+# one for each place that a store may be spread over: dumps can live in a folder of their own
+MARKS: Final = tuple(f"{kind}/0/0/{'0' * 32}" for kind in ("instance", "dumps"))
+
+_create = insert_if_absent(instance, "id", "uuid", "generation")
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """What a database is known by; its generation is 0 until it has marked a store."""
+
+    uuid: str
+    generation: int
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """The marks that its store must have."""
+        return MARKS if self.generation else ()
+
+
+def is_mark(key: str) -> bool:
+    """Tell whether an object is a mark, or tells a generation."""
+    return key in MARKS or key.startswith("instance/")
+
+
+def identify(connection: Connection, fresh: str) -> Instance:
+    """Return what the database is; ``fresh`` becomes its id when it has none yet."""
+    _create(connection, id=1, uuid=fresh, generation=0)
+    row = connection.execute(select(instance.c.uuid, instance.c.generation)).one()
+    return Instance(row.uuid, row.generation)
+
+
+async def tie(settings: Settings, database: Database, store: ObjectStore, own: Instance) -> None:
+    """Mark the store of a database that has never marked one; else check its marks.
+
+    Raises `ConfigError` when the store belongs to another database, and `StoreUnmarked` when it
+    lacks a mark.
+    """
+    if own.marks:
+        missing = await _unmarked(store, own.uuid)
+        if missing:
+            raise StoreUnmarked(lacking(missing[0]))
+        return
+    # one process at a time: keys are for one writer
+    async with alone(settings):
+        for mark in await _unmarked(store, own.uuid):
+            await store.delete([mark])  # what a start that was killed has left of it
+            await store.put(mark, once(own.uuid.encode()), size=len(own.uuid))
+        await database.write(_note_marked)
+
+
+def lacking(mark: str) -> str:
+    """Say that a store lacks a mark."""
+    return (
+        f"{mark} is missing, which this database's store has: "
+        "is its disk not mounted, is it another bucket? See docs/operations.md"
+    )
+
+
+async def _unmarked(store: ObjectStore, own: str) -> list[str]:
+    """Return the marks that the store lacks."""
+    missing = []
+    for mark in MARKS:
+        try:
+            found = await _read(store, mark)
+        except ObjectNotFound:
+            missing.append(mark)
+            continue
+        if found != own:
+            raise ConfigError(
+                f"ACTIVE_STORAGE: the store belongs to another database (its instance is {found}, "
+                f"this database's is {own}); point both to the same instance"
+            )
+    return missing
+
+
+def _note_marked(connection: Connection) -> None:
+    unmarked = instance.c.generation == 0
+    connection.execute(update(instance).where(unmarked).values(generation=1))
+
+
+async def _read(store: ObjectStore, key: str) -> str:
+    async with store.open(key) as reader:
+        return b"".join([chunk async for chunk in reader]).decode()
+
+
+async def once(data: bytes) -> AsyncIterator[bytes]:
+    """Yield a body of one chunk."""
+    yield data

@@ -1,0 +1,63 @@
+"""When dumps go: deleted, expired in batches, or making room for what a public key submits."""
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import Connection, delete, func, select
+
+from app.dumps import submissions
+from app.dumps.tables import dump_attachments, dumps
+from app.links import rows as timelinks
+from app.objects import lifecycle as objects
+from app.objects import quota
+
+
+def remove_all(
+    connection: Connection, account_id: int, object_ids: Mapping[int, int], now: int
+) -> None:
+    """Remove dumps of an account that is locked, given with their objects."""
+    ids = list(object_ids)
+    submissions.release(connection, account_id, ids)
+    timelinks.end(connection, "dump", ids, now)
+    belonging = dump_attachments.c.dump_id.in_(ids)
+    attached: Sequence[int] = (
+        connection.execute(select(dump_attachments.c.object_id).where(belonging)).scalars().all()
+    )
+    connection.execute(delete(dump_attachments).where(belonging))
+    connection.execute(delete(dumps).where(dumps.c.id.in_(ids)))
+    objects.remove_all(connection, [*attached, *object_ids.values()], due_at=now)
+
+
+def make_room(connection: Connection, account_id: int, size: int, budget: int, now: int) -> int:
+    """Let ``size`` bytes more that a public key submits fit into its account's budget.
+
+    The oldest submitted dumps go, in this transaction; returns how many. Raises `QuotaExceeded`.
+    """
+    removed = 0
+    for batch in submissions.too_many(connection, account_id, size, budget):
+        remove_all(connection, account_id, batch, now)
+        removed += len(batch)
+    return removed
+
+
+def remove_expired(connection: Connection, now: int, batch: int) -> int:
+    """Remove a batch of one account's expired dumps."""
+    expired = dumps.c.expires_at <= now
+    account = connection.execute(
+        select(dumps.c.account_id).where(expired).order_by(dumps.c.expires_at).limit(1)
+    ).scalar()
+    if account is None:
+        return 0
+    quota.lock_account(connection, account)
+    rows = connection.execute(
+        select(dumps.c.id, dumps.c.object_id)
+        .where(expired, dumps.c.account_id == account)
+        .limit(batch)
+    ).all()
+    remove_all(connection, account, {row.id: row.object_id for row in rows}, now)
+    return len(rows)
+
+
+def next_expiry(connection: Connection) -> int | None:
+    """Return when the next dump expires, in microseconds."""
+    moment: int | None = connection.execute(select(func.min(dumps.c.expires_at))).scalar()
+    return moment

@@ -1,0 +1,307 @@
+"""Dumps: what crashed, under a label, with what the crash reporter knew and sent along."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import BigInteger, Connection, Row, bindparam, insert, or_, select
+from sqlalchemy import update as update_rows
+
+from app.accounts.identity import Identity
+from app.database import Statement, require_room
+from app.dumps import expiry as dump_ends
+from app.dumps import submissions
+from app.dumps.search import Filters, searchable
+from app.dumps.search import find as find_ids
+from app.dumps.tables import dumps
+from app.errors import ContentTooLarge, NotFound
+from app.objects import lifecycle as objects
+from app.objects import quota
+from app.objects.lifecycle import Content, Received
+from app.objects.pagination import Page, decode_cursor, encode_cursor
+from app.objects.preconditions import Preconditions, State
+from app.objects.tables import objects as object_rows
+
+KIND: Final = "dumps"
+MAX_LABEL: Final = 255
+MAX_NAME: Final = 255
+MAX_DESCRIPTION: Final = 10_000
+MAX_RETENTION: Final = 100 * 365 * 86_400
+"""Seconds that a dump may be kept when it isn't kept for good."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dump:
+    """A dump; times in UTC microseconds."""
+
+    number: int
+    """Its identity beside the uuid: never reused, and known to clients that count."""
+    uuid: str
+    original_name: str
+    label: str | None
+    description: str
+    archived: bool
+    annotations: Mapping[str, str]
+    created_at: int
+    modified_at: int
+    expires_at: int | None
+    report_state: str
+    """Whether it has been read: ``pending``, ``read``, ``failed``, or ``none``: no minidump."""
+    platform: str | None
+    architecture: str | None
+    exception: str | None
+    module: str | None
+    signature: str | None
+    content: Content
+
+
+@dataclass(frozen=True, slots=True)
+class DumpFile:
+    """What is known of a dump's bytes beside themselves."""
+
+    name: str
+    is_minidump: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NewDump:
+    """A dump that is to be made, but for its bytes."""
+
+    uuid: str
+    file: DumpFile
+    label: str | None
+    description: str
+    annotations: Mapping[str, str]
+    expires_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What to change about a dump: columns with their new values, and its bytes, if sent."""
+
+    values: Mapping[str, Any]
+    file: DumpFile | None = None
+    received: Received | None = None
+
+
+_FACTS: Final = (
+    "uuid", "original_name", "label", "description", "archived", "annotations", "created_at",
+    "modified_at", "expires_at", "report_state", "platform", "architecture", "exception", "module",
+    "signature",
+)  # fmt: skip
+_columns = (dumps.c.id, *(dumps.c[name] for name in _FACTS))
+_own = dumps.c.account_id == bindparam("account_id")
+_is_alive = or_(
+    dumps.c.expires_at.is_(None), dumps.c.expires_at > bindparam("now", type_=BigInteger)
+)
+_alive = (
+    select(*_columns, *objects.content_columns(with_data=False))
+    .select_from(dumps.join(object_rows))
+    .where(_own, _is_alive)
+)
+_find = Statement(_alive.where(dumps.c.uuid == bindparam("uuid")))
+_find_numbered = Statement(_alive.where(dumps.c.id == bindparam("number", type_=BigInteger)))
+_report = Statement(
+    select(dumps.c.report).where(_own, dumps.c.uuid == bindparam("uuid"), _is_alive)
+)
+_insert = Statement(
+    insert(dumps)
+    .values({c.name: bindparam(c.name, type_=c.type) for c in dumps.c if c is not dumps.c.id})
+    .returning(dumps.c.id)
+)
+
+
+def find(connection: Connection, identity: Identity, uuid: str, now: int) -> Dump:
+    """Return a dump, ready to be read; raises `NotFound`."""
+    return _dump(_row(connection, identity, uuid, now))
+
+
+def find_numbered(connection: Connection, identity: Identity, number: int, now: int) -> Dump:
+    """Return a dump by its number, ready to be read; raises `NotFound`."""
+    row = _find_numbered(connection, account_id=identity.account_id, number=number, now=now).first()
+    if row is None:
+        raise unknown()
+    return _dump(row)
+
+
+def find_report(connection: Connection, identity: Identity, uuid: str, now: int) -> str | None:
+    """Return a dump's report, as JSON, if there is one."""
+    row = _report(connection, account_id=identity.account_id, uuid=uuid, now=now).first()
+    report: str | None = None if row is None else row.report
+    return report
+
+
+def page(
+    connection: Connection,
+    identity: Identity,
+    filters: Filters,
+    limit: int,
+    cursor: str | None,
+    now: int,
+) -> Page[Dump]:
+    """Return a page of the account's dumps, newest first.
+
+    One that took too long to fill ends early, and has a cursor all the same.
+    """
+    position = decode_cursor(KIND, cursor, int)
+    before = 2**62 if position is None else position
+    found = find_ids(connection, identity.account_id, filters, before, limit + 1, now)
+    ids = found.ids[:limit]
+    stopped_at = ids[-1] if len(found.ids) > limit else found.stopped_at
+    rows = connection.execute(
+        select(*_columns, *objects.content_columns(with_data=False))
+        .select_from(dumps.join(object_rows))
+        .where(dumps.c.id.in_(ids))
+        .order_by(dumps.c.id.desc())
+    )
+    items = [_dump(row) for row in rows]
+    return Page(items, None if stopped_at is None else encode_cursor(KIND, stopped_at))
+
+
+def admit(_connection: Connection, identity: Identity, at_least: int = 0) -> int:
+    """Say how many slots a file takes; raises if one of ``at_least`` bytes is too large."""
+    limit = identity.tier.max_object_bytes
+    if limit is not None and at_least > limit:
+        raise ContentTooLarge(f"The account's tier allows objects of up to {limit} bytes")
+    return 1
+
+
+def admit_replacement(
+    connection: Connection,
+    identity: Identity,
+    uuid: str,
+    conditions: Preconditions,
+    now: int,
+    at_least: int = 0,
+) -> int:
+    """Say that a replacement takes no slot; raises what `change` would raise."""
+    admit(connection, identity, at_least)
+    conditions.check(_state(_row(connection, identity, uuid, now)))
+    return 0
+
+
+def create(
+    connection: Connection, identity: Identity, new: NewDump, received: Received, now: int
+) -> Dump:
+    """Make a new dump of a received body."""
+    insert_dump(connection, identity, new, received, now)
+    return find(connection, identity, new.uuid, now)
+
+
+def insert_dump(
+    connection: Connection,
+    identity: Identity,
+    new: NewDump,
+    received: Received,
+    now: int,
+    *,
+    submitted_bytes: int | None = None,
+) -> int:
+    """Do as `create` does; returns the row's id."""
+    quota.lock_account(connection, identity.account_id)
+    object_id = objects.settle(connection, identity, received, kind=KIND, slots=1, now=now)
+    texts = (new.file.name, new.label, new.description, *new.annotations.values())
+    return int(
+        _insert(
+            connection,
+            **_reading(new.file),
+            uuid=new.uuid,
+            account_id=identity.account_id,
+            object_id=object_id,
+            archived=False,
+            created_at=now,
+            modified_at=now,
+            expires_at=new.expires_at,
+            label=new.label,
+            search=searchable(identity.account_id, texts),
+            description=new.description,
+            annotations=json.dumps(new.annotations),
+            submitted_bytes=submitted_bytes,
+        ).scalar_one()
+    )
+
+
+def change(
+    connection: Connection,
+    identity: Identity,
+    uuid: str,
+    changes: Changes,
+    conditions: Preconditions,
+    now: int,
+) -> Dump:
+    """Change a dump, its bytes too if some were received; raises `NotFound`."""
+    if not changes.values.keys().isdisjoint(_TEXTS):
+        require_room(connection)
+    quota.lock_account(connection, identity.account_id)
+    current = _row(connection, identity, uuid, now)
+    conditions.check(_state(current))
+    values = {**changes.values, "modified_at": now}
+    if changes.file is not None and changes.received is not None:
+        new = objects.settle(connection, identity, changes.received, kind=KIND, slots=0, now=now)
+        modified_at = objects.modified_after(current.content_at, now)
+        values |= {**_reading(changes.file), "object_id": new, "modified_at": modified_at}
+    if "object_id" in values or values.get("archived"):
+        submissions.release(connection, identity.account_id, [current.id])
+        values["submitted_bytes"] = None
+    texts = {name: values.get(name, getattr(current, name)) for name in _TEXTS}
+    annotations = json.loads(current.annotations).values()
+    values["search"] = searchable(identity.account_id, (*texts.values(), *annotations))
+    connection.execute(update_rows(dumps).where(dumps.c.id == current.id).values(values))
+    if "object_id" in values:
+        objects.replace(
+            connection,
+            old=current.content_id,
+            new=values["object_id"],
+            modified_at=values["modified_at"],
+            now=now,
+        )
+    return find(connection, identity, uuid, now)
+
+
+_TEXTS: Final = ("original_name", "label", "description")
+
+
+def _reading(file: DumpFile) -> dict[str, Any]:
+    """Return the columns that depend on the bytes, for some that nobody has read yet."""
+    return {
+        "original_name": file.name,
+        "report_state": "pending" if file.is_minidump else "none",
+        "report_claimed_until": 0 if file.is_minidump else None,
+        "report": None,
+    } | dict.fromkeys(("platform", "architecture", "exception", "module", "signature"))
+
+
+def remove(
+    connection: Connection, identity: Identity, uuid: str, conditions: Preconditions, now: int
+) -> Dump:
+    """Delete a dump with its attachments, which ends its links; returns what it was."""
+    quota.lock_account(connection, identity.account_id)
+    current = _row(connection, identity, uuid, now)
+    conditions.check(_state(current))
+    dump_ends.remove_all(connection, identity.account_id, {current.id: current.content_id}, now)
+    return _dump(current)
+
+
+def _row(connection: Connection, identity: Identity, uuid: str, now: int) -> Any:  # noqa: ANN401
+    row = _find(connection, account_id=identity.account_id, uuid=uuid, now=now).first()
+    if row is None:
+        raise unknown()
+    return row
+
+
+def _dump(row: Row[Any]) -> Dump:
+    number, *facts = tuple(row)
+    values = dict(zip(_FACTS, facts, strict=False))
+    values["archived"] = bool(values["archived"])
+    values["annotations"] = json.loads(values["annotations"])
+    return Dump(number, **values, content=objects.content_of(facts[len(_FACTS) :]))
+
+
+def _state(row: Any) -> State:  # noqa: ANN401 - a row of `_find`
+    return State(bytes(row.sha256).hex(), row.modified_at)
+
+
+def unknown() -> NotFound:
+    """Make the error for a dump that isn't there."""
+    return NotFound("There is no such dump")

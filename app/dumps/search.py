@@ -1,0 +1,139 @@
+"""Which dumps a list shows: by what their fields and reports say, and by any part of their texts.
+
+Searching compares folded texts: without case, and with every separator turned into a letter of a
+script that nobody writes logs in, so that a trigram index, which may know nothing but letters and
+digits, knows of every character.
+"""
+
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select
+
+from app import clock
+from app.database.search import SHORTEST, Found, Indexed, Wanted, search, walk
+from app.dumps.tables import dumps
+
+_INDEXED: Final = Indexed(dumps)
+_SEPARATORS: Final = {c: 0xA500 + c for c in range(128) if not chr(c).isalnum()}  # of the Vai
+_MARKS: Final = 0xE000  # for private use
+_MARK_VALUES: Final = 6400
+_VALUE_LENGTH: Final = 4096  # characters of a text that can be found
+_LENGTH: Final = 32_768  # of all texts of a dump
+_FEW: Final = 2_000
+# rows get their ids when they are committed, their times a little sooner
+_DISORDER: Final = 10 * clock.MINUTE
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What the dumps of a list have in common; None: anything. Times in UTC microseconds."""
+
+    label: str | None = None
+    q: str | None = None
+    archived: bool | None = None
+    since: int | None = None
+    until: int | None = None
+    platform: str | None = None
+    architecture: str | None = None
+    exception: str | None = None
+    module: str | None = None
+    signature: str | None = None
+
+
+def searchable(account_id: int, texts: Iterable[str | None]) -> str:
+    """Return what a dump is found by, for its column ``search``."""
+    folded = (fold(text[:_VALUE_LENGTH]) for text in texts if text)
+    return _mark(account_id) + fold("\n") + fold("\n").join(folded)[:_LENGTH]
+
+
+def fold(text: str) -> str:
+    """Return a text as it is compared: letters and digits, without case."""
+    composed = unicodedata.normalize("NFC", text)
+    return unicodedata.normalize("NFC", composed.casefold()).translate(_SEPARATORS)
+
+
+def find(
+    connection: Connection, account_id: int, filters: Filters, before: int, count: int, now: int
+) -> Found:
+    """Find the ids of an account's newest dumps, below ``before``, that pass the filters.
+
+    The work is bounded: where much is looked at and little passes, it stops and says where.
+    """
+    after, before = _span(connection, account_id, filters, before)
+    text = "" if filters.q is None else fold(filters.q)
+    condition = partial(_condition, filters, now)
+
+    def look(below: int, size: int) -> Any:  # noqa: ANN401 - rows
+        hit = condition(dumps.c)
+        if text:
+            hit = and_(hit, dumps.c.search.like(f"%{text}%"))
+        rows = select(dumps.c.id, hit.label("hit")).where(
+            _own(account_id, filters), dumps.c.id < below, dumps.c.id > after
+        )
+        return connection.execute(rows.order_by(dumps.c.id.desc()).limit(size)).all()
+
+    if len(text) < SHORTEST:
+        return walk(look, before, count)
+    if filters.label is not None or filters.signature is not None:  # which may be few
+        found = walk(look, before, count, budget=_FEW)
+        if len(found.ids) == count or found.stopped_at is None:
+            return found
+    wanted = Wanted(account_id, _mark(account_id), text, after, before, condition)
+    return search(connection, _INDEXED, wanted, count)
+
+
+def _own(account_id: int, filters: Filters) -> ColumnElement[bool]:
+    """Return the condition that an index answers: that on the account, and on one thing more."""
+    own = [dumps.c.account_id == account_id]
+    if filters.signature is not None:
+        own.append(dumps.c.signature == filters.signature)
+    elif filters.label is not None:
+        own.append(dumps.c.label == filters.label)
+    return and_(*own)
+
+
+def _condition(filters: Filters, now: int, columns: Any) -> ColumnElement[bool]:  # noqa: ANN401
+    """Return what is wanted of ``columns``; NULL where a column has nothing to compare."""
+    wanted = [or_(columns.expires_at.is_(None), columns.expires_at > now)]
+    for name in ("label", "platform", "architecture", "exception", "module", "signature"):
+        value = getattr(filters, name)
+        if value is not None:
+            wanted.append(columns[name] == value)
+    if filters.archived is not None:
+        wanted.append(columns.archived.is_(filters.archived))
+    if filters.since is not None:
+        wanted.append(columns.created_at >= filters.since)
+    if filters.until is not None:
+        wanted.append(columns.created_at <= filters.until)
+    return and_(*wanted)
+
+
+def _span(
+    connection: Connection, account_id: int, filters: Filters, before: int
+) -> tuple[int, int]:
+    """Return ids between which everything lies that was made in the time that is asked for."""
+    after = 0
+    own = select(dumps.c.id).where(dumps.c.account_id == account_id).limit(1)
+    made = dumps.c.created_at
+    if filters.since is not None:
+        older = own.where(made < filters.since - _DISORDER).order_by(made.desc())
+        after = _first(connection, older, 0)
+    if filters.until is not None:
+        newer = own.where(made > filters.until + _DISORDER).order_by(made)
+        before = min(before, _first(connection, newer, before))
+    return after, before
+
+
+def _first(connection: Connection, ids: Select[Any], default: int) -> int:
+    found: int | None = connection.execute(ids).scalar()
+    return default if found is None else found
+
+
+def _mark(account_id: int) -> str:
+    """Return the three characters that stand for an account: one trigram of the index."""
+    values = (account_id // _MARK_VALUES**place % _MARK_VALUES for place in (2, 1, 0))
+    return "".join(chr(_MARKS + value) for value in values)

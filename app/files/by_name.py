@@ -1,0 +1,122 @@
+"""Files as those know them who count them, and tell them apart by their names alone."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import PurePath
+from typing import Final
+
+from sqlalchemy import BigInteger, Connection, bindparam, exists, or_, select
+
+from app.accounts.identity import Identity
+from app.database import Statement
+from app.files import rows as files
+from app.files.rows import MAX_NAME_LENGTH, File, NewFile
+from app.files.tables import files as rows
+from app.objects import quota
+from app.objects.lifecycle import Received
+from app.objects.preconditions import Preconditions
+
+_MAX_SUFFIX: Final = 32  # characters; what is longer is no ending that says a kind of file
+
+_newer = rows.alias("newer")
+_is_newest_of_name = ~exists().where(
+    _newer.c.account_id == rows.c.account_id,
+    _newer.c.name == rows.c.name,
+    _newer.c.id > rows.c.id,
+    or_(_newer.c.expires_at.is_(None), _newer.c.expires_at > bindparam("now", type_=BigInteger)),
+)
+_number = rows.c.id == bindparam("number", type_=BigInteger)
+_name = rows.c.name == bindparam("name")
+_find_numbered = Statement(files.LISTED.where(_number))
+_find_named = Statement(files.READY.where(_name).order_by(rows.c.id.desc()).limit(1))
+_after = Statement(
+    files.LISTED.where(rows.c.id > bindparam("after", type_=BigInteger), _is_newest_of_name)
+    .order_by(rows.c.id)
+    .limit(bindparam("limit"))
+)
+_is_taken = Statement(
+    select(rows.c.id)
+    .where(rows.c.account_id == bindparam("account_id"), _name)
+    .where(or_(rows.c.expires_at.is_(None), rows.c.expires_at > bindparam("now")))
+    .limit(1)
+)
+
+
+def find_numbered(connection: Connection, identity: Identity, number: int, now: int) -> File:
+    """Return a file by its number; raises `NotFound`."""
+    found = _find_numbered(connection, account_id=identity.account_id, number=number, now=now)
+    if not found.rows:
+        raise files.unknown()
+    return files.file_of(found.first())
+
+
+def find_named(connection: Connection, identity: Identity, name: str, now: int) -> File:
+    """Return the newest file of a name, ready to be read; raises `NotFound`."""
+    found = _find_named(connection, account_id=identity.account_id, name=name, now=now)
+    if not found.rows:
+        raise files.unknown()
+    return files.file_of(found.first())
+
+
+def list_after(
+    connection: Connection, identity: Identity, after: int, limit: int, now: int
+) -> Sequence[File]:
+    """Return the files that follow a number, oldest first; of those with one name the newest."""
+    found = _after(connection, account_id=identity.account_id, after=after, limit=limit, now=now)
+    return [files.file_of(row) for row in found.rows]
+
+
+def admit(connection: Connection, identity: Identity) -> int:
+    """Say that a file may be sent, and takes a slot."""
+    del connection, identity
+    return 1
+
+
+def keep(
+    connection: Connection, identity: Identity, new: NewFile, received: Received, now: int
+) -> File:
+    """Make a file that is kept, under its name or, if that is taken, with a number: ``a_1.pdf``."""
+    quota.lock_account(connection, identity.account_id)  # two at once don't choose the same
+
+    def is_taken(tried: str) -> bool:
+        of_account = {"account_id": identity.account_id, "name": tried, "now": now}
+        return _is_taken(connection, **of_account).first() is not None
+
+    new = replace(new, name=free_name(new.name, is_taken), lifetime=files.KEPT)
+    file, _ = files.create(connection, identity, new, received, max_files=0, now=now)
+    return file
+
+
+def free_name(name: str, is_taken: Callable[[str], bool]) -> str:
+    """Return a name that isn't taken: as given, or numbered before its ending.
+
+    The number is the smallest there is if none below one in use is free. It is found in a number
+    of steps that grows with its logarithm.
+    """
+    if not is_taken(name):
+        return name
+    ending = PurePath(name).suffix
+    if len(ending) > _MAX_SUFFIX:
+        ending = ""
+    stem = name.removesuffix(ending)
+
+    def numbered(n: int) -> str:
+        end = f"_{n}{ending}"
+        return stem[: MAX_NAME_LENGTH - len(end)] + end
+
+    taken, free = 0, 1
+    while is_taken(numbered(free)):
+        taken, free = free, free * 2
+    while free - taken > 1:
+        middle = (taken + free) // 2
+        if is_taken(numbered(middle)):
+            taken = middle
+        else:
+            free = middle
+    return numbered(free)
+
+
+def remove_numbered(connection: Connection, identity: Identity, number: int, now: int) -> None:
+    """Delete a file by its number, as `files.remove` does; raises `NotFound`."""
+    file = find_numbered(connection, identity, number, now)
+    files.remove(connection, identity, file.uuid, Preconditions(), now)

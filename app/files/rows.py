@@ -1,0 +1,328 @@
+"""Files: handed on by a link of their own for a while, or kept for good."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Row,
+    bindparam,
+    insert,
+    or_,
+    select,
+    update,
+)
+from uuid_utils import uuid7
+
+from app import clock
+from app.accounts.identity import Identity
+from app.database import Statement
+from app.errors import NotFound
+from app.files import expiry as file_ends
+from app.files.tables import files
+from app.links import expiry as link_ends
+from app.links import rows as links
+from app.links.tables import timelinks
+from app.objects import lifecycle as objects
+from app.objects import quota
+from app.objects.lifecycle import Content, Received
+from app.objects.pagination import Page, decode_cursor, page_of
+from app.objects.preconditions import Preconditions, State
+from app.objects.tables import object_bytes
+from app.objects.tables import objects as object_rows
+
+KIND: Final = "files"
+MAX_NAME_LENGTH: Final = 255
+MAX_LIFETIME: Final = 100 * 365 * 86_400
+"""Seconds that a file which expires may live at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file and, when it was read for that, where its bytes are; times in UTC microseconds."""
+
+    number: int
+    """Its identity beside the uuid: never reused, and known to clients that count."""
+    uuid: str
+    name: str
+    content_type: str
+    created_at: int
+    modified_at: int
+    expires_at: int | None
+    link: str | None
+    """The uuid of the timelink that leads to it."""
+    content: Content
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetime:
+    """Until when a file lives, None: for good; and the link that it gets if it has none."""
+
+    expires_at: int | None
+    link: links.NewLink | None
+
+
+KEPT: Final = Lifetime(expires_at=None, link=None)
+
+
+@dataclass(frozen=True, slots=True)
+class NewFile:
+    """A file that is to be made, but for its bytes."""
+
+    uuid: str
+    name: str
+    content_type: str
+    lifetime: Lifetime
+    evict: str = file_ends.ANY
+    """What may go to make room for it, as `file_ends.make_room` has it."""
+
+
+_now = bindparam("now", type_=BigInteger)
+_is_alive = or_(files.c.expires_at.is_(None), files.c.expires_at > _now)
+_link = (
+    select(timelinks.c.uuid)
+    .where(
+        timelinks.c.kind == "file",
+        timelinks.c.target_id == files.c.id,
+        link_ends.is_open(_now),
+        link_ends.has_downloads_left(_now),
+    )
+    .order_by(timelinks.c.is_own.desc(), timelinks.c.id.desc())
+    .limit(1)
+    .scalar_subquery()
+    .label("link")
+)
+_columns = (
+    files.c.id,
+    files.c.uuid,
+    files.c.name,
+    files.c.content_type,
+    files.c.created_at,
+    files.c.modified_at,
+    files.c.expires_at,
+    _link,
+)
+_own = files.c.account_id == bindparam("account_id")
+LISTED: Final = (
+    select(*_columns, *objects.content_columns(with_data=False))
+    .select_from(files.join(object_rows))
+    .where(_own, _is_alive)
+)
+"""The account's files ``now``, as `file_of` wants them."""
+
+READY: Final = (
+    select(*_columns, *objects.content_columns())
+    .select_from(files.join(object_rows).outerjoin(object_bytes))
+    .where(_own, _is_alive)
+)
+"""The same, ready to be read."""
+
+_find = Statement(READY.where(files.c.uuid == bindparam("uuid")))
+_listed = (
+    LISTED.where(files.c.id < bindparam("before", type_=BigInteger))
+    .order_by(files.c.id.desc())
+    .limit(bindparam("limit"))
+)
+_page = {
+    None: Statement(_listed),
+    True: Statement(_listed.where(files.c.expires_at.is_not(None))),
+    False: Statement(_listed.where(files.c.expires_at.is_(None))),
+}
+_current = Statement(
+    select(files.c.id, files.c.object_id, files.c.modified_at, object_rows.c.sha256)
+    .select_from(files.join(object_rows))
+    .where(_own, files.c.uuid == bindparam("uuid"), _is_alive)
+)
+_insert = Statement(
+    insert(files)
+    .values(
+        {
+            column.name: bindparam(column.name, type_=column.type)
+            for column in files.c
+            if column is not files.c.id
+        }
+    )
+    .returning(files.c.id)
+)
+
+
+def lifetime_of(key: bytes, expires_in: int | None, default: int, now: int) -> Lifetime:
+    """Work out a file's lifetime of the seconds that were asked for; 0 keeps it."""
+    seconds = default if expires_in is None else expires_in
+    if seconds == 0:
+        return KEPT
+    return Lifetime(now + seconds * clock.SECOND, links.new_link(key))
+
+
+def new_file(
+    name: str, content_type: str, lifetime: Lifetime, evict: str = file_ends.ANY
+) -> NewFile:
+    """Make up a file."""
+    return NewFile(str(uuid7()), name, content_type, lifetime, evict)
+
+
+def find(connection: Connection, identity: Identity, uuid: str, now: int) -> File:
+    """Return a file, ready to be read; raises `NotFound`."""
+    row = _find(connection, account_id=identity.account_id, uuid=uuid, now=now).first()
+    if row is None:
+        raise unknown()
+    return file_of(row)
+
+
+def create(
+    connection: Connection,
+    identity: Identity,
+    new: NewFile,
+    received: Received,
+    max_files: int,
+    now: int,
+) -> tuple[File, int]:
+    """Make a new file of a received body; returns it, and how many others it has evicted."""
+    quota.lock_account(connection, identity.account_id)
+    lifetime, evicted = new.lifetime, 0
+    if lifetime.expires_at is not None:
+        evicted = file_ends.make_room(connection, identity.account_id, max_files, now, new.evict)
+    object_id = objects.settle(connection, identity, received, kind=KIND, slots=1, now=now)
+    file_id = _insert(
+        connection,
+        uuid=new.uuid,
+        account_id=identity.account_id,
+        object_id=object_id,
+        name=new.name,
+        content_type=new.content_type,
+        created_at=now,
+        modified_at=now,
+        expires_at=lifetime.expires_at,
+    ).scalar_one()
+    _give_link(connection, identity, file_id, lifetime, now)
+    file = File(
+        number=int(file_id),
+        uuid=new.uuid,
+        name=new.name,
+        content_type=new.content_type,
+        created_at=now,
+        modified_at=now,
+        expires_at=lifetime.expires_at,
+        link=None if lifetime.link is None else lifetime.link.uuid,
+        content=Content(object_id, None, received.size, received.sha256, now, None),
+    )
+    return file, evicted
+
+
+def create_all(
+    connection: Connection,
+    identity: Identity,
+    sent: Sequence[tuple[NewFile, Received]],
+    max_files: int,
+    now: int,
+) -> list[tuple[File, int]]:
+    """Make files of received bodies, all or none; returns what `create` does, of each."""
+    return [create(connection, identity, new, body, max_files, now) for new, body in sent]
+
+
+def change(
+    connection: Connection,
+    identity: Identity,
+    uuid: str,
+    name: str | None,
+    lifetime: Lifetime | None,
+    conditions: Preconditions,
+    max_files: int,
+    now: int,
+) -> tuple[File, int]:
+    """Change name or lifetime of a file; returns it, and how many others it has evicted."""
+    quota.lock_account(connection, identity.account_id)
+    current = _current(connection, account_id=identity.account_id, uuid=uuid, now=now).first()
+    if current is None:
+        raise unknown()
+    conditions.check(_state(current))
+    changes: dict[str, Any] = {"modified_at": now}
+    evicted = 0
+    if name is not None:
+        changes["name"] = name
+    if lifetime is not None:
+        changes["expires_at"] = lifetime.expires_at
+        has_link = links.follow(connection, "file", current.id, lifetime.expires_at, now)
+        if lifetime.expires_at is not None:
+            evicted = file_ends.evict_first(
+                connection, identity.account_id, max_files - 1, now, spared=current.id
+            )
+        if not has_link:
+            _give_link(connection, identity, current.id, lifetime, now)
+    connection.execute(update(files).where(files.c.id == current.id).values(changes))
+    return find(connection, identity, uuid, now), evicted
+
+
+def remove(
+    connection: Connection, identity: Identity, uuid: str, conditions: Preconditions, now: int
+) -> None:
+    """Delete a file, which ends its links; its bytes are due at once. Raises `NotFound`."""
+    quota.lock_account(connection, identity.account_id)
+    current = _current(connection, account_id=identity.account_id, uuid=uuid, now=now).first()
+    if current is None:
+        raise unknown()
+    conditions.check(_state(current))
+    file_ends.remove(connection, current, now)
+
+
+def page(
+    connection: Connection,
+    identity: Identity,
+    limit: int,
+    cursor: str | None,
+    now: int,
+    *,
+    expiring: bool | None = None,
+) -> Page[File]:
+    """Return a page of the account's files, newest first: all, those that expire, or the kept."""
+    before = decode_cursor(KIND, cursor, int)
+    rows = _page[expiring](
+        connection,
+        account_id=identity.account_id,
+        before=2**62 if before is None else before,
+        now=now,
+        limit=limit + 1,
+    ).rows
+    return page_of(KIND, rows, limit, file_of, lambda row: int(row.id))
+
+
+def _give_link(
+    connection: Connection, identity: Identity, file_id: int, lifetime: Lifetime, now: int
+) -> None:
+    if lifetime.link is not None:
+        links.insert_link(
+            connection,
+            identity.account_id,
+            "file",
+            file_id,
+            lifetime.link,
+            lifetime.expires_at,
+            now,
+        )
+
+
+def file_of(row: Row[Any]) -> File:
+    """Make a file of a row of `LISTED` or `READY`."""
+    number, uuid, name, kind, created_at, modified_at, expires_at, link, *content = tuple(row)
+    return File(
+        number,
+        uuid,
+        name,
+        kind,
+        created_at,
+        modified_at,
+        expires_at,
+        link,
+        objects.content_of(content),
+    )
+
+
+def _state(current: Any) -> State:  # noqa: ANN401 - a row of `_current`
+    return State(bytes(current.sha256).hex(), current.modified_at)
+
+
+def unknown() -> NotFound:
+    """Make the error for a file that isn't there."""
+    return NotFound("There is no such file")

@@ -1,0 +1,34 @@
+"""Files handed on by a link, for a while or for good."""
+
+from sqlalchemy import Column, Index, String, Table, Text
+
+from app.database.schema import identity, metadata, moment, public_id, reference
+
+files = Table(
+    "files",
+    metadata,
+    identity(),
+    public_id(),
+    reference("account_id", "accounts"),
+    reference("object_id", "objects", unique=True),
+    Column("name", Text, nullable=False),
+    Column("content_type", String(255), nullable=False),
+    moment("created_at"),
+    moment("modified_at"),
+    moment("expires_at", nullable=True),  # NULL: kept
+    Index(None, "account_id", "id"),
+    Index(None, "account_id", "name", "id"),  # for those who know files by their names
+    sqlite_autoincrement=True,
+)
+
+expires = files.c.expires_at.is_not(None)
+# for expiry, and for eviction within an account: those that expire first go first
+Index(None, files.c.expires_at, sqlite_where=expires, postgresql_where=expires)
+Index(
+    None,
+    files.c.account_id,
+    files.c.expires_at,
+    files.c.id,
+    sqlite_where=expires,
+    postgresql_where=expires,
+)

@@ -1,0 +1,291 @@
+"""Timelinks as their owners have them: made, listed, revoked, ended with what they lead to.
+
+A link's token is derived from its id, and only the token's hash is kept: a copy of the database
+opens no link, and yet its owner can see the URL again.
+"""
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    case,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
+from uuid_utils import uuid7
+
+from app import clock
+from app.accounts.identity import Identity, Tier
+from app.database import Statement, require_room
+from app.errors import Forbidden, NotFound
+from app.links import targets
+from app.links.expiry import downloads_taken, has_downloads_left, is_later, is_open
+from app.links.tables import timelinks
+from app.links.targets import TABLES, Kind
+from app.objects import quota
+from app.objects.pagination import Page, decode_cursor, page_of
+
+_TOKEN_LENGTH: Final = 16  # bytes
+_LIST: Final = "timelinks"
+
+
+@dataclass(frozen=True, slots=True)
+class NewLink:
+    """A link that is to be made; ``lifetime`` in seconds, None: as long as its file."""
+
+    uuid: str
+    token_hash: bytes
+    lifetime: int | None
+    max_downloads: int | None
+    password_hash: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Timelink:
+    """A link as its owner sees it; times in UTC microseconds."""
+
+    uuid: str
+    kind: Kind
+    target: str | None
+    """The id that clients know the target by, and its name; None when it is gone."""
+    target_name: str | None
+    lifetime: int | None
+    expires_at: int | None
+    created_at: int
+    max_downloads: int | None
+    downloads: int
+    has_password: bool
+    is_active: bool
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it has neither a count nor a password."""
+        return self.max_downloads is None and not self.has_password
+
+
+_insert = Statement(
+    insert(timelinks).values(
+        {
+            column.name: bindparam(column.name, type_=column.type)
+            for column in timelinks.c
+            if column is not timelinks.c.id
+        }
+    )
+)
+_now = bindparam("now", type_=BigInteger)
+_end = Statement(
+    update(timelinks)
+    .where(
+        timelinks.c.kind == bindparam("kind"),
+        timelinks.c.target_id == bindparam("target_id"),
+        is_later(timelinks.c.expires_at, _now),
+    )
+    .values(expires_at=_now)
+)
+
+
+def token_of(key: bytes, uuid: str) -> str:
+    """Derive the token of a link, as it stands in a URL, from its id."""
+    digest = hmac.digest(key, uuid.encode(), "sha256")
+    return base64.urlsafe_b64encode(digest[:_TOKEN_LENGTH]).rstrip(b"=").decode()
+
+
+def hash_of(token: str) -> bytes:
+    """Return what is kept of a token, and of a lease."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+
+
+def new_link(
+    key: bytes,
+    lifetime: int | None = None,
+    max_downloads: int | None = None,
+    password_hash: str | None = None,
+) -> NewLink:
+    """Make up a link; without a ``lifetime`` it is a file's own."""
+    uuid = str(uuid7())
+    return NewLink(uuid, hash_of(token_of(key, uuid)), lifetime, max_downloads, password_hash)
+
+
+def create(
+    connection: Connection, identity: Identity, kind: Kind, target_id: str, new: NewLink, now: int
+) -> Timelink:
+    """Make a link to something of the caller's; it ends no later than that.
+
+    Raises `NotFound`, and `Forbidden` when an API key may not read such things, or the tier allows
+    no links to them.
+    """
+    identity.require(f"{kind}s:read")
+    if not targets.allows(kind, identity.tier):
+        raise Forbidden("The account's tier does not allow links to pictures")
+    assert new.lifetime is not None
+    require_room(connection)
+    quota.lock_account(connection, identity.account_id)  # its end must not change meanwhile
+    target = targets.find(connection, identity, kind, target_id, now)
+    if target is None:
+        raise NotFound(f"There is no such {kind}")
+    expires_at = _no_later(now + new.lifetime * clock.SECOND, target.expires_at)
+    insert_link(connection, identity.account_id, kind, target.id, new, expires_at, now)
+    return find(connection, identity, new.uuid, now)
+
+
+def insert_link(
+    connection: Connection,
+    account_id: int,
+    kind: Kind,
+    target_id: int,
+    new: NewLink,
+    expires_at: int | None,
+    now: int,
+) -> None:
+    """Insert a link whose end has been worked out."""
+    _insert(
+        connection,
+        uuid=new.uuid,
+        account_id=account_id,
+        kind=kind,
+        target_id=target_id,
+        token_hash=new.token_hash,
+        seconds=new.lifetime,
+        max_downloads=new.max_downloads,
+        downloads=0,
+        password_hash=new.password_hash,
+        is_own=new.lifetime is None,
+        created_at=now,
+        expires_at=expires_at,
+        revoked_at=None,
+    )
+
+
+def find(connection: Connection, identity: Identity, uuid: str, now: int) -> Timelink:
+    """Return a link of the caller's account, ended or not; raises `NotFound`."""
+    row = connection.execute(_own(identity, now).where(timelinks.c.uuid == uuid)).first()
+    if row is None:
+        raise _unknown()
+    return _timelink(row)
+
+
+def page(
+    connection: Connection,
+    identity: Identity,
+    limit: int,
+    cursor: str | None,
+    now: int,
+    *,
+    only_active: bool | None = None,
+    kind: Kind | None = None,
+) -> Page[Timelink]:
+    """Return a page of the account's links, newest first: all, the active, or the others."""
+    links = _own(identity, now).order_by(timelinks.c.id.desc()).limit(limit + 1)
+    if kind is not None:
+        links = links.where(timelinks.c.kind == kind)
+    if only_active is not None:
+        active = _is_active(identity.tier, now)
+        links = links.where(active if only_active else ~active)
+    before = decode_cursor(_LIST, cursor, int)
+    if before is not None:
+        links = links.where(timelinks.c.id < before)
+    rows = connection.execute(links).all()
+    return page_of(_LIST, rows, limit, _timelink, lambda row: int(row.id))
+
+
+def revoke(connection: Connection, identity: Identity, uuid: str, now: int) -> None:
+    """End a link at once, and every lease of it; raises `NotFound`."""
+    own = (timelinks.c.account_id == identity.account_id) & (timelinks.c.uuid == uuid)
+    sooner = case((is_later(timelinks.c.expires_at, now), now), else_=timelinks.c.expires_at)
+    revoked = connection.execute(
+        update(timelinks)
+        .where(own)
+        .values(revoked_at=func.coalesce(timelinks.c.revoked_at, now), expires_at=sooner)
+    )
+    if revoked.rowcount == 0:
+        raise _unknown()
+
+
+def end(connection: Connection, kind: Kind, target_ids: Sequence[int], now: int) -> None:
+    """End the links to what is being removed."""
+    for target_id in target_ids:
+        _end(connection, kind=kind, target_id=target_id, now=now)
+
+
+def follow(
+    connection: Connection, kind: Kind, target_id: int, expires_at: int | None, now: int
+) -> bool:
+    """Let the links that live follow a target's new end; tells whether it has one of its own."""
+    links = (timelinks.c.kind == kind) & (timelinks.c.target_id == target_id)
+    asked_for = timelinks.c.created_at + timelinks.c.seconds * clock.SECOND
+    no_later = asked_for if expires_at is None else _least(asked_for, expires_at)
+    connection.execute(
+        update(timelinks)
+        .where(links, timelinks.c.revoked_at.is_(None), is_later(timelinks.c.expires_at, now))
+        .values(expires_at=case((timelinks.c.is_own, expires_at), else_=no_later))
+    )
+    own = select(timelinks.c.id).where(links, timelinks.c.is_own).limit(1)
+    return connection.execute(own).first() is not None
+
+
+def _own(identity: Identity, now: int) -> Select[Any]:
+    """Select the caller's links with what they lead to, as far as that is still there."""
+    joined: Any = timelinks
+    for kind, target in TABLES.items():
+        on = (timelinks.c.kind == kind) & (timelinks.c.target_id == target.table.c.id)
+        joined = joined.outerjoin(target.table, on & target.alive(now))
+    tables = TABLES.values()
+    return (
+        select(
+            timelinks,
+            func.coalesce(*(target.public_id for target in tables)).label("target"),
+            func.coalesce(*(target.name for target in tables)).label("target_name"),
+            downloads_taken(now).label("taken"),
+            _is_active(identity.tier, now).label("is_active"),
+        )
+        .select_from(joined)
+        .where(timelinks.c.account_id == identity.account_id)
+    )
+
+
+def _is_active(tier: Tier, now: int) -> ColumnElement[bool]:
+    """Say which links of `_own` would let somebody in."""
+    alive = [t.table.c.id.is_not(None) for kind, t in TABLES.items() if targets.allows(kind, tier)]
+    return and_(is_open(now), has_downloads_left(now), or_(*alive))
+
+
+def _least(moment: ColumnElement[Any], bound: int) -> ColumnElement[int]:
+    return case((moment > bound, bound), else_=moment)
+
+
+def _no_later(moment: int, bound: int | None) -> int:
+    return moment if bound is None else min(moment, bound)
+
+
+def _timelink(row: Row[Any]) -> Timelink:
+    return Timelink(
+        uuid=row.uuid,
+        kind=row.kind,
+        target=row.target,
+        target_name=row.target_name,
+        lifetime=row.seconds,
+        expires_at=row.expires_at,
+        created_at=row.created_at,
+        max_downloads=row.max_downloads,
+        downloads=row.taken,
+        has_password=row.password_hash is not None,
+        is_active=bool(row.is_active),
+    )
+
+
+def _unknown() -> NotFound:
+    return NotFound("There is no such timelink")

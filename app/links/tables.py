@@ -1,0 +1,40 @@
+"""Timelinks: public links to one object of an account, for a time."""
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, LargeBinary, String, Table, Text
+
+from app.database.schema import identity, metadata, moment, public_id, reference
+
+timelinks = Table(
+    "timelinks",
+    metadata,
+    identity(),
+    public_id(),
+    reference("account_id", "accounts"),
+    Column("kind", String(8), nullable=False),  # picture, file, dump, blob
+    Column("target_id", BigInteger, nullable=False),  # the resource's integer id, never reused
+    Column("token_hash", LargeBinary(32), nullable=False, unique=True),  # SHA-256
+    Column("seconds", BigInteger),  # the time that was asked for; NULL: as long as its file
+    Column("max_downloads", BigInteger),  # NULL: no limit
+    Column("downloads", BigInteger, nullable=False),  # those that have begun
+    Column("password_hash", Text),
+    Column("is_own", Boolean, nullable=False),  # a file's own link, which follows its expiry
+    moment("created_at"),
+    moment("expires_at", nullable=True, index=True),
+    moment("revoked_at", nullable=True),
+    Index(None, "account_id", "id"),
+    Index(None, "kind", "target_id"),
+    sqlite_autoincrement=True,
+)
+
+timelink_leases = Table(
+    "timelink_leases",
+    metadata,
+    identity(),
+    reference("account_id", "accounts", index=True),
+    reference("timelink_id", "timelinks"),
+    Column("hash", LargeBinary(32), nullable=False, unique=True),  # SHA-256
+    moment("created_at"),
+    moment("expires_at", nullable=True, index=True),  # NULL: its download has begun
+    Index(None, "timelink_id", "expires_at"),
+    sqlite_autoincrement=True,
+)

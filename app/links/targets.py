@@ -1,0 +1,147 @@
+"""What a timelink may lead to: an object of one of four kinds, by whichever id it is known."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    Table,
+    Text,
+    and_,
+    bindparam,
+    literal_column,
+    null,
+    or_,
+    select,
+)
+
+from app.accounts.identity import Identity, Tier
+from app.blobs.tables import blobs
+from app.database import Statement
+from app.dumps.tables import dumps
+from app.files.tables import files
+from app.objects import lifecycle as objects
+from app.objects.lifecycle import Content
+from app.objects.tables import object_bytes
+from app.objects.tables import objects as object_rows
+from app.pictures.tables import pictures
+
+Kind = Literal["picture", "file", "dump", "blob"]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a link leads to, ready to be read; ``expires_at`` in UTC microseconds, None: never."""
+
+    id: int
+    name: str
+    content_type: str
+    expires_at: int | None
+    content: Content
+
+
+@dataclass(frozen=True, slots=True)
+class TargetTable:
+    """Where the things of one kind are, and which columns say what a link needs to know."""
+
+    table: Table
+    public_id: Column[Any]
+    name: Column[Any]
+    content_type: ColumnElement[Any]
+    expires_at: ColumnElement[Any] | None = None
+
+    def alive(self, now: ColumnElement[int] | int) -> ColumnElement[bool]:
+        """Say which of the rows have not expired."""
+        if self.expires_at is None:
+            return self.table.c.id.is_not(None)
+        return or_(self.expires_at.is_(None), self.expires_at > now)
+
+    def select(self) -> Select[Any]:
+        """Select targets as `_target` wants them."""
+        expires_at = null() if self.expires_at is None else self.expires_at
+        return (
+            select(
+                self.table.c.id,
+                self.name.label("name"),
+                self.content_type.label("content_type"),
+                expires_at.label("expires_at"),
+                *objects.content_columns(),
+            )
+            .select_from(
+                self.table.join(object_rows, self.table.c.object_id == object_rows.c.id).outerjoin(
+                    object_bytes
+                )
+            )
+            .where(self.alive(bindparam("now", type_=BigInteger)))
+        )
+
+
+def _text(value: str) -> ColumnElement[str]:
+    return literal_column(f"'{value}'", Text)
+
+
+TABLES: Final[Mapping[str, TargetTable]] = {
+    "picture": TargetTable(
+        pictures, pictures.c.uuid, pictures.c.name, _text("image/") + pictures.c.format
+    ),
+    "file": TargetTable(
+        files, files.c.uuid, files.c.name, files.c.content_type, files.c.expires_at
+    ),
+    "dump": TargetTable(
+        dumps,
+        dumps.c.uuid,
+        dumps.c.original_name,
+        _text("application/octet-stream"),
+        dumps.c.expires_at,
+    ),
+    "blob": TargetTable(blobs, blobs.c.name, blobs.c.name, blobs.c.content_type),
+}
+"""By kind."""
+
+_by_id: Final = {
+    kind: Statement(target.select().where(target.table.c.id == bindparam("target_id")))
+    for kind, target in TABLES.items()
+}
+_by_public_id: Final = {
+    kind: Statement(
+        target.select().where(
+            and_(
+                target.table.c.account_id == bindparam("account_id"),
+                target.public_id == bindparam("public_id"),
+            )
+        )
+    )
+    for kind, target in TABLES.items()
+}
+
+
+def allows(kind: str, tier: Tier) -> bool:
+    """Tell whether a tier lets its accounts link to things of this kind."""
+    return kind != "picture" or (tier.allow_links and tier.allow_original)
+
+
+def read(connection: Connection, kind: str, target_id: int, now: int) -> Target | None:
+    """Return a target by the integer that links know it by; None when it is gone or expired."""
+    row = _by_id[kind](connection, target_id=target_id, now=now).first()
+    return None if row is None else _target(row)
+
+
+def find(
+    connection: Connection, identity: Identity, kind: Kind, public_id: str, now: int
+) -> Target | None:
+    """Return a target of the caller's account by the id that clients know it by, if it is there."""
+    row = _by_public_id[kind](
+        connection, account_id=identity.account_id, public_id=public_id, now=now
+    ).first()
+    return None if row is None else _target(row)
+
+
+def _target(row: Row[Any]) -> Target:
+    target_id, name, content_type, expires_at, *content = tuple(row)
+    return Target(target_id, name, content_type, expires_at, objects.content_of(content))

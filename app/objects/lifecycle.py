@@ -1,0 +1,388 @@
+"""The life of every object, as rows: charged, pending, ready, replaced, deleted.
+
+All are plain functions for `Database.write` and `Database.read`. Whoever changes what an account
+keeps locks the account's row first (`quota`), so that no two transactions wait for each other.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Integer,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    literal,
+    null,
+    select,
+    update,
+)
+
+from app import clock
+from app.accounts.identity import Identity
+from app.database import Statement, insert_if_absent, require_room
+from app.errors import ContentTooLarge, LeaseLost
+from app.objects.quota import charge, give_back, lock_account
+from app.objects.tables import object_bytes, objects, tombstones
+
+LEASE: Final = 5 * clock.MINUTE
+"""How long a pending object lives without a sign of life from its upload."""
+
+GRACE: Final = 10 * clock.MINUTE
+"""How long replaced bytes stay, so that downloads under way end whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """A pending object: room that its account has been charged for, and a key to put it under."""
+
+    object_id: int
+    key: str
+    charged_bytes: int
+    owner: Identity
+    is_free: bool = False
+    """Whether it stays out of the account's usage and limits, however large it gets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A body that has arrived whole: in the store under its reservation, or in memory."""
+
+    size: int
+    sha256: bytes
+    reservation: Reservation | None
+    data: bytes | None
+    """The bytes themselves, of an object small enough to live in its row."""
+    encoding: str | None = None
+    """The content coding that the bytes are in (RFC 9110 §8.4.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What is needed to read a ready object."""
+
+    object_id: int
+    key: str | None
+    size: int
+    sha256: bytes
+    modified_at: int
+    data: bytes | None
+    encoding: str | None = None
+
+
+def content_columns(*, with_data: bool = True) -> tuple[ColumnElement[Any], ...]:
+    """Columns of ``objects`` for `content_of`; the data is in ``object_bytes``, outer-joined."""
+    return (
+        objects.c.id.label("content_id"),
+        objects.c.key,
+        objects.c.size,
+        objects.c.sha256,
+        objects.c.created_at.label("content_at"),
+        object_bytes.c.data if with_data else null(),
+        objects.c.encoding,
+    )
+
+
+def content_of(columns: Sequence[Any]) -> Content:
+    """Make a `Content` of the values of `content_columns`."""
+    object_id, key, size, sha256, modified_at, data, encoding = columns
+    return Content(object_id, key, size, bytes(sha256), modified_at, data, encoding)
+
+
+_insert_object = Statement(
+    insert(objects)
+    .values(
+        account_id=bindparam("account_id"),
+        kind=bindparam("kind"),
+        key=bindparam("key"),
+        state=bindparam("state"),
+        size=bindparam("size"),
+        sha256=bindparam("sha256"),
+        encoding=bindparam("encoding"),
+        charged_bytes=bindparam("charged_bytes"),
+        charged_slots=bindparam("charged_slots"),
+        created_at=bindparam("created_at"),
+        lease_until=bindparam("lease_until"),
+    )
+    .returning(objects.c.id)
+)
+_insert_bytes = Statement(
+    insert(object_bytes).values(object_id=bindparam("object_id"), data=bindparam("data"))
+)
+_insert_tombstone = insert_if_absent(tombstones, "key", "due_at", "claimed_until", "put_at")
+_renew_tombstone = Statement(
+    update(tombstones)
+    .where(tombstones.c.key == bindparam("buried_key"))
+    .values(due_at=bindparam("now"), claimed_until=0, put_at=bindparam("now"))
+)
+_select_object = Statement(
+    select(
+        objects.c.account_id,
+        objects.c.key,
+        objects.c.state,
+        objects.c.charged_bytes,
+        objects.c.charged_slots,
+        objects.c.created_at,
+    ).where(objects.c.id == bindparam("object_id"))
+)
+_complete = Statement(
+    update(objects)
+    .where(objects.c.id == bindparam("object_id"))
+    .values(
+        state="ready",
+        key=bindparam("key"),
+        size=bindparam("size"),
+        sha256=bindparam("sha256"),
+        encoding=bindparam("encoding"),
+        charged_bytes=bindparam("charged_bytes", type_=BigInteger),
+        charged_slots=bindparam("charged_slots"),
+        created_at=bindparam("now"),
+        lease_until=None,
+    )
+)
+_grow = Statement(
+    update(objects)
+    .where(
+        objects.c.id == bindparam("object_id"),
+        objects.c.state == "pending",
+        objects.c.charged_bytes == bindparam("charged_bytes"),
+    )
+    .values(charged_bytes=bindparam("size"))
+)
+_take_place = Statement(
+    update(objects)
+    .where(objects.c.id == bindparam("object_id"))
+    .values(
+        charged_slots=bindparam("charged_slots", type_=BigInteger),
+        created_at=bindparam("modified_at"),
+    )
+)
+_leave_place = Statement(
+    update(objects).where(objects.c.id == bindparam("object_id")).values(charged_slots=0)
+)
+_delete_bytes = Statement(
+    delete(object_bytes).where(object_bytes.c.object_id == bindparam("object_id"))
+)
+_delete_object = Statement(delete(objects).where(objects.c.id == bindparam("object_id")))
+_exists = Statement(
+    select(objects.c.id).where(objects.c.id == bindparam("object_id", type_=Integer))
+)
+
+
+def reserve(
+    connection: Connection,
+    identity: Identity,
+    *,
+    kind: str,
+    key: str,
+    size: int,
+    slots: int,
+    now: int,
+    free: bool = False,
+) -> Reservation:
+    """Charge for an object that is about to be sent, and note it as pending under a lease.
+
+    What is made of an object that has been charged for is ``free``: size and slots are then 0.
+    """
+    require_room(connection)
+    charge(connection, identity, size, slots)
+    object_id = _insert_object(
+        connection,
+        account_id=identity.account_id,
+        kind=kind,
+        key=key,
+        state="pending",
+        size=0,
+        sha256=None,
+        encoding=None,
+        charged_bytes=size,
+        charged_slots=slots,
+        created_at=now,
+        lease_until=now + LEASE,
+    ).scalar_one()
+    return Reservation(object_id, key, size, identity, free)
+
+
+def grow(connection: Connection, reservation: Reservation, charged_bytes: int) -> None:
+    """Charge a pending object for more bytes; raises `QuotaExceeded` or `LeaseLost`."""
+    charge(connection, reservation.owner, charged_bytes - reservation.charged_bytes, 0)
+    grown = _grow(
+        connection,
+        object_id=reservation.object_id,
+        charged_bytes=reservation.charged_bytes,
+        size=charged_bytes,
+    )
+    if grown.rowcount == 0:
+        raise LeaseLost
+
+
+def settle(
+    connection: Connection,
+    identity: Identity,
+    received: Received,
+    *,
+    kind: str,
+    slots: int,
+    now: int,
+    free: bool = False,
+) -> int:
+    """Make a received body a ready object, charged for exactly what it takes; returns its id.
+
+    A ``free`` one has no slots and no limit. Raises `ContentTooLarge` and `QuotaExceeded` for
+    small ones, which had no reservation, and `LeaseLost` when a sweep has taken the reservation
+    away.
+    """
+    limit = None if free else identity.tier.max_object_bytes
+    charged = 0 if free else received.size
+    if limit is not None and received.size > limit:
+        raise ContentTooLarge(f"The account's tier allows objects of up to {limit} bytes")
+    if received.reservation is None:
+        require_room(connection)
+        charge(connection, identity, charged, slots)
+        object_id = _insert_object(
+            connection,
+            account_id=identity.account_id,
+            kind=kind,
+            key=None,
+            state="ready",
+            size=received.size,
+            sha256=received.sha256,
+            encoding=received.encoding,
+            charged_bytes=charged,
+            charged_slots=slots,
+            created_at=now,
+            lease_until=None,
+        ).scalar_one()
+    else:
+        object_id = received.reservation.object_id
+        reservation = received.reservation
+        _complete_reservation(connection, identity, received, reservation, charged, slots, now)
+    if received.data is not None:
+        _insert_bytes(connection, object_id=object_id, data=received.data)
+    return int(object_id)
+
+
+def _complete_reservation(
+    connection: Connection,
+    identity: Identity,
+    received: Received,
+    reservation: Reservation,
+    charged: int,
+    slots: int,
+    now: int,
+) -> None:
+    lock_account(connection, identity.account_id)
+    row = _select_object(connection, object_id=reservation.object_id).first()
+    # while it is pending, no sweep has ended its lease, whatever the clock says
+    if row is None or row.state != "pending":
+        raise LeaseLost
+    charge(connection, identity, charged - row.charged_bytes, slots - row.charged_slots)
+    _complete(
+        connection,
+        object_id=reservation.object_id,
+        key=reservation.key if received.data is None else None,
+        size=received.size,
+        sha256=received.sha256,
+        encoding=received.encoding,
+        charged_bytes=charged,
+        charged_slots=slots,
+        now=now,
+    )
+
+
+def modified_after(previous: int, now: int) -> int:
+    """Return when bytes count as modified that replace those of a moment before.
+
+    It is in a later second, since that is all that an HTTP date tells.
+    """
+    return max(now, (previous // clock.SECOND + 1) * clock.SECOND)
+
+
+def replace(connection: Connection, *, old: int, new: int, modified_at: int, now: int) -> None:
+    """Let a ready object take the place, and the slot, of another that goes when it is due.
+
+    The new bytes count as ``modified_at``, see `modified_after`.
+    """
+    row = _select_object(connection, object_id=old).one()
+    _take_place(connection, object_id=new, charged_slots=row.charged_slots, modified_at=modified_at)
+    _leave_place(connection, object_id=old)
+    remove(connection, old, due_at=now + GRACE)
+
+
+def remove(connection: Connection, object_id: int, *, due_at: int) -> None:
+    """Take an object's rows away, give its charge back, and note its bytes as due for deletion.
+
+    An object that isn't there is fine: somebody else has removed it.
+    """
+    row = _select_object(connection, object_id=object_id).first()
+    if row is None:
+        return
+    give_back(connection, row.account_id, row.charged_bytes, row.charged_slots)
+    if row.key is None:
+        _delete_bytes(connection, object_id=object_id)
+    else:
+        put_at = due_at if row.state == "pending" else row.created_at
+        bury(connection, row.key, due_at=due_at, put_at=put_at)
+    _delete_object(connection, object_id=object_id)
+
+
+def remove_all(connection: Connection, object_ids: Sequence[int], *, due_at: int) -> None:
+    """Do what `remove` does for many objects of one account, in a handful of statements."""
+    gone = objects.c.id.in_(object_ids)
+    charged = connection.execute(
+        select(
+            objects.c.account_id,
+            func.sum(objects.c.charged_bytes),
+            func.sum(objects.c.charged_slots),
+        )
+        .where(gone)
+        .group_by(objects.c.account_id)
+    )
+    for account_id, size, slots in charged.all():
+        give_back(connection, account_id, int(size), int(slots))
+    known = select(tombstones.c.id).where(tombstones.c.key == objects.c.key).exists()
+    due = literal(due_at, BigInteger)
+    put_at = case((objects.c.state == "pending", due), else_=objects.c.created_at)
+    keys = select(objects.c.key, due, literal(0), put_at).where(
+        gone, objects.c.key.is_not(None), ~known
+    )
+    columns = ["key", "due_at", "claimed_until", "put_at"]
+    connection.execute(insert(tombstones).from_select(columns, keys))
+    connection.execute(delete(object_bytes).where(object_bytes.c.object_id.in_(object_ids)))
+    connection.execute(delete(objects).where(gone))
+
+
+def bury(connection: Connection, key: str, *, due_at: int, put_at: int) -> None:
+    """Note that the bytes under ``key`` are to be deleted, whose put had ended by ``put_at``."""
+    _insert_tombstone(connection, key=key, due_at=due_at, claimed_until=0, put_at=put_at)
+
+
+def give_up(connection: Connection, reservation: Reservation, now: int) -> None:
+    """Take back a reservation whose upload has failed, unless it has become ready after all."""
+    lock_account(connection, reservation.owner.account_id)
+    row = _select_object(connection, object_id=reservation.object_id).first()
+    if row is None:  # a sweep was faster, and perhaps too early: the put may have come after it
+        if _renew_tombstone(connection, buried_key=reservation.key, now=now).rowcount == 0:
+            bury(connection, reservation.key, due_at=now, put_at=now)
+    elif row.state == "pending":
+        remove(connection, reservation.object_id, due_at=now)
+
+
+def exists(connection: Connection, object_id: int) -> bool:
+    """Tell whether an object has not been removed since its row was read."""
+    return _exists(connection, object_id=object_id).first() is not None
+
+
+def renew(connection: Connection, object_ids: list[int], now: int) -> None:
+    """Renew the leases of running uploads, but for those that a sweep has ended."""
+    connection.execute(
+        update(objects)
+        .where(objects.c.id.in_(object_ids), objects.c.state == "pending")
+        .values(lease_until=now + LEASE)
+    )

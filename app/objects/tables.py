@@ -1,0 +1,66 @@
+"""Objects: immutable bytes that belong to an account, and what is left to do about them."""
+
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, LargeBinary, String, Table
+
+from app.database.schema import CodePoints, Id, identity, metadata, moment, reference
+
+instance = Table(
+    "instance",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=False),
+    Column(
+        "uuid", String(36), nullable=False
+    ),  # the store carries both, see `app.database.instance`
+    Column("generation", BigInteger, nullable=False),  # 0: it has marked no store yet
+)
+
+objects = Table(
+    "objects",
+    metadata,
+    identity(),
+    reference("account_id", "accounts", index=True),
+    Column("kind", String(16), nullable=False),
+    Column("key", CodePoints),  # in the store; NULL: the bytes are in object_bytes
+    Column("state", String(8), nullable=False),  # pending, ready
+    Column("size", BigInteger, nullable=False),
+    Column("sha256", LargeBinary(32)),  # NULL while pending
+    Column("encoding", String(255)),  # the content coding of the bytes; NULL: none
+    # what its account was charged, and gets back
+    Column("charged_bytes", BigInteger, nullable=False),
+    Column("charged_slots", BigInteger, nullable=False),
+    moment("created_at"),
+    moment("lease_until", nullable=True),  # of a pending one: its upload lives till then
+    sqlite_autoincrement=True,
+)
+
+# most objects are small and ready: neither index holds anything for them
+for column, unique in ((objects.c.key, True), (objects.c.lease_until, False)):
+    present = column.is_not(None)
+    Index(None, column, unique=unique, sqlite_where=present, postgresql_where=present)
+
+object_bytes = Table(
+    "object_bytes",
+    metadata,
+    Column("object_id", Id, ForeignKey("objects.id"), primary_key=True, autoincrement=False),
+    Column("data", LargeBinary, nullable=False),
+)
+
+tombstones = Table(
+    "tombstones",
+    metadata,
+    identity(),
+    Column("key", CodePoints, nullable=False, unique=True),
+    moment("due_at", index=True),  # not to be deleted before
+    Column("claimed_until", BigInteger, nullable=False),  # a sweep is at it till then; 0: none
+    moment("put_at"),  # the put of its bytes had ended by then, for better or worse
+    sqlite_autoincrement=True,
+)
+
+daily = Table(
+    "daily",
+    metadata,
+    identity(),
+    Column("name", String(32), nullable=False, unique=True),  # of a task
+    moment("next_at"),  # nobody else's turn before
+    sqlite_autoincrement=True,
+)

@@ -1,0 +1,257 @@
+"""Receiving bodies: small ones into memory, others to the store under a reservation."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Final
+
+import structlog
+from sqlalchemy import Connection
+
+from app import clock
+from app.accounts.identity import Access, Identity
+from app.database import Database
+from app.errors import ContentTooLarge, QuotaExceeded
+from app.objects import lifecycle as objects
+from app.objects.digests import NONE, Digests, Hashing
+from app.objects.lifecycle import Received, Reservation
+from app.objects.memory import BufferPool, fill
+from storage.base import ObjectStore, new_key
+
+Admit = Callable[[Connection, Identity], int]
+"""Says whether a body may be sent at all, and returns the slots that it will take."""
+
+_STEP: Final = 1024 * 1024  # a body of unknown length is charged for this at first, then doubles
+_MAX_STEP: Final = 256 * 1024 * 1024
+_AHEAD: Final = 256 * 1024  # bytes of a body of unknown length that are read to see if that's all
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """Bytes that are about to arrive; ``size`` and ``digests`` where the sender announced them."""
+
+    chunks: AsyncIterator[bytes]
+    size: int | None = None
+    digests: Digests = NONE
+    encoding: str | None = None
+    """The content coding that they are in, to be kept with them."""
+
+
+class Uploads:
+    """Receives every body that becomes an object."""
+
+    def __init__(
+        self,
+        database: Database,
+        store: ObjectStore,
+        *,
+        inline_max: int,
+        on_give_up: Callable[[], None],
+    ) -> None:
+        self._database = database
+        self._store = store
+        self._inline_max = inline_max
+        self._on_give_up = on_give_up
+        self._buffers = BufferPool()
+        self._hashing = ThreadPoolExecutor(4, thread_name_prefix="hash")
+        self._running: set[int] = set()  # the pending objects whose leases are ours to renew
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    @asynccontextmanager
+    async def receive(
+        self,
+        access: Access,
+        body: Body,
+        *,
+        kind: str,
+        admit: Admit,
+        inline: bool = True,
+        free: bool = False,
+    ) -> AsyncIterator[Received]:
+        """Receive a body; within the context its owner commits it, by `objects.settle`.
+
+        It is charged for as it arrives, unless it is ``free``. Leaving by an exception gives up
+        what was received. Raises `ContentTooLarge`, `QuotaExceeded`, `DigestMismatch`, the store's
+        errors and the body's own.
+        """
+        if body.size is None:
+            await access.read(admit)  # of what is refused anyway, nothing is read
+            body = await _measured(body, max(_AHEAD, self._inline_max))
+        if inline and body.size is not None and body.size <= self._inline_max:
+            yield await self._receive_small(body)
+            return
+        reservation, limit = await access.write(
+            _reserve, admit, kind=kind, size=body.size, free=free, now=clock.now()
+        )
+        self._running.add(reservation.object_id)
+        self._idle.clear()
+        hashing = Hashing(body.digests)
+        intake = _Intake(self._database, reservation, limit, hashing, self._hashing)
+        try:
+            yield await self._receive_large(intake, body)
+        except BaseException:
+            await self._give_up(reservation)
+            raise
+        finally:
+            self._running.discard(reservation.object_id)
+            if not self._running:
+                self._idle.set()
+
+    async def renew_leases(self, now: int) -> int:
+        """Renew the leases of the uploads that run in this process; returns how many those are."""
+        if running := list(self._running):
+            await self._database.write(objects.renew, running, now)
+        return len(running)
+
+    async def aclose(self) -> None:
+        """Wait for the uploads under way, which have been cancelled, to clean up."""
+        await self._idle.wait()
+        self._hashing.shutdown()
+
+    async def _receive_small(self, body: Body) -> Received:
+        data = b"".join([chunk async for chunk in body.chunks])
+        hashing = Hashing(body.digests)
+        hashing.update(data)
+        hashing.check()
+        return Received(len(data), hashing.sha256(), None, data, body.encoding)
+
+    async def _receive_large(self, intake: "_Intake", body: Body) -> Received:
+        with self._buffers.pair(body.size) as pair:
+            try:
+                async with aclosing(intake.chunks(body, pair)) as chunks:
+                    await self._store.put(intake.reservation.key, chunks, size=body.size)
+            finally:
+                await intake.settle()
+            digest = intake.hashing.sha256()
+            return Received(intake.size, digest, intake.reservation, None, body.encoding)
+
+    async def _give_up(self, reservation: Reservation) -> None:
+        try:
+            await self._database.write(objects.give_up, reservation, clock.now())
+        except Exception:
+            # its lease ends by itself, and then a sweep does the same
+            log.exception("could not give up an upload at once", key=reservation.key)
+        self._on_give_up()
+
+
+class _Intake:
+    """Counts, limits, charges for and hashes one body on its way to the store."""
+
+    def __init__(
+        self,
+        database: Database,
+        reservation: Reservation,
+        limit: int | None,
+        hashing: Hashing,
+        threads: ThreadPoolExecutor,
+    ) -> None:
+        self.reservation = reservation
+        self.size = 0
+        self.hashing = hashing
+        self._database = database
+        self._limit = limit
+        self._threads = threads
+        self._hashed: asyncio.Future[None] | None = None
+
+    async def chunks(
+        self, body: Body, pair: tuple[memoryview, memoryview]
+    ) -> AsyncGenerator[memoryview, None]:
+        """Yield the body in views of the two buffers, hashing each in a thread meanwhile."""
+        loop = asyncio.get_running_loop()
+        async for chunk in fill(self._counted(body.chunks), pair):
+            await self.settle()
+            self._hashed = loop.run_in_executor(self._threads, self.hashing.update, chunk)
+            yield chunk
+        await self.settle()
+        self.hashing.check()
+
+    async def settle(self) -> None:
+        """Wait until what has been yielded is hashed, so that its buffer is free."""
+        if self._hashed is not None:
+            hashed, self._hashed = self._hashed, None
+            await _finished(hashed)
+
+    async def _counted(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        async for chunk in chunks:
+            self.size += len(chunk)
+            if self._limit is not None and self.size > self._limit:
+                raise ContentTooLarge(_too_large(self._limit))
+            if self.size > self.reservation.charged_bytes and not self.reservation.is_free:
+                await self._grow()
+            yield chunk
+
+    async def _grow(self) -> None:
+        step = min(max(self.reservation.charged_bytes, _STEP), _MAX_STEP)
+        try:
+            await self._charge(max(self.size, self.reservation.charged_bytes + step))
+        except QuotaExceeded:
+            await self._charge(self.size)
+
+    async def _charge(self, charged: int) -> None:
+        await self._database.write(objects.grow, self.reservation, charged)
+        self.reservation = replace(self.reservation, charged_bytes=charged)
+
+
+async def _finished(future: asyncio.Future[None]) -> None:
+    """Await a thread's work to its end even when cancelled: it reads a buffer that we lend."""
+    try:
+        await asyncio.shield(future)
+    except asyncio.CancelledError:
+        await asyncio.wait([future])
+        raise
+
+
+async def _measured(body: Body, enough: int) -> Body:
+    """Read ahead in a body of unknown length: one that ends before ``enough`` bytes has a size."""
+    ahead: list[bytes] = []
+    size = 0
+    async for chunk in body.chunks:
+        ahead.append(chunk)
+        size += len(chunk)
+        if size > enough:
+            return replace(body, chunks=_chain(ahead, body.chunks))
+    return replace(body, chunks=_chain(ahead, body.chunks), size=size)
+
+
+async def _chain(ahead: list[bytes], chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    for chunk in ahead:
+        yield chunk
+    ahead.clear()
+    async for chunk in chunks:
+        yield chunk
+
+
+def _reserve(
+    connection: Connection,
+    identity: Identity,
+    admit: Admit,
+    *,
+    kind: str,
+    size: int | None,
+    free: bool,
+    now: int,
+) -> tuple[Reservation, int | None]:
+    limit = None if free else identity.tier.max_object_bytes
+    if size is not None and limit is not None and size > limit:
+        raise ContentTooLarge(_too_large(limit))
+    slots = admit(connection, identity)
+    reservation = objects.reserve(
+        connection,
+        identity,
+        kind=kind,
+        key=new_key(kind),
+        size=0 if free or size is None else size,
+        slots=slots,
+        now=now,
+        free=free,
+    )
+    return reservation, limit
+
+
+def _too_large(limit: int) -> str:
+    return f"The account's tier allows objects of up to {limit} bytes"

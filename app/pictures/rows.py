@@ -1,0 +1,207 @@
+"""Pictures: originals, which never change, and what their owner's tier lets be seen of them."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import BigInteger, Connection, Row, bindparam, delete, insert, select, update
+from uuid_utils import uuid7
+
+from app.accounts.identity import Identity, Tier
+from app.database import Statement
+from app.errors import Forbidden, NotFound
+from app.links import rows as timelinks
+from app.objects import lifecycle as objects
+from app.objects import quota
+from app.objects.lifecycle import Content, Received
+from app.objects.pagination import Page, decode_cursor, page_of
+from app.objects.preconditions import Preconditions, State
+from app.objects.tables import object_bytes
+from app.objects.tables import objects as object_rows
+from app.pictures.formats import Facts
+from app.pictures.tables import pictures, thumbnails
+
+KIND: Final = "pictures"
+MAX_NAME_LENGTH: Final = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture and, when it was read for that, where its bytes are; times in UTC microseconds."""
+
+    uuid: str
+    name: str
+    facts: Facts
+    created_at: int
+    modified_at: int
+    tier: Tier
+    """Its owner's, which says what of it may be seen."""
+    content: Content
+
+
+@dataclass(frozen=True, slots=True)
+class NewPicture:
+    """A picture that is to be made, but for its bytes."""
+
+    uuid: str
+    name: str
+    facts: Facts
+
+
+_columns = (
+    pictures.c.id,
+    pictures.c.uuid,
+    pictures.c.name,
+    pictures.c.format,
+    pictures.c.width,
+    pictures.c.height,
+    pictures.c.is_complete,
+    pictures.c.created_at,
+    pictures.c.modified_at,
+)
+_own = pictures.c.account_id == bindparam("account_id")
+_find = Statement(
+    select(*_columns, *objects.content_columns())
+    .select_from(pictures.join(object_rows).outerjoin(object_bytes))
+    .where(_own, pictures.c.uuid == bindparam("uuid"))
+)
+_page = Statement(
+    select(*_columns, *objects.content_columns(with_data=False))
+    .select_from(pictures.join(object_rows))
+    .where(_own, pictures.c.id < bindparam("before", type_=BigInteger))
+    .order_by(pictures.c.id.desc())
+    .limit(bindparam("limit"))
+)
+_current = Statement(
+    select(pictures.c.id, pictures.c.object_id, pictures.c.modified_at, object_rows.c.sha256)
+    .select_from(pictures.join(object_rows))
+    .where(_own, pictures.c.uuid == bindparam("uuid"))
+)
+_insert = Statement(
+    insert(pictures).values(
+        {
+            column.name: bindparam(column.name, type_=column.type)
+            for column in pictures.c
+            if column is not pictures.c.id
+        }
+    )
+)
+
+
+def new_picture(name: str, facts: Facts) -> NewPicture:
+    """Make up a picture."""
+    return NewPicture(str(uuid7()), name, facts)
+
+
+def find(connection: Connection, identity: Identity, uuid: str) -> Picture:
+    """Return a picture, ready to be read; raises `NotFound`."""
+    row = _find(connection, account_id=identity.account_id, uuid=uuid).first()
+    if row is None:
+        raise unknown()
+    return _picture(row, identity.tier)
+
+
+def find_original(connection: Connection, identity: Identity, uuid: str) -> Picture:
+    """Return a picture whose original its owner's tier allows; else raises `Forbidden`."""
+    picture = find(connection, identity, uuid)
+    if not picture.tier.allow_original:
+        raise Forbidden("The account's tier does not allow originals")
+    return picture
+
+
+def admit(_connection: Connection, _identity: Identity) -> int:
+    """Say how many slots a picture will take."""
+    return 1
+
+
+def create(
+    connection: Connection, identity: Identity, new: NewPicture, received: Received, now: int
+) -> Picture:
+    """Make a new picture of a received body."""
+    object_id = objects.settle(connection, identity, received, kind=KIND, slots=1, now=now)
+    _insert(
+        connection,
+        uuid=new.uuid,
+        account_id=identity.account_id,
+        object_id=object_id,
+        name=new.name,
+        format=new.facts.format,
+        width=new.facts.width,
+        height=new.facts.height,
+        is_complete=new.facts.is_complete,
+        created_at=now,
+        modified_at=now,
+    )
+    content = Content(object_id, None, received.size, received.sha256, now, None)
+    return Picture(new.uuid, new.name, new.facts, now, now, identity.tier, content)
+
+
+def rename(
+    connection: Connection,
+    identity: Identity,
+    uuid: str,
+    name: str | None,
+    conditions: Preconditions,
+    now: int,
+) -> Picture:
+    """Change a picture's name; None leaves it. Raises `NotFound`."""
+    quota.lock_account(connection, identity.account_id)
+    current = _current(connection, account_id=identity.account_id, uuid=uuid).first()
+    if current is None:
+        raise unknown()
+    conditions.check(_state(current))
+    if name is not None:
+        changes = {"name": name, "modified_at": now}
+        connection.execute(update(pictures).where(pictures.c.id == current.id).values(changes))
+    return find(connection, identity, uuid)
+
+
+def remove(
+    connection: Connection, identity: Identity, uuid: str, conditions: Preconditions, now: int
+) -> None:
+    """Delete a picture with its thumbnails and links; their bytes are due at once."""
+    quota.lock_account(connection, identity.account_id)
+    current = _current(connection, account_id=identity.account_id, uuid=uuid).first()
+    if current is None:
+        raise unknown()
+    conditions.check(_state(current))
+    timelinks.end(connection, "picture", [current.id], now)
+    made = thumbnails.c.picture_id == current.id
+    derived = connection.execute(
+        select(thumbnails.c.object_id).where(made, thumbnails.c.object_id.is_not(None))
+    ).scalars()
+    object_ids = [*derived, current.object_id]
+    connection.execute(delete(thumbnails).where(made))
+    connection.execute(delete(pictures).where(pictures.c.id == current.id))
+    objects.remove_all(connection, object_ids, due_at=now)
+
+
+def page(
+    connection: Connection, identity: Identity, limit: int, cursor: str | None
+) -> Page[Picture]:
+    """Return a page of the account's pictures, newest first."""
+    before = decode_cursor(KIND, cursor, int)
+    rows = _page(
+        connection,
+        account_id=identity.account_id,
+        before=2**62 if before is None else before,
+        limit=limit + 1,
+    ).rows
+    return page_of(
+        KIND, rows, limit, lambda row: _picture(row, identity.tier), lambda row: int(row.id)
+    )
+
+
+def unknown() -> NotFound:
+    """Make the error for a picture that isn't there, or is another account's."""
+    return NotFound("There is no such picture")
+
+
+def _picture(row: Row[Any], tier: Tier) -> Picture:
+    _, uuid, name, *of_picture, created_at, modified_at = tuple(row)[: len(_columns)]
+    content = tuple(row)[len(_columns) :]
+    facts = Facts(*of_picture)
+    return Picture(uuid, name, facts, created_at, modified_at, tier, objects.content_of(content))
+
+
+def _state(current: Any) -> State:  # noqa: ANN401 - a row of `_current`
+    return State(bytes(current.sha256).hex(), current.modified_at)

@@ -1,0 +1,41 @@
+"""Pictures, and the thumbnails that were made of them."""
+
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, Text, true
+from sqlalchemy import UniqueConstraint as Unique
+
+from app.database.schema import Id, identity, metadata, moment, public_id, reference
+
+pictures = Table(
+    "pictures",
+    metadata,
+    identity(),
+    public_id(),
+    reference("account_id", "accounts"),
+    reference("object_id", "objects", unique=True),
+    Column("name", Text, nullable=False),
+    Column("format", String(8), nullable=False),  # jpeg, png, webp, gif, avif, heic
+    Column("width", Integer, nullable=False),  # px, as shown: after EXIF orientation
+    Column("height", Integer, nullable=False),
+    Column("is_complete", Boolean, nullable=False, server_default=true()),  # or cut off, or damaged
+    moment("created_at"),
+    moment("modified_at"),
+    Index(None, "account_id", "id"),
+    sqlite_autoincrement=True,
+)
+
+thumbnails = Table(
+    "thumbnails",
+    metadata,
+    identity(),
+    reference("account_id", "accounts", index=True),
+    reference("picture_id", "pictures"),
+    Column("height", Integer, nullable=False),  # px, as asked for
+    Column("format", String(8), nullable=False),  # jpeg, webp
+    # the unique row is the lock: whoever inserts it makes the thumbnail, under a lease
+    Column("object_id", Id, ForeignKey("objects.id"), unique=True),  # NULL: being made, or failed
+    moment("lease_until", nullable=True),  # before that nobody else tries to make it
+    Column("failure", Text),  # why it could not be made
+    moment("created_at"),
+    Unique("picture_id", "height", "format"),
+    sqlite_autoincrement=True,
+)

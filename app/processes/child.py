@@ -1,0 +1,140 @@
+"""What a child process of a pool runs: it confines itself, then answers one call after another.
+
+It imports nothing of the service but what its calls need, so that it is small and starts quickly.
+"""
+
+import ctypes
+import importlib
+import io
+import os
+import pickle
+import resource
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from app.processes import confinement
+
+LENGTH: Final = 8
+"""Bytes that announce the length of what follows, big-endian; open files come along with them."""
+
+MAX_FILES: Final = 4
+"""Open files that a call may bring."""
+
+OUT_OF_MEMORY: Final = 77
+"""Exit status of a child that needed more memory than it may have."""
+
+_NICENESS: Final = 10  # the service answers first
+_OPEN_FILES: Final = 64
+_PR_SET_PDEATHSIG: Final = 1
+
+
+def main() -> None:
+    """Serve calls from the socket that was inherited, until its other end is closed."""
+    descriptor, parent, memory = (int(argument) for argument in sys.argv[1:4])
+    threads = sys.argv[4] == "1"
+    _end_with(parent)
+    _limit(memory, threads=threads)
+    os.nice(_NICENESS)
+    connection = socket.socket(fileno=descriptor)
+    for module in sys.argv[6:]:
+        importlib.import_module(module)
+    confinement.confine(threads=threads)
+    connection.sendall(bytes(LENGTH))  # ready
+    while (received := _receive(connection)) is not None:
+        try:
+            answer = _answer(*received)
+        except MemoryError:
+            os._exit(OUT_OF_MEMORY)
+        del received
+        connection.sendall(len(answer).to_bytes(LENGTH))
+        connection.sendall(answer)
+        del answer
+
+
+def _end_with(parent: int) -> None:
+    """Die with the parent however it ends, and by nobody else's signal meant for it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before it was watched
+        os._exit(0)
+
+
+def _limit(memory: int, *, threads: bool) -> None:
+    # of data rather than of addresses: libraries and the stacks of threads reserve far more of
+    # those than they ever touch
+    resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    if not threads:  # which are counted as processes, with all others of the user
+        resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (_OPEN_FILES, _OPEN_FILES))
+    with suppress(OSError):  # where the host is short of memory, a child goes first
+        Path("/proc/self/oom_score_adj").write_text("1000")
+
+
+def _answer(call: bytes, descriptors: Sequence[int]) -> bytes:
+    files = [os.fdopen(descriptor, "rb") for descriptor in descriptors]
+    try:
+        fn, arguments = _Call(call, files).load()
+        return pickle.dumps((True, fn(*arguments)))
+    except MemoryError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the caller's to handle
+        return _failure(error)
+    finally:
+        for file in files:
+            file.close()
+
+
+class _Call(pickle.Unpickler):
+    """Reads a call of the parent's, in which files go by their numbers."""
+
+    def __init__(self, call: bytes, files: Sequence[BinaryIO]) -> None:
+        super().__init__(io.BytesIO(call))
+        self._files = files
+
+    def persistent_load(self, number: int, /) -> BinaryIO:
+        return self._files[number]
+
+
+def _failure(error: Exception) -> bytes:
+    error.__traceback__ = error.__cause__ = error.__context__ = None
+    try:
+        answer = pickle.dumps((False, error))
+        pickle.loads(answer)  # noqa: S301 - some pickle, and can't be read again
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 - whatever its own methods raise
+        return pickle.dumps((False, f"{type(error).__name__}: {error}"))
+    return answer
+
+
+def _receive(connection: socket.socket) -> tuple[bytes, list[int]] | None:
+    header, descriptors, _, _ = socket.recv_fds(connection, LENGTH, MAX_FILES)
+    rest = _exactly(connection, LENGTH - len(header)) if header else None
+    if rest is None:
+        return None
+    call = _exactly(connection, int.from_bytes(header + rest))
+    return None if call is None else (call, descriptors)
+
+
+def _exactly(connection: socket.socket, size: int) -> bytes | None:
+    data = bytearray(size)
+    view = memoryview(data)
+    while view:
+        received = connection.recv_into(view)
+        if received == 0:
+            return None
+        view = view[received:]
+    return bytes(data)
+
+
+if __name__ == "__main__":
+    main()

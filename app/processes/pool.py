@@ -1,0 +1,211 @@
+"""Child processes for what may go wrong in any way: crash, hang, eat all memory, be taken over.
+
+Reading what strangers sent, in libraries written in C, is done there: it can end its child, never
+the service.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any, Final, TypeVar, TypeVarTuple, cast
+
+import structlog
+
+from app.errors import ServiceUnavailable
+from app.processes import confinement
+from app.processes.child_process import Answer, Call, Child
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+_START_SECONDS: Final = 60.0  # of a child, on a host that is busy
+
+log = structlog.get_logger(__name__)
+
+
+class ChildFailed(Exception):
+    """A child died, or was killed, before it had an answer; ``reason`` says how."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class ChildPool:
+    """Runs functions in a bounded number of child processes, which are started as needed.
+
+    ``modules`` are those that hold the functions and all that they need: a child imports them and
+    then confines itself, see `app.processes.confinement`. ``memory`` bounds each child's data in
+    bytes, ``seconds`` each call's time, ``queue`` how many calls may wait for a child, and
+    ``threads`` says whether a child may start threads, which some libraries need. A child has none
+    of the service's files, sockets or secrets but the files of its call; it ends when the service
+    does.
+    """
+
+    def __init__(
+        self,
+        *,
+        workers: int,
+        memory: int,
+        seconds: float,
+        name: str,
+        modules: Sequence[str],
+        queue: int = 128,
+        threads: bool = False,
+    ) -> None:
+        self._name = name
+        self._modules = modules
+        self._threads = threads
+        self._memory = memory
+        self._seconds = seconds
+        self._workers = workers
+        self._slots = asyncio.Semaphore(workers)
+        self._queue = queue
+        self._waiting = 0
+        self._idle: list[Child] = []
+        self._busy: set[Child] = set()
+        self._starting: set[asyncio.Future[Child]] = set()
+        # one thread for all: a child is told to die with the thread that started it
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"{name}-children")
+        self._can_start = True
+        self._closed = False
+
+    @property
+    def confinement(self) -> str:
+        """What confines the children, as `confinement.names` says it."""
+        return confinement.names()
+
+    async def ping(self) -> None:
+        """Raise `ServiceUnavailable` when the last child that was wanted could not be started."""
+        if not self._can_start:
+            raise ServiceUnavailable(f"No child process can be started for {self._name}")
+
+    async def run(self, fn: Callable[[*Ts], T], /, *args: *Ts) -> T:
+        """Return what the module-level function returns; what it raises is raised.
+
+        Arguments go by pickle, open files as files; the result and the exception may be made of
+        plain values and dataclasses. Raises `ChildFailed` when the child dies, takes too long or
+        too much memory, and `ServiceUnavailable` when it is not the call's fault. A caller who is
+        cancelled takes the child with it.
+        """
+        call = Call(fn, args)
+        async with self._turn():
+            child = await self._take()
+            try:
+                async with asyncio.timeout(self._seconds):
+                    answer = await child.ask(call, self._memory)
+            except TimeoutError:
+                self._discard(child)
+                raise self._failed(f"took more than {self._seconds:g} s") from None
+            except OSError:  # it is gone, or has closed its end
+                self._discard(child)
+                loop = asyncio.get_running_loop()
+                reason = await loop.run_in_executor(self._thread, child.epitaph)
+                if self._closed:
+                    raise ServiceUnavailable("The service is stopping") from None
+                raise self._failed(reason) from None
+            except BaseException:
+                self._discard(child)
+                raise
+            self._busy.discard(child)
+            self._idle.append(child)
+        return cast("T", self._result(answer))
+
+    async def aclose(self) -> None:
+        """End all children; calls under way raise `ServiceUnavailable`."""
+        self._closed = True
+        for child in self._busy:
+            child.kill()
+        for _ in range(self._workers):
+            await self._slots.acquire()
+        while self._idle:
+            self._discard(self._idle.pop())
+        if self._starting:  # for callers who were cancelled meanwhile
+            await asyncio.wait(self._starting)
+        await asyncio.to_thread(self._thread.shutdown)
+        for _ in range(self._workers):
+            self._slots.release()  # for calls that come now, to be told
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        if self._slots.locked() and self._waiting >= self._queue:
+            raise ServiceUnavailable("Too many others are waiting for this just now")
+        self._waiting += 1
+        try:
+            await self._slots.acquire()
+        finally:
+            self._waiting -= 1
+        try:
+            yield
+        finally:
+            self._slots.release()
+
+    async def _take(self) -> Child:
+        if self._closed:
+            raise ServiceUnavailable("The service is stopping")
+        while self._idle:
+            child = self._idle.pop()
+            if child.is_alive:
+                self._busy.add(child)
+                return child
+            self._discard(child)
+        return await self._start()
+
+    async def _start(self) -> Child:
+        start = partial(Child, self._name, self._memory, self._modules, threads=self._threads)
+        starting = asyncio.get_running_loop().run_in_executor(self._thread, start)
+        self._starting.add(starting)
+        starting.add_done_callback(self._starting.discard)
+        try:
+            child = await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            starting.add_done_callback(self._discard_started)
+            raise
+        except OSError as error:
+            raise self._not_started(str(error)) from error
+        self._busy.add(child)
+        if self._closed:
+            child.kill()
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                await child.receive(self._memory)
+        except (OSError, TimeoutError):
+            self._discard(child)
+            raise self._not_started("it has ended, or takes too long") from None
+        except BaseException:
+            self._discard(child)
+            raise
+        self._can_start = True
+        return child
+
+    def _not_started(self, reason: str) -> ServiceUnavailable:
+        if not self._closed:
+            log.error("a child process can't be started", pool=self._name, reason=reason)
+            self._can_start = False
+        return ServiceUnavailable()
+
+    def _discard_started(self, starting: "asyncio.Future[Child]") -> None:
+        if starting.exception() is None:
+            self._discard(starting.result())
+
+    def _discard(self, child: Child) -> None:
+        """End a child for good; nobody may be waiting for its answer any more."""
+        self._busy.discard(child)
+        child.kill()
+        child.hang_up()
+        self._thread.submit(child.epitaph)
+
+    def _failed(self, reason: str) -> ChildFailed:
+        log.warning("a child process failed", pool=self._name, reason=reason)
+        return ChildFailed(reason)
+
+    def _result(self, answer: bytearray) -> Any:  # noqa: ANN401 - what the function returns
+        try:
+            done, value = Answer(answer).load()
+        except Exception as error:  # noqa: BLE001 - bad pickles raise anything
+            raise self._failed(f"its answer can't be read: {error}") from None
+        if done:
+            return value
+        raise value if isinstance(value, Exception) else self._failed(str(value))

@@ -1,0 +1,62 @@
+"""The Cloud Buffer contract on the wire."""
+
+from datetime import datetime
+from typing import Annotated, Self
+
+from fastapi import Header
+from pydantic import BaseModel, Field
+from pydantic.json_schema import SkipJsonSchema
+
+from app import clock
+from app.buffer.rows import DataType
+from app.files.rows import File
+
+DATA_TYPE = "X-Data-Type"
+
+DataTypeHeader = Annotated[
+    DataType | None,
+    Header(alias=DATA_TYPE, description="What is sent; needed unless a form says it."),
+]
+
+
+class CloudBufferError(BaseModel):
+    """An error answer."""
+
+    detail: str = Field(description="What happened.", examples=["The buffer is empty"])
+
+
+class CloudBufferLink(BaseModel):
+    """Where others get a file that was sent; all null for one that is kept: it has no link yet."""
+
+    link: str | None = Field(description="URL of the file's timelink.")
+    token: str | None = Field(description="The same for `/file/get`.")
+    expires_at: datetime | None
+
+    @classmethod
+    def of(cls, file: File, link: str | None, token: str | None) -> Self:
+        """Make the body that answers for a file."""
+        expires_at = None if file.expires_at is None else clock.to_datetime(file.expires_at)
+        return cls(link=link, token=token, expires_at=expires_at)
+
+
+class CloudBufferForm(BaseModel):
+    """What goes into the buffer, as a form."""
+
+    data_type: Annotated[
+        DataType | SkipJsonSchema[None],
+        Field(alias=DATA_TYPE, description="The same as the header; comes before the file."),
+    ] = None
+    file: Annotated[
+        str,
+        Field(
+            description="The text, or the file, which needs its name.",
+            json_schema_extra={"format": "binary"},
+        ),
+    ]
+
+
+class CloudBufferDone(BaseModel):
+    """The answer to whoever has filled the buffer."""
+
+    code: int = 0
+    message: str = "ok"

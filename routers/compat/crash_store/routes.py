@@ -1,0 +1,211 @@
+"""Crash Store: dumps by integer ids, as the clients of that service know them."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Path, Request
+from fastapi.responses import JSONResponse, Response
+
+from app import clock
+from app.accounts.identity import Access
+from app.dumps import rows as dumps
+from app.dumps.search import Filters
+from app.errors import CredentialNeeded, InvalidRequest, ProblemError
+from routers.compat import NO_CREDENTIAL
+from routers.compat.crash_store.schemas import CrashStoreDump, CrashStoreError, CrashStoreNoFile
+from routers.http import ranges
+from routers.http.arrays import BATCH, send_array
+from routers.http.downloads import Named, send_content
+from routers.http.forms import MULTIPART, media_type_of
+from routers.http.headers import DEFAULT_TYPE
+from routers.v1 import dump_forms
+from routers.v1.dump_forms import NoFile
+from routers.v1.schemas.dumps import DumpChangeForm, DumpForm, DumpReplacementForm, Text
+from routers.web.dependencies import Requires, RuntimeDep
+from routers.web.downloadable import downloadable
+from routers.web.openapi import errors_as, multipart_body
+from routers.web.route import HoldallRoute
+from routers.web.urls import locate
+
+_NO_FILE: Final = {
+    "POST": "No file provided",
+    "PUT": "File is required for PUT requests.",
+}
+
+
+class CrashStoreRoute(HoldallRoute):
+    """A route whose errors are ``{"detail": …}``, or ``{"error": …}`` where a file is missing."""
+
+    def answer_problem(self, request: Request, error: ProblemError) -> Response:
+        """Make the answer for an error."""
+        if isinstance(error, NoFile):
+            return JSONResponse({"error": _NO_FILE[request.method]}, 400)
+        detail, status = error.detail, error.status
+        if isinstance(error, CredentialNeeded):
+            detail = NO_CREDENTIAL
+        if status == InvalidRequest.status:
+            status = 400
+            wrong = [f"{e['loc'][-1]}: {e['msg']}" for e in error.errors]
+            detail = "; ".join(wrong) or detail
+        return JSONResponse({"detail": detail}, status, error.headers)
+
+
+router = APIRouter(prefix="/api/dumps", tags=["crash-store"], route_class=CrashStoreRoute)
+
+Reading = Annotated[Access, Depends(Requires("dumps:read"))]
+Writing = Annotated[Access, Depends(Requires("dumps:write"))]
+Number = Annotated[int, Path(description="The dump's id.", ge=0)]
+
+_errors = partial(errors_as, CrashStoreError)
+
+
+def _errors_of_upload(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    declared = _errors(400, 401, 403, 408, 409, 413, 415, 503, 507, *statuses)
+    declared[400]["model"] = CrashStoreNoFile | CrashStoreError
+    return declared
+
+
+@router.get(
+    "/",
+    operation_id="crash_store_list",
+    response_model=list[CrashStoreDump],
+    responses=_errors(401, 403, 503),
+)
+async def list_dumps(access: Reading) -> Response:
+    """List all dumps, newest first."""
+    return await _send_list(access, Filters())
+
+
+@router.get(
+    "/by-label/{label:path}/",
+    operation_id="crash_store_list_by_label",
+    response_model=list[CrashStoreDump],
+    responses=_errors(400, 401, 403, 503),
+)
+async def list_by_label(
+    label: Annotated[Text, Path(description="Which dumps have.")], access: Reading
+) -> Response:
+    """List the dumps with a label, newest first."""
+    return await _send_list(access, Filters(label=label))
+
+
+async def _send_list(access: Access, filters: Filters) -> Response:
+    async def read(cursor: str | None) -> tuple[Sequence[CrashStoreDump], str | None]:
+        page = await access.read_long(dumps.page, filters, BATCH, cursor, clock.now())
+        return [CrashStoreDump.of(dump) for dump in page.items], page.next_cursor
+
+    return await send_array(read)
+
+
+@router.post(
+    "/",
+    status_code=201,
+    operation_id="crash_store_create",
+    responses=_errors_of_upload(),
+    openapi_extra=multipart_body(DumpForm),
+)
+async def create(
+    request: Request, response: Response, runtime: RuntimeDep, access: Writing
+) -> CrashStoreDump:
+    """Upload a dump."""
+    await _require_form(request, access)
+    dump = CrashStoreDump.of(await dump_forms.create(request, runtime, access))
+    locate(request, response, f"/api/dumps/{dump.id}/")
+    return dump
+
+
+async def _require_form(request: Request, access: Access) -> None:
+    """Raise `NoFile` for a body of a kind that can have none."""
+    if media_type_of(request) != MULTIPART:
+        await access.check()
+        raise NoFile
+
+
+@router.get(
+    "/{id:number}/",
+    operation_id="crash_store_get",
+    responses=_errors(401, 403, 404, 503),
+)
+async def get(id: Number, access: Reading) -> CrashStoreDump:  # noqa: A002 - on the wire
+    """Get what is known of a dump."""
+    return CrashStoreDump.of(await access.read(dumps.find_numbered, id, clock.now()))
+
+
+@router.put(
+    "/{id:number}/",
+    operation_id="crash_store_replace",
+    responses=_errors_of_upload(404, 412),
+    openapi_extra=multipart_body(DumpReplacementForm),
+)
+async def replace(
+    id: Number,  # noqa: A002 - on the wire
+    request: Request,
+    runtime: RuntimeDep,
+    access: Writing,
+) -> CrashStoreDump:
+    """Replace a dump's file and its label."""
+    uuid = await _uuid_of(id, access)
+    await _require_form(request, access)
+    return CrashStoreDump.of(await dump_forms.replace(request, runtime, access, uuid))
+
+
+@router.patch(
+    "/{id:number}/",
+    operation_id="crash_store_update",
+    responses=_errors(400, 401, 403, 404, 408, 409, 412, 413, 415, 503, 507),
+    openapi_extra=multipart_body(DumpChangeForm),
+)
+async def update(
+    id: Number,  # noqa: A002 - on the wire
+    request: Request,
+    runtime: RuntimeDep,
+    access: Writing,
+) -> CrashStoreDump:
+    """Change a dump's file, its label, or both; what is absent stays."""
+    uuid = await _uuid_of(id, access)
+    return CrashStoreDump.of(await dump_forms.change(request, runtime, access, uuid))
+
+
+@router.delete(
+    "/{id:number}/",
+    operation_id="crash_store_delete",
+    responses=_errors(400, 401, 403, 404, 412, 503, 507),
+)
+async def delete(
+    id: Number,  # noqa: A002 - on the wire
+    request: Request,
+    runtime: RuntimeDep,
+    access: Writing,
+) -> CrashStoreDump:
+    """Delete a dump; the answer says what it was."""
+    conditions = ranges.write_preconditions(request.headers)
+    uuid = await _uuid_of(id, access)
+    dump = await access.write(dumps.remove, uuid, conditions, clock.now())
+    runtime.sweep.wake()
+    return CrashStoreDump.of(dump)
+
+
+async def _uuid_of(number: int, access: Access) -> str:
+    dump = await access.read(dumps.find_numbered, number, clock.now())
+    return dump.uuid
+
+
+@downloadable(
+    router,
+    "/{id:number}/download/",
+    get="crash_store_download",
+    head="crash_store_head_download",
+    errors=_errors,
+    statuses=(401, 403, 404, 412, 503),
+)
+async def download(
+    id: Number,  # noqa: A002 - on the wire
+    request: Request,
+    runtime: RuntimeDep,
+    access: Reading,
+) -> Response:
+    """Download a dump's file."""
+    dump = await access.read(dumps.find_numbered, id, clock.now())
+    named = Named(dump.original_name, DEFAULT_TYPE)
+    return await send_content(request, runtime, dump.content, named)

@@ -1,0 +1,50 @@
+"""Crash Store on the wire."""
+
+from datetime import datetime
+from typing import Self
+
+from pydantic import BaseModel, Field
+
+from app import clock
+from app.dumps import rows as dumps
+
+
+class CrashStoreDump(BaseModel):
+    """A dump, as Crash Store shows it."""
+
+    id: int
+    original_name: str = Field(description="The name that the file was uploaded under.")
+    stored_name: str = Field(
+        description="What the file is called where it is kept: 32 hex digits.",
+        examples=["5f0c6a4f9b7d4e21a3c8d1e0f2b3a495"],
+    )
+    time: datetime = Field(description="When it was uploaded.")
+    label: str | None
+    archived: bool
+    description: str
+
+    @classmethod
+    def of(cls, dump: dumps.Dump) -> Self:
+        """Make the body that answers for a dump."""
+        assert dump.content.key is not None  # dumps are never kept in rows
+        return cls(
+            id=dump.number,
+            original_name=dump.original_name,
+            stored_name=dump.content.key.rpartition("/")[2],
+            time=clock.to_datetime(dump.created_at),
+            label=dump.label,
+            archived=dump.archived,
+            description=dump.description,
+        )
+
+
+class CrashStoreError(BaseModel):
+    """What went wrong."""
+
+    detail: str
+
+
+class CrashStoreNoFile(BaseModel):
+    """That a form has no file."""
+
+    error: str

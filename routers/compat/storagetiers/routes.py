@@ -1,0 +1,280 @@
+"""storagetiers: pictures in the sizes of their owner's tier, and links to them for a time."""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Path, Request
+from fastapi.responses import JSONResponse, Response
+
+from app import clock
+from app.accounts import sessions
+from app.accounts.identity import Access
+from app.errors import CredentialNeeded, InvalidRequest, ProblemError, Unauthorized
+from app.links import public as public_links
+from app.links import rows as timelinks
+from app.links.rows import Timelink
+from app.pictures import rows as pictures
+from app.runtime import Runtime
+from routers.compat import NO_CREDENTIAL
+from routers.compat.storagetiers.schemas import (
+    StoragetiersAccess,
+    StoragetiersError,
+    StoragetiersFieldErrors,
+    StoragetiersLink,
+    StoragetiersLinkRequest,
+    StoragetiersLogin,
+    StoragetiersPicture,
+    StoragetiersRefresh,
+    StoragetiersShared,
+    StoragetiersTokens,
+    StoragetiersUpload,
+    original_path,
+)
+from routers.http.arrays import BATCH, send_array
+from routers.http.downloads import send_content
+from routers.http.forms import describe_any, read_fields
+from routers.v1 import picture_forms
+from routers.v1.schemas.pictures import PictureForm
+from routers.v1.schemas.timelinks import time_left
+from routers.web import logins
+from routers.web import urls as links
+from routers.web.dependencies import Requires, RuntimeDep
+from routers.web.downloadable import downloadable
+from routers.web.openapi import binary_answer, errors_as, multipart_body
+from routers.web.route import HoldallRoute
+
+DOOR: Final = "storagetiers"
+"""Which contract's sessions these are: another's refresh tokens are no good here."""
+
+
+class StoragetiersRoute(HoldallRoute):
+    """A route whose errors are ``{"detail": …}``, or for a bad field ``{"<field>": ["…"]}``."""
+
+    def answer_problem(self, request: Request, error: ProblemError) -> Response:
+        """Make the answer for an error."""
+        del request
+        complaints = _complaints(error)
+        is_invalid = error.status == InvalidRequest.status or complaints
+        status = 400 if is_invalid else error.status
+        detail = NO_CREDENTIAL if isinstance(error, CredentialNeeded) else error.detail
+        return JSONResponse(complaints or {"detail": detail}, status, error.headers)
+
+
+def _complaints(error: ProblemError) -> dict[str, Any]:
+    """Return what is wrong with which field of the body."""
+    complaints: dict[str, Any] = {}
+    for wrong in error.errors:
+        where, *field = wrong["loc"]
+        if where == "body" and field:
+            complaints.setdefault(str(field[0]), []).append(wrong["msg"])
+    return complaints
+
+
+router = APIRouter(prefix="/api", tags=["storagetiers"], route_class=StoragetiersRoute)
+
+Reading = Annotated[Access, Depends(Requires("pictures:read"))]
+Writing = Annotated[Access, Depends(Requires("pictures:write"))]
+Sharing = Annotated[Access, Depends(Requires("timelinks:write"))]
+Shared = Annotated[Access, Depends(Requires("timelinks:read"))]
+PictureId = Annotated[UUID, Path(description="The picture's id.")]
+_errors = partial(errors_as, StoragetiersError)
+
+
+def _errors_of_fields(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    declared = _errors(400, 408, 413, 415, 503, *statuses)
+    declared[400]["model"] = StoragetiersError | StoragetiersFieldErrors
+    return declared
+
+
+@router.post(
+    "/token/",
+    operation_id="storagetiers_token",
+    responses=_errors_of_fields(401, 429, 507),
+    openapi_extra=describe_any(StoragetiersLogin),
+)
+async def token(request: Request, response: Response, runtime: RuntimeDep) -> StoragetiersTokens:
+    """Log in with user name and password."""
+    given = await read_fields(request, StoragetiersLogin)
+    tokens = await logins.log_in(
+        request, response, runtime, given.username, given.password, door=DOOR
+    )
+    return StoragetiersTokens(refresh=tokens.refresh_token, access=tokens.access_token)
+
+
+@router.post(
+    "/token/refresh/",
+    operation_id="storagetiers_refresh",
+    responses=_errors_of_fields(401),
+    openapi_extra=describe_any(StoragetiersRefresh),
+)
+async def refresh(request: Request, runtime: RuntimeDep) -> StoragetiersAccess:
+    """Get a new access token; the refresh token stays valid."""
+    given = await read_fields(request, StoragetiersRefresh)
+    try:
+        access = await sessions.renew(runtime.database, runtime.keyring, given.refresh, door=DOOR)
+    except Unauthorized as error:
+        raise Unauthorized("Token is invalid or expired", error="invalid_token") from error
+    return StoragetiersAccess(access=access)
+
+
+@router.get(
+    "/pictures",
+    operation_id="storagetiers_list",
+    response_model=list[StoragetiersPicture],
+    responses=_errors(401, 403, 503),
+)
+async def list_pictures(access: Reading) -> Response:
+    """List all pictures, newest first."""
+    owner = await access.identity()
+
+    async def read(cursor: str | None) -> tuple[Sequence[StoragetiersPicture], str | None]:
+        page = await access.read(pictures.page, BATCH, cursor)
+        items = [StoragetiersPicture.of(item.uuid, item.name, owner) for item in page.items]
+        return items, page.next_cursor
+
+    return await send_array(read)
+
+
+@router.post(
+    "/pictures",
+    status_code=201,
+    operation_id="storagetiers_upload",
+    responses=_errors_of_fields(401, 403, 409, 507),
+    openapi_extra=multipart_body(PictureForm),
+)
+async def upload(
+    request: Request, response: Response, runtime: RuntimeDep, access: Writing
+) -> StoragetiersUpload:
+    """Upload a picture."""
+    owner = await access.identity()
+    picture = await picture_forms.create(request, runtime, access)
+    img = original_path(picture.uuid)
+    links.locate(request, response, img)
+    return StoragetiersUpload.of(picture.uuid, picture.name, owner, img=img)
+
+
+@router.get(
+    "/pictures/shared/",
+    operation_id="storagetiers_list_shared",
+    response_model=list[StoragetiersShared],
+    responses=_errors(401, 403, 503),
+)
+async def list_shared(runtime: RuntimeDep, access: Shared) -> Response:
+    """List the links to pictures, newest first; those that ended stay for 30 days."""
+    owner = await access.identity()
+
+    async def read(cursor: str | None) -> tuple[Sequence[StoragetiersShared], str | None]:
+        now = clock.now()
+        page = await access.read(timelinks.page, BATCH, cursor, now, kind="picture")
+        items = [
+            StoragetiersShared.of(link, _url(runtime, link), owner, time_left=_time_left(link, now))
+            for link in page.items
+            if link.is_plain and link.target is not None
+        ]
+        return items, page.next_cursor
+
+    return await send_array(read)
+
+
+def _time_left(link: Timelink, now: int) -> int | str:
+    left = time_left(link.expires_at, now) if link.is_active else None
+    return "Expired" if left is None else left
+
+
+def _url(runtime: Runtime, link: Timelink) -> str:
+    """Return the path of a link: its token is as long as a UUID, and takes the form of one."""
+    token = timelinks.token_of(links.link_key(runtime), link.uuid)
+    return f"/api/timelink/{UUID(bytes=base64.urlsafe_b64decode(token + '=='))}"
+
+
+@downloadable(
+    router,
+    "/picture/{id:uuid}",
+    get="storagetiers_get_original",
+    head="storagetiers_head_original",
+    errors=_errors,
+    statuses=(401, 403, 404, 412, 503),
+)
+async def get_original(
+    id: PictureId,  # noqa: A002 - on the wire
+    request: Request,
+    runtime: RuntimeDep,
+    access: Reading,
+) -> Response:
+    """Get a picture as it was uploaded, where its owner's tier allows it."""
+    return await picture_forms.send_original(request, runtime, access, str(id), inline=True)
+
+
+@router.post(
+    "/picture/{id:uuid}",
+    operation_id="storagetiers_share",
+    responses=_errors_of_fields(401, 403, 404, 507),
+    openapi_extra=describe_any(StoragetiersLinkRequest),
+)
+async def share(
+    id: PictureId,  # noqa: A002 - on the wire
+    request: Request,
+    runtime: RuntimeDep,
+    access: Sharing,
+) -> StoragetiersLink:
+    """Make a link to a picture that is good for a time."""
+    owner = await access.identity()
+    asked = await read_fields(request, StoragetiersLinkRequest)
+    links.check_time(asked.time, runtime.settings)
+    new = timelinks.new_link(links.link_key(runtime), asked.time)
+    link = await access.write(timelinks.create, "picture", str(id), new, clock.now())
+    return StoragetiersLink.of(link, _url(runtime, link), owner)
+
+
+@router.head(
+    "/picture/{id:uuid}/{height:number}",
+    operation_id="storagetiers_head_thumbnail",
+    response_class=Response,
+    responses=_errors(401, 403, 404, 412, 503),
+)
+@router.get(
+    "/picture/{id:uuid}/{height:number}",
+    operation_id="storagetiers_get_thumbnail",
+    response_class=Response,
+    responses=binary_answer() | _errors(400, 401, 403, 404, 412, 416, 503),
+)
+async def get_thumbnail(
+    id: PictureId,  # noqa: A002 - on the wire
+    height: Annotated[int, Path(description="In pixels, one of the owner's tier.")],
+    request: Request,
+    runtime: RuntimeDep,
+    access: Reading,
+) -> Response:
+    """Get a picture in one of the heights that its owner's tier has."""
+    return await picture_forms.send_thumbnail(
+        request, runtime, access, str(id), height, inline=True
+    )
+
+
+@downloadable(
+    router,
+    "/timelink/{uuid:uuid}",
+    get="storagetiers_get_shared",
+    head="storagetiers_head_shared",
+    errors=_errors,
+    statuses=(404, 412, 429, 503),
+)
+async def get_shared(
+    uuid: Annotated[UUID, Path(description="That the link's path ends with.")],
+    request: Request,
+    runtime: RuntimeDep,
+) -> Response:
+    """Get the picture that a link leads to; without a login."""
+    token = base64.urlsafe_b64encode(uuid.bytes).rstrip(b"=").decode()
+    async with links.following(request, runtime):
+        link = await runtime.database.read(
+            public_links.find_plain, token, clock.now(), kind="picture"
+        )
+        kind = link.target.content_type.removeprefix("image/")
+        named = picture_forms.named_picture(link.target.name, kind)
+        named = replace(named, cache_control="no-store")
+        return await send_content(request, runtime, link.target.content, named, inline=True)

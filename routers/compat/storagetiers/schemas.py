@@ -1,0 +1,114 @@
+"""storagetiers on the wire."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, Field, RootModel
+
+from app.accounts.identity import Identity, Tier
+from app.links.rows import Timelink
+from routers.v1.schemas.accounts import GivenPassword
+
+_URLS = Field(
+    description="A list of paths as Python writes it: one for each height of the owner's tier, "
+    "then the original's where the tier allows it.",
+    examples=["['/api/picture/0199a8b0-7f6e-7b1c-9a55-3d2f6c1e8a90/200']"],
+)
+
+
+class StoragetiersLogin(BaseModel):
+    """User name and password."""
+
+    username: Annotated[str, Field(max_length=255)]
+    password: GivenPassword
+
+
+class StoragetiersTokens(BaseModel):
+    """What a login is used by."""
+
+    refresh: str
+    access: str
+
+
+class StoragetiersRefresh(BaseModel):
+    """A refresh token, which stays valid."""
+
+    refresh: str
+
+
+class StoragetiersAccess(BaseModel):
+    """A new access token."""
+
+    access: str
+
+
+class StoragetiersPicture(BaseModel):
+    """A picture, as its owner sees it."""
+
+    owner: str = Field(description="The owner's user name.")
+    name: str
+    urls: Annotated[str, _URLS]
+
+    @classmethod
+    def of(cls, uuid: str, name: str, owner: Identity, **more: Any) -> Self:  # noqa: ANN401 - fields of subclasses
+        """Make the body that answers for a picture."""
+        return cls(owner=owner.username, name=name, urls=str(_paths(uuid, owner.tier)), **more)
+
+
+class StoragetiersUpload(StoragetiersPicture):
+    """A picture that has just been stored."""
+
+    img: str = Field(description="The path of the original, which opens where the tier allows it.")
+
+
+class StoragetiersLinkRequest(BaseModel):
+    """For how long a link is to live."""
+
+    time: int = Field(
+        description="Seconds, as a number or as text: 300 to 30000 unless the settings say "
+        "otherwise.",
+        examples=["400"],
+    )
+
+
+class StoragetiersLink(BaseModel):
+    """A link to a picture, as it is when it is made."""
+
+    url: str = Field(examples=["/api/timelink/0363825a-cb79-45d3-8d93-fbf8118c701b"])
+    picture: StoragetiersPicture
+    time: int = Field(description="Seconds that were asked for.")
+
+    @classmethod
+    def of(cls, link: Timelink, url: str, owner: Identity, **more: Any) -> Self:  # noqa: ANN401 - fields of subclasses
+        """Make the body that answers for a link whose picture is still there."""
+        assert link.target is not None
+        assert link.target_name is not None
+        assert link.lifetime is not None
+        picture = StoragetiersPicture.of(link.target, link.target_name, owner)
+        return cls(url=url, picture=picture, time=link.lifetime, **more)
+
+
+class StoragetiersShared(StoragetiersLink):
+    """A link to a picture, and how long it still lives."""
+
+    time_left: int | Literal["Expired"] = Field(description="Whole seconds.")
+
+
+class StoragetiersError(BaseModel):
+    """What went wrong."""
+
+    detail: str
+
+
+class StoragetiersFieldErrors(RootModel[dict[str, list[str]]]):
+    """What is wrong with each field of the request."""
+
+
+def original_path(uuid: str) -> str:
+    """Return the path of a picture's original, which those of its thumbnails begin with."""
+    return f"/api/picture/{uuid}"
+
+
+def _paths(uuid: str, tier: Tier) -> list[str]:
+    path = original_path(uuid)
+    paths = [f"{path}/{height}" for height in tier.heights]
+    return [*paths, path] if tier.allow_original else paths

@@ -1,0 +1,256 @@
+"""VertexCloud: accounts and sessions, as the clients of that service know them."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+from pydantic import BaseModel
+
+from app.accounts import accounts, sessions
+from app.accounts.authentication import Login
+from app.accounts.identity import Access, AccessToken
+from app.accounts.sessions import NewSession
+from app.errors import EmailTaken, Forbidden, Unauthorized, UsernameTaken
+from app.runtime import Runtime
+from routers.compat.vertexcloud import files as vertexcloud_files
+from routers.compat.vertexcloud.keys import (
+    Holder,
+    Messages,
+    VertexcloudRoute,
+    admit,
+    admit_by_cookie,
+    answer,
+    cookie_in,
+    errors,
+    issue,
+    refused,
+)
+from routers.compat.vertexcloud.schemas import (
+    VertexcloudDeletion,
+    VertexcloudDone,
+    VertexcloudExistingKey,
+    VertexcloudHealth,
+    VertexcloudKey,
+    VertexcloudKeyDetails,
+    VertexcloudLoggedIn,
+    VertexcloudLogin,
+    VertexcloudNewKey,
+    VertexcloudRefusal,
+    VertexcloudSignedUp,
+    VertexcloudSignup,
+)
+from routers.http.forms import describe_any, read_fields
+from routers.web import cookies, known_devices, logins
+from routers.web.dependencies import RuntimeDep
+
+DOOR: Final = "vertexcloud"
+
+_KEYLESS: Final = "A token is required to access this Endpoint"
+_CLEARING: Final = Messages(
+    missing=_KEYLESS,
+    keyless=_KEYLESS,
+    unknown="Invalid token Key",
+    gone="Invalid token Key",
+)
+_DELETING: Final = Messages(
+    missing="You are not authorized to access this route, you must first be logged in",
+    unknown="Invalid Key Credential",
+    gone="User details is invalid",
+)
+
+router = APIRouter(tags=["vertexcloud"], route_class=VertexcloudRoute)
+router.routes.extend(vertexcloud_files.router.routes)
+router.routes.extend(vertexcloud_files.media.routes)
+
+Key = Annotated[str | None, Query(description="The session's key.")]
+
+_TAKES_LOGINS: Final[dict[int | str, dict[str, Any]]] = errors(408, 413, 415, 429, 503, 507)
+
+
+def health() -> Response:
+    """Say that the service runs: what `/` answers to programs."""
+    response = answer(VertexcloudHealth())
+    response.headers["Vary"] = "Accept"
+    return response
+
+
+@router.post(
+    "/signup/",
+    operation_id="vertexcloud_signup",
+    response_model=VertexcloudSignedUp | VertexcloudRefusal,
+    responses=_TAKES_LOGINS,
+    openapi_extra=describe_any(VertexcloudSignup),
+)
+async def signup(request: Request, runtime: RuntimeDep) -> Response:
+    """Sign up, which begins a session."""
+    form = await read_fields(request, VertexcloudSignup)
+    try:
+        await logins.sign_up(request, runtime, form.username, form.email or None, form.password)
+    except UsernameTaken:
+        return refused("Username already Exists")
+    except EmailTaken:
+        return refused("Email Already Exists")
+    login = await logins.authenticate(request, runtime, form.username, form.password)
+    begun = await _begin(request, runtime, login)
+    message = f"New User {begun.user} has been created successfully"
+    return _with_cookie(
+        request, runtime, begun, VertexcloudSignedUp(message=message, key=begun.key)
+    )
+
+
+@router.post(
+    "/login/",
+    operation_id="vertexcloud_login",
+    response_model=VertexcloudLoggedIn | VertexcloudRefusal,
+    responses=_TAKES_LOGINS,
+    openapi_extra=describe_any(VertexcloudLogin),
+)
+async def login(request: Request, runtime: RuntimeDep) -> Response:
+    """Begin a session."""
+    form = await read_fields(request, VertexcloudLogin)
+    try:
+        found = await logins.authenticate(request, runtime, form.username, form.password)
+    except Unauthorized:
+        message = "A severe Error Occured. Could not log you in. Try again"
+        return refused(message, current_user_status=False)
+    begun = await _begin(request, runtime, found)
+    body = VertexcloudLoggedIn(user=begun.user, session_key=begun.key)
+    return _with_cookie(request, runtime, begun, body)
+
+
+@router.post(
+    "/token/",
+    operation_id="vertexcloud_token",
+    response_model=VertexcloudExistingKey | VertexcloudNewKey | VertexcloudRefusal,
+    responses=_TAKES_LOGINS,
+    openapi_extra=describe_any(VertexcloudLogin),
+)
+async def token(request: Request, runtime: RuntimeDep) -> Response:
+    """Return the key of the session whose cookie was sent, or begin a session."""
+    form = await read_fields(request, VertexcloudLogin)
+    try:
+        found = await logins.authenticate(request, runtime, form.username, form.password)
+    except Unauthorized:
+        return refused("Invalid username or password!")
+    holder = await admit_by_cookie(request, runtime, "account")
+    if holder is not None and holder.identity.account_uuid == found.account:
+        assert holder.identity.session is not None
+        return answer(
+            VertexcloudExistingKey(key=issue(runtime, holder.identity.session, found.account))
+        )
+    begun = await _begin(request, runtime, found)
+    details = VertexcloudKeyDetails(user=begun.user, key=begun.key)
+    return _with_cookie(request, runtime, begun, VertexcloudNewKey(details=details))
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A session that has just begun."""
+
+    login: Login
+    session: NewSession
+    user: str
+    key: str
+
+
+async def _begin(request: Request, runtime: Runtime, login: Login) -> _Begun:
+    lifetime = runtime.settings.session_lifetime
+    session = await logins.open_session(request, runtime, login, door=DOOR, lifetime=lifetime)
+    token = AccessToken(session.uuid, login.account)
+    identity = await Access(runtime.database, token, "account").identity()
+    return _Begun(login, session, identity.username, issue(runtime, session.uuid, login.account))
+
+
+def _with_cookie(request: Request, runtime: Runtime, begun: _Begun, body: BaseModel) -> Response:
+    """Answer with a session's cookie, but to another site's page: that may not sign anybody in."""
+    response = answer(body)
+    with suppress(Forbidden):
+        cookies.check_origin(request, runtime)
+        cookies.keep(request, runtime, response, begun.login, begun.session)
+        known_devices.remember(request, runtime, response, begun.login)
+    return response
+
+
+@router.get(
+    "/clear/session/",
+    operation_id="vertexcloud_clear_session_of",
+    response_model=VertexcloudDone | VertexcloudRefusal,
+    responses=errors(503, 507),
+)
+async def clear_session_of(request: Request, runtime: RuntimeDep, key: Key = None) -> Response:
+    """End the session of a key in the URL."""
+    return await _clear(request, runtime, key)
+
+
+@router.post(
+    "/clear/session/",
+    operation_id="vertexcloud_clear_session",
+    response_model=VertexcloudDone | VertexcloudRefusal,
+    responses=errors(408, 413, 415, 503, 507),
+    openapi_extra=describe_any(VertexcloudKey),
+)
+async def clear_session(request: Request, runtime: RuntimeDep) -> Response:
+    """End a key's session."""
+    form = await read_fields(request, VertexcloudKey)
+    return await _clear(request, runtime, form.key)
+
+
+async def _clear(request: Request, runtime: Runtime, key: str | None) -> Response:
+    holder = await admit(request, runtime, key, "account", _CLEARING)
+    await sessions.log_out(holder.access)
+    name = holder.identity.username
+    message = f"User : {name} sessions has been Flushed and Now logged out."
+    return _without_cookie(request, runtime, holder, VertexcloudDone(message=message))
+
+
+def _without_cookie(
+    request: Request, runtime: Runtime, holder: Holder, body: BaseModel
+) -> Response:
+    """Answer, and take the cookie away if it is the session's that has ended."""
+    response = answer(body)
+    token = cookie_in(request, runtime)
+    if token is not None and token.session == holder.identity.session:
+        cookies.forget(request, runtime, response)
+    return response
+
+
+@router.get(
+    "/delete/user/",
+    operation_id="vertexcloud_delete_user_of",
+    response_model=VertexcloudDone | VertexcloudRefusal,
+    responses=errors(429, 503, 507),
+)
+async def delete_user_of(
+    request: Request,
+    runtime: RuntimeDep,
+    key: Key = None,
+    password: Annotated[str, Query(max_length=1024, description="The account's.")] = "",
+) -> Response:
+    """Delete the account of a key in the URL, and all it has."""
+    return await _delete(request, runtime, key, password)
+
+
+@router.post(
+    "/delete/user/",
+    operation_id="vertexcloud_delete_user",
+    response_model=VertexcloudDone | VertexcloudRefusal,
+    responses=_TAKES_LOGINS,
+    openapi_extra=describe_any(VertexcloudDeletion),
+)
+async def delete_user(request: Request, runtime: RuntimeDep) -> Response:
+    """Delete a key's account, and all it has."""
+    form = await read_fields(request, VertexcloudDeletion)
+    return await _delete(request, runtime, form.key, form.password)
+
+
+async def _delete(request: Request, runtime: Runtime, key: str | None, password: str) -> Response:
+    holder = await admit(request, runtime, key, "account", _DELETING)
+    try:
+        await accounts.leave(holder.access, runtime.passwords, runtime.rate_limits, password)
+    except Forbidden:
+        return refused("Invalid User Credentials")
+    runtime.purge.wake()
+    message = "User has been Deleted Successfully and all corresponding sessions has been flushed"
+    return _without_cookie(request, runtime, holder, VertexcloudDone(message=message))

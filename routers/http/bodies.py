@@ -1,0 +1,129 @@
+"""Bodies in: as a stream with what its headers announce, or whole where it is bounded JSON."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from fastapi import Request
+from starlette.types import Receive
+
+from app import metrics
+from app.errors import ContentTooLarge, RequestTimeout
+from app.objects.digests import Hashing
+from app.objects.memory import MemoryRoom
+from app.objects.uploads import Body
+from routers.http.digests import OF_STORED_BODY, announced_digests
+from routers.http.encodings import encoding_to_keep, require_plain
+
+IDLE_TIMEOUT: Final = 60.0
+"""Seconds that a client may send nothing, or take nothing, before it counts as gone."""
+
+_JSON_TIMEOUT: Final = 60.0  # for a whole JSON body
+
+
+class ClientDisconnected(Exception):
+    """The client is gone: nobody is there to be answered."""
+
+
+def body_of(request: Request) -> Body:
+    """Return the request's raw body as a stream, with its announced size, digests and coding.
+
+    A raw body's Content-Digest and Repr-Digest (RFC 9530) are the same thing.
+    """
+    return Body(
+        stream(request),
+        content_length(request),
+        announced_digests(request, OF_STORED_BODY),
+        encoding_to_keep(",".join(request.headers.getlist("content-encoding"))),
+    )
+
+
+def content_length(request: Request) -> int | None:
+    """Return the announced length of the body; the server has made sure that it is a number."""
+    header = request.headers.get("content-length")
+    return None if header is None else int(header)
+
+
+async def stream(request: Request) -> AsyncIterator[bytes]:
+    """Yield the body as it arrives.
+
+    Raises `RequestTimeout` when nothing comes for long, and `ClientDisconnected`.
+    """
+    receive = request.receive
+    while True:
+        try:
+            async with asyncio.timeout(IDLE_TIMEOUT):
+                message = await receive()
+        except TimeoutError:
+            raise RequestTimeout from None
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnected
+        body = message.get("body", b"")
+        if body:
+            metrics.bytes_in.inc(len(body))
+            yield body
+        if not message.get("more_body", False):
+            return
+
+
+async def disconnected(receive: Receive) -> None:
+    """Return when the client is gone; what it still sends is dropped."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+@asynccontextmanager
+async def read_json(request: Request, limit: int, room: MemoryRoom) -> AsyncIterator[bytes]:
+    """Read a JSON body of up to ``limit`` bytes, once there is room, and keep that in the context.
+
+    Raises `ContentTooLarge`, as soon as it is known, `UnsupportedMediaType`, `DigestMismatch` and
+    `RequestTimeout`.
+    """
+    require_plain(request)
+    length = content_length(request)
+    if length is not None and length > limit:
+        raise _too_large(limit)
+    announced = announced_digests(request)
+    async with room.hold(limit if length is None else length):
+        try:
+            async with asyncio.timeout(_JSON_TIMEOUT):
+                body = await _collect(request, limit)
+        except TimeoutError:
+            raise RequestTimeout from None
+        if announced:
+            hashing = Hashing(announced)
+            await asyncio.to_thread(hashing.update, body)
+            hashing.check()
+        yield body
+
+
+async def read_small(request: Request, limit: int) -> bytes:
+    """Return a body of up to ``limit`` bytes, few enough to be held for anybody.
+
+    Raises as `read_json` does.
+    """
+    require_plain(request)
+    length = content_length(request)
+    if length is not None and length > limit:
+        raise _too_large(limit)
+    hashing = Hashing(announced_digests(request))
+    body = await _collect(request, limit)
+    hashing.update(body)
+    hashing.check()
+    return body
+
+
+async def _collect(request: Request, limit: int) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in stream(request):
+        size += len(chunk)
+        if size > limit:
+            raise _too_large(limit)
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _too_large(limit: int) -> ContentTooLarge:
+    return ContentTooLarge(f"The body may have up to {limit} bytes here")

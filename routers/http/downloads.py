@@ -1,0 +1,167 @@
+"""Content out: conditions, ranges, headers, and the bytes by the fastest way there is."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from io import FileIO
+
+from fastapi import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from app import clock, metrics
+from app.objects.lifecycle import Content
+from app.runtime import Runtime
+from routers.connection.exchanges import SEND_FILE
+from routers.http import ranges
+from routers.http.bodies import IDLE_TIMEOUT, ClientDisconnected, disconnected
+from routers.http.headers import content_disposition, inline_type, repr_digest
+from storage.base import ByteRange
+from storage.errors import StoreUnavailable
+
+PRIVATE = "private, no-cache"
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What content is called when it is sent, and who may keep a copy."""
+
+    filename: str | None
+    content_type: str
+    cache_control: str = PRIVATE
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Further ones, of the resource's own."""
+
+
+async def send_content(
+    request: Request, runtime: Runtime, content: Content, named: Named, *, inline: bool = False
+) -> Response:
+    """Answer GET or HEAD with content: 200, 206, 304, 412 or 416.
+
+    Whatever can go wrong with finding the bytes does so here, before any header is sent.
+    """
+    headers = _headers(content, named, inline=inline)
+    if ranges.is_unmodified(request.headers, content.sha256, content.modified_at):
+        for name in ("Content-Type", "Content-Disposition", "Content-Encoding"):
+            headers.pop(name, None)
+        return Response(status_code=304, headers=headers)
+    part, status = ByteRange(0, content.size), 200
+    if_range = request.headers.get("if-range")
+    if request.method == "GET" and ranges.range_applies(
+        if_range, content.sha256, content.modified_at, clock.now()
+    ):
+        asked = ranges.parse_range(request.headers.get("range"), content.size)
+        if asked is not None:
+            part, status = asked, 206
+            headers["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{content.size}"
+    headers["Content-Length"] = str(part.length)
+    if request.method == "HEAD":
+        return Response(status_code=status, headers=headers)
+    metrics.bytes_out.inc(part.length)
+    if content.data is not None:
+        return Response(content.data[part.start : part.stop], status, headers)
+    return await _opened(request, runtime, content, part, status, headers)
+
+
+def _headers(content: Content, named: Named, *, inline: bool) -> dict[str, str]:
+    shown = inline_type(named.content_type) if inline else None
+    coded = {} if content.encoding is None else {"Content-Encoding": content.encoding}
+    return coded | {
+        "Content-Type": shown or named.content_type,
+        "Content-Disposition": content_disposition(named.filename, inline=shown is not None),
+        "ETag": ranges.etag(content.sha256),
+        "Last-Modified": ranges.http_date(content.modified_at),
+        "Accept-Ranges": "bytes",
+        "Repr-Digest": repr_digest(content.sha256),
+        "Cache-Control": named.cache_control,
+        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": "sandbox",
+        **named.headers,
+    }
+
+
+async def _opened(
+    request: Request,
+    runtime: Runtime,
+    content: Content,
+    part: ByteRange,
+    status: int,
+    headers: dict[str, str],
+) -> Response:
+    path = runtime.downloads.path(content)
+    if path is not None and SEND_FILE in request.scope.get("extensions", {}):
+        try:
+            file = await asyncio.to_thread(FileIO, path)
+        except FileNotFoundError as error:
+            raise await runtime.downloads.missing(content) from error
+        except OSError as error:  # a disk that fails, or no descriptor left
+            raise StoreUnavailable(f"a file can't be opened: {error.strerror}") from error
+        return FileContent(file, part, status, headers)
+    async with AsyncExitStack() as stack:
+        chunks = await stack.enter_async_context(runtime.downloads.open(content, part))
+        return StreamedContent(chunks, stack.pop_all(), status, headers)
+
+
+class FileContent(Response):
+    """A part of a file, sent by the kernel; owns the open file."""
+
+    def __init__(self, file: FileIO, part: ByteRange, status: int, headers: dict[str, str]) -> None:
+        self.status_code = status
+        self.background = None
+        self.init_headers(headers)
+        self._file = file
+        self._part = part
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        del scope, receive
+        with self._file as file:
+            await send(_start(self))
+            part = {"file": file, "offset": self._part.start, "count": self._part.length}
+            try:
+                await send({"type": SEND_FILE, **part, "more_body": False})
+            except ConnectionError:
+                raise ClientDisconnected from None
+
+
+class StreamedContent(Response):
+    """Content that a store streams; owns the open reader."""
+
+    def __init__(
+        self,
+        chunks: AsyncIterator[bytes],
+        opened: AsyncExitStack,
+        status: int,
+        headers: dict[str, str],
+    ) -> None:
+        self.status_code = status
+        self.background = None
+        self.init_headers(headers)
+        self._chunks = chunks
+        self._opened = opened
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        del scope
+        gone = asyncio.create_task(disconnected(receive))
+        try:
+            async with self._opened:
+                await send(_start(self))
+                async for chunk in self._chunks:
+                    if gone.done():
+                        raise ClientDisconnected
+                    async with asyncio.timeout(IDLE_TIMEOUT):
+                        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+        except TimeoutError:
+            raise ClientDisconnected from None
+        finally:
+            gone.cancel()
+            await asyncio.gather(gone, return_exceptions=True)
+
+
+def _start(response: Response) -> dict[str, object]:
+    return {
+        "type": "http.response.start",
+        "status": response.status_code,
+        "headers": response.raw_headers,
+    }

@@ -1,0 +1,86 @@
+"""Server-sent events: an answer without an end, until the client, its right or the process goes."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from typing import Any, Final
+
+from pydantic_core import to_json
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from routers.http.bodies import IDLE_TIMEOUT, ClientDisconnected, disconnected
+
+RETRY: Final = b"retry: 3000\n\n"
+"""Tells a client how many milliseconds to wait before it connects again."""
+
+COMMENT: Final = b":\n\n"
+"""Means nothing, but shows both sides that the other is there."""
+
+_FAREWELL: Final = 1.0  # seconds that a client gets to take the end of its stream
+
+
+def event(name: str, number: int, data: Any) -> bytes:  # noqa: ANN401 - what becomes JSON
+    """Render an event; ``number`` is its id."""
+    return b"event: %b\nid: %d\ndata: %b\n\n" % (name.encode(), number, to_json(data))
+
+
+class EventStream(Response):
+    """Events as they come; owns what they come from. Ends when ``closing`` is set."""
+
+    def __init__(
+        self, events: AsyncIterator[bytes], opened: AsyncExitStack, closing: asyncio.Event
+    ) -> None:
+        self.status_code = 200
+        self.background = None
+        self.init_headers(
+            {
+                "Content-Type": "text/event-stream",
+                "Cache-Control": "no-store",
+                "X-Accel-Buffering": "no",  # nginx would keep events back
+                "X-Content-Type-Options": "nosniff",
+            }
+        )
+        self._events = events
+        self._opened = opened
+        self._closing = closing
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        del scope
+        async with self._opened:
+            sending = asyncio.create_task(self._send(send))
+            gone = asyncio.create_task(disconnected(receive))
+            closing = asyncio.create_task(self._closing.wait())
+            tasks = (sending, gone, closing)
+            try:
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+            if not gone.cancelled():
+                return  # clients come and go: that is no failure
+            if not sending.cancelled():
+                sending.result()
+            await _within(_FAREWELL, send, b"", more=False)
+
+    async def _send(self, send: Send) -> None:
+        await send(
+            {
+                "type": "http.response.start",
+                "status": self.status_code,
+                "headers": self.raw_headers,
+            }
+        )
+        await _within(IDLE_TIMEOUT, send, RETRY)
+        async for data in self._events:
+            await _within(IDLE_TIMEOUT, send, data)
+
+
+async def _within(seconds: float, send: Send, data: bytes, *, more: bool = True) -> None:
+    """Send a part of the body; a client who does not take it in that time counts as gone."""
+    try:
+        async with asyncio.timeout(seconds):
+            await send({"type": "http.response.body", "body": data, "more_body": more})
+    except TimeoutError:
+        raise ClientDisconnected from None

@@ -1,1 +1,0 @@
-"""Bodies in and out."""

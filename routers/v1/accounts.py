@@ -1,0 +1,136 @@
+"""Accounts: signing up, one's own, and their administration."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from app.accounts import accounts, administration
+from app.accounts.identity import Access
+from routers.v1.schemas.accounts import (
+    Account,
+    AccountAdministration,
+    AccountChange,
+    AccountCreate,
+    AccountDeletion,
+    AccountList,
+    AdministeredAccount,
+)
+from routers.v1.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
+from routers.web import logins
+from routers.web.dependencies import Requires, RuntimeDep
+from routers.web.problems import problems
+from routers.web.route import HoldallRoute
+from routers.web.urls import locate
+
+router = APIRouter(prefix="/v1/accounts", tags=["accounts"], route_class=HoldallRoute)
+
+OwnAccess = Annotated[Access, Depends(Requires("account"))]
+AdminAccess = Annotated[Access, Depends(Requires("admin"))]
+
+
+@router.post(
+    "",
+    status_code=201,
+    operation_id="accounts_create",
+    responses=problems(401, 403, 409, 413, 422, 429, 503, 507),
+)
+async def create(
+    body: AccountCreate, request: Request, response: Response, runtime: RuntimeDep
+) -> Account:
+    """Sign up. Where registration is closed, only an administrator's token permits it."""
+    account = await logins.sign_up(request, runtime, body.username, body.email, body.password)
+    locate(request, response, f"/v1/accounts/{account.uuid}")
+    return Account.of(account)
+
+
+@router.get("/me", operation_id="accounts_read_me", responses=problems(401, 403, 503))
+async def read_me(access: OwnAccess) -> Account:
+    """Return the caller's account and what it uses."""
+    return Account.of(await access.read(accounts.profile))
+
+
+@router.patch(
+    "/me",
+    operation_id="accounts_update_me",
+    responses=problems(401, 403, 409, 413, 422, 429, 503, 507),
+)
+async def update_me(body: AccountChange, access: OwnAccess, runtime: RuntimeDep) -> Account:
+    """Change email address or password. A new password ends every session and API key."""
+    changes = body.model_dump(include={"email", "password"}, exclude_unset=True)
+    account = await accounts.update_own(
+        access,
+        runtime.passwords,
+        runtime.rate_limits,
+        current_password=body.current_password,
+        changes=changes,
+    )
+    return Account.of(account)
+
+
+@router.post(
+    "/me/delete",
+    status_code=204,
+    operation_id="accounts_delete_me",
+    responses=problems(401, 403, 409, 413, 422, 429, 503, 507),
+)
+async def delete_me(body: AccountDeletion, access: OwnAccess, runtime: RuntimeDep) -> None:
+    """Delete the caller's account and all it has: hidden at once, and then taken away."""
+    await accounts.leave(access, runtime.passwords, runtime.rate_limits, body.password)
+    runtime.purge.wake()
+
+
+@router.get("", operation_id="accounts_list", responses=problems(400, 401, 403, 422, 503))
+async def list_all(
+    access: AdminAccess,
+    q: Annotated[
+        str | None,
+        Query(
+            max_length=320,
+            pattern=r"^[^\x00]*$",
+            description="A part of the user name or the email address, without case.",
+        ),
+    ] = None,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: CursorParam = None,
+) -> AccountList:
+    """List the accounts, newest first. For administrators."""
+    page = await access.read(administration.search, q, limit, cursor)
+    items = [AdministeredAccount.of(account) for account in page.items]
+    return AccountList(items=items, next_cursor=page.next_cursor)
+
+
+@router.get("/{id}", operation_id="accounts_read", responses=problems(401, 403, 404, 422, 503))
+async def read(id: UUID, access: AdminAccess) -> AdministeredAccount:  # noqa: A002 - on the wire
+    """Return an account. For administrators."""
+    return AdministeredAccount.of(await access.read(administration.get, str(id)))
+
+
+@router.patch(
+    "/{id}",
+    operation_id="accounts_update",
+    responses=problems(401, 403, 404, 409, 413, 422, 503, 507),
+)
+async def update(
+    id: UUID,  # noqa: A002 - on the wire
+    body: AccountAdministration,
+    access: AdminAccess,
+) -> AdministeredAccount:
+    """Set an account's tier, or whether it is active or administrates. For administrators.
+
+    A deactivated account's sessions and API keys end at once.
+    """
+    changes = body.model_dump(exclude_none=True)
+    return AdministeredAccount.of(await administration.update(access, str(id), changes))
+
+
+@router.delete(
+    "/{id}",
+    status_code=204,
+    operation_id="accounts_delete",
+    responses=problems(401, 403, 404, 409, 422, 503, 507),
+)
+async def delete(id: UUID, access: AdminAccess, runtime: RuntimeDep) -> None:  # noqa: A002
+    """Delete an account and all it has. For administrators."""
+    await administration.remove(access, str(id))
+    runtime.purge.wake()

@@ -1,0 +1,246 @@
+"""Blobs: bytes under an id that the client chooses, in JSON or raw."""
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+from typing import Annotated, Final, TypeVar
+from urllib.parse import quote
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import Response
+from pydantic import ValidationError
+from pydantic_core import to_json
+
+from app import clock
+from app.accounts.identity import Access
+from app.blobs import rows as blobs
+from app.errors import BadRequest, ContentTooLarge, FieldError, InvalidRequest
+from app.objects.uploads import Body
+from routers.http import ranges
+from routers.http.bodies import body_of, content_length, read_json
+from routers.http.downloads import Named, send_content
+from routers.http.headers import media_type
+from routers.v1.schemas.blobs import (
+    BlobFacts,
+    BlobIdInPath,
+    BlobIdPrefix,
+    BlobList,
+    JsonBlob,
+    NewBlob,
+    NewBlobIdInPath,
+    Stored,
+)
+from routers.v1.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
+from routers.web.dependencies import Requires, RuntimeDep, runtime_of
+from routers.web.direct import direct
+from routers.web.downloadable import downloadable
+from routers.web.openapi import BINARY_BODY, created, json_body
+from routers.web.problems import problems
+from routers.web.route import HoldallRoute
+from routers.web.urls import locate
+
+T = TypeVar("T")
+
+router = APIRouter(prefix="/v1/blobs", tags=["blobs"], route_class=HoldallRoute)
+
+Reading = Annotated[Access, Depends(Requires("blobs:read"))]
+Writing = Annotated[Access, Depends(Requires("blobs:write"))]
+
+_IN_LOOP: Final = 64 * 1024  # bytes of JSON up to which parsing takes less than handing it over
+# beside its data a JSON blob has its id, escaped, and the members; base64 takes 4 bytes for 3, and
+# some encoders write "\\/" for "/"
+_ENVELOPE: Final = 4096
+_STORED: Final = to_json(Stored(message="Blob stored successfully"))
+
+
+@router.post(
+    "",
+    status_code=201,
+    operation_id="blobs_store",
+    response_model=Stored,
+    responses=problems(400, 401, 403, 408, 409, 413, 422, 503, 507),
+    openapi_extra=json_body(NewBlob),
+)
+@direct
+async def store(request: Request, access: Writing) -> Response:
+    """Store a new blob from JSON."""
+    runtime = runtime_of(request)
+    limit = runtime.settings.max_json_blob
+    if (content_length(request) or limit) > _IN_LOOP:
+        await access.check()  # a stranger takes no room
+    async with read_json(request, limit * 3 // 2 + _ENVELOPE, runtime.memory) as body:
+        try:
+            blob_id, data = await _off_loop_when_large(len(body), partial(_parse, body))
+        except InvalidRequest:
+            await access.check()  # what is wrong with a stranger's stays unsaid
+            raise
+        if len(data) > limit:
+            raise ContentTooLarge(f"A blob in JSON may have up to {limit} bytes; PUT its content")
+        async with runtime.uploads.receive(
+            access,
+            Body(_once(data), len(data)),
+            kind=blobs.KIND,
+            admit=partial(blobs.admit_new, name=blob_id),
+        ) as received:
+            await access.write(
+                blobs.create, blob_id, received, "application/octet-stream", clock.now()
+            )
+    response = Response(_STORED, 201, media_type="application/json")
+    locate(request, response, f"/v1/blobs/{quote(blob_id, safe='')}")
+    return response
+
+
+@router.get(
+    "",
+    operation_id="blobs_list",
+    response_model=BlobList,
+    responses=problems(400, 401, 403, 422, 503),
+)
+async def list_blobs(
+    access: Reading,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: CursorParam = None,
+    prefix: Annotated[
+        BlobIdPrefix | None, Query(description="Only ids that start so, in their order.")
+    ] = None,
+) -> BlobList:
+    """List blobs, newest first, or by id below a prefix."""
+    if prefix is None:
+        page = await access.read(blobs.page, limit, cursor)
+    else:
+        page = await access.read(blobs.page_by_prefix, prefix, limit, cursor)
+    return BlobList(items=[BlobFacts.of(blob) for blob in page.items], next_cursor=page.next_cursor)
+
+
+@router.get(
+    "/{id}",
+    operation_id="blobs_get",
+    response_model=JsonBlob,
+    responses=problems(401, 403, 404, 413, 422, 503),
+)
+@direct
+async def get(request: Request, access: Reading, blob_id: BlobIdInPath) -> Response:
+    """Get a blob in JSON."""
+    runtime = runtime_of(request)
+    blob = await access.read(blobs.find, blob_id)
+    limit = runtime.settings.max_json_blob
+    if blob.content.size > limit:
+        raise ContentTooLarge(
+            f"The blob has {blob.content.size} bytes, and JSON carries {limit}; "
+            f"get {request.scope['path']}/content"
+        )
+    async with runtime.memory.hold(blob.content.size):
+        data = await runtime.downloads.read(blob.content)
+        body = await _off_loop_when_large(len(data), partial(_render, blob, data))
+    return Response(body, media_type="application/json")
+
+
+@router.put(
+    "/{id}/content",
+    operation_id="blobs_put_content",
+    response_model=BlobFacts,
+    responses=created(BlobFacts) | problems(400, 401, 403, 408, 409, 412, 413, 422, 503, 507),
+    openapi_extra=BINARY_BODY,
+)
+@direct
+async def put_content(
+    request: Request, runtime: RuntimeDep, access: Writing, blob_id: NewBlobIdInPath
+) -> Response:
+    """Create a blob, or replace its bytes, from a raw body of any size."""
+    conditions = ranges.write_preconditions(request.headers)
+    content_type = media_type(request.headers.get("content-type"))
+    if "content-range" in request.headers:  # RFC 9110 §14.5: never store a part as the whole
+        raise BadRequest("PUT with Content-Range is not supported")
+    async with runtime.uploads.receive(
+        access,
+        body_of(request),
+        kind=blobs.KIND,
+        admit=partial(blobs.admit, name=blob_id, conditions=conditions),
+    ) as received:
+        blob, is_new = await access.write(
+            blobs.put, blob_id, received, content_type, conditions, clock.now()
+        )
+    return Response(
+        to_json(BlobFacts.of(blob)),
+        201 if is_new else 200,
+        {"ETag": ranges.etag(blob.content.sha256)},
+        media_type="application/json",
+    )
+
+
+@downloadable(
+    router,
+    "/{id}/content",
+    get="blobs_get_content",
+    head="blobs_head_content",
+)
+@direct
+async def get_content(
+    request: Request,
+    runtime: RuntimeDep,
+    access: Reading,
+    blob_id: BlobIdInPath,
+    *,
+    inline: bool = False,
+) -> Response:
+    """Get a blob's bytes, or a range of them."""
+    blob = await access.read(blobs.find, blob_id)
+    named = Named(blob_id.rpartition("/")[2], blob.content_type)
+    return await send_content(request, runtime, blob.content, named, inline=inline)
+
+
+@router.delete(
+    "/{id}",
+    status_code=204,
+    operation_id="blobs_delete",
+    responses=problems(400, 401, 403, 404, 412, 422, 503),
+)
+async def delete(
+    request: Request, runtime: RuntimeDep, access: Writing, blob_id: BlobIdInPath
+) -> None:
+    """Delete a blob."""
+    conditions = ranges.write_preconditions(request.headers)
+    await access.write(blobs.remove, blob_id, conditions, clock.now())
+    runtime.sweep.wake()
+
+
+async def _off_loop_when_large(size: int, work: Callable[[], T]) -> T:
+    return work() if size <= _IN_LOOP else await asyncio.to_thread(work)
+
+
+def _parse(body: bytes) -> tuple[str, bytes]:
+    try:
+        blob = NewBlob.model_validate_json(body)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False, include_context=False)
+        raise InvalidRequest(
+            errors=[FieldError(loc=["body", *e["loc"]], msg=e["msg"]) for e in found]
+        ) from None
+    try:
+        return blob.id, _decoded(blob.data)
+    except ValueError:
+        wrong = FieldError(loc=["body", "data"], msg="not base64")
+        raise InvalidRequest("The data is not base64", errors=[wrong]) from None
+
+
+def _decoded(text: str) -> bytes:
+    data = base64.b64decode(text, validate=True)
+    if len(data) != len(text) // 4 * 3 - text.count("="):  # Python lets more padding pass
+        raise ValueError
+    return data
+
+
+def _render(blob: blobs.Blob, data: bytes) -> bytes:
+    return to_json(
+        {
+            "id": blob.name,
+            "data": base64.b64encode(data).decode(),
+            "size": len(data),
+            "created_at": clock.to_datetime(blob.created_at),
+        }
+    )
+
+
+async def _once(data: bytes) -> AsyncIterator[bytes]:
+    yield data

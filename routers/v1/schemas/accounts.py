@@ -1,0 +1,127 @@
+"""Bodies of the account routes."""
+
+from datetime import datetime
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, BaseModel, Field
+
+from app import clock
+from app.accounts import accounts
+from app.accounts import fields as account_fields
+from app.security import guessable
+from routers.v1.schemas.lists import ListOf
+
+
+def _password(value: str) -> str:
+    if "\0" in value:
+        raise ValueError("a password can't contain a null character")
+    return value
+
+
+def _email(value: str) -> str:
+    if account_fields.EMAIL_FORM.fullmatch(value) is None:
+        raise ValueError("this is not an email address")
+    return value
+
+
+Username = Annotated[
+    str,
+    Field(min_length=3, max_length=64, pattern=r"^[A-Za-z0-9_.-]+$", examples=["ada"]),
+]
+Email = Annotated[
+    str,
+    Field(max_length=account_fields.EMAIL_MAX, json_schema_extra={"format": "email"}),
+    AfterValidator(_email),
+]
+NewPassword = Annotated[
+    str,
+    Field(
+        min_length=guessable.MIN_LENGTH,
+        max_length=guessable.MAX_LENGTH,
+        json_schema_extra={"format": "password", "pattern": r"^[^\u0000]*$"},
+    ),
+    AfterValidator(_password),
+]
+GivenPassword = Annotated[str, Field(max_length=1024, json_schema_extra={"format": "password"})]
+
+
+class AccountCreate(BaseModel):
+    """What it takes to sign up. Names and addresses that differ in case only are the same."""
+
+    username: Username
+    email: Email | None = None
+    password: NewPassword
+
+
+class AccountChange(BaseModel):
+    """What to change about oneself; what is absent stays. A null address is taken away."""
+
+    current_password: GivenPassword
+    email: Email | None = None
+    password: NewPassword | None = None
+
+
+class AccountDeletion(BaseModel):
+    """The account's password, again."""
+
+    password: GivenPassword
+
+
+class Usage(BaseModel):
+    """What an account keeps, and how much it may; a limit of null is none."""
+
+    bytes: int
+    objects: int
+    max_bytes: int | None
+    max_objects: int | None
+
+
+class Account(BaseModel):
+    """An account."""
+
+    id: str
+    username: str
+    email: str | None
+    tier: str
+    is_admin: bool
+    created_at: datetime
+    usage: Usage
+
+    @classmethod
+    def of(cls, account: accounts.Account) -> Self:
+        """Make the body that answers for an account."""
+        return cls.model_validate(
+            {
+                "id": account.uuid,
+                "username": account.username,
+                "email": account.email,
+                "tier": account.tier,
+                "is_admin": account.is_admin,
+                "is_active": account.is_active,
+                "created_at": clock.to_datetime(account.created_at),
+                "usage": Usage(
+                    bytes=account.used_bytes,
+                    objects=account.used_objects,
+                    max_bytes=account.max_bytes,
+                    max_objects=account.max_objects,
+                ),
+            }
+        )
+
+
+class AdministeredAccount(Account):
+    """An account as administrators see it."""
+
+    is_active: bool
+
+
+class AccountAdministration(BaseModel):
+    """What an administrator changes about an account; what is absent or null stays."""
+
+    tier: Annotated[str, Field(max_length=64, description="The name of a tier.")] | None = None
+    is_active: bool | None = None
+    is_admin: bool | None = None
+
+
+class AccountList(ListOf[AdministeredAccount]):
+    """A page of the accounts, newest first."""

@@ -1,0 +1,135 @@
+"""Bodies of the routes for tokens, sessions and API keys."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, Field
+
+from app import clock
+from app.accounts import api_keys, sessions
+from app.accounts.identity import SCOPES
+from routers.v1.schemas.accounts import GivenPassword
+from routers.v1.schemas.lists import ListOf
+
+Scope = StrEnum("Scope", [(scope.replace(":", "_"), scope) for scope in sorted(SCOPES)])  # type: ignore[misc]
+
+
+class PasswordForm(BaseModel):
+    """The form of OAuth2's password grant (RFC 6749 §4.3.2); other fields are ignored."""
+
+    grant_type: Literal["password"] | None = None
+    username: Annotated[str, Field(max_length=1024)]
+    password: GivenPassword
+
+
+class RefreshRequest(BaseModel):
+    """A refresh token to be traded in."""
+
+    refresh_token: Annotated[str, Field(max_length=1024)]
+
+
+class TokenPair(BaseModel):
+    """What a session is used by."""
+
+    access_token: str
+    refresh_token: str
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105 - not a secret
+    expires_in: int = Field(description="Seconds that the access token is good for.")
+
+    @classmethod
+    def of(cls, tokens: sessions.Tokens) -> Self:
+        """Make the body that hands out tokens."""
+        return cls(
+            access_token=tokens.access_token,
+            refresh_token=tokens.refresh_token,
+            expires_in=tokens.expires_in,
+        )
+
+
+class Session(BaseModel):
+    """A login."""
+
+    id: str
+    created_at: datetime
+    expires_at: datetime
+    user_agent: str
+    current: bool = Field(description="Whether it is the one that asks.")
+
+    @classmethod
+    def of(cls, session: sessions.Session) -> Self:
+        """Make the body that answers for a session."""
+        return cls(
+            id=session.uuid,
+            created_at=clock.to_datetime(session.created_at),
+            expires_at=clock.to_datetime(session.expires_at),
+            user_agent=session.user_agent,
+            current=session.current,
+        )
+
+
+class SessionList(ListOf[Session]):
+    """A page of an account's sessions, newest first."""
+
+
+def _lenient(schema: dict[str, Any]) -> None:
+    """Let a schema say that a scope may be named twice."""
+    del schema["uniqueItems"]
+
+
+class ApiKeyCreate(BaseModel):
+    """What a new key is called, and what it permits."""
+
+    name: Annotated[
+        str,
+        Field(
+            min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069]+$"
+        ),
+    ]
+    scopes: Annotated[
+        set[Scope],
+        Field(
+            min_length=1,
+            description="`dumps:submit` permits the upload of minidumps alone; "
+            "`timelinks:write` needs the `read` of what is linked to, too; `metrics:read` is for "
+            "administrators.",
+            json_schema_extra=_lenient,
+        ),
+    ]
+    expires_in: (
+        Annotated[int, Field(ge=1, le=api_keys.MAX_LIFETIME, description="Seconds.")] | None
+    ) = None
+
+
+class ApiKey(BaseModel):
+    """An API key, without its secret."""
+
+    id: str
+    name: str
+    scopes: list[str]
+    hint: str = Field(description="The key's first characters, to know it by.")
+    created_at: datetime
+    expires_at: datetime | None
+
+    @classmethod
+    def of(cls, record: api_keys.ApiKeyRecord, **also: str) -> Self:
+        """Make the body that answers for a record."""
+        return cls(
+            id=record.uuid,
+            name=record.name,
+            scopes=list(record.scopes),
+            hint=record.hint,
+            created_at=clock.to_datetime(record.created_at),
+            expires_at=None if record.expires_at is None else clock.to_datetime(record.expires_at),
+            **also,
+        )
+
+
+class CreatedApiKey(ApiKey):
+    """A new API key."""
+
+    key: str = Field(description="The key itself, shown this once.")
+
+
+class ApiKeyList(ListOf[ApiKey]):
+    """A page of an account's keys, newest first."""

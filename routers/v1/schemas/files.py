@@ -1,0 +1,125 @@
+"""Files on the wire."""
+
+import unicodedata
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, Field
+from pydantic.json_schema import SkipJsonSchema
+
+from app import clock
+from app.files import rows as files
+from app.files.rows import MAX_LIFETIME, MAX_NAME_LENGTH
+from app.security.characters import refuse_bidi
+from routers.v1.schemas.lists import ListOf
+
+
+def check_name(value: str) -> str:
+    """Return the last segment of a name, which may have been a path where it came from."""
+    name = value.replace("\\", "/").rpartition("/")[2]
+    if name in {"", ".", ".."}:
+        raise ValueError("this names no file")
+    if len(name) > MAX_NAME_LENGTH:
+        raise ValueError(f"a name has up to {MAX_NAME_LENGTH} characters")
+    if any(unicodedata.category(c) in {"Cc", "Cs"} for c in name):
+        raise ValueError("a name holds no control characters or lone surrogates")
+    return refuse_bidi(name)
+
+
+FileName = Annotated[
+    str,
+    Field(
+        max_length=4096,
+        description=f"Up to {MAX_NAME_LENGTH} characters; of a path, the last segment counts.",
+        examples=["photo.jpg"],
+        json_schema_extra={
+            "pattern": r"^([\s\S]*[/\\])?(?!\.{1,2}$)"
+            r"[^/\\\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]{1,255}$"
+        },
+    ),
+    AfterValidator(check_name),
+]
+ExpiresIn = Annotated[
+    int,
+    Field(
+        ge=0,
+        le=MAX_LIFETIME,
+        description="Seconds that the file lives from now; 0 keeps it. Default: `EXPIRE_TIME`.",
+        examples=[3600],
+    ),
+]
+
+
+Evict = Annotated[
+    Literal["any", "none"] | UUID,
+    Field(
+        description="What may go when there are `MAX_FILES` that expire: those that expire first; "
+        "nothing (409 then); or one file by its id, which goes in any case.",
+    ),
+]
+
+
+class FileForm(BaseModel):
+    """A file to be stored, as a form; its fields may come in any order."""
+
+    file: Annotated[str, Field(description="The file.", json_schema_extra={"format": "binary"})]
+    expires_in: ExpiresIn | SkipJsonSchema[None] = None
+    evict: Evict = "any"
+
+
+class FileFields(BaseModel):
+    """The fields of a file's form beside the file itself, and what that is called."""
+
+    name: FileName
+    expires_in: ExpiresIn | None = None
+    evict: Evict = "any"
+
+
+class FileState(StrEnum):
+    """Whether a file expires."""
+
+    EXPIRING = "expiring"
+    KEPT = "kept"
+
+
+class FileChange(BaseModel):
+    """What to change about a file; what is absent stays."""
+
+    name: FileName | None = None
+    expires_in: ExpiresIn | None = None
+
+
+class File(BaseModel):
+    """A file without its bytes."""
+
+    id: str
+    name: str
+    content_type: str
+    size: int = Field(description="In bytes.")
+    sha256: str = Field(description="In hex.")
+    created_at: datetime
+    expires_at: datetime | None = Field(description="Null: it is kept.")
+    link: str | None = Field(
+        description="URL of a timelink to it: its own, which lives as long as the file, or else "
+        "the newest that is active. Null: there is none."
+    )
+
+    @classmethod
+    def of(cls, file: files.File, link: str | None) -> Self:
+        """Make the body that answers for a file whose link has this URL."""
+        return cls(
+            id=file.uuid,
+            name=file.name,
+            content_type=file.content_type,
+            size=file.content.size,
+            sha256=file.content.sha256.hex(),
+            created_at=clock.to_datetime(file.created_at),
+            expires_at=None if file.expires_at is None else clock.to_datetime(file.expires_at),
+            link=link,
+        )
+
+
+class FileList(ListOf[File]):
+    """A page of files, newest first."""

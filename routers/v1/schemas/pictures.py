@@ -1,0 +1,106 @@
+"""Pictures on the wire."""
+
+import unicodedata
+from datetime import datetime
+from typing import Annotated, Literal, Self
+
+from fastapi import Path
+from pydantic import AfterValidator, BaseModel, Field
+
+from app import clock
+from app.pictures import rows as pictures
+from app.pictures.rows import MAX_NAME_LENGTH
+from app.security.characters import refuse_bidi
+from routers.v1.schemas.lists import ListOf
+
+
+def check_name(value: str) -> str:
+    """Return a name that can be shown."""
+    if any(unicodedata.category(c) in {"Cc", "Cs"} for c in value):
+        raise ValueError("a name holds no control characters or lone surrogates")
+    return refuse_bidi(value)
+
+
+PictureName = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=MAX_NAME_LENGTH,
+        examples=["The harbour at night"],
+        json_schema_extra={
+            "pattern": r"^[^\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]*$"
+        },
+    ),
+    AfterValidator(check_name),
+]
+Height = Annotated[
+    int, Path(ge=1, le=65535, description="In pixels, one of the owner's tier.", examples=[200])
+]
+
+
+class PictureForm(BaseModel):
+    """A picture to be stored, as a form; its fields may come in any order."""
+
+    name: PictureName
+    img: Annotated[
+        str,
+        Field(
+            description="A JPEG, PNG, WebP, GIF, AVIF or HEIC.",
+            json_schema_extra={"format": "binary"},
+        ),
+    ]
+
+
+class PictureFields(BaseModel):
+    """The fields of a picture's form beside the picture itself."""
+
+    name: PictureName
+
+
+class PictureChange(BaseModel):
+    """What to change about a picture; what is absent stays."""
+
+    name: PictureName | None = None
+
+
+class Picture(BaseModel):
+    """A picture without its bytes."""
+
+    id: str
+    name: str
+    width: int = Field(description="In pixels, as it is shown.")
+    height: int = Field(description="In pixels, as it is shown.")
+    format: Literal["jpeg", "png", "webp", "gif", "avif", "heic"]
+    size: int = Field(description="Of the original, in bytes.")
+    is_complete: bool = Field(
+        description="False: it is cut off or damaged, and is shown as far as it goes."
+    )
+    created_at: datetime
+    urls: list[str] = Field(
+        description="What of it can be seen: a thumbnail for each height of the owner's tier, then "
+        "the original where the tier allows it. Paths below the service's own URL.",
+        examples=[["/v1/pictures/0199a8b0-7f6e-7b1c-9a55-3d2f6c1e8a90/thumbnails/200"]],
+    )
+
+    @classmethod
+    def of(cls, picture: pictures.Picture) -> Self:
+        """Make the body that answers for a picture."""
+        facts, path = picture.facts, f"/v1/pictures/{picture.uuid}"
+        urls = [f"{path}/thumbnails/{height}" for height in picture.tier.heights]
+        if picture.tier.allow_original:
+            urls.append(f"{path}/original")
+        return cls(
+            id=picture.uuid,
+            name=picture.name,
+            width=facts.width,
+            height=facts.height,
+            format=facts.format,
+            size=picture.content.size,
+            is_complete=facts.is_complete,
+            created_at=clock.to_datetime(picture.created_at),
+            urls=urls,
+        )
+
+
+class PictureList(ListOf[Picture]):
+    """A page of pictures, newest first."""

@@ -1,0 +1,104 @@
+"""Bodies of the tier routes."""
+
+from datetime import datetime
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StrictBool
+
+from app import clock
+from app.accounts import tiers
+from routers.v1.schemas.lists import ListOf
+
+
+def _distinct(heights: list[int]) -> list[int]:
+    if len(set(heights)) < len(heights):
+        raise ValueError("a height is there twice")
+    return heights
+
+
+def _number(value: object) -> object:
+    if isinstance(value, bool | str):  # false is no limit of 0
+        raise ValueError("this is not a number")  # noqa: TRY004 - what becomes a 422
+    return value
+
+
+Name = Annotated[
+    str,
+    Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069]+$"),
+]
+Heights = Annotated[
+    list[Annotated[int, Field(ge=1, le=10_000), BeforeValidator(_number)]],
+    Field(
+        max_length=16,
+        description="Heights of thumbnails, in px.",
+        json_schema_extra={"uniqueItems": True},
+    ),
+    AfterValidator(_distinct),
+]
+LimitOf = Annotated[
+    int,
+    Field(ge=0, le=2**53, description="Null: no limit."),
+    BeforeValidator(_number),
+]
+
+
+class TierCreate(BaseModel):
+    """A new tier; without a limit there is none."""
+
+    name: Name
+    heights: Heights = []
+    allow_original: StrictBool = False
+    allow_links: StrictBool = False
+    max_object_bytes: LimitOf | None = None
+    max_total_bytes: LimitOf | None = None
+    max_objects: LimitOf | None = None
+
+
+class TierChange(BaseModel):
+    """What to change about a tier; what is absent stays. A limit of null is taken away."""
+
+    name: Name | None = None
+    heights: Heights | None = None
+    allow_original: StrictBool | None = None
+    allow_links: StrictBool | None = None
+    max_object_bytes: LimitOf | None = None
+    max_total_bytes: LimitOf | None = None
+    max_objects: LimitOf | None = None
+
+    def facts(self) -> dict[str, Any]:
+        """Return what is to change; null means something for limits only."""
+        sent = self.model_dump(exclude_unset=True)
+        return {n: value for n, value in sent.items() if value is not None or n.startswith("max_")}
+
+
+class Tier(BaseModel):
+    """A tier: what its accounts may keep, and what their pictures and links may do."""
+
+    id: str
+    name: str
+    heights: list[int]
+    allow_original: bool
+    allow_links: bool
+    max_object_bytes: int | None
+    max_total_bytes: int | None
+    max_objects: int | None
+    created_at: datetime
+
+    @classmethod
+    def of(cls, tier: tiers.TierRecord) -> Self:
+        """Make the body that answers for a tier."""
+        return cls(
+            id=tier.uuid,
+            name=tier.name,
+            heights=list(tier.heights),
+            allow_original=tier.allow_original,
+            allow_links=tier.allow_links,
+            max_object_bytes=tier.max_object_bytes,
+            max_total_bytes=tier.max_total_bytes,
+            max_objects=tier.max_objects,
+            created_at=clock.to_datetime(tier.created_at),
+        )
+
+
+class TierList(ListOf[Tier]):
+    """A page of the tiers, newest first."""

@@ -1,0 +1,75 @@
+"""Tiers: what accounts may keep. For administrators."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from app.accounts import tiers
+from app.accounts.identity import Access
+from routers.v1.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
+from routers.v1.schemas.tiers import Tier, TierChange, TierCreate, TierList
+from routers.web.dependencies import Requires, RuntimeDep
+from routers.web.problems import problems
+from routers.web.route import HoldallRoute
+from routers.web.urls import locate
+
+router = APIRouter(prefix="/v1/tiers", tags=["tiers"], route_class=HoldallRoute)
+
+AdminAccess = Annotated[Access, Depends(Requires("admin"))]
+
+
+@router.get("", operation_id="tiers_list", responses=problems(400, 401, 403, 422, 503))
+async def list_all(
+    access: AdminAccess, limit: Limit = DEFAULT_LIMIT, cursor: CursorParam = None
+) -> TierList:
+    """List the tiers, newest first."""
+    page = await access.read(tiers.list_all, limit, cursor)
+    return TierList(items=[Tier.of(tier) for tier in page.items], next_cursor=page.next_cursor)
+
+
+@router.post(
+    "",
+    status_code=201,
+    operation_id="tiers_create",
+    responses=problems(401, 403, 409, 413, 422, 503, 507),
+)
+async def create(
+    body: TierCreate, request: Request, response: Response, access: AdminAccess
+) -> Tier:
+    """Make a tier."""
+    new = tiers.new_tier(**body.model_dump())
+    tier = Tier.of(await tiers.make(access, new))
+    locate(request, response, f"/v1/tiers/{tier.id}")
+    return tier
+
+
+@router.get("/{id}", operation_id="tiers_read", responses=problems(401, 403, 404, 422, 503))
+async def read(id: UUID, access: AdminAccess) -> Tier:  # noqa: A002 - on the wire
+    """Return a tier."""
+    return Tier.of(await access.read(tiers.get, str(id)))
+
+
+@router.patch(
+    "/{id}", operation_id="tiers_update", responses=problems(401, 403, 404, 409, 413, 422, 503, 507)
+)
+async def update(
+    id: UUID,  # noqa: A002 - on the wire
+    body: TierChange,
+    access: AdminAccess,
+    runtime: RuntimeDep,
+) -> Tier:
+    """Change a tier; its accounts are under the new limits at once."""
+    default = runtime.settings.default_tier
+    return Tier.of(await tiers.edit(access, str(id), body.facts(), default))
+
+
+@router.delete(
+    "/{id}",
+    status_code=204,
+    operation_id="tiers_delete",
+    responses=problems(401, 403, 404, 409, 422, 503, 507),
+)
+async def delete(id: UUID, access: AdminAccess, runtime: RuntimeDep) -> None:  # noqa: A002
+    """Delete a tier that no account has."""
+    await tiers.end(access, str(id), runtime.settings.default_tier)

@@ -1,0 +1,110 @@
+"""The session cookie: how a browser is signed in, and why no other site can use it."""
+
+from typing import Final
+from urllib.parse import urlsplit
+
+from fastapi import Request
+from fastapi.responses import Response
+
+from app import clock
+from app.accounts.authentication import Login
+from app.accounts.identity import AccessToken
+from app.accounts.sessions import NewSession
+from app.errors import Forbidden
+from app.runtime import Runtime
+from routers.web.urls import base_path, base_url
+
+NAME: Final = "holdall_session"
+_OF_HOST: Final = "__Host-"  # browsers take it from https and for all paths only (RFC 6265bis)
+_PURPOSE: Final = "session cookies"
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def keep(
+    request: Request, runtime: Runtime, response: Response, login: Login, session: NewSession
+) -> None:
+    """Give a session to the browser."""
+    key = runtime.keyring.issue_session_key(session.uuid, login.account, purpose=_PURPOSE)
+    seconds = max(0, (session.expires_at - clock.now()) // clock.SECOND)
+    put(request, runtime, response, NAME, key, seconds=seconds)
+
+
+def put(
+    request: Request, runtime: Runtime, response: Response, name: str, value: str, *, seconds: int
+) -> None:
+    """Let the browser keep a cookie that only its own requests bring back."""
+    response.set_cookie(
+        _named(request, runtime, name),
+        value,
+        max_age=seconds,
+        path=_path(request),
+        secure=_is_https(request, runtime),
+        httponly=True,
+        samesite="lax",
+    )
+
+
+def get(request: Request, runtime: Runtime, name: str) -> str | None:
+    """Return the value of a cookie that `put` has set."""
+    return request.cookies.get(_named(request, runtime, name))
+
+
+def _named(request: Request, runtime: Runtime, name: str) -> str:
+    """Return a cookie's name, by which a browser lets no other host set it, where it can."""
+    is_of_host = _is_https(request, runtime) and _path(request) == "/"
+    return f"{_OF_HOST}{name}" if is_of_host else name
+
+
+def forget(request: Request, runtime: Runtime, response: Response) -> None:
+    """Take the cookie away."""
+    response.delete_cookie(
+        _named(request, runtime, NAME),
+        path=_path(request),
+        secure=_is_https(request, runtime),
+        httponly=True,
+        samesite="lax",
+    )
+
+
+def credential_in(request: Request, runtime: Runtime) -> AccessToken | None:
+    """Read the cookie, if there is one.
+
+    Raises `Unauthorized` for one that was not made here, and `Forbidden` where another site's page
+    sends a request that changes something.
+    """
+    key = get(request, runtime, NAME)
+    if key is None:
+        return None
+    check_origin(request, runtime)
+    return runtime.keyring.parse_session_key(key, purpose=_PURPOSE)
+
+
+def check_origin(request: Request, runtime: Runtime) -> None:
+    """Refuse what another site's page sends to change something here; raises `Forbidden`.
+
+    Browsers say where a request comes from, and programs that send neither header hold no cookies
+    that somebody else could use.
+    """
+    if request.method in _SAFE:
+        return
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        foreign = site not in {"same-origin", "none"}  # none: the user's own doing, as by sharing
+    else:
+        origin = request.headers.get("origin")
+        foreign = origin is not None and origin != _origin(base_url(request, runtime))
+    if foreign:
+        raise Forbidden("This request came from another site's page")
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _path(request: Request) -> str:
+    return f"{base_path(request)}/"
+
+
+def _is_https(request: Request, runtime: Runtime) -> bool:
+    return base_url(request, runtime).startswith("https://")

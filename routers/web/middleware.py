@@ -1,0 +1,167 @@
+"""The outermost layer of every request: id, client, path, log line, and its last error."""
+
+import asyncio
+import re
+import time
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+import structlog
+import uuid_utils
+from fastapi import FastAPI, Request
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
+
+from app import logging as app_logging
+from app import metrics
+from app.config import Settings
+from app.database import Patience
+from app.errors import ServiceUnavailable
+from routers.connection.exchanges import ABORT
+from routers.http.bodies import ClientDisconnected
+from routers.web.forwarded import Proxies
+from routers.web.problems import failed, render
+from routers.web.protection import protect
+
+_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9_.:-]{1,128}")
+_LOGGED: Final = 2048  # bytes of a path
+_RAW_PREFIX: Final = "/v1/blobs/"
+"""Below it a path segment may hold an encoded slash, so the route sees the path undecoded."""
+
+_UNGUARDED: Final = (
+    "served by other connections than Holdall's: nothing bounds heads and slow clients, and "
+    "requests that offer an upgrade may lose their bodies. Use main.py, or uvicorn with --http "
+    "routers.connection.protocol:HttpProtocol"
+)
+
+log = structlog.get_logger("holdall.requests")
+
+
+class Edge:
+    """Wraps the application; pure ASGI, so that streaming costs nothing."""
+
+    def __init__(self, app: FastAPI, settings: Settings) -> None:
+        self.app = app
+        self._proxies = Proxies(settings.trusted_proxies)
+        self._public_url = settings.public_url or ""
+        self._prefix = urlsplit(self._public_url).path.rstrip("/")
+        self._is_known = False  # whose connections requests come by
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":  # there are none here, though a server may know them
+            await send({"type": "websocket.close"})
+            return
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        if not self._is_known:
+            self._is_known = True
+            if ABORT not in scope.get("extensions", {}):
+                log.warning(_UNGUARDED)
+        headers = dict(scope["headers"])
+        self._locate(scope)
+        self._proxies.apply(scope)
+        request_id = _request_id(headers.get(b"x-request-id"))
+        answer = _Answer(send, request_id, is_https=self._is_https(scope))
+        started = time.perf_counter()
+        app_logging.request_id.set(request_id)  # this task's alone: the server's last lines too
+        try:
+            with Patience():
+                await self._answer(scope, receive, answer)
+        finally:
+            _record(scope, answer, time.perf_counter() - started)
+
+    async def _answer(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
+        try:
+            await self.app(scope, receive, answer)
+        except ClientDisconnected:
+            await answer.abort(scope)
+        except asyncio.CancelledError:  # the server stops, and the grace is over
+            stopping = ServiceUnavailable("The service is stopping; ask again")
+            await answer.end(scope, receive, render(Request(scope), stopping))
+        except Exception:
+            log.exception("a request failed")
+            await answer.end(scope, receive, failed(Request(scope), answer.request_id))
+
+    def _locate(self, scope: Scope) -> None:
+        """Take the public URL's path prefix away, whether or not the proxy has done so."""
+        path, raw = _rooted(scope["path"], scope.get("raw_path") or scope["path"].encode())
+        prefix = self._prefix
+        if prefix:
+            scope["root_path"] = prefix
+            if path == prefix or path.startswith(prefix + "/"):
+                path, raw = path[len(prefix) :] or "/", raw[len(prefix.encode()) :] or b"/"
+                path, raw = _rooted(path, raw)
+        if path.startswith(_RAW_PREFIX):
+            path = raw.partition(b"?")[0].decode("ascii", "replace")
+        scope["path"] = prefix + path  # Starlette takes root_path off again when it routes
+
+    def _is_https(self, scope: Scope) -> bool:
+        return (self._public_url or scope["scheme"]).startswith("https")
+
+
+class _Answer:
+    """The ``send`` of one request: adds its id and protection, remembers what was answered."""
+
+    def __init__(self, send: Send, request_id: str, *, is_https: bool) -> None:
+        self._send = send
+        self.request_id = request_id
+        self._is_https = is_https
+        self.status: int | None = None
+        self.aborted = False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            identified = (b"x-request-id", self.request_id.encode())
+            headers = [*message["headers"], identified]
+            protect(headers, is_https=self._is_https)
+            message["headers"] = headers
+        await self._send(message)
+
+    async def end(self, scope: Scope, receive: Receive, response: Response) -> None:
+        """Answer so, if nothing has been answered yet; else break off."""
+        if self.status is None:
+            await response(scope, receive, self)
+        else:
+            await self.abort(scope)
+
+    async def abort(self, scope: Scope) -> None:
+        """Close the connection, where the server can: what was begun can't be finished."""
+        self.aborted = True
+        if ABORT in scope.get("extensions", {}):
+            await self._send({"type": ABORT})
+
+
+def _rooted(path: str, raw: bytes) -> tuple[str, bytes]:
+    """Take away all slashes in front but one: a base URL that ends with one is joined so."""
+    spare = len(raw) - len(raw.lstrip(b"/")) - 1  # raw, for an encoded slash is none
+    return (path[spare:], raw[spare:]) if spare > 0 else (path, raw)
+
+
+def _request_id(sent: bytes | None) -> str:
+    if sent is not None and _REQUEST_ID.fullmatch(sent):
+        return sent.decode()
+    return str(uuid_utils.uuid7())
+
+
+def _record(scope: Scope, answer: _Answer, seconds: float) -> None:
+    route = getattr(scope.get("route"), "path", "none")
+    status = "aborted" if answer.aborted or answer.status is None else str(answer.status)
+    metrics.count_request(scope["method"], route, status, seconds)
+    log.info(
+        "request",
+        method=scope["method"],
+        path=_logged_path(scope),
+        status=status,
+        ms=round(seconds * 1000, 1),
+        client=(scope.get("client") or ("",))[0],
+    )
+
+
+def _logged_path(scope: Scope) -> str:
+    """Return the path for the log, cut: without the query, which may hold somebody's key."""
+    path: str = scope["path"]
+    if path.startswith(_RAW_PREFIX):
+        path = unquote(path)
+    return path.encode("utf-8", "replace")[:_LOGGED].decode("utf-8", "ignore")

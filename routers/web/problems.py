@@ -1,0 +1,162 @@
+"""Errors as answers: every exception becomes a problem of RFC 9457 here, and nowhere else."""
+
+import json
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from app.database import DatabaseFull, DatabaseUnavailable
+from app.errors import (
+    BadRequest,
+    Failed,
+    FieldError,
+    InsufficientStorage,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+    ProblemError,
+    ServiceUnavailable,
+)
+from routers.http.negotiation import is_browser
+from routers.pages.rendering import refuse
+from storage.errors import StoreFull, StoreUnavailable
+
+MEDIA_TYPE: Final = "application/problem+json"
+
+AnswerProblem = Callable[[Request, ProblemError], Response]
+"""Makes the answer for an error; a route may have one of its own."""
+
+log = structlog.get_logger(__name__)
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Declare the error responses of a route, for its ``responses``."""
+    schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    return {
+        status: {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: schema}}
+        for status in statuses
+    }
+
+
+def install(app: FastAPI) -> None:
+    """Answer every kind of exception that a route may raise."""
+    app.add_exception_handler(ProblemError, _on_problem)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(StoreFull, _on_full)
+    app.add_exception_handler(DatabaseFull, _on_full)
+    app.add_exception_handler(StoreUnavailable, _on_unavailable)
+    app.add_exception_handler(DatabaseUnavailable, _on_unavailable)
+    app.add_exception_handler(MemoryError, _on_memory)
+
+
+async def _on_problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ProblemError)
+    return render(request, error)
+
+
+async def _on_invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    return render(request, invalid(error))
+
+
+def invalid(error: RequestValidationError) -> InvalidRequest:
+    """Return what the framework found wrong with a request as an error of ours."""
+    errors = [FieldError(loc=list(e["loc"]), msg=_message(e)) for e in error.errors()]
+    return InvalidRequest(errors=errors)
+
+
+def _message(complaint: Mapping[str, Any]) -> str:
+    return str(complaint["msg"]).removeprefix("Value error, ")  # which is how ours begin
+
+
+async def _on_http(request: Request, error: Exception) -> Response:
+    """Render what the framework itself raises: no such route, a method not allowed."""
+    assert isinstance(error, HTTPException)
+    title = HTTPStatus(error.status_code).phrase
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.BAD_REQUEST:
+        return render(request, BadRequest(str(error.detail), headers=headers))
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        return render(request, MethodNotAllowed(headers=headers))
+    if is_browser(request) and error.status_code == HTTPStatus.NOT_FOUND:
+        return refuse(request, NotFound(headers=headers))
+    return problem_response(
+        request,
+        kind="about:blank",
+        title=title,
+        status=error.status_code,
+        detail=str(error.detail or title),
+        headers=headers,
+    )
+
+
+def failed(request: Request, request_id: str) -> Response:
+    """Make the answer for an exception that nobody expected."""
+    error = Failed(request_id)
+    return refuse(request, error) if is_browser(request) else as_problem(request, error)
+
+
+async def _on_full(request: Request, error: Exception) -> Response:
+    log.error("no room left", error=str(error))
+    return render(request, InsufficientStorage())
+
+
+async def _on_unavailable(request: Request, error: Exception) -> Response:
+    # a line, not a traceback: in an outage this is what every request ends in
+    log.error("a backend is unavailable", error=repr(error), cause=repr(error.__cause__))
+    return render(request, ServiceUnavailable())
+
+
+async def _on_memory(request: Request, error: Exception) -> Response:
+    log.error("out of memory", error=repr(error))
+    return render(request, ServiceUnavailable("There is not enough memory for this just now"))
+
+
+def render(request: Request, error: ProblemError) -> Response:
+    """Make the answer for a problem, in the form of the route that it happened on."""
+    answer: AnswerProblem = getattr(request.scope.get("route"), "answer_problem", as_problem)
+    return answer(request, error)
+
+
+def as_problem(request: Request, error: ProblemError) -> Response:
+    """Make the answer for a problem in its own form: that of RFC 9457."""
+    return problem_response(
+        request,
+        kind=error.type,
+        title=error.title,
+        status=error.status,
+        detail=error.detail,
+        headers=error.headers,
+        errors=error.errors,
+    )
+
+
+def problem_response(
+    request: Request,
+    *,
+    kind: str,
+    title: str,
+    status: int,
+    detail: str,
+    headers: Mapping[str, str] | None = None,
+    errors: list[FieldError] | None = None,
+) -> Response:
+    body: dict[str, Any] = {
+        "type": kind,
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "instance": request.scope["path"],
+    }
+    if errors:
+        body["errors"] = errors
+    response = Response(json.dumps(body), status, media_type=MEDIA_TYPE)
+    response.headers.update(headers or {})
+    return response

@@ -1,0 +1,254 @@
+"""Sessions: refresh tokens rotate exactly once, whoever comes at once, and a stolen one shows."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from app import clock
+from app.accounts import accounts, administration, api_keys, authentication, bootstrap, sessions
+from app.accounts.credentials import end_everything
+from app.accounts.identity import AccessToken, Identity, identify
+from app.accounts.tables import sessions as session_rows
+from app.config import Settings
+from app.database import Database
+from app.errors import TooManyRequests, Unauthorized
+from app.security.keyring import RefreshToken
+from app.security.passwords import Passwords
+from app.security.rate_limits import LOGIN, LOGIN_BY_NAME, LocalRateLimits, NoRateLimits
+
+pytestmark = pytest.mark.anyio
+
+PASSWORD = "correct horse"
+DAY = 86_400 * clock.SECOND
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data_dir=tmp_path, _env_file=None)
+
+
+@pytest.fixture
+async def account(database: Database, passwords: Passwords, settings: Settings) -> accounts.Account:
+    """An account that has just signed up."""
+    await bootstrap.prepare(database, passwords, settings)
+    return await accounts.sign_up(
+        database, passwords, username="Ada", email=None, password=PASSWORD, tier="Basic"
+    )
+
+
+async def log_in(database: Database, passwords: Passwords, password: str) -> authentication.Login:
+    return await authentication.authenticate(
+        database, passwords, NoRateLimits(), username="ada", password=password, address="::1"
+    )
+
+
+@pytest.fixture
+async def session(
+    database: Database, passwords: Passwords, settings: Settings, account: accounts.Account
+) -> sessions.NewSession:
+    """A session of that account, opened at the door ``v1``."""
+    login = await log_in(database, passwords, PASSWORD)
+    new = sessions.new_session(settings, door="v1", user_agent="test")
+    await database.write(sessions.open_session, login, new)
+    return new
+
+
+async def rotate(
+    database: Database, session: sessions.NewSession, n: int, now: int, door: str = "v1"
+) -> int | None:
+    """Use refresh token ``n``; returns the number of its successor."""
+    token = RefreshToken(session.uuid, n)
+    refreshed = await database.write(
+        sessions.rotate, token, door=door, now=now, expires_at=now + DAY
+    )
+    return refreshed.n if isinstance(refreshed, sessions.Refreshed) else None
+
+
+async def identity_of(
+    database: Database, session: sessions.NewSession, now: int | None = None
+) -> Identity:
+    credential = AccessToken(session=session.uuid, account="")
+    return await database.read(identify, credential, now or session.created_at)
+
+
+async def test_all_who_use_a_token_at_once_get_the_same_successor(
+    database: Database, session: sessions.NewSession
+) -> None:
+    now = session.created_at
+    answers = await asyncio.gather(*(rotate(database, session, 1, now) for _ in range(8)))
+    assert answers == [2] * 8
+
+
+async def test_a_used_token_returns_its_successor_for_30_seconds(
+    database: Database, session: sessions.NewSession
+) -> None:
+    now = session.created_at
+    assert await rotate(database, session, 1, now) == 2
+    assert await rotate(database, session, 1, now + 30 * clock.SECOND) == 2
+    await identity_of(database, session)
+
+
+async def test_a_token_used_again_later_ends_the_session(
+    database: Database, session: sessions.NewSession
+) -> None:
+    now = session.created_at
+    assert await rotate(database, session, 1, now) == 2
+    assert await rotate(database, session, 1, now + 30 * clock.SECOND + 1) is None
+    with pytest.raises(Unauthorized):
+        await identity_of(database, session)
+    assert await rotate(database, session, 2, now) is None
+
+
+async def test_the_token_before_the_last_ends_the_session_at_once(
+    database: Database, session: sessions.NewSession
+) -> None:
+    now = session.created_at
+    assert await rotate(database, session, 1, now) == 2
+    assert await rotate(database, session, 2, now) == 3
+    assert await rotate(database, session, 1, now) is None
+    assert await rotate(database, session, 3, now) is None
+
+
+async def test_a_token_ahead_of_its_session_is_not_good(
+    database: Database, session: sessions.NewSession
+) -> None:
+    now = session.created_at
+    assert await rotate(database, session, 2, now) is None  # of a database since restored, say
+    assert await rotate(database, session, 1, now + 31 * clock.SECOND) == 2
+
+
+async def test_a_token_is_good_at_its_own_door_only(
+    database: Database, session: sessions.NewSession
+) -> None:
+    now = session.created_at
+    assert await rotate(database, session, 1, now, door="storagetiers") is None
+    assert await rotate(database, session, 1, now) == 2
+
+
+async def test_each_refresh_prolongs_the_session_until_it_expires(
+    database: Database, session: sessions.NewSession
+) -> None:
+    first_end = session.expires_at
+    assert await rotate(database, session, 1, first_end - 1) == 2
+    await identity_of(database, session, first_end)
+    second_end = first_end - 1 + DAY
+    with pytest.raises(Unauthorized):
+        await identity_of(database, session, second_end)
+    assert await rotate(database, session, 2, second_end) is None
+
+
+async def test_a_password_changed_meanwhile_opens_no_session(
+    database: Database, passwords: Passwords, settings: Settings, session: sessions.NewSession
+) -> None:
+    login = await log_in(database, passwords, PASSWORD)
+    identity = await identity_of(database, session)
+    changed = {"password_hash": await passwords.hash("battery staple")}
+    await database.write(accounts.change, identity, login.password_hash, changed)
+
+    late = sessions.new_session(settings, door="v1", user_agent="")
+    with pytest.raises(Unauthorized):
+        await database.write(sessions.open_session, login, late)
+    with pytest.raises(Unauthorized):
+        await log_in(database, passwords, PASSWORD)
+    assert await log_in(database, passwords, "battery staple")
+
+
+async def test_a_deactivated_account_opens_no_session(
+    database: Database, passwords: Passwords, settings: Settings, session: sessions.NewSession
+) -> None:
+    login = await log_in(database, passwords, PASSWORD)
+    identity = await identity_of(database, session)
+    await database.write(
+        administration.change, identity, identity.account_uuid, {"is_active": False}
+    )
+
+    late = sessions.new_session(settings, door="v1", user_agent="")
+    with pytest.raises(Unauthorized):
+        await database.write(sessions.open_session, login, late)
+    with pytest.raises(Unauthorized):
+        await log_in(database, passwords, PASSWORD)
+    with pytest.raises(Unauthorized):
+        await identity_of(database, session)
+
+
+async def test_a_key_made_while_everything_ends_does_not_outlive_it(
+    database: Database, session: sessions.NewSession
+) -> None:
+    identity = await identity_of(database, session)
+    await database.write(end_everything, identity.account_id)
+
+    _, digest, record = api_keys.new_key("late", frozenset({"blobs:read"}), None)
+    with pytest.raises(Unauthorized):
+        await database.write(api_keys.create, identity, digest, record)
+
+
+async def test_guesses_that_come_at_once_are_counted_like_others(
+    database: Database, passwords: Passwords, account: accounts.Account
+) -> None:
+    limits = LocalRateLimits()
+
+    async def guess(n: int) -> authentication.Login:
+        return await authentication.authenticate(
+            database,
+            passwords,
+            limits,
+            username="ADA",
+            password=f"wrong {n}",
+            address="192.0.2.1",
+        )
+
+    answers = await asyncio.gather(*(guess(n) for n in range(40)), return_exceptions=True)
+    kinds = [type(answer) for answer in answers]
+    assert set(kinds) == {Unauthorized, TooManyRequests}
+    assert kinds.count(Unauthorized) == LOGIN.limit
+    assert (
+        await database.read(lambda c: c.execute(select(func.count(session_rows.c.id))).scalar())
+        == 0
+    )
+
+
+async def test_right_passwords_are_not_counted(
+    database: Database, passwords: Passwords, account: accounts.Account
+) -> None:
+    limits = LocalRateLimits()
+    for _ in range(LOGIN.limit + 1):
+        await authentication.authenticate(
+            database, passwords, limits, username="ada", password=PASSWORD, address="::1"
+        )
+
+
+async def test_all_devices_of_a_name_together_may_not_guess_for_ever(
+    database: Database, passwords: Passwords, account: accounts.Account
+) -> None:
+    limits = LocalRateLimits()
+
+    async def guess(n: int) -> type[BaseException] | None:
+        try:
+            await authentication.authenticate(
+                database,
+                passwords,
+                limits,
+                username="ada",
+                password="wrong",
+                address="::1",
+                devices={account.uuid: f"device {n}"},
+            )
+        except (Unauthorized, TooManyRequests) as error:
+            return type(error)
+        return None
+
+    kinds = [await guess(n) for n in range(LOGIN_BY_NAME.limit + 5)]
+    assert kinds == [Unauthorized] * LOGIN_BY_NAME.limit + [TooManyRequests] * 5
+    await log_in(database, passwords, PASSWORD)
+
+
+@pytest.mark.parametrize("name", ["nobody", "service", "a\0b", "ada ", "\ud800", "x" * 5000])
+async def test_other_names_are_nobody(
+    database: Database, passwords: Passwords, account: accounts.Account, name: str
+) -> None:
+    with pytest.raises(Unauthorized, match="Invalid credentials"):
+        await authentication.authenticate(
+            database, passwords, LocalRateLimits(), username=name, password="x", address="::1"
+        )

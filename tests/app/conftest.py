@@ -1,0 +1,59 @@
+"""Bare databases for the tests of services: tables as the models have them, nothing in them."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from app.database import Database
+from app.database.postgres import PostgresDatabase
+from app.database.postgres_connections import create_postgres_engine
+from app.database.schema import metadata
+from app.database.sqlite import SqliteDatabase, create_sqlite_engine
+from app.security.passwords import Passwords
+from tests.servers import PostgresServer
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def database(
+    request: pytest.FixtureRequest, tmp_path: Path, anyio_backend: str
+) -> AsyncIterator[Database]:
+    """An empty database of either kind."""
+    if request.param == "sqlite":
+        path = tmp_path / "test.db"
+        engine = create_sqlite_engine(path)
+        metadata.create_all(engine)
+        engine.dispose()
+        opened: Database = SqliteDatabase(path)
+        yield opened
+        await opened.aclose()
+        return
+    server = request.getfixturevalue("postgres_server")
+    dsn = server.create_database(template=await _template(server))
+    opened = PostgresDatabase(dsn)
+    yield opened
+    await opened.aclose()
+    server.drop_database(dsn)
+
+
+_templates: dict[str, str] = {}
+
+
+async def _template(server: PostgresServer) -> str:
+    """Return the name of a database with all tables: a copy is made in a tenth of the time."""
+    if server.dsn not in _templates:
+        dsn = server.create_database()
+        engine = create_postgres_engine(dsn)
+        async with engine.begin() as connection:
+            await connection.run_sync(metadata.create_all)
+        await engine.dispose()
+        _templates[server.dsn] = dsn.rpartition("/")[2]
+    return _templates[server.dsn]
+
+
+@pytest.fixture
+def passwords() -> Iterator[Passwords]:
+    """A hasher of passwords."""
+    made = Passwords()
+    yield made
+    made.close()

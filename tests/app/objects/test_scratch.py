@@ -1,0 +1,105 @@
+"""Scratch space: copies for a moment, and nothing that stays."""
+
+import asyncio
+import errno
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from app.objects.scratch import Scratch
+from storage.errors import StoreFull
+from tests.deadline import DEADLINE
+
+pytestmark = pytest.mark.anyio
+
+HOLDER = """
+import sys
+from pathlib import Path
+from app.objects.scratch import Scratch
+scratch = Scratch(Path(sys.argv[1]))
+(scratch._folder / "copy").write_bytes(b"left")
+print(scratch._folder, flush=True)
+sys.stdin.read()
+"""
+
+
+async def chunks(*data: bytes) -> AsyncIterator[bytes]:
+    for chunk in data:
+        yield chunk
+
+
+async def test_a_file_lives_as_long_as_its_context(tmp_path: Path) -> None:
+    scratch = Scratch(tmp_path / "tmp")
+    async with scratch.file(chunks(b"one", b"", b"two")) as path:
+        assert path.is_absolute()
+        assert path.read_bytes() == b"onetwo"
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert not path.exists()
+    scratch.close()
+    assert not path.parent.exists()
+
+
+async def test_a_file_goes_with_whatever_ends_its_context(tmp_path: Path) -> None:
+    scratch = Scratch(tmp_path / "tmp")
+
+    async def broken() -> AsyncIterator[bytes]:
+        yield b"one"
+        raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        async with scratch.file(broken()):
+            pytest.fail("it is not whole")
+    never = asyncio.Event()
+
+    async def hold() -> None:
+        async with scratch.file(chunks(b"one")):
+            await never.wait()
+
+    holding = asyncio.create_task(hold())
+    async with asyncio.timeout(DEADLINE):
+        while not files(scratch):  # noqa: ASYNC110 - of a thread
+            await asyncio.sleep(0)
+    holding.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await holding
+    assert files(scratch) == []
+    scratch.close()
+
+
+def files(scratch: Scratch) -> list[str]:
+    return [path.name for path in scratch._folder.iterdir() if path.name != "lock"]
+
+
+def test_what_a_killed_process_left_goes_at_the_next_start(tmp_path: Path) -> None:
+    home = tmp_path / "tmp"
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, home], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout
+        folder = Path(process.stdout.readline().decode().strip())
+        Scratch(home).close()
+        assert (folder / "copy").exists()  # its owner lives
+        process.kill()
+        process.wait()
+        Scratch(home).close()
+        assert not folder.exists()
+
+
+async def test_a_full_disk_is_told_as_one(tmp_path: Path) -> None:
+    scratch = Scratch(tmp_path / "tmp")
+
+    async def full() -> AsyncIterator[bytes]:
+        yield b"one"
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(StoreFull):
+        async with scratch.file(full()):
+            pytest.fail("it is not whole")
+    assert files(scratch) == []
+    scratch.close()

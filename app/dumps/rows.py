@@ -15,7 +15,7 @@ from app.dumps import submissions
 from app.dumps.search import Filters, searchable
 from app.dumps.search import find as find_ids
 from app.dumps.tables import dumps
-from app.errors import ContentTooLarge, NotFound
+from app.errors import NotFound
 from app.objects import lifecycle as objects
 from app.objects import quota
 from app.objects.lifecycle import Content, Received
@@ -159,24 +159,15 @@ def page(
     return Page(items, None if stopped_at is None else encode_cursor(KIND, stopped_at))
 
 
-def admit(_connection: Connection, identity: Identity, at_least: int = 0) -> int:
-    """Say how many slots a file takes; raises if one of ``at_least`` bytes is too large."""
-    limit = identity.tier.max_object_bytes
-    if limit is not None and at_least > limit:
-        raise ContentTooLarge(f"The account's tier allows objects of up to {limit} bytes")
+def admit(_connection: Connection, _identity: Identity) -> int:
+    """Return how many slots a dump, or an attachment, takes."""
     return 1
 
 
 def admit_replacement(
-    connection: Connection,
-    identity: Identity,
-    uuid: str,
-    conditions: Preconditions,
-    now: int,
-    at_least: int = 0,
+    connection: Connection, identity: Identity, uuid: str, conditions: Preconditions, now: int
 ) -> int:
-    """Say that a replacement takes no slot; raises what `change` would raise."""
-    admit(connection, identity, at_least)
+    """Return that a replacement takes no slot; raises what `change` would raise."""
     conditions.check(_state(_row(connection, identity, uuid, now)))
     return 0
 

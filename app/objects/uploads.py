@@ -39,6 +39,8 @@ class Body:
     digests: Digests = NONE
     encoding: str | None = None
     """The content coding that they are in, to be kept with them."""
+    at_least: int = 0
+    """How many bytes will come at the least, where the exact size isn't announced."""
 
 
 class Uploads:
@@ -80,7 +82,8 @@ class Uploads:
         errors and the body's own.
         """
         if body.size is None:
-            await access.read(admit)  # of what is refused anyway, nothing is read
+            # of what is refused anyway, nothing is read
+            await access.read(_check, admit, body.at_least, free=free)
             body = await _measured(body, max(_AHEAD, self._inline_max))
         if inline and body.size is not None and body.size <= self._inline_max:
             yield await self._receive_small(body)
@@ -226,6 +229,16 @@ async def _chain(ahead: list[bytes], chunks: AsyncIterator[bytes]) -> AsyncItera
         yield chunk
 
 
+def _check(
+    connection: Connection, identity: Identity, admit: Admit, at_least: int, *, free: bool
+) -> int:
+    """Return the slots of a body of so many bytes or more; raises what refuses it."""
+    limit = None if free else identity.tier.max_object_bytes
+    if limit is not None and at_least > limit:
+        raise ContentTooLarge(_too_large(limit))
+    return admit(connection, identity)
+
+
 def _reserve(
     connection: Connection,
     identity: Identity,
@@ -236,10 +249,7 @@ def _reserve(
     free: bool,
     now: int,
 ) -> tuple[Reservation, int | None]:
-    limit = None if free else identity.tier.max_object_bytes
-    if size is not None and limit is not None and size > limit:
-        raise ContentTooLarge(_too_large(limit))
-    slots = admit(connection, identity)
+    slots = _check(connection, identity, admit, size or 0, free=free)
     reservation = objects.reserve(
         connection,
         identity,
@@ -250,7 +260,7 @@ def _reserve(
         now=now,
         free=free,
     )
-    return reservation, limit
+    return reservation, None if free else identity.tier.max_object_bytes
 
 
 def _too_large(limit: int) -> str:

@@ -73,8 +73,8 @@ async def read_parts(
     `DigestMismatch`, and the stream's errors.
     """
     content_type = request.headers.get("content-type", "")
-    kind = content_type.partition(";")[0].strip().lower()
-    if kind != "multipart/form-data" or not parameters(content_type).get("boundary"):
+    media_type = content_type.partition(";")[0].strip().lower()
+    if media_type != "multipart/form-data" or not parameters(content_type).get("boundary"):
         raise InvalidRequest("Send a form, as multipart/form-data")
     if chunks is None:
         require_plain(request)

@@ -49,13 +49,13 @@ async def _payload(events: AsyncIterator[Event]) -> AsyncIterator[bytes]:
 
 
 async def _parsed(
-    chunks: AsyncIterator[bytes], content_type: str, kind: type[PushMultipartParser]
+    chunks: AsyncIterator[bytes], content_type: str, parser_class: type[PushMultipartParser]
 ) -> AsyncIterator[Event]:
     silent = 0  # bytes since the last event
     try:
         boundary = parameters(content_type).get("boundary", "").encode("latin-1")
         # names come in whatever encoding a sender has: Latin-1 takes every byte
-        parser = kind(boundary, header_charset="latin-1")
+        parser = parser_class(boundary, header_charset="latin-1")
         async for chunk in _without_padding(chunks, boundary):
             silent += len(chunk)
             parsed: Iterator[Event] = parser.parse(chunk)

@@ -1,12 +1,11 @@
 """Pictures in and out: the form that brings one, and the bytes that show it."""
 
+import dataclasses
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, aclosing, contextmanager
-from dataclasses import replace
+from contextlib import contextmanager
 from typing import Any, Final
 
 from fastapi import Request
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 
 from app import clock
@@ -20,51 +19,24 @@ from app.pictures.formats import Kind
 from app.pictures.rows import Picture
 from app.runtime import Runtime
 from routers.http.downloads import Named, send_content
-from routers.http.forms import MULTIPART, check_fields, media_type_of
-from routers.http.multipart import Part, read_parts
+from routers.http.forms import open_form
 from routers.http.negotiation import prefers
 from routers.v1.schemas.pictures import PictureFields
 
 _EXTENSIONS: Final = {"jpeg": (".jpg", ".jpeg"), "heic": (".heic", ".heif", ".hif")}
 _IMG: Final[list[str | int]] = ["body", "img"]
-_NO_PICTURE: Final = FieldError(loc=_IMG, msg="there is none")
 
 
 async def create(request: Request, runtime: Runtime, access: Access) -> Picture:
     """Store the picture of a request's form, once it has been seen that it can be decoded."""
-    await access.check()  # a stranger's form isn't read
-    if media_type_of(request) != MULTIPART:
-        raise InvalidRequest("Send a form, as multipart/form-data", errors=[_NO_PICTURE])
-    fields: dict[str, Any] = {}
-    received: Received | None = None
-    async with AsyncExitStack() as stack:
-        parts = await stack.enter_async_context(aclosing(read_parts(request)))
-        async for part in parts:
-            if part.name == "name":
-                fields["name"] = await part.text()
-                check_fields(PictureFields, fields)  # before anything is stored
-            elif part.name == "img" and part.filename != "":  # a browser's form without one
-                if received is not None:
-                    raise InvalidRequest("The form has two pictures")
-                with _blamed_on_img():
-                    received = await stack.enter_async_context(_receive(runtime, access, part))
-        if received is None:
-            raise _incomplete(fields)
-        name = check_fields(PictureFields, fields).name
+    async with open_form(request, access, PictureFields, file="img", noun="picture") as form:
+        file = await form.file()
         with _blamed_on_img():
-            facts = await runtime.imaging.examine(_arrived(received))
-        new = pictures.new_picture(name, facts)
-        return await access.write(pictures.create, new, received, clock.now())
-
-
-def _incomplete(fields: dict[str, Any]) -> InvalidRequest:
-    """Make the error for a form without a picture, and perhaps without a good name."""
-    missing = [_NO_PICTURE]
-    try:
-        check_fields(PictureFields, fields)
-    except RequestValidationError as error:
-        missing += [FieldError(loc=list(e["loc"]), msg=e["msg"]) for e in error.errors()]
-    return InvalidRequest("The form has no picture", errors=missing)
+            async with _receive(runtime, access, file.body) as received:
+                fields = await form.fields()
+                facts = await runtime.imaging.examine(_arrived(received))
+                new = pictures.new_picture(fields.name, facts)
+                return await access.write(pictures.create, new, received, clock.now())
 
 
 @contextmanager
@@ -77,8 +49,8 @@ def _blamed_on_img() -> Iterator[None]:
         raise
 
 
-def _receive(runtime: Runtime, access: Access, part: Part) -> Any:  # noqa: ANN401 - a context
-    body = Body(_of_a_picture(part.chunks()))
+def _receive(runtime: Runtime, access: Access, sent: Body) -> Any:  # noqa: ANN401 - a context
+    body = dataclasses.replace(sent, chunks=_of_a_picture(sent.chunks))
     return runtime.uploads.receive(access, body, kind=pictures.KIND, admit=pictures.admit)
 
 
@@ -133,7 +105,7 @@ async def send_thumbnail(
     accept = request.headers.get("accept")
     kind: Kind = "webp" if prefers(accept, "image/webp", "image/jpeg") else "jpeg"
     thumbnail = await runtime.thumbnails.find(access, uuid, height, kind)
-    named = replace(named_picture(thumbnail.name, kind), headers={"Vary": "Accept"})
+    named = dataclasses.replace(named_picture(thumbnail.name, kind), headers={"Vary": "Accept"})
     return await send_content(request, runtime, thumbnail.content, named, inline=inline)
 
 

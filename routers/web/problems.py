@@ -23,6 +23,7 @@ from app.errors import (
     ProblemError,
     ServiceUnavailable,
 )
+from routers.http.forms import field_errors
 from routers.http.negotiation import is_browser
 from routers.pages.rendering import refuse
 from storage.errors import StoreFull, StoreUnavailable
@@ -68,12 +69,7 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
 
 def invalid(error: RequestValidationError) -> InvalidRequest:
     """Return what the framework found wrong with a request as an error of ours."""
-    errors = [FieldError(loc=list(e["loc"]), msg=_message(e)) for e in error.errors()]
-    return InvalidRequest(errors=errors)
-
-
-def _message(complaint: Mapping[str, Any]) -> str:
-    return str(complaint["msg"]).removeprefix("Value error, ")  # which is how ours begin
+    return InvalidRequest(errors=field_errors(error.errors()))
 
 
 async def _on_http(request: Request, error: Exception) -> Response:

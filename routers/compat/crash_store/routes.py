@@ -17,10 +17,9 @@ from routers.compat.crash_store.schemas import CrashStoreDump, CrashStoreError, 
 from routers.http import ranges
 from routers.http.arrays import BATCH, send_array
 from routers.http.downloads import Named, send_content
-from routers.http.forms import MULTIPART, media_type_of
+from routers.http.forms import NoFile
 from routers.http.headers import DEFAULT_TYPE
 from routers.v1 import dump_forms
-from routers.v1.dump_forms import NoFile
 from routers.v1.schemas.dumps import DumpChangeForm, DumpForm, DumpReplacementForm, Text
 from routers.web.dependencies import Requires, RuntimeDep
 from routers.web.downloadable import downloadable
@@ -109,17 +108,9 @@ async def create(
     request: Request, response: Response, runtime: RuntimeDep, access: Writing
 ) -> CrashStoreDump:
     """Upload a dump."""
-    await _require_form(request, access)
     dump = CrashStoreDump.of(await dump_forms.create(request, runtime, access))
     locate(request, response, f"/api/dumps/{dump.id}/")
     return dump
-
-
-async def _require_form(request: Request, access: Access) -> None:
-    """Raise `NoFile` for a body of a kind that can have none."""
-    if media_type_of(request) != MULTIPART:
-        await access.check()
-        raise NoFile
 
 
 @router.get(
@@ -146,7 +137,6 @@ async def replace(
 ) -> CrashStoreDump:
     """Replace a dump's file and its label."""
     uuid = await _uuid_of(id, access)
-    await _require_form(request, access)
     return CrashStoreDump.of(await dump_forms.replace(request, runtime, access, uuid))
 
 

@@ -4,3 +4,5 @@ from typing import Final
 
 VERSION: Final = "0.1.0"
 """The version, which `pyproject.toml` names too."""
+
+DESCRIPTION: Final = "One storage service that gives every kind of thing its natural API."

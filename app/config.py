@@ -20,9 +20,6 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 MIB = 1024 * 1024
 _LAST_PORT = 65_535
 
-CONTRACTS = ("crash-store", "vertexcloud", "storagetiers")
-"""Upstream contracts that can be turned off; the other two are the pages and `/v1/blobs`."""
-
 
 class ConfigError(Exception):
     """Settings that the service can't start with: one line for each, naming it."""
@@ -45,13 +42,6 @@ def _origins(values: tuple[str, ...]) -> tuple[str, ...]:
         parts = urlsplit(value)
         if value != "*" and (value != f"{parts.scheme}://{parts.netloc}" or not parts.netloc):
             raise ValueError(f"{value!r} is not an origin, which looks like https://example.org")
-    return values
-
-
-def _contracts(values: tuple[str, ...]) -> tuple[str, ...]:
-    for value in values:
-        if value not in CONTRACTS:
-            raise ValueError(f"{value!r} is no contract: there are {', '.join(CONTRACTS)}")
     return values
 
 
@@ -118,7 +108,7 @@ class Settings(BaseSettings):
     public_url: Annotated[str, AfterValidator(_public_url)] | None = None
     trusted_proxies: Annotated[CommaSeparated, AfterValidator(_networks)] = ()
     cors_origins: Annotated[CommaSeparated, AfterValidator(_origins)] = ()
-    compat: Annotated[CommaSeparated, AfterValidator(_contracts)] = CONTRACTS
+    compat: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(_split)] = None
     shutdown_grace: Annotated[int, Field(ge=0, le=3600)] = 30
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "text"] = "auto"

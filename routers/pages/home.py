@@ -1,7 +1,7 @@
 """The page behind the URL that the start prints: what this is, or what one keeps, at a glance."""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,7 +13,6 @@ from app.accounts import registration
 from app.accounts.registration import Registration
 from app.buffer.rows import Buffer
 from app.overview import MANY, overview
-from routers.compat.vertexcloud import routes as vertexcloud
 from routers.http.negotiation import is_browser
 from routers.pages.page import PageRoute, Visitor, find_visitor, render_app
 from routers.web.dependencies import RuntimeDep
@@ -46,8 +45,9 @@ class Step:
 @router.get("/")
 async def home(request: Request, runtime: RuntimeDep) -> Response:
     """Show what this is and the first steps; to somebody signed in, what they keep."""
-    if "vertexcloud" in runtime.settings.compat and not is_browser(request):
-        return vertexcloud.health()
+    answer_program: Callable[[], Response] | None = request.app.state.at_root
+    if answer_program is not None and not is_browser(request):
+        return answer_program()
     visitor = await find_visitor(request)
     if visitor is not None:
         return await _glance(request, visitor)

@@ -33,11 +33,10 @@ from routers.v1.schemas.blobs import (
 )
 from routers.v1.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
 from routers.web.dependencies import Requires, RuntimeDep, runtime_of
-from routers.web.direct import direct
 from routers.web.downloadable import downloadable
 from routers.web.openapi import BINARY_BODY, created, json_body
 from routers.web.problems import problems
-from routers.web.route import HoldallRoute
+from routers.web.route import HoldallRoute, direct
 from routers.web.urls import locate
 
 T = TypeVar("T")

@@ -36,11 +36,10 @@ from routers.v1.schemas.dumps import (
 )
 from routers.v1.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
 from routers.web.dependencies import Requires, RuntimeDep
-from routers.web.direct import direct
 from routers.web.downloadable import downloadable
 from routers.web.openapi import json_body, multipart_body
 from routers.web.problems import problems
-from routers.web.route import HoldallRoute
+from routers.web.route import HoldallRoute, direct
 from routers.web.urls import locate
 
 router = APIRouter(prefix="/v1/dumps", tags=["dumps"], route_class=HoldallRoute)

@@ -26,11 +26,10 @@ from routers.http.qr import Format, FormatParam, qr_answer, qr_response
 from routers.v1.schemas.files import File, FileChange, FileFields, FileForm, FileList, FileState
 from routers.v1.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
 from routers.web.dependencies import Requires, RuntimeDep
-from routers.web.direct import direct
 from routers.web.downloadable import downloadable
 from routers.web.openapi import multipart_body
 from routers.web.problems import problems
-from routers.web.route import HoldallRoute
+from routers.web.route import HoldallRoute, direct
 from routers.web.urls import link_key, link_url, locate
 
 router = APIRouter(prefix="/v1/files", tags=["files"], route_class=HoldallRoute)

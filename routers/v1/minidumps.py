@@ -26,8 +26,8 @@ from routers.http.gzip import inflate, limited
 from routers.http.multipart import checked_stream
 from routers.v1.crash_reports import CrashReport
 from routers.v1.schemas.dumps import MinidumpForm
-from routers.web.clients import address_of
 from routers.web.dependencies import RuntimeDep, credential_of, runtime_of
+from routers.web.forwarded import address_of
 from routers.web.openapi import OPEN_OR_BEARER, multipart_body
 from routers.web.problems import problems
 from routers.web.route import HoldallRoute

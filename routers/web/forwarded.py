@@ -1,4 +1,4 @@
-"""What trusted proxies say of a request: who sent it, and how it came to them."""
+"""The client of a request: its address, and what trusted proxies say of who sent it and how."""
 
 import ipaddress
 import re
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.types import Scope
 
 _X_FORWARDED: Final = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host",
@@ -17,6 +18,11 @@ _PAIR: Final = re.compile(
 _HOST: Final = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?")
 _PORT: Final = re.compile(r"[0-9]{1,5}")
 _DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
+
+
+def address_of(request: Request) -> str:
+    """Return the client's address, which limits count by and the log names."""
+    return request.client.host if request.client else "unknown"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from app.errors import Forbidden, Unauthorized
 from app.runtime import Runtime
 from app.security.rate_limits import SIGN_UP, by_address, count_all
 from routers.web import known_devices
-from routers.web.clients import address_of
 from routers.web.dependencies import credential_of
+from routers.web.forwarded import address_of
 
 
 async def authenticate(request: Request, runtime: Runtime, username: str, password: str) -> Login:

@@ -6,7 +6,8 @@ whoever takes a body, the headers of a download) is added here, from what they d
 
 import copy
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -18,29 +19,16 @@ from pydantic_core import to_json
 
 from routers.web.problem_schemas import ANSWERS, MEDIA_TYPE, Problem
 
-TAGS: Final = {
-    "blobs": ("blob", "Bytes under an id that the client chooses, in JSON or raw."),
-    "dumps": ("dump", "Crash dumps, by label; also for Crashpad and Breakpad uploaders."),
-    "buffer": ("buffer", "One clipboard per account, and its changes as they happen."),
-    "files": ("file", "Files that are kept, or expire, each with a link."),
-    "pictures": ("picture", "Pictures and their thumbnails."),
-    "timelinks": ("timelink", "Public links to one object, for a time."),
-    "accounts": ("account", "Signing up, one's own account, and the administration of all."),
-    "auth": ("token", "Access and refresh tokens."),
-    "sessions": ("session", "The logins of one's own account."),
-    "keys": ("API key", "API keys: each permits only what its scopes name."),
-    "tiers": ("tier", "What accounts may keep. For administrators."),
-    "service": ("service", "Whether the service lives and can serve, and what it has counted."),
-}
-"""Of each tag of the canonical API: what its ids belong to, and its description."""
 
-CONTRACTS: Final = {
-    "crash-store": "The Crash Store contract, as its clients know it.",
-    "cloud-buffer": "The Cloud Buffer contract: the pages of the web interface.",
-    "vertexcloud": "The VertexCloud contract, as its clients know it.",
-    "storagetiers": "The storagetiers contract, as its clients know it.",
-}
-"""Tags of the upstream contracts; their errors have forms of their own."""
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A part of the document, and what the ids in its paths belong to."""
+
+    name: str
+    description: str
+    noun: str | None = None
+    """Such as ``blob``; None for upstream contracts, whose errors have forms of their own."""
+
 
 _BINARY: Final = {"type": "string", "format": "binary"}
 _SCHEMAS: Final = "#/components/schemas/"
@@ -145,8 +133,11 @@ def _header(description: str) -> dict[str, Any]:
     return {"description": description, "schema": {"type": "string"}}
 
 
-def install(app: FastAPI) -> None:
-    """Let the application describe itself with everything its routes have in common."""
+def install(app: FastAPI, tags: Sequence[Tag]) -> None:
+    """Let the application describe itself with everything its routes have in common.
+
+    The document lists the ``tags`` in this order, without those that no route has.
+    """
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -156,7 +147,8 @@ def install(app: FastAPI) -> None:
                     version=app.version,
                     description=app.description,
                     routes=app.routes,
-                )
+                ),
+                {tag.name: tag for tag in tags},
             )
         return app.openapi_schema
 
@@ -196,7 +188,7 @@ def _security_schemes(prefix: str = "") -> dict[str, Any]:
     }
 
 
-def _complete(generated: dict[str, Any]) -> dict[str, Any]:
+def _complete(generated: dict[str, Any], tags: Mapping[str, Tag]) -> dict[str, Any]:
     document = copy.deepcopy(generated)  # it shares parts with what the routes declared
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     for name in ("HTTPValidationError", "ValidationError"):
@@ -204,14 +196,16 @@ def _complete(generated: dict[str, Any]) -> dict[str, Any]:
     _name(Problem.model_json_schema(), schemas)
     for item in document["paths"].values():
         for method, operation in item.items():
+            tag = tags.get(_tag(operation))
+            noun = None if tag is None else tag.noun
             _name_bodies(operation, schemas)
             _summarise(operation)
-            _describe_parameters(operation)
+            _describe_parameters(operation, noun or "object")
             _drop_what_is_not_so(operation)
             if method == "post" and "201" in operation["responses"]:
                 located = {"Location": _header("Where what has been made is.")}
                 operation["responses"]["201"].setdefault("headers", {}).update(located)
-            if _tag(operation) not in CONTRACTS:
+            if noun is not None:
                 _complete_operation(method, operation)
         if "head" in item:
             _complete_head(item["head"], item["get"])
@@ -219,8 +213,11 @@ def _complete(generated: dict[str, Any]) -> dict[str, Any]:
         if "contentMediaType" in mapping:  # generators know what came before it
             mapping["format"] = "binary"
     used = {_tag(operation) for operation in _operations(document)}
-    described = {tag: text for tag, (_, text) in TAGS.items()} | CONTRACTS
-    document["tags"] = [{"name": t, "description": d} for t, d in described.items() if t in used]
+    document["tags"] = [
+        {"name": tag.name, "description": tag.description}
+        for tag in tags.values()
+        if tag.name in used
+    ]
     document["components"] = {
         "schemas": dict(sorted(schemas.items())),
         "responses": copy.deepcopy({answer.name: answer.described for answer in ANSWERS.values()}),
@@ -318,9 +315,8 @@ def _summarise(operation: dict[str, Any]) -> None:
         operation["description"] = description
 
 
-def _describe_parameters(operation: dict[str, Any]) -> None:
-    thing, _ = TAGS.get(_tag(operation), ("object", ""))
-    texts = {"id": f"The {thing}'s id.", "inline": _INLINE}
+def _describe_parameters(operation: dict[str, Any], noun: str) -> None:
+    texts = {"id": f"The {noun}'s id.", "inline": _INLINE}
     for parameter in operation.get("parameters", []):
         if parameter.get("name") in texts:
             parameter.setdefault("description", texts[parameter["name"]])

@@ -25,7 +25,6 @@ from app.errors import (
 )
 from routers.http.forms import field_errors
 from routers.http.negotiation import is_browser
-from routers.pages.rendering import refuse
 from storage.errors import StoreFull, StoreUnavailable
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -45,8 +44,9 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
-def install(app: FastAPI) -> None:
-    """Answer every kind of exception that a route may raise."""
+def install(app: FastAPI, error_page: AnswerProblem) -> None:
+    """Answer every kind of exception that a route may raise; browsers get ``error_page``."""
+    app.state.error_page = error_page
     app.add_exception_handler(ProblemError, _on_problem)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http)
@@ -82,7 +82,7 @@ async def _on_http(request: Request, error: Exception) -> Response:
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         return render(request, MethodNotAllowed(headers=headers))
     if is_browser(request) and error.status_code == HTTPStatus.NOT_FOUND:
-        return refuse(request, NotFound(headers=headers))
+        return as_page(request, NotFound(headers=headers))
     return problem_response(
         request,
         kind="about:blank",
@@ -96,7 +96,7 @@ async def _on_http(request: Request, error: Exception) -> Response:
 def failed(request: Request, request_id: str) -> Response:
     """Make the answer for an exception that nobody expected."""
     error = Failed(request_id)
-    return refuse(request, error) if is_browser(request) else as_problem(request, error)
+    return as_page(request, error) if is_browser(request) else as_problem(request, error)
 
 
 async def _on_full(request: Request, error: Exception) -> Response:
@@ -119,6 +119,12 @@ def render(request: Request, error: ProblemError) -> Response:
     """Make the answer for a problem, in the form of the route that it happened on."""
     answer: AnswerProblem = getattr(request.scope.get("route"), "answer_problem", as_problem)
     return answer(request, error)
+
+
+def as_page(request: Request, error: ProblemError) -> Response:
+    """Make the answer for a problem as a page, for somebody with a browser."""
+    error_page: AnswerProblem = request.app.state.error_page
+    return error_page(request, error)
 
 
 def as_problem(request: Request, error: ProblemError) -> Response:

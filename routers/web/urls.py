@@ -11,7 +11,7 @@ from app.errors import FieldError, InvalidRequest, NotFound
 from app.links import rows as timelinks
 from app.runtime import Runtime
 from app.security.rate_limits import LINK_MISSES, by_address, check_all, count_all
-from routers.web.clients import address_of
+from routers.web.forwarded import address_of
 
 
 def base_url(request: Request, runtime: Runtime) -> str:

@@ -11,9 +11,8 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.responses import PlainTextResponse
 
-from routers.web.direct import direct
 from routers.web.dispatch import Dispatcher
-from routers.web.route import HoldallRoute, routes_of
+from routers.web.route import HoldallRoute, direct, routes_of
 
 pytestmark = pytest.mark.anyio
 

@@ -51,9 +51,9 @@ from routers.http.multipart import Part, read_parts
 from routers.v1.files import UNNAMED
 from routers.v1.schemas.dumps import Text
 from routers.v1.schemas.files import FileFields
-from routers.web.clients import address_of
 from routers.web.dependencies import RuntimeDep
 from routers.web.downloadable import downloadable
+from routers.web.forwarded import address_of
 from routers.web.openapi import multipart_body
 from routers.web.urls import base_path
 

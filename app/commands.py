@@ -1,0 +1,70 @@
+"""Commands of the command line that need no server, and the greeting of the one that serves."""
+
+import getpass
+import sys
+from typing import Final
+
+from app import clock
+from app.accounts import bootstrap, registration
+from app.accounts.registration import Registration
+from app.config import Settings
+from app.database import generations
+from app.runtime import Runtime, open_runtime
+from app.tasks import reconcile
+
+_NO_ADMINISTRATOR: Final = (
+    "There is no account yet. Make an administrator: main.py create-admin NAME"
+)
+
+
+async def create_admin(settings: Settings, username: str) -> int:
+    """Make an administrator; the password is asked for, or read from standard input."""
+    password = getpass.getpass() if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+    async with open_runtime(settings, background=False) as runtime:
+        await bootstrap.create_admin(
+            runtime.database, runtime.passwords, settings, username, password
+        )
+    print(f"{username} is an administrator now")  # noqa: T201
+    return 0
+
+
+async def fsck(settings: Settings, *, repair: bool, checksums: bool, adopt: bool) -> int:
+    """Compare store and database, and print what differs; 1 when something is left wrong."""
+    async with open_runtime(settings, background=False, adopt=adopt) as runtime:
+        comparison = reconcile.Comparison(
+            runtime.database, runtime.store, clock.now(), checksums=checksums
+        )
+        findings = comparison.run()
+        if repair:
+            await generations.require_current(runtime.database, runtime.store)
+            findings = reconcile.repaired(findings, runtime.store)
+        garbage = harm = 0
+        async for finding in findings:
+            print(f"{finding.kind}: {finding.key}")  # noqa: T201
+            garbage += finding.is_garbage
+            harm += finding.is_harm
+        deleted = garbage if repair else 0
+        print(f"{comparison.objects} objects; {deleted} orphans deleted")  # noqa: T201
+    return 1 if harm or garbage > deleted else 0
+
+
+async def greeting(runtime: Runtime, url: str) -> str:
+    """Return what to print once the service serves ``url``: first steps, while it is new."""
+    lines = [f"Holdall serves {url}"]
+    if not await runtime.database.read(registration.has_accounts):
+        lines += _first_account(url, await registration.state(runtime.database, runtime.settings))
+    return "\n".join(lines)
+
+
+def _first_account(url: str, opened_to: Registration) -> list[str]:
+    made_by = f"""curl {url}/v1/accounts --json '{{"username": "NAME", "password": "PASSWORD"}}'"""
+    match opened_to:
+        case Registration.FIRST:
+            return [
+                "There is no account yet. The first one administrates, and closes registration;",
+                f"make it in a browser, or by {made_by}",
+            ]
+        case Registration.ALL:
+            return [_NO_ADMINISTRATOR, f"or an account: {made_by}"]
+        case Registration.NOBODY:
+            return [_NO_ADMINISTRATOR]

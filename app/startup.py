@@ -1,0 +1,30 @@
+"""Errors that stop the start, reported in one line."""
+
+from typing import Final
+
+from app.config import ConfigError
+from app.database import DatabaseFull, DatabaseUnavailable
+from app.database.generations import OlderDatabase
+from app.errors import ProblemError
+from storage.errors import StorageError
+
+EXPECTED: Final = (
+    ConfigError,
+    DatabaseUnavailable,
+    DatabaseFull,
+    OlderDatabase,
+    StorageError,
+    ProblemError,
+)
+"""Errors with a cause that whoever runs the service can mend, and needs no traceback for."""
+
+
+def explain(error: BaseException) -> str:
+    """Say what one of the `EXPECTED` errors means, and which settings it concerns."""
+    if isinstance(error, DatabaseUnavailable | DatabaseFull):
+        return f"Holdall can't use its database (DATABASE_URL, DATA_DIR, DB_HOST): {error}"
+    if isinstance(error, StorageError):
+        return f"Holdall can't use its object store (ACTIVE_STORAGE, its settings): {error}"
+    if isinstance(error, ProblemError | OlderDatabase):
+        return f"Holdall can't do this: {error}"
+    return f"Holdall can't start with these settings:\n{error}"

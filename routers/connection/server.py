@@ -1,0 +1,78 @@
+"""The HTTP server: uvicorn, with our connections and a bounded stop."""
+
+import asyncio
+import ipaddress
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Final
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from app.config import Settings
+from routers.connection.protocol import HttpProtocol
+
+_LAST_WORDS: Final = 5  # seconds for the answers to requests that exceed the grace
+
+Greet = Callable[[str], Awaitable[str]]
+"""Makes the text to print once the service can be reached at a URL."""
+
+
+class Server(uvicorn.Server):
+    """A server that prints where it serves as soon as it does, and ends overdue requests."""
+
+    def __init__(self, config: uvicorn.Config, greet: Greet, grace: float) -> None:
+        """``grace`` is how many seconds requests under way get at a stop."""
+        super().__init__(config)
+        self._greet = greet
+        self._grace = grace
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        host, port = self.servers[0].sockets[0].getsockname()[:2]
+        greeting = await self._greet(_url(host, port))
+        with suppress(OSError):  # nobody reads it
+            print(greeting, flush=True)  # noqa: T201
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Wait for the requests under way; those that exceed the grace are ended, and told so."""
+        grace = asyncio.get_running_loop().call_later(self._grace, self._end_requests)
+        try:
+            await super().shutdown(sockets)
+        finally:
+            grace.cancel()
+
+    def _end_requests(self) -> None:
+        for task in self.server_state.tasks:
+            task.cancel()
+
+
+def serve(app: ASGIApp, settings: Settings, greet: Greet) -> int:
+    """Serve until SIGTERM or SIGINT; requests under way then get their grace period."""
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        http=HttpProtocol,
+        ws="none",
+        timeout_graceful_shutdown=settings.shutdown_grace + _LAST_WORDS,
+    )
+    # the server stops in good order before it passes on the signals that it was stopped by
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with suppress(KeyboardInterrupt):
+        Server(config, greet, settings.shutdown_grace).run()
+    return 0
+
+
+def _url(host: str, port: int) -> str:
+    address = ipaddress.ip_address(host)
+    if address.is_unspecified:  # every address of this host, of which a browser wants one
+        address = ipaddress.ip_address("::1" if address.version == 6 else "127.0.0.1")  # noqa: PLR2004
+    return f"http://[{address}]:{port}" if ":" in str(address) else f"http://{address}:{port}"

@@ -1,0 +1,127 @@
+"""What is served: each resource, upstream contract and page is listed here, and nowhere else."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from app.config import ConfigError, Settings
+from routers.compat.cloud_buffer import routes as cloud_buffer
+from routers.compat.crash_store import routes as crash_store
+from routers.compat.storagetiers import routes as storagetiers
+from routers.compat.vertexcloud import routes as vertexcloud
+from routers.pages import (
+    account,
+    admin,
+    docs,
+    home,
+    links,
+    manifest,
+    profile,
+    share,
+    static,
+    timelink,
+)
+from routers.pages import dumps as dump_pages
+from routers.pages import pictures as picture_pages
+from routers.pages.rendering import refuse
+from routers.v1 import (
+    accounts,
+    api_keys,
+    auth,
+    blobs,
+    buffer,
+    dumps,
+    files,
+    minidumps,
+    pictures,
+    send,
+    service,
+    sessions,
+    tiers,
+    timelinks,
+)
+from routers.web.application import Contract, Resource, Site
+from routers.web.openapi import Tag
+
+RESOURCES: Final = (
+    Resource(
+        Tag("blobs", "Bytes under an id that the client chooses, in JSON or raw.", "blob"),
+        [blobs.router],
+    ),
+    Resource(
+        Tag("dumps", "Crash dumps, by label; also for Crashpad and Breakpad uploaders.", "dump"),
+        [minidumps.router, dumps.router, dump_pages.router],
+    ),
+    Resource(
+        Tag("buffer", "One clipboard per account, and its changes as they happen.", "buffer"),
+        [buffer.router],
+    ),
+    Resource(
+        Tag("files", "Files that are kept, or expire, each with a link.", "file"),
+        [files.router, send.router],
+    ),
+    Resource(
+        Tag("pictures", "Pictures and their thumbnails.", "picture"),
+        [pictures.router, picture_pages.router],
+    ),
+    Resource(
+        Tag("timelinks", "Public links to one object, for a time.", "timelink"),
+        [timelinks.router, timelink.router, links.router],
+    ),
+    Resource(
+        Tag("accounts", "Signing up, one's own account, and the administration of all.", "account"),
+        [accounts.router, account.router, profile.router],
+    ),
+    Resource(Tag("auth", "Access and refresh tokens.", "token"), [auth.router]),
+    Resource(Tag("sessions", "The logins of one's own account.", "session"), [sessions.router]),
+    Resource(
+        Tag("keys", "API keys: each permits only what its scopes name.", "API key"),
+        [api_keys.router],
+    ),
+    Resource(Tag("tiers", "What accounts may keep. For administrators.", "tier"), [tiers.router]),
+    Resource(
+        Tag(
+            "service",
+            "Whether the service lives and can serve, and what it has counted.",
+            "service",
+        ),
+        [service.router],
+    ),
+)
+"""Resources of the canonical API, those with pages of their own beside them."""
+
+PAGES: Final = tuple(page.router for page in (share, manifest, admin, docs, home, static))
+
+CONTRACTS: Final = (
+    Contract(
+        Tag("crash-store", "The Crash Store contract, as its clients know it."),
+        [crash_store.router],
+    ),
+    Contract(
+        Tag("cloud-buffer", "The Cloud Buffer contract: the pages of the web interface."),
+        [cloud_buffer.router],
+        is_optional=False,
+    ),
+    Contract(
+        Tag("vertexcloud", "The VertexCloud contract, as its clients know it."),
+        [vertexcloud.router],
+        at_root=vertexcloud.health,
+    ),
+    Contract(
+        Tag("storagetiers", "The storagetiers contract, as its clients know it."),
+        [storagetiers.router],
+    ),
+)
+
+
+def site_of(settings: Settings) -> Site:
+    """Return what these settings want served; raises `ConfigError` for a wrong `COMPAT`."""
+    return Site(RESOURCES, _contracts(settings.compat), PAGES, error_page=refuse)
+
+
+def _contracts(names: Sequence[str] | None) -> list[Contract]:
+    optional = [contract.tag.name for contract in CONTRACTS if contract.is_optional]
+    for name in names or ():
+        if name not in optional:
+            raise ConfigError(f"COMPAT: {name!r} is no contract: there are {', '.join(optional)}")
+    left_out = set() if names is None else {*optional} - {*names}
+    return [contract for contract in CONTRACTS if contract.tag.name not in left_out]

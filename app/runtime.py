@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import uuid_utils
 
 from app.accounts import bootstrap
+from app.blobs.use_cases import Blobs
 from app.buffer.events import BufferEvents
 from app.config import ConfigError, Settings
 from app.database import Database, generations, instance
@@ -64,6 +65,7 @@ class Runtime:
     keyring: Keyring
     passwords: Passwords
     rate_limits: RateLimits
+    blobs: Blobs
     uploads: Uploads
     anteroom: Anteroom
     downloads: Downloads
@@ -160,6 +162,7 @@ async def open_runtime(
             keyring=Keyring(settings),
             passwords=passwords,
             rate_limits=create_rate_limits(settings, redis),
+            blobs=Blobs(uploads, wake_sweep=sweep.wake),
             uploads=uploads,
             anteroom=Anteroom(scratch),
             downloads=downloads,

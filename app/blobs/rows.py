@@ -1,11 +1,11 @@
-"""Blobs: bytes under an id that the client chooses, in a namespace per account."""
+"""The rows of blobs: plain functions for `Access.read` and `Access.write`."""
 
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, select, update
 
 from app.accounts.identity import Identity
+from app.blobs.entities import KIND, MAX_ID_LENGTH, Blob
 from app.blobs.tables import blobs
 from app.database import Statement, insert_if_absent
 from app.errors import Conflict, NotFound
@@ -17,21 +17,6 @@ from app.objects.pagination import Page, decode_cursor, page_of
 from app.objects.preconditions import Preconditions, State
 from app.objects.tables import object_bytes
 from app.objects.tables import objects as object_rows
-
-KIND: Final = "blobs"
-MAX_ID_LENGTH: Final = 255
-
-
-@dataclass(frozen=True, slots=True)
-class Blob:
-    """A blob and, when it was read for that, where its bytes are."""
-
-    name: str
-    content_type: str
-    created_at: int
-    modified_at: int
-    content: Content
-
 
 _columns = (
     blobs.c.id,
@@ -98,14 +83,14 @@ def find(connection: Connection, identity: Identity, name: str) -> Blob:
 
 
 def admit_new(connection: Connection, identity: Identity, name: str) -> int:
-    """Say that a blob which must be new may be sent; raises `Conflict` when it is there."""
+    """Admit a blob that must be new, which takes a slot; raises `Conflict` if its id is in use."""
     if _current(connection, account_id=identity.account_id, name=name).first() is not None:
         raise _taken(name)
     return 1
 
 
 def admit(connection: Connection, identity: Identity, name: str, conditions: Preconditions) -> int:
-    """Say whether a blob may be sent, and how many slots it will take."""
+    """Say how many slots a blob will take; raises `PreconditionFailed` if it may not be sent."""
     current = _current(connection, account_id=identity.account_id, name=name).first()
     conditions.check(_state(current))
     return 1 if current is None else 0
@@ -119,7 +104,7 @@ def create(
     content_type: str,
     now: int,
 ) -> None:
-    """Make a new blob of a received body; raises `Conflict` when its id is in use."""
+    """Make a blob of a received body; raises `Conflict` if its id is in use."""
     object_id = objects.settle(connection, identity, received, kind=KIND, slots=1, now=now)
     _insert(connection, identity, name, object_id, content_type, now)
 
@@ -133,7 +118,7 @@ def put(
     conditions: Preconditions,
     now: int,
 ) -> tuple[Blob, bool]:
-    """Create a blob, or replace its bytes in one step; returns it and whether it is new."""
+    """Create a blob or replace its bytes; returns it and whether it is new."""
     quota.lock_account(connection, identity.account_id)
     current = _current(connection, account_id=identity.account_id, name=name).first()
     conditions.check(_state(current))
@@ -162,7 +147,7 @@ def put(
 def remove(
     connection: Connection, identity: Identity, name: str, conditions: Preconditions, now: int
 ) -> None:
-    """Delete a blob; its bytes are due at once. Raises `NotFound`."""
+    """Delete a blob, whose bytes are due at once, and end its links; raises `NotFound`."""
     quota.lock_account(connection, identity.account_id)
     current = _current(connection, account_id=identity.account_id, name=name).first()
     if current is None:
@@ -188,7 +173,7 @@ def page(connection: Connection, identity: Identity, limit: int, cursor: str | N
 def page_by_prefix(
     connection: Connection, identity: Identity, prefix: str, limit: int, cursor: str | None
 ) -> Page[Blob]:
-    """Return a page of the blobs whose ids start with ``prefix``, in the order of ids."""
+    """Return a page of the blobs whose ids start with ``prefix``, ordered by id."""
     after = decode_cursor("blobs by id", cursor, str)
     rows = _page_by_name(
         connection,
@@ -202,7 +187,7 @@ def page_by_prefix(
 
 
 def _after_prefix(prefix: str) -> str:
-    """Return a text that sorts after every id with this prefix, and before all other later ones."""
+    """Return the upper bound of the ids with a prefix: no other id sorts between them and it."""
     return prefix + "\U0010ffff" * (MAX_ID_LENGTH + 1 - len(prefix))
 
 

@@ -1,4 +1,4 @@
-"""Blobs: bytes under an id that the client chose, in a namespace per account."""
+"""The table of blobs."""
 
 from sqlalchemy import Column, Index, String, Table, UniqueConstraint
 

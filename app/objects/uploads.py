@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Self
 
 import structlog
 from sqlalchemy import Connection
@@ -21,7 +21,7 @@ from app.objects.memory import BufferPool, fill
 from storage.base import ObjectStore, new_key
 
 Admit = Callable[[Connection, Identity], int]
-"""Says whether a body may be sent at all, and returns the slots that it will take."""
+"""Returns the slots that a body will take; raises the problem if it may not be sent at all."""
 
 _STEP: Final = 1024 * 1024  # a body of unknown length is charged for this at first, then doubles
 _MAX_STEP: Final = 256 * 1024 * 1024
@@ -41,6 +41,11 @@ class Body:
     """The content coding that they are in, to be kept with them."""
     at_least: int = 0
     """How many bytes will come at the least, where the exact size isn't announced."""
+
+    @classmethod
+    def of(cls, data: bytes) -> Self:
+        """Make a body of bytes that are in memory."""
+        return cls(_chain([data]), len(data))
 
 
 class Uploads:
@@ -129,7 +134,7 @@ class Uploads:
                 async with aclosing(intake.chunks(body, pair)) as chunks:
                     await self._store.put(intake.reservation.key, chunks, size=body.size)
             finally:
-                await intake.settle()
+                await intake.finish_hashing()
             digest = intake.hashing.sha256()
             return Received(intake.size, digest, intake.reservation, None, body.encoding)
 
@@ -167,13 +172,13 @@ class _Intake:
         """Yield the body in views of the two buffers, hashing each in a thread meanwhile."""
         loop = asyncio.get_running_loop()
         async for chunk in fill(self._counted(body.chunks), pair):
-            await self.settle()
+            await self.finish_hashing()
             self._hashed = loop.run_in_executor(self._threads, self.hashing.update, chunk)
             yield chunk
-        await self.settle()
+        await self.finish_hashing()
         self.hashing.check()
 
-    async def settle(self) -> None:
+    async def finish_hashing(self) -> None:
         """Wait until what has been yielded is hashed, so that its buffer is free."""
         if self._hashed is not None:
             hashed, self._hashed = self._hashed, None
@@ -218,15 +223,18 @@ async def _measured(body: Body, enough: int) -> Body:
         size += len(chunk)
         if size > enough:
             return replace(body, chunks=_chain(ahead, body.chunks))
-    return replace(body, chunks=_chain(ahead, body.chunks), size=size)
+    return replace(body, chunks=_chain(ahead), size=size)
 
 
-async def _chain(ahead: list[bytes], chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _chain(
+    ahead: list[bytes], chunks: AsyncIterator[bytes] | None = None
+) -> AsyncIterator[bytes]:
     for chunk in ahead:
         yield chunk
     ahead.clear()
-    async for chunk in chunks:
-        yield chunk
+    if chunks is not None:
+        async for chunk in chunks:
+            yield chunk
 
 
 def _check(

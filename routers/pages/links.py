@@ -9,7 +9,7 @@ from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel, Field
 
 from app import clock
-from app.blobs.rows import MAX_ID_LENGTH
+from app.blobs.entities import MAX_ID_LENGTH
 from app.config import Settings
 from app.errors import Forbidden, InvalidRequest, NotFound, ProblemError
 from app.links import rows as timelinks

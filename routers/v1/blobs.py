@@ -2,7 +2,7 @@
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from functools import partial
 from typing import Annotated, Final, TypeVar
 from urllib.parse import quote
@@ -14,22 +14,21 @@ from pydantic_core import to_json
 
 from app import clock
 from app.accounts.identity import Access
-from app.blobs import rows as blobs
+from app.blobs import entities
 from app.errors import BadRequest, ContentTooLarge, FieldError, InvalidRequest
-from app.objects.uploads import Body
 from routers.http import ranges
 from routers.http.bodies import body_of, content_length, read_json
 from routers.http.downloads import Named, send_content
 from routers.http.headers import media_type
 from routers.v1.schemas.blobs import (
-    BlobFacts,
+    Blob,
     BlobIdInPath,
     BlobIdPrefix,
     BlobList,
+    BlobReceipt,
     JsonBlob,
     NewBlob,
     NewBlobIdInPath,
-    Stored,
 )
 from routers.v1.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
 from routers.web.dependencies import Requires, RuntimeDep, runtime_of
@@ -46,18 +45,18 @@ router = APIRouter(prefix="/v1/blobs", tags=["blobs"], route_class=HoldallRoute)
 Reading = Annotated[Access, Depends(Requires("blobs:read"))]
 Writing = Annotated[Access, Depends(Requires("blobs:write"))]
 
-_IN_LOOP: Final = 64 * 1024  # bytes of JSON up to which parsing takes less than handing it over
-# beside its data a JSON blob has its id, escaped, and the members; base64 takes 4 bytes for 3, and
+_IN_LOOP: Final = 64 * 1024  # bytes of JSON that are parsed faster than handed to a thread
+# of JSON beside the data: the id, escaped, and the members' names. Base64 takes 4 bytes for 3, and
 # some encoders write "\\/" for "/"
 _ENVELOPE: Final = 4096
-_STORED: Final = to_json(Stored(message="Blob stored successfully"))
+_STORED: Final = to_json(BlobReceipt(message="Blob stored successfully"))
 
 
 @router.post(
     "",
     status_code=201,
     operation_id="blobs_store",
-    response_model=Stored,
+    response_model=BlobReceipt,
     responses=problems(400, 401, 403, 408, 409, 413, 422, 503, 507),
     openapi_extra=json_body(NewBlob),
 )
@@ -67,24 +66,16 @@ async def store(request: Request, access: Writing) -> Response:
     runtime = runtime_of(request)
     limit = runtime.settings.max_json_blob
     if (content_length(request) or limit) > _IN_LOOP:
-        await access.check()  # a stranger takes no room
+        await access.check()  # a stranger's body takes no memory
     async with read_json(request, limit * 3 // 2 + _ENVELOPE, runtime.memory) as body:
         try:
             blob_id, data = await _off_loop_when_large(len(body), partial(_parse, body))
         except InvalidRequest:
-            await access.check()  # what is wrong with a stranger's stays unsaid
+            await access.check()  # a stranger isn't told what is wrong
             raise
         if len(data) > limit:
             raise ContentTooLarge(f"A blob in JSON may have up to {limit} bytes; PUT its content")
-        async with runtime.uploads.receive(
-            access,
-            Body(_once(data), len(data)),
-            kind=blobs.KIND,
-            admit=partial(blobs.admit_new, name=blob_id),
-        ) as received:
-            await access.write(
-                blobs.create, blob_id, received, "application/octet-stream", clock.now()
-            )
+        await runtime.blobs.create(access, blob_id, data)
     response = Response(_STORED, 201, media_type="application/json")
     locate(request, response, f"/v1/blobs/{quote(blob_id, safe='')}")
     return response
@@ -97,19 +88,17 @@ async def store(request: Request, access: Writing) -> Response:
     responses=problems(400, 401, 403, 422, 503),
 )
 async def list_blobs(
+    runtime: RuntimeDep,
     access: Reading,
     limit: Limit = DEFAULT_LIMIT,
     cursor: CursorParam = None,
     prefix: Annotated[
-        BlobIdPrefix | None, Query(description="Only ids that start so, in their order.")
+        BlobIdPrefix | None, Query(description="Only blobs whose ids start with it, ordered by id.")
     ] = None,
 ) -> BlobList:
     """List blobs, newest first, or by id below a prefix."""
-    if prefix is None:
-        page = await access.read(blobs.page, limit, cursor)
-    else:
-        page = await access.read(blobs.page_by_prefix, prefix, limit, cursor)
-    return BlobList(items=[BlobFacts.of(blob) for blob in page.items], next_cursor=page.next_cursor)
+    page = await runtime.blobs.page(access, limit, cursor, prefix=prefix)
+    return BlobList(items=[Blob.of(blob) for blob in page.items], next_cursor=page.next_cursor)
 
 
 @router.get(
@@ -122,7 +111,7 @@ async def list_blobs(
 async def get(request: Request, access: Reading, blob_id: BlobIdInPath) -> Response:
     """Get a blob in JSON."""
     runtime = runtime_of(request)
-    blob = await access.read(blobs.find, blob_id)
+    blob = await runtime.blobs.find(access, blob_id)
     limit = runtime.settings.max_json_blob
     if blob.content.size > limit:
         raise ContentTooLarge(
@@ -138,8 +127,8 @@ async def get(request: Request, access: Reading, blob_id: BlobIdInPath) -> Respo
 @router.put(
     "/{id}/content",
     operation_id="blobs_put_content",
-    response_model=BlobFacts,
-    responses=created(BlobFacts) | problems(400, 401, 403, 408, 409, 412, 413, 422, 503, 507),
+    response_model=Blob,
+    responses=created(Blob) | problems(400, 401, 403, 408, 409, 412, 413, 422, 503, 507),
     openapi_extra=BINARY_BODY,
 )
 @direct
@@ -151,17 +140,11 @@ async def put_content(
     content_type = media_type(request.headers.get("content-type"))
     if "content-range" in request.headers:  # RFC 9110 §14.5: never store a part as the whole
         raise BadRequest("PUT with Content-Range is not supported")
-    async with runtime.uploads.receive(
-        access,
-        body_of(request),
-        kind=blobs.KIND,
-        admit=partial(blobs.admit, name=blob_id, conditions=conditions),
-    ) as received:
-        blob, is_new = await access.write(
-            blobs.put, blob_id, received, content_type, conditions, clock.now()
-        )
+    blob, is_new = await runtime.blobs.put(
+        access, blob_id, body_of(request), content_type, conditions
+    )
     return Response(
-        to_json(BlobFacts.of(blob)),
+        to_json(Blob.of(blob)),
         201 if is_new else 200,
         {"ETag": ranges.etag(blob.content.sha256)},
         media_type="application/json",
@@ -184,7 +167,7 @@ async def get_content(
     inline: bool = False,
 ) -> Response:
     """Get a blob's bytes, or a range of them."""
-    blob = await access.read(blobs.find, blob_id)
+    blob = await runtime.blobs.find(access, blob_id)
     named = Named(blob_id.rpartition("/")[2], blob.content_type)
     return await send_content(request, runtime, blob.content, named, inline=inline)
 
@@ -200,8 +183,7 @@ async def delete(
 ) -> None:
     """Delete a blob."""
     conditions = ranges.write_preconditions(request.headers)
-    await access.write(blobs.remove, blob_id, conditions, clock.now())
-    runtime.sweep.wake()
+    await runtime.blobs.remove(access, blob_id, conditions)
 
 
 async def _off_loop_when_large(size: int, work: Callable[[], T]) -> T:
@@ -219,7 +201,7 @@ def _parse(body: bytes) -> tuple[str, bytes]:
     try:
         return blob.id, _decoded(blob.data)
     except ValueError:
-        wrong = FieldError(loc=["body", "data"], msg="not base64")
+        wrong = FieldError(loc=["body", "data"], msg="Not base64")
         raise InvalidRequest("The data is not base64", errors=[wrong]) from None
 
 
@@ -230,7 +212,7 @@ def _decoded(text: str) -> bytes:
     return data
 
 
-def _render(blob: blobs.Blob, data: bytes) -> bytes:
+def _render(blob: entities.Blob, data: bytes) -> bytes:
     return to_json(
         {
             "id": blob.name,
@@ -239,7 +221,3 @@ def _render(blob: blobs.Blob, data: bytes) -> bytes:
             "created_at": clock.to_datetime(blob.created_at),
         }
     )
-
-
-async def _once(data: bytes) -> AsyncIterator[bytes]:
-    yield data

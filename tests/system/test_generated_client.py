@@ -67,7 +67,7 @@ name = "photos/a b\\u00e9.bin"
 put = blobs_put_content.sync_detailed(
     name, client=client, body=types.File(payload=io.BytesIO(data)), if_none_match="*"
 )
-assert put.status_code == 201 and isinstance(put.parsed, models.BlobFacts), put
+assert put.status_code == 201 and isinstance(put.parsed, models.Blob), put
 assert (put.parsed.id, put.parsed.size) == (name, len(data))
 refused = blobs_put_content.sync_detailed(
     name, client=client, body=types.File(payload=io.BytesIO(b"x")), if_none_match="*"
@@ -86,7 +86,7 @@ assert none.status_code == 404, none
 stored = blobs_store.sync(
     client=client, body=models.NewBlob(id="json", data=b64encode(b"hello").decode())
 )
-assert isinstance(stored, models.Stored) and stored.message == "Blob stored successfully"
+assert isinstance(stored, models.BlobReceipt) and stored.message == "Blob stored successfully"
 blob = blobs_get.sync("json", client=client)
 assert isinstance(blob, models.JsonBlob) and blob.size == 5
 

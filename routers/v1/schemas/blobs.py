@@ -1,4 +1,4 @@
-"""Blobs on the wire."""
+"""Schemas of blobs."""
 
 import unicodedata
 from datetime import datetime
@@ -9,22 +9,23 @@ from fastapi import Path
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from app import clock
-from app.blobs.rows import MAX_ID_LENGTH, Blob
+from app.blobs import entities
+from app.blobs.entities import MAX_ID_LENGTH
 from app.security.characters import refuse_bidi
 from routers.v1.schemas.lists import ListOf
 
 
 def check_id(value: str) -> str:
-    """Return a blob's id unless it is one that no blob may have."""
+    """Return a blob's id; raises `ValueError` for one that no blob may have."""
     if value in {".", ".."}:
-        raise ValueError("a URL can't carry this id")
+        raise ValueError("'.' and '..' can't be ids: URLs drop them")
     return check_characters(value)
 
 
 def check_characters(value: str) -> str:
-    """Return a text unless it holds what no blob's id may hold."""
+    """Return a text; raises `ValueError` if it holds what no blob's id may hold."""
     if any(unicodedata.category(c) in {"Cc", "Cs"} for c in value):
-        raise ValueError("an id holds no control characters or lone surrogates")
+        raise ValueError("An id can't hold control characters or lone surrogates")
     return value
 
 
@@ -32,10 +33,10 @@ def _decode(value: str) -> str:
     try:
         return unquote_to_bytes(value).decode()
     except UnicodeDecodeError:
-        raise ValueError("an id is percent-encoded UTF-8") from None
+        raise ValueError("An id must be percent-encoded UTF-8") from None
 
 
-# what `check_id` and `check_characters` allow, for whoever reads the schema
+# what `check_id` and `check_characters` allow, in the schema
 _PATTERN: Final = {"pattern": r"^(?!\.{1,2}$)[^\u0000-\u001f\u007f-\u009f]+$"}
 _NEW_PATTERN: Final = {
     "pattern": r"^(?!\.{1,2}$)[^\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]+$"
@@ -79,8 +80,8 @@ class NewBlob(BaseModel):
     )
 
 
-class Stored(BaseModel):
-    """Says that a blob is stored."""
+class BlobReceipt(BaseModel):
+    """Confirmation that a blob is stored."""
 
     message: str = Field(examples=["Blob stored successfully"])
 
@@ -94,7 +95,7 @@ class JsonBlob(BaseModel):
     created_at: datetime
 
 
-class BlobFacts(BaseModel):
+class Blob(BaseModel):
     """A blob without its bytes."""
 
     id: str
@@ -105,7 +106,7 @@ class BlobFacts(BaseModel):
     modified_at: datetime
 
     @classmethod
-    def of(cls, blob: Blob) -> Self:
+    def of(cls, blob: entities.Blob) -> Self:
         return cls(
             id=blob.name,
             size=blob.content.size,
@@ -116,5 +117,5 @@ class BlobFacts(BaseModel):
         )
 
 
-class BlobList(ListOf[BlobFacts]):
+class BlobList(ListOf[Blob]):
     """A page of blobs."""

@@ -7,7 +7,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BaseModel, Field
 
 from app import clock
-from app.blobs.rows import MAX_ID_LENGTH
+from app.blobs.entities import MAX_ID_LENGTH
 from app.links import rows as timelinks
 from app.links.public import PublicLink
 from routers.v1.schemas.lists import ListOf

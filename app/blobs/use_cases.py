@@ -1,0 +1,62 @@
+"""Blobs: what an account may do with them."""
+
+from collections.abc import Callable
+from functools import partial
+
+from app import clock
+from app.accounts.identity import Access
+from app.blobs import rows
+from app.blobs.entities import KIND, Blob
+from app.objects import media_types
+from app.objects.pagination import Page
+from app.objects.preconditions import Preconditions
+from app.objects.uploads import Body, Uploads
+
+
+class Blobs:
+    """Creates, replaces, lists and deletes the blobs of an account."""
+
+    def __init__(self, uploads: Uploads, *, wake_sweep: Callable[[], None]) -> None:
+        self._uploads = uploads
+        self._wake_sweep = wake_sweep
+
+    async def create(self, access: Access, name: str, data: bytes) -> None:
+        """Create a blob of an unknown media type; raises `Conflict` if its name is in use."""
+        admit = partial(rows.admit_new, name=name)
+        async with self._uploads.receive(access, Body.of(data), kind=KIND, admit=admit) as received:
+            await access.write(rows.create, name, received, media_types.UNKNOWN, clock.now())
+
+    async def put(
+        self,
+        access: Access,
+        name: str,
+        body: Body,
+        content_type: str,
+        conditions: Preconditions,
+    ) -> tuple[Blob, bool]:
+        """Create a blob or replace its bytes; returns it and whether it is new.
+
+        Raises `PreconditionFailed`.
+        """
+        admit = partial(rows.admit, name=name, conditions=conditions)
+        async with self._uploads.receive(access, body, kind=KIND, admit=admit) as received:
+            return await access.write(
+                rows.put, name, received, content_type, conditions, clock.now()
+            )
+
+    async def find(self, access: Access, name: str) -> Blob:
+        """Return a blob, ready to be read; raises `NotFound`."""
+        return await access.read(rows.find, name)
+
+    async def page(
+        self, access: Access, limit: int, cursor: str | None, *, prefix: str | None = None
+    ) -> Page[Blob]:
+        """Return a page of blobs: newest first, or those whose names start with ``prefix``."""
+        if prefix is None:
+            return await access.read(rows.page, limit, cursor)
+        return await access.read(rows.page_by_prefix, prefix, limit, cursor)
+
+    async def remove(self, access: Access, name: str, conditions: Preconditions) -> None:
+        """Delete a blob and end its links; raises `NotFound` and `PreconditionFailed`."""
+        await access.write(rows.remove, name, conditions, clock.now())
+        self._wake_sweep()

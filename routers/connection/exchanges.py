@@ -10,6 +10,7 @@ In ``scope["extensions"]``:
 
 import asyncio
 import os
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
@@ -42,11 +43,18 @@ class Exchange(RequestResponseCycle):
 
     is_last = False
     """Whether the answer has said that the connection ends with it."""
+    _headers: Iterable[tuple[bytes, bytes]] = ()
     _is_unframed = False
+
+    @property
+    def is_endless(self) -> bool:
+        """Whether the answer is events, which only the client's leaving ends."""
+        return (b"content-type", b"text/event-stream") in self._headers
 
     async def send(self, message: Any) -> None:  # noqa: ANN401 - uvicorn knows no extensions
         kind = message["type"]
         if kind == "http.response.start":
+            self._headers = message.get("headers", ())
             if self.waiting_for_100_continue or self.scope["http_version"] == "1.0":
                 self._frame(message)
             await RequestResponseCycle.send(self, message)

@@ -80,6 +80,8 @@ class HttpProtocol(MessageReader):
         """Let a client that has asked have its answer, though it will say no more."""
         if self._is_deaf or self._in_body or not self._is_answering or self.scheme == "https":
             return None
+        if self._answering is not None and self._answering.is_endless:
+            return None
         self._is_deaf = True
         self._owe(None)
         if self.cycle.response_started:

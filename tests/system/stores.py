@@ -83,7 +83,9 @@ class Store(ABC):
         """Count what is there: complete objects by their SHA-256, all else by what it is."""
         found = self.digests().items()
         objects = [digest for key, digest in found if not key.startswith(_NO_OBJECTS)]
-        return Counter([*objects, *self.unfinished()])
+        # what a mark's put left is cleared when the next day's is put
+        unfinished = [name for name in self.unfinished() if "instance" not in name]
+        return Counter([*objects, *unfinished])
 
     def key_of(self, data: bytes) -> str:
         """Return the key of the one object that has these bytes."""

@@ -9,7 +9,6 @@ import pytest
 
 from tests.system.conftest import Inspect, MakeSettings, Settings
 from tests.system.lanes import (
-    DAY,
     DIED,
     OPERATIONS,
     SHORT,
@@ -69,7 +68,6 @@ def test_a_first_start_that_was_killed_at_any_step_is_made_good_by_the_next(
         lane.boot()
         try:
             lane.put("large", lane.body(SHORT))
-            lane.process.ask("pass_time", DAY, "generation")  # what its mark left is cleared then
             lane.sweep()
         finally:
             lane.service.kill()

@@ -17,7 +17,8 @@ PASSWORD = "correct horse battery"
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("service")
-    with processes.running({"DATA_DIR": str(folder / "data")}, folder) as service:
+    settings = {"DATA_DIR": str(folder / "data"), "REGISTRATION": "open"}
+    with processes.running(settings, folder) as service:
         yield service
 
 

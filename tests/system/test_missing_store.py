@@ -318,25 +318,26 @@ def test_a_crash_while_the_generation_is_raised_makes_no_database_older(
     """On local disk alone: the order of things is the same on every storage."""
     settings = make_settings("local")
     inside = inspect(settings)
-    service, _ = start_fork(settings)
-    wait_for(lambda: inside.generation() == inside.store.generation() > 1)
-    service.kill()
     killed: list[str] = []
+    before = 1
     for step in itertools.count(1):
-        service, process = start_fork(settings, ahead=(step - 1) * DAY)
+        service, process = start_fork(settings, ahead=2 * step * DAY)  # so that it is due at once
+
+        def is_raised() -> bool:
+            return inside.generation() == inside.store.generation() > before  # noqa: B023
+
+        wait_for(is_raised)
         before = inside.generation()
         process.ask("arm", step)
         with suppress(ForkDied):
             process.ask("pass_time", DAY, "generation")
-
-        def is_raised() -> bool:
-            return inside.generation() == inside.store.generation() == before + 1  # noqa: B023
-
         wait_for(lambda: process.poll() is not None or is_raised())  # noqa: B023
         died = process.poll() is not None
         service.kill()
         assert inside.store.generation() <= inside.generation()
-        fsck, process = start_fork(settings, "fsck", "--repair", ahead=step * DAY, ready=False)
+        before = inside.generation()
+        ahead = (2 * step + 1) * DAY
+        fsck, process = start_fork(settings, "fsck", "--repair", ahead=ahead, ready=False)
         assert process.wait(DEADLINE) == 0, fsck.log
         if not died:
             break

@@ -421,6 +421,18 @@ async def test_an_older_database_has_nothing_swept(
     assert reservation.key not in await keys(store)
 
 
+async def test_what_the_put_of_a_mark_left_is_cleared_with_the_next(
+    database: Database, store: FaultyStore, tmp_path: Path
+) -> None:
+    await database.write(instance.identify, "an-id")
+    await generations.raise_generation(database, store)
+    cut_off = tmp_path / "objects" / ".staging" / f"instance-{1:032x}"
+    cut_off.touch()
+    await generations.raise_generation(database, store)
+    assert not cut_off.exists()
+    assert await generations.stored_generation(store) == 2
+
+
 async def test_a_kind_whose_disk_is_gone_keeps_no_other_from_being_swept(
     database: Database, owner: Identity, tmp_path: Path
 ) -> None:

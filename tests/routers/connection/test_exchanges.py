@@ -6,6 +6,7 @@ import itertools
 import json
 import socket
 import struct
+import threading
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,6 +14,7 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from routers.connection.exchanges import ABORT, SEND_FILE
+from tests.deadline import DEADLINE
 from tests.routers.connection.wire import Echo, Server, answer, serving, wait_for
 
 GET = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n"
@@ -61,6 +63,26 @@ def test_who_has_asked_and_says_no_more_is_answered(server: Server) -> None:
     assert answers == ["GET", "PUT", "GET"]
     assert client.rest() == b""
     wait_for(lambda: server.connections == 0)
+
+
+def test_who_says_no_more_to_events_has_left() -> None:
+    """Only that ends them, and a client that is gone has said no more."""
+    left = threading.Event()
+
+    async def tell(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        headers = [(b"content-type", b"text/event-stream")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b":\n\n", "more_body": True})
+        assert (await receive())["type"] == "http.disconnect"
+        left.set()
+
+    with serving(tell) as server:
+        client = server.connect()
+        client.send(GET)
+        assert client.socket.recv(1000).startswith(b"HTTP/1.1 200")
+        client.end()
+        assert left.wait(DEADLINE)
 
 
 def test_a_body_that_breaks_off_is_no_request(server: Server, echo: Echo) -> None:

@@ -29,7 +29,7 @@ from app.processes import confinement
 from app.processes.pool import ChildPool
 from app.security.keyring import Keyring
 from app.security.passwords import Passwords
-from app.security.rate_limits import RateLimits, create_rate_limits
+from app.security.rate_limits import LocalRateLimits, NoRateLimits, RateLimits
 from app.tasks.expiry import Expiry
 from app.tasks.generation import RaiseGeneration
 from app.tasks.leases import RenewLeases
@@ -161,7 +161,7 @@ async def open_runtime(
             redis=redis,
             keyring=Keyring(settings),
             passwords=passwords,
-            rate_limits=create_rate_limits(settings, redis),
+            rate_limits=_rate_limits(settings, redis),
             blobs=Blobs(uploads, wake_sweep=sweep.wake),
             uploads=uploads,
             anteroom=Anteroom(scratch),
@@ -201,6 +201,16 @@ def _open_bus(url: str) -> "RedisBus":
     from app.events.redis_bus import RedisBus
 
     return RedisBus(url)
+
+
+def _rate_limits(settings: Settings, redis: "Redis | None") -> RateLimits:
+    if settings.rate_limits == "off":
+        return NoRateLimits()
+    if redis is None:
+        return LocalRateLimits()
+    from app.security.redis_rate_limits import RedisRateLimits
+
+    return RedisRateLimits(redis)
 
 
 def _prepare_folder(settings: Settings) -> None:

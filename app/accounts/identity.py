@@ -14,6 +14,7 @@ from app import clock
 from app.accounts.tables import accounts, api_keys, sessions, tiers
 from app.database import Database, Statement
 from app.errors import Forbidden, Unauthorized
+from app.security.credentials import AccessToken, ApiKey, Credential, ServiceToken
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -27,29 +28,6 @@ SCOPES: Final = frozenset(
     + ["dumps:submit", "metrics:read"]
 )
 _IMPLIED_BY: Final = {"dumps:submit": "dumps:write"}
-
-
-@dataclass(frozen=True, slots=True)
-class AccessToken:
-    """A verified JWT or cookie: the session that it lives by, and that session's account."""
-
-    session: str
-    account: str
-
-
-@dataclass(frozen=True, slots=True)
-class ApiKey:
-    """The SHA-256 of a well-formed API key."""
-
-    hash: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceToken:
-    """The service token itself, already compared."""
-
-
-Credential = AccessToken | ApiKey | ServiceToken
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,9 @@ as a name, and their address. No line holds a secret, or a part of one.
 """
 
 from enum import StrEnum
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
-
-from app.accounts.identity import Identity
 
 log = structlog.get_logger("holdall.security")
 
@@ -49,7 +47,18 @@ _ALARMING: Final = frozenset(
 )
 
 
-def record(event: Event, by: Identity | None = None, /, **facts: object) -> None:
+class Actor(Protocol):
+    """Whoever did something: an account, by a session or an API key of its own."""
+
+    @property
+    def account_uuid(self) -> str: ...
+    @property
+    def session(self) -> str | None: ...
+    @property
+    def key(self) -> str | None: ...
+
+
+def record(event: Event, by: Actor | None = None, /, **facts: object) -> None:
     """Log an event, and who did it where that is known; call it after the commit."""
     if by is not None:
         who = {"by": by.account_uuid, "by_session": by.session, "by_key": by.key}

@@ -15,10 +15,10 @@ from typing import Final
 from jose import JOSEError, jwk, jwt
 
 from app import clock
-from app.accounts.identity import AccessToken, ApiKey, Credential, ServiceToken
 from app.config import Settings
 from app.errors import Unauthorized
 from app.security import api_keys
+from app.security.credentials import AccessToken, ApiKey, Credential, ServiceToken
 from app.security.signing_key import signing_key
 
 ALGORITHM: Final = "HS256"

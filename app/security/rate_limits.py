@@ -4,18 +4,10 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
-import structlog
-
-from app.config import Settings
 from app.errors import TooManyRequests
 from app.security.addresses import networks_of
-
-if TYPE_CHECKING:
-    from redis.asyncio import Redis
-
-log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,17 +121,6 @@ class LocalRateLimits:
             del windows[next(iter(windows))]
         count, ends_at = windows.get(key, (0, now + rule.seconds))
         return count, ends_at - now
-
-
-def create_rate_limits(settings: Settings, redis: "Redis | None") -> RateLimits:
-    """Make what the settings ask for; ``redis`` is there when `REDIS_URL` is set."""
-    if settings.rate_limits == "off":
-        return NoRateLimits()
-    if redis is None:
-        return LocalRateLimits()
-    from app.security.redis_rate_limits import RedisRateLimits
-
-    return RedisRateLimits(redis)
 
 
 def whole_seconds(milliseconds: int) -> int:

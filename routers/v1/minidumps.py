@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import PlainTextResponse
 
 from app import clock
-from app.accounts.identity import Access, ApiKey
+from app.accounts.identity import Access
 from app.dumps import attachments as dump_attachments
 from app.dumps import submissions
 from app.errors import (
@@ -20,6 +20,7 @@ from app.errors import (
     Unauthorized,
     UnsupportedMediaType,
 )
+from app.security.credentials import ApiKey
 from routers.http.bodies import content_length
 from routers.http.encodings import codings_in
 from routers.http.gzip import inflate, limited

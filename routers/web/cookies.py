@@ -8,10 +8,10 @@ from fastapi.responses import Response
 
 from app import clock
 from app.accounts.authentication import Login
-from app.accounts.identity import AccessToken
 from app.accounts.sessions import NewSession
 from app.errors import Forbidden
 from app.runtime import Runtime
+from app.security.credentials import AccessToken
 from routers.web.urls import base_path, base_url
 
 NAME: Final = "holdall_session"

@@ -7,9 +7,10 @@ from fastapi.openapi.models import OAuth2 as OAuth2Model
 from fastapi.openapi.models import OAuthFlowPassword, OAuthFlows
 from fastapi.security.base import SecurityBase
 
-from app.accounts.identity import Access, Credential
+from app.accounts.identity import Access
 from app.errors import CredentialNeeded, Unauthorized
 from app.runtime import Runtime
+from app.security.credentials import Credential
 from routers.web import cookies
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.accounts.identity import AccessToken
+from app.security.credentials import AccessToken
 from routers.web import cookies
 from tests.api.conftest import PASSWORD, MakeSettings, Service, running
 

@@ -4,8 +4,9 @@ import pytest
 
 from app import clock
 from app import overview as service_module
-from app.accounts.identity import Access, ServiceToken
+from app.accounts.identity import Access
 from app.overview import Counts, Overview, overview
+from app.security.credentials import ServiceToken
 from tests.api.conftest import Service
 
 pytestmark = pytest.mark.anyio

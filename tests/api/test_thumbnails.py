@@ -10,7 +10,7 @@ from sqlalchemy import Connection, func, select, update
 
 from app import clock
 from app.accounts import identity
-from app.accounts.identity import Access, ServiceToken
+from app.accounts.identity import Access
 from app.config import Settings
 from app.errors import Forbidden, InvalidRequest, LeaseLost, NotFound, ServiceUnavailable
 from app.objects.lifecycle import Received
@@ -21,6 +21,7 @@ from app.pictures.imaging import Imaging
 from app.pictures.tables import pictures, thumbnails
 from app.pictures.thumbnails import Thumbnails
 from app.processes.pool import ChildPool
+from app.security.credentials import ServiceToken
 from storage.errors import StoreUnavailable
 from tests import children
 from tests.api.conftest import Service

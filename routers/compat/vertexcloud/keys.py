@@ -9,7 +9,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel
 
 from app.accounts import accounts
-from app.accounts.identity import Access, AccessToken, Identity
+from app.accounts.identity import Access, Identity
 from app.errors import (
     Conflict,
     Forbidden,
@@ -19,6 +19,7 @@ from app.errors import (
     Unauthorized,
 )
 from app.runtime import Runtime
+from app.security.credentials import AccessToken
 from routers.compat.vertexcloud.schemas import VertexcloudRefusal
 from routers.web import cookies
 from routers.web.openapi import errors_as

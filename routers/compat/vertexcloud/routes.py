@@ -10,10 +10,11 @@ from pydantic import BaseModel
 
 from app.accounts import accounts, sessions
 from app.accounts.authentication import Login
-from app.accounts.identity import Access, AccessToken
+from app.accounts.identity import Access
 from app.accounts.sessions import NewSession
 from app.errors import EmailTaken, Forbidden, Unauthorized, UsernameTaken
 from app.runtime import Runtime
+from app.security.credentials import AccessToken
 from routers.compat.vertexcloud import files as vertexcloud_files
 from routers.compat.vertexcloud.keys import (
     Holder,

@@ -7,10 +7,11 @@ import pytest
 
 from app import clock
 from app.accounts import accounts, administration, bootstrap
-from app.accounts.identity import Identity, ServiceToken, identify
+from app.accounts.identity import Identity, identify
 from app.config import Settings
 from app.database import Database
 from app.errors import Conflict, Forbidden, NotFound
+from app.security.credentials import ServiceToken
 from app.security.passwords import Passwords
 
 pytestmark = pytest.mark.anyio

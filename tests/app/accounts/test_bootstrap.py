@@ -7,11 +7,12 @@ import pytest
 from sqlalchemy import delete, func, select
 
 from app.accounts import bootstrap
-from app.accounts.identity import ServiceToken, identify
+from app.accounts.identity import identify
 from app.accounts.tables import accounts, tiers
 from app.accounts.tiers import tier_id_of
 from app.config import ConfigError, Settings
 from app.database import Database
+from app.security.credentials import ServiceToken
 from app.security.passwords import Passwords
 
 pytestmark = pytest.mark.anyio

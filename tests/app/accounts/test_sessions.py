@@ -9,11 +9,12 @@ from sqlalchemy import func, select
 from app import clock
 from app.accounts import accounts, administration, api_keys, authentication, bootstrap, sessions
 from app.accounts.credentials import end_everything
-from app.accounts.identity import AccessToken, Identity, identify
+from app.accounts.identity import Identity, identify
 from app.accounts.tables import sessions as session_rows
 from app.config import Settings
 from app.database import Database
 from app.errors import TooManyRequests, Unauthorized
+from app.security.credentials import AccessToken
 from app.security.keyring import RefreshToken
 from app.security.passwords import Passwords
 from app.security.rate_limits import LOGIN, LOGIN_BY_NAME, LocalRateLimits, NoRateLimits

@@ -12,13 +12,14 @@ from sqlalchemy import func, select
 
 from app import clock
 from app.accounts import bootstrap
-from app.accounts.identity import Access, Identity, ServiceToken
+from app.accounts.identity import Access, Identity
 from app.config import Settings
 from app.database import Database, instance
 from app.database.schema import metadata
 from app.database.sqlite import SqliteDatabase, create_sqlite_engine
 from app.objects.tables import tombstones
 from app.objects.uploads import Body, Uploads
+from app.security.credentials import ServiceToken
 from app.security.passwords import Passwords
 from app.tasks.reconcile import Comparison, Finding, Kind
 from app.tasks.sweep import Sweep

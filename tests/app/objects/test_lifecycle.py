@@ -13,7 +13,7 @@ from sqlalchemy import Connection, func, select, update
 
 from app import clock
 from app.accounts import bootstrap
-from app.accounts.identity import Identity, ServiceToken, identify
+from app.accounts.identity import Identity, identify
 from app.accounts.tables import accounts
 from app.config import Settings
 from app.database import Database, generations, instance
@@ -24,6 +24,7 @@ from app.objects.lifecycle import GRACE, LEASE, Received, Reservation
 from app.objects.tables import instance as rows_of_instance
 from app.objects.tables import object_bytes, tombstones
 from app.objects.tables import objects as rows
+from app.security.credentials import ServiceToken
 from app.security.passwords import Passwords
 from app.tasks import leases, sweep
 from app.tasks.sweep import Sweep

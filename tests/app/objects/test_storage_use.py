@@ -9,13 +9,14 @@ from sqlalchemy import Connection, insert, select
 from app import clock
 from app.accounts import administration, bootstrap
 from app.accounts.accounts import sign_up
-from app.accounts.identity import Identity, ServiceToken, identify
+from app.accounts.identity import Identity, identify
 from app.config import Settings
 from app.database import Database
 from app.objects import lifecycle as objects
 from app.objects.lifecycle import Received
 from app.objects.storage_use import MAX_AGE, KindUse, StorageUses, count
 from app.objects.tables import tombstones
+from app.security.credentials import ServiceToken
 from app.security.passwords import Passwords
 from app.tasks import sweep
 from app.tasks.expiry import Expiring, Expiry

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, select, update
 
 from app import clock
 from app.accounts import bootstrap
-from app.accounts.identity import Access, Identity, ServiceToken
+from app.accounts.identity import Access, Identity
 from app.accounts.tables import accounts, tiers
 from app.config import Settings
 from app.database import Database
@@ -24,6 +24,7 @@ from app.objects.memory import LARGE, SMALL, BufferPool, MemoryRoom
 from app.objects.tables import objects as rows
 from app.objects.tables import tombstones
 from app.objects.uploads import Body, Uploads
+from app.security.credentials import ServiceToken
 from app.security.passwords import Passwords
 from storage.base import ObjectStore
 from storage.errors import StoreUnavailable

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from jose import jwt
 
 from app import clock
-from app.accounts.identity import AccessToken, ApiKey, ServiceToken
 from app.config import ConfigError, Settings
 from app.errors import Unauthorized
 from app.security import api_keys
+from app.security.credentials import AccessToken, ApiKey, ServiceToken
 from app.security.keyring import Keyring
 from app.security.signing_key import signing_key
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Table, func, insert, select
 
 from app import clock
 from app.accounts import accounts, bootstrap
-from app.accounts.identity import Identity, ServiceToken, identify
+from app.accounts.identity import Identity, identify
 from app.accounts.tables import accounts as account_rows
 from app.accounts.tables import api_keys, sessions
 from app.blobs.tables import blobs
@@ -20,6 +20,7 @@ from app.database.schema import metadata
 from app.objects import lifecycle as objects
 from app.objects.tables import objects as object_rows
 from app.objects.tables import tombstones
+from app.security.credentials import ServiceToken
 from app.security.passwords import Passwords
 from app.tasks import expiry, purge
 

@@ -105,8 +105,10 @@ def start(tmp_path: Path) -> Iterator[Start]:
         ready: bool = True,
         **options: str,
     ) -> Service:
+        settings = settings | options
+        processes.furnish(settings)
         name = f"service{len(started) + 1}"
-        service = processes.spawn(settings | options, tmp_path, name, command or ())
+        service = processes.spawn(settings, tmp_path, name, command or ())
         started.append(service)
         if ready:
             service.wait_until_ready()
@@ -125,6 +127,8 @@ def start_fork(nursery: Nursery, tmp_path: Path) -> Iterator[StartFork]:
     def start_fork(
         settings: Settings, *arguments: str, ahead: int = 0, ready: bool = True
     ) -> tuple[Service, Fork]:
+        if not arguments:
+            processes.furnish(settings)
         output = tmp_path / f"fork{len(started) + 1}"
         fork = nursery.fork(settings, output, *arguments, ahead=ahead)
         service = Service(fork, output)

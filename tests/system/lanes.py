@@ -19,7 +19,15 @@ from pathlib import Path
 import httpx
 
 from tests.system.conftest import Inspect, MakeSettings, Settings
-from tests.system.processes import DEADLINE, Fork, ForkDied, Nursery, Service, wait_for
+from tests.system.processes import (
+    DEADLINE,
+    Fork,
+    ForkDied,
+    Nursery,
+    Service,
+    furnish,
+    wait_for,
+)
 from tests.system.stores import Inside
 from tests.system.uploads import Upload
 
@@ -53,6 +61,7 @@ class Lane:
 
     def boot(self) -> None:
         """Start the service."""
+        furnish(self.settings)
         output = self.folder / f"{next(self._starts)}"
         self.process: Fork = self.nursery.fork(self.settings, output, ahead=self.ahead)
         self.service = Service(self.process, output)

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,12 +18,13 @@ from typing import Any, Protocol
 
 import httpx
 
-from tests import deadline
+from tests import deadline, sharing
 
 DEADLINE = deadline.DEADLINE
 PROJECT = Path(__file__).parents[2]
 SERVICE_TOKEN = "a-service-token-for-system-tests"
 
+_ELSEWHERE = {"DATABASE_URL", "ACTIVE_STORAGE", "LOCAL_STORAGE_PATH", "DUMPS_BASE_DIR"}
 _LARGEST = 65_536  # bytes of a message from a fork
 _URL = re.compile(r"(?:Holdall serves|Uvicorn running on) (http://[^\s\"]+)")
 
@@ -159,11 +161,20 @@ def spawn(
     return Service(child, output)
 
 
+def furnish(settings: Mapping[str, str]) -> None:
+    """Give a service that would begin with an empty folder one that is migrated: that is faster."""
+    folder = Path(settings["DATA_DIR"])
+    is_embedded = _ELSEWHERE.isdisjoint(settings)
+    if is_embedded and folder.parent.is_dir() and not folder.exists():
+        shutil.copytree(sharing.data_folder(), folder)
+
+
 @contextlib.contextmanager
 def running(
     settings: Mapping[str, str], folder: Path, command: Sequence[str | Path] = ()
 ) -> Iterator[Service]:
     """Run a process that is ready to serve; it ends with the context, also if it never was."""
+    furnish(settings)
     service = spawn(settings, folder, "service", command)
     try:
         service.wait_until_ready()

@@ -17,16 +17,19 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check format lock bench install clean
+.PHONY: help run test test-fast check format lock bench install clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
 
 run: $(VENV)/runtime.stamp ## start the server; installs what it needs when that is missing or outdated
 	@exec env $(SERVER_ENV) $(BIN)/python main.py $(ARGS)
 
 test: install ## run the tests (ARGS="tests/api -k range")
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
+
+test-fast: install ## run those of them that need no server, browser or process: embedded only
+	@$(BIN)/python -m pytest --fast --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: install ## formatting, lint, types, imports (that migrations match the models is a test)
 	$(BIN)/ruff format --check .

@@ -19,6 +19,18 @@ SLOWEST: Final = ("system", "storage", "pages")
 """Folders whose files come first, so that none is left when all others are done."""
 
 
+_NOT_FAST: Final = ("system", "pages", "deploy", "storage/test_s3.py", "storage/test_postgres.py")
+_SERVERS: Final = frozenset({"postgres_server", "s3_server", "valkey_server", "browser"})
+_ON_SERVERS: Final = frozenset({"scaled", "postgres", "postgresql", "redis", "s3", "database"})
+"""What tests call their parameters that need a server."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--fast", action="store_true", help="embedded only: no server, no browser, no process"
+    )
+
+
 def pytest_xdist_auto_num_workers() -> int:
     """Run more tests at once than there are processors: half of their time, they wait."""
     return max(2, (os.cpu_count() or 2) * 3 // 2)
@@ -45,15 +57,30 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         config.stash[LENDER].close()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the slowest files in front."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put the slowest files in front; leave out what a fast run has no time for."""
     here = Path(__file__).parent
+    if config.getoption("fast"):
+        slow = [item for item in items if not _is_fast(item, here)]
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if _is_fast(item, here)]
 
     def rank(item: pytest.Item) -> int:
         folder = item.path.relative_to(here).parts[0]
         return SLOWEST.index(folder) if folder in SLOWEST else len(SLOWEST)
 
     items.sort(key=rank)
+
+
+def _is_fast(item: pytest.Item, here: Path) -> bool:
+    path = item.path.relative_to(here).as_posix()
+    call = getattr(item, "callspec", None)
+    parameters = [value for value in call.params.values() if isinstance(value, str)] if call else []
+    return (
+        not path.startswith(_NOT_FAST)
+        and _SERVERS.isdisjoint(getattr(item, "fixturenames", ()))
+        and _ON_SERVERS.isdisjoint(parameters)
+    )
 
 
 @pytest.fixture(scope="session")

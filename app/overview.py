@@ -11,7 +11,7 @@ from app.accounts.accounts import Account
 from app.accounts.identity import Identity
 from app.blobs.tables import blobs
 from app.buffer import rows as buffer
-from app.buffer.rows import Buffer
+from app.buffer.entities import Clip
 from app.dumps import rows as dump_service
 from app.dumps.rows import Dump
 from app.dumps.search import Filters
@@ -49,7 +49,7 @@ class Overview:
 
     account: Account
     counts: Counts
-    buffer: Buffer | None
+    buffer: Clip | None
     files: Sequence[File]
     pictures: Sequence[Picture]
     dumps: Sequence[Dump]
@@ -86,7 +86,7 @@ def _counts(connection: Connection, identity: Identity, now: int) -> Counts:
     return Counts(*connection.execute(counts).one())
 
 
-def _buffer(connection: Connection, identity: Identity, now: int) -> Buffer | None:
+def _buffer(connection: Connection, identity: Identity, now: int) -> Clip | None:
     try:
         return buffer.find(connection, identity, now)
     except NotFound:

@@ -11,6 +11,7 @@ import uuid_utils
 from app.accounts import bootstrap
 from app.blobs.use_cases import Blobs
 from app.buffer.events import BufferEvents
+from app.buffer.use_cases import Buffer
 from app.config import ConfigError, Settings
 from app.database import Database, generations, instance
 from app.database.migrate import migrate
@@ -66,6 +67,7 @@ class Runtime:
     passwords: Passwords
     rate_limits: RateLimits
     blobs: Blobs
+    buffer: Buffer
     uploads: Uploads
     anteroom: Anteroom
     downloads: Downloads
@@ -79,7 +81,6 @@ class Runtime:
     purge: Purge
     reports: Reports
     bus: Bus
-    buffer_events: BufferEvents
     closing: asyncio.Event
     """Set as soon as the process is to stop: what has no end by itself must end then."""
 
@@ -163,6 +164,13 @@ async def open_runtime(
             passwords=passwords,
             rate_limits=_rate_limits(settings, redis),
             blobs=Blobs(uploads, wake_sweep=sweep.wake),
+            buffer=Buffer(
+                uploads,
+                BufferEvents(bus),
+                lifetime=settings.expire_time,
+                wake_sweep=sweep.wake,
+                wake_expiry=expiry.wake_for,
+            ),
             uploads=uploads,
             anteroom=Anteroom(scratch),
             downloads=downloads,
@@ -176,7 +184,6 @@ async def open_runtime(
             purge=purge,
             reports=reports,
             bus=bus,
-            buffer_events=BufferEvents(bus),
             closing=closing,
         )
 

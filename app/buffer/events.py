@@ -1,4 +1,4 @@
-"""Who listens to a buffer hears of changes: hints come over the bus, truth from the database."""
+"""Changes of buffers as they happen: hints come over the bus, the truth from the database."""
 
 import asyncio
 from collections import Counter
@@ -10,25 +10,25 @@ import structlog
 
 from app import clock
 from app.accounts.identity import Access
-from app.buffer import rows as buffer
-from app.buffer.rows import Revision
+from app.buffer import rows
+from app.buffer.entities import Revision
 from app.database import DatabaseUnavailable
 from app.errors import Forbidden, TooManyRequests, Unauthorized
 from app.events.bus import Bus
 
 CHECK_INTERVAL: Final = 15.0
-"""Seconds after which a listener's session and buffer are looked at without any hint."""
+"""Seconds after which a listener's session and buffer are checked without a hint."""
 
 PER_ACCOUNT: Final = 32
 """Listeners that an account may have in one process."""
 
-_TIMER_ERROR: Final = 0.002  # seconds that a timer may go off too early
+_TIMER_ERROR: Final = 0.002  # seconds that a timer may be early by
 
 log = structlog.get_logger(__name__)
 
 
 class BufferEvents:
-    """Lets clients listen to their buffers."""
+    """Streams of changes, one for each listener."""
 
     def __init__(
         self, bus: Bus, *, interval: float = CHECK_INTERVAL, per_account: int = PER_ACCOUNT
@@ -40,21 +40,21 @@ class BufferEvents:
 
     @property
     def listeners(self) -> int:
-        """How many listen in this process."""
+        """The number of listeners in this process."""
         return self._listeners.total()
 
     async def announce(self, revision: Revision) -> None:
-        """Tell of a change that has been committed."""
+        """Announce a change that has been committed."""
         await self._bus.publish(_topic(revision.account), str(revision.version))
 
     @asynccontextmanager
     async def listen(self, access: Access) -> AsyncIterator[AsyncIterator[Revision | None]]:
-        """Listen in the context: the revision there is, then each newer one, the newest at once.
+        """Yield the current revision, then newer ones: of several in a row perhaps only the last.
 
-        None says that a check has found nothing new. The iterator ends when the credential is no
-        longer good. Raises `TooManyRequests`, and what a request with this credential would.
+        None means that a check found nothing new. The iterator ends when the credential is no
+        longer valid. Raises `TooManyRequests`, and what a request with this credential would.
         """
-        account = (await access.read(buffer.revision, clock.now())).account
+        account = (await access.read(rows.revision, clock.now())).account
         if self._listeners[account] >= self._per_account:
             raise TooManyRequests(
                 int(self._interval), f"An account may have {self._per_account} streams at a time"
@@ -77,7 +77,7 @@ class BufferEvents:
         seen, wait = -1, 0.0
         while True:
             try:
-                revision = await access.read(buffer.revision, clock.now())
+                revision = await access.read(rows.revision, clock.now())
             except (Unauthorized, Forbidden):
                 return
             except DatabaseUnavailable as error:
@@ -92,7 +92,7 @@ class BufferEvents:
             await _hinted(hints, seen, wait)
 
     def _until_next_check(self, revision: Revision) -> float:
-        """Return the seconds until something has to be looked at, hints or not."""
+        """Return the seconds until the next check without a hint."""
         if revision.expires_at is None:
             return self._interval
         left = (revision.expires_at - clock.now()) / clock.SECOND
@@ -100,7 +100,7 @@ class BufferEvents:
 
 
 async def _hinted(hints: AsyncIterator[str], seen: int, seconds: float) -> None:
-    """Wait for a hint of a version after ``seen``, so many seconds at most."""
+    """Wait for a hint of a version after ``seen``, for up to ``seconds``."""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             async for hint in hints:

@@ -1,16 +1,16 @@
-"""The buffer: one clipboard per account, whose version counts every change of it.
+"""The rows of buffers: plain functions for `Access.read` and `Access.write`.
 
-It expires by itself, and that is a change too: from the moment on, every reader counts the version
-that the expiry task will write down when it comes by.
+Expiry is a change too: from that moment on every reader counts the version that the expiry task
+will write down when it comes by.
 """
 
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from sqlalchemy import BigInteger, Connection, bindparam, func, insert, select, update
 
 from app import clock
 from app.accounts.identity import Identity
+from app.buffer.entities import KIND, Clip, NewClip, Revision
 from app.buffer.tables import buffers
 from app.database import Statement
 from app.errors import NotFound
@@ -21,48 +21,7 @@ from app.objects.preconditions import Preconditions, State
 from app.objects.tables import object_bytes
 from app.objects.tables import objects as object_rows
 
-KIND: Final = "buffer"
-
-_AT_ONCE: Final = 50  # expired buffers to a transaction, which locks the account of each
-
-DataType = Literal["text", "file"]
-
-
-@dataclass(frozen=True, slots=True)
-class Revision:
-    """How far an account's buffer has come: ``version`` is 0 before the first write."""
-
-    account: str
-    version: int
-    expires_at: int | None
-    """In UTC microseconds; None: the buffer is empty."""
-
-    @property
-    def is_empty(self) -> bool:
-        return self.expires_at is None
-
-
-@dataclass(frozen=True, slots=True)
-class NewBuffer:
-    """What is about to be put into a buffer, but for its bytes; ``lifetime`` is in seconds."""
-
-    data_type: DataType
-    name: str | None
-    content_type: str
-    lifetime: int
-
-
-@dataclass(frozen=True, slots=True)
-class Buffer:
-    """A buffer that isn't empty and, when it was read for that, where its bytes are."""
-
-    revision: Revision
-    data_type: DataType
-    name: str | None
-    content_type: str
-    modified_at: int
-    content: Content
-
+_AT_ONCE: Final = 50  # expired buffers in a transaction, which locks the account of each
 
 _own = buffers.c.account_id == bindparam("account_id")
 _find = Statement(
@@ -105,18 +64,18 @@ _change = Statement(update(buffers).where(_own).values(_values))
 
 
 def revision(connection: Connection, identity: Identity, now: int) -> Revision:
-    """Return how far the account's buffer has come."""
+    """Return the revision of the account's buffer."""
     current = _current(connection, account_id=identity.account_id).first()
     return _revision(identity, current, now)
 
 
-def find(connection: Connection, identity: Identity, now: int) -> Buffer:
-    """Return the buffer, ready to be read; raises `NotFound` when it is empty."""
+def find(connection: Connection, identity: Identity, now: int) -> Clip:
+    """Return what the buffer holds, ready to be read; raises `NotFound` if it is empty."""
     row = _find(connection, account_id=identity.account_id, now=now).first()
     if row is None:
         raise _empty()
     version, expires_at, data_type, name, content_type, modified_at, *content = tuple(row)
-    return Buffer(
+    return Clip(
         Revision(identity.account_uuid, version, expires_at),
         data_type,
         name,
@@ -127,7 +86,7 @@ def find(connection: Connection, identity: Identity, now: int) -> Buffer:
 
 
 def admit(connection: Connection, identity: Identity, conditions: Preconditions, now: int) -> int:
-    """Say whether the buffer may be written, and how many slots that will take."""
+    """Say how many slots a body will take; raises `PreconditionFailed` if it may not be sent."""
     current = _current(connection, account_id=identity.account_id).first()
     conditions.check(_state(current, now))
     return _slots(current)
@@ -136,12 +95,16 @@ def admit(connection: Connection, identity: Identity, conditions: Preconditions,
 def put(
     connection: Connection,
     identity: Identity,
-    new: NewBuffer,
+    new: NewClip,
     received: Received,
     conditions: Preconditions,
+    lifetime: int,
     now: int,
-) -> tuple[Buffer, bool]:
-    """Fill the buffer, or replace what is in it; returns it and whether it was empty."""
+) -> tuple[Clip, bool]:
+    """Fill the buffer or replace what is in it, for ``lifetime`` seconds.
+
+    Returns what it holds and whether it was empty.
+    """
     quota.lock_account(connection, identity.account_id)
     current = _current(connection, account_id=identity.account_id).first()
     conditions.check(_state(current, now))
@@ -152,7 +115,7 @@ def put(
     modified_at = now
     if current is not None:
         modified_at = objects.modified_after(current.modified_at, now)
-    after = Revision(identity.account_uuid, before.version + 1, now + new.lifetime * clock.SECOND)
+    after = Revision(identity.account_uuid, before.version + 1, now + lifetime * clock.SECOND)
     write = _insert if current is None else _change
     write(
         connection,
@@ -174,14 +137,14 @@ def put(
             now=now,
         )
     content = Content(object_id, None, received.size, received.sha256, modified_at, None)
-    buffer = Buffer(after, new.data_type, new.name, new.content_type, modified_at, content)
-    return buffer, before.is_empty
+    clip = Clip(after, new.data_type, new.name, new.content_type, modified_at, content)
+    return clip, before.is_empty
 
 
-def remove(
+def clear(
     connection: Connection, identity: Identity, conditions: Preconditions, now: int
 ) -> Revision:
-    """Empty the buffer; its bytes are due at once. Raises `NotFound` when it is empty."""
+    """Empty the buffer, whose bytes are due at once; raises `NotFound` if it is empty."""
     quota.lock_account(connection, identity.account_id)
     current = _current(connection, account_id=identity.account_id).first()
     before = _revision(identity, current, now)
@@ -193,7 +156,7 @@ def remove(
 
 
 def remove_expired(connection: Connection, now: int, batch: int) -> int:
-    """Empty a batch of expired buffers, in the order of accounts, so that no two wait in a ring."""
+    """Empty a batch of expired buffers, ordered by account so that there are no deadlocks."""
     due = (
         select(buffers.c.account_id)
         .where(buffers.c.expires_at <= now)
@@ -241,7 +204,7 @@ def _has_expired(current: Any, now: int) -> bool:  # noqa: ANN401 - as above
 
 
 def _slots(current: Any) -> int:  # noqa: ANN401 - as above
-    # what has expired keeps its slot until it is swept away, or hands it on
+    # what has expired keeps its slot until it is removed or replaced
     return 1 if current is None or current.object_id is None else 0
 
 

@@ -1,4 +1,4 @@
-"""The buffer: one clipboard per account."""
+"""The table of buffers."""
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, String, Table, Text
 
@@ -12,10 +12,10 @@ buffers = Table(
     # the row stays when the buffer is empty, so that its version never goes back
     Column("version", BigInteger, nullable=False),  # counts changes
     moment("modified_at"),
-    # all that follows is NULL of an empty one
+    # NULL from here on if it is empty
     Column("object_id", Id, ForeignKey("objects.id"), unique=True),
     Column("data_type", String(8)),  # text, file
-    Column("name", Text),  # of a file
+    Column("name", Text),  # a file's
     Column("content_type", String(255)),
     moment("expires_at", nullable=True),
     sqlite_autoincrement=True,

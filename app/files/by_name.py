@@ -10,9 +10,10 @@ from sqlalchemy import BigInteger, Connection, bindparam, exists, or_, select
 from app.accounts.identity import Identity
 from app.database import Statement
 from app.files import rows as files
-from app.files.rows import MAX_NAME_LENGTH, File, NewFile
+from app.files.rows import File, NewFile
 from app.files.tables import files as rows
 from app.objects import quota
+from app.objects.file_names import MAX_NAME_LENGTH
 from app.objects.lifecycle import Received
 from app.objects.preconditions import Preconditions
 

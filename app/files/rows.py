@@ -34,7 +34,6 @@ from app.objects.tables import object_bytes
 from app.objects.tables import objects as object_rows
 
 KIND: Final = "files"
-MAX_NAME_LENGTH: Final = 255
 MAX_LIFETIME: Final = 100 * 365 * 86_400
 """Seconds that a file which expires may live at most."""
 

@@ -1,11 +1,11 @@
 """Receiving bodies: small ones into memory, others to the store under a reservation."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 import structlog
 from sqlalchemy import Connection
@@ -22,6 +22,10 @@ from storage.base import ObjectStore, new_key
 
 Admit = Callable[[Connection, Identity], int]
 """Returns the slots that a body will take; raises the problem if it may not be sent at all."""
+
+T = TypeVar("T")
+Describe = Callable[[], Awaitable[T]]
+"""Reads what follows a body in its form, and returns what is to be made of it all."""
 
 _STEP: Final = 1024 * 1024  # a body of unknown length is charged for this at first, then doubles
 _MAX_STEP: Final = 256 * 1024 * 1024

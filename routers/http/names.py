@@ -1,4 +1,4 @@
-"""The names of files that come in, from the headers of a raw body or of a form's part."""
+"""The names of files that are sent, from the headers of a raw body or of a form's part."""
 
 import re
 from email.errors import HeaderParseError
@@ -8,6 +8,8 @@ from urllib.parse import unquote_to_bytes
 
 from multipart import parse_content_disposition
 
+from app.errors import FieldError, InvalidRequest
+from app.objects.file_names import file_name
 from app.security.characters import without_bidi
 
 _PARAMETER: Final = re.compile(
@@ -18,19 +20,34 @@ _WORD: Final = r"=\?[^?\s]+\?[bq]\?[^?\s]*\?="
 _WORDS: Final = re.compile(rf"{_WORD}(?:\s+{_WORD})*", re.IGNORECASE)
 
 
+def name_in_headers(x_file_name: str | None, disposition: str | None) -> str:
+    """Return a file's name from X-File-Name, or else Content-Disposition; raises `InvalidRequest`.
+
+    The former is percent-encoded UTF-8.
+    """
+    try:
+        if x_file_name is not None:
+            return file_name(percent_decoded(x_file_name))
+        return file_name(disposition_name(disposition or "") or "")
+    except ValueError as error:
+        header = "Content-Disposition" if x_file_name is None else "X-File-Name"
+        wrong = FieldError(loc=["header", header], msg=str(error))
+        raise InvalidRequest("A file needs a valid name", errors=[wrong]) from None
+
+
 def percent_decoded(header: str) -> str:
-    """Return the name in a header that is percent-encoded UTF-8; raises `ValueError`."""
+    """Return the name in a percent-encoded header; raises `ValueError` if it isn't UTF-8."""
     try:
         return without_bidi(unquote_to_bytes(header.encode("latin-1")).decode())
     except UnicodeError:
-        raise ValueError("a name is percent-encoded UTF-8") from None
+        raise ValueError("A name must be percent-encoded UTF-8") from None
 
 
 def disposition_name(header: str) -> str | None:
     """Return the file name in a Content-Disposition (RFC 6266), or None if it has none.
 
-    ``filename*`` wins over ``filename``, in forms too, where it has no place (RFC 7578) but is
-    sent. Many senders write ``filename`` in plain UTF-8, some in MIME's words, old ones in Latin-1.
+    ``filename*`` wins over ``filename``, even in forms, where RFC 7578 forbids it but clients send
+    it. Many clients write ``filename`` in plain UTF-8, some as encoded words, old ones in Latin-1.
     """
     extended = _extended(parameters(header).get("filename*", ""))
     if extended is not None:
@@ -40,7 +57,7 @@ def disposition_name(header: str) -> str | None:
 
 
 def parameters(header: str) -> dict[str, str]:
-    """Return the parameters of a header's value, by their names in lower case; the first counts."""
+    """Return the parameters of a header by lower-case name; of duplicates the first."""
     return {
         name.lower(): re.sub(r"\\(.)", r"\1", value[1:-1]) if value.startswith('"') else value
         for name, value in reversed(_PARAMETER.findall(header))
@@ -48,7 +65,7 @@ def parameters(header: str) -> dict[str, str]:
 
 
 def text_of(latin1: str) -> str:
-    """Return what was read as Latin-1, which takes every byte, as UTF-8 if it is that."""
+    """Return text that was decoded as Latin-1 as UTF-8 instead, if it is valid UTF-8."""
     try:
         return latin1.encode("latin-1").decode()
     except UnicodeError:
@@ -56,7 +73,7 @@ def text_of(latin1: str) -> str:
 
 
 def _from_words(name: str) -> str:
-    """Read encoded words (RFC 2047), which .NET sends; what isn't all of them stays as it is."""
+    """Decode encoded words (RFC 2047), which .NET sends; any other name stays as it is."""
     if not _WORDS.fullmatch(name):
         return name
     try:
@@ -66,7 +83,7 @@ def _from_words(name: str) -> str:
 
 
 def _extended(value: str) -> str | None:
-    """Read an extended value (RFC 8187); None for what isn't a good one."""
+    """Decode an extended value (RFC 8187); None if it isn't valid."""
     charset, _, rest = value.partition("'")
     _, quote, encoded = rest.partition("'")
     if not quote or charset.lower() not in _CHARSETS:

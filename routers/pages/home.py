@@ -11,7 +11,7 @@ from fastapi.responses import Response
 from app import clock
 from app.accounts import registration
 from app.accounts.registration import Registration
-from app.buffer.rows import Buffer
+from app.buffer.entities import Clip
 from app.overview import MANY, overview
 from routers.http.negotiation import is_browser
 from routers.pages.page import PageRoute, Visitor, find_visitor, render_app
@@ -85,7 +85,7 @@ async def _glance(request: Request, visitor: Visitor) -> Response:
     )
 
 
-def _beginning(buffer: Buffer | None) -> str | None:
+def _beginning(buffer: Clip | None) -> str | None:
     """Return the beginning of a text in the buffer, if it is at hand."""
     if buffer is None or buffer.data_type != "text" or buffer.content.data is None:
         return None

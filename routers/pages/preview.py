@@ -1,4 +1,4 @@
-"""A glimpse of content for a page: what a browser shows safely, and the beginning of a text."""
+"""Previews of content for a page: what a browser shows safely, or the beginning of a text."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -15,16 +15,17 @@ _LARGEST_IMAGE: Final = 32 * 1024 * 1024  # bytes
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What to show: an image, audio or video by its URL, a text by itself."""
+    """A preview: the URL of an image, audio or video, or the beginning of a text."""
 
-    kind: str
+    media: str
+    """The first part of its media type."""
     url: str = ""
     text: str = ""
     is_cut: bool = False
 
 
 async def preview_of(runtime: Runtime, link: PublicLink, path: str) -> Preview | None:
-    """Return a preview of what a link at ``path`` leads to, if it is free and there can be one."""
+    """Return a preview of the target of a link at ``path``; None if it is limited or has none."""
     if not link.is_plain:
         return None
     target = link.target
@@ -34,19 +35,19 @@ async def preview_of(runtime: Runtime, link: PublicLink, path: str) -> Preview |
 async def glimpse(
     runtime: Runtime, content: Content, content_type: str, url: str, *, longest: int = _TEXT
 ) -> Preview | None:
-    """Return a preview of content that ``url`` answers inline, if there can be one.
+    """Return a preview of content that ``url`` answers inline; None if a browser can't show it.
 
-    Of a text up to ``longest`` bytes are shown.
+    A text is cut after ``longest`` bytes.
     """
     shown = inline_type(content_type)
     if shown is None or content.size == 0:
         return None
-    kind = shown.partition("/")[0]
-    if kind == "text" and content.encoding is None:
+    media = shown.partition("/")[0]
+    if media == "text" and content.encoding is None:
         return await _text_of(runtime, content, longest)
-    if kind == "text" or (kind == "image" and content.size > _LARGEST_IMAGE):
+    if media == "text" or (media == "image" and content.size > _LARGEST_IMAGE):
         return None
-    return Preview(kind, url=url)
+    return Preview(media, url=url)
 
 
 async def _text_of(runtime: Runtime, content: Content, longest: int) -> Preview | None:
@@ -56,6 +57,6 @@ async def _text_of(runtime: Runtime, content: Content, longest: int) -> Preview 
     if b"\0" in data:
         return None
     is_cut = part.stop < content.size
-    # a character that was cut in two is left out
+    # leave out a character that was cut in two
     text = data.decode("utf-8-sig", "ignore" if is_cut else "replace")
     return Preview("text", text=text, is_cut=is_cut)

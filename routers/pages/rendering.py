@@ -1,5 +1,6 @@
 """Pages from templates: no scripts and nothing from elsewhere, unless a page says otherwise."""
 
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -64,6 +65,11 @@ def time_in_words(seconds: int) -> str:
     return " ".join(parts[:2])
 
 
+def seconds_left(moment: datetime) -> int:
+    """Return the whole seconds until a moment; negative once it has passed."""
+    return int((moment - clock.to_datetime(clock.now())).total_seconds())
+
+
 def iso_time(moment: int) -> str:
     """Return a moment in UTC microseconds as RFC 3339, for ``<time datetime>``."""
     return clock.to_datetime(moment).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -83,7 +89,12 @@ _templates: Final = Environment(
     auto_reload=False,
 )
 _templates.filters.update(
-    plural=plural, size=size_in_words, time=time_in_words, iso=iso_time, day=day
+    plural=plural,
+    size=size_in_words,
+    time=time_in_words,
+    seconds_left=seconds_left,
+    iso=iso_time,
+    day=day,
 )
 
 

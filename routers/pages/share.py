@@ -3,7 +3,6 @@
 The manifest names this route and its fields (W3C Web Share Target).
 """
 
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, aclosing
 from typing import Final
 
@@ -11,7 +10,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
 from app.accounts.identity import Access
-from app.buffer.rows import NewBuffer
+from app.buffer.entities import NewClip
 from app.errors import InvalidRequest, Unauthorized
 from app.files import expiry as file_ends
 from app.objects.lifecycle import Received
@@ -23,7 +22,6 @@ from routers.http.multipart import read_parts
 from routers.http.negotiation import is_browser
 from routers.pages.account import login_form
 from routers.pages.page import PageRoute, get_visitor
-from routers.v1 import buffer
 from routers.v1.files import UNNAMED, commit_all, receive
 from routers.v1.schemas.files import FileFields
 from routers.web.dependencies import RuntimeDep
@@ -90,8 +88,5 @@ def _shared_text(texts: dict[str, str]) -> str:
 
 
 async def _fill_buffer(runtime: Runtime, access: Access, text: str) -> None:
-    async def body() -> AsyncIterator[bytes]:
-        yield text.encode()
-
-    new = NewBuffer("text", None, "text/plain; charset=utf-8", runtime.settings.expire_time)
-    await buffer.fill(runtime, access, new, Body(body()), Preconditions())
+    new = NewClip("text", None, "text/plain; charset=utf-8")
+    await runtime.buffer.put(access, new, Body.of(text.encode()), Preconditions())

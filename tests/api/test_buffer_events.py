@@ -12,6 +12,7 @@ from sqlalchemy import Connection, update
 
 from app.buffer.events import CHECK_INTERVAL, PER_ACCOUNT, BufferEvents
 from app.buffer.tables import buffers
+from app.buffer.use_cases import Buffer
 from app.config import Settings
 from app.events.bus import Bus, LocalBus
 from routers.http import events
@@ -44,7 +45,7 @@ async def _nothing_leaks(request: pytest.FixtureRequest) -> AsyncIterator[None]:
     if "service" not in request.fixturenames:
         return
     service: Service = request.getfixturevalue("service")
-    assert service.runtime.buffer_events.listeners == 0
+    assert service.runtime.buffer.listeners == 0
     local = getattr(service.runtime.bus, "_local", service.runtime.bus)
     assert isinstance(local, LocalBus)
     assert local.topics == frozenset()
@@ -65,10 +66,24 @@ def variant(service: Service, **changes: Any) -> Service:  # noqa: ANN401 - part
     return dataclasses.replace(service, runtime=runtime)
 
 
+def buffer_with(
+    service: Service, bus: Bus | None = None, interval: float = CHECK_INTERVAL
+) -> Buffer:
+    """Return the service's buffer, with another bus or interval of checks."""
+    runtime = service.runtime
+    return Buffer(
+        runtime.uploads,
+        BufferEvents(bus or runtime.bus, interval=interval),
+        lifetime=runtime.settings.expire_time,
+        wake_sweep=runtime.sweep.wake,
+        wake_expiry=runtime.expiry.wake_for,
+    )
+
+
 @pytest.fixture
 async def quick(service: Service) -> AsyncIterator[Service]:
     """The service, checking its listeners twenty times a second."""
-    yield variant(service, buffer_events=BufferEvents(service.runtime.bus, interval=0.05))
+    yield variant(service, buffer=buffer_with(service, interval=0.05))
     variant(service)
 
 
@@ -272,7 +287,7 @@ class _WatchedBus:
 
 async def test_what_is_told_has_been_committed(service: Service, ada: Headers) -> None:
     bus = _WatchedBus(service.runtime.bus)
-    watched = variant(service, buffer_events=BufferEvents(bus))
+    watched = variant(service, buffer=buffer_with(service, bus))
     await put(watched, ada)
     for content, also in ((b"x", {}), (b"x", TEXT | {"If-None-Match": "*"})):
         assert (await put(watched, ada, content, also)).is_error
@@ -284,7 +299,7 @@ async def test_what_is_told_has_been_committed(service: Service, ada: Headers) -
 
 async def test_a_database_that_is_away_ends_no_stream(tmp_path: Path) -> None:
     async with running(_settings(tmp_path / "data")) as service:
-        quick = variant(service, buffer_events=BufferEvents(service.runtime.bus, interval=0.05))
+        quick = variant(service, buffer=buffer_with(service, interval=0.05))
         async with listening(quick, quick.service_token) as stream:
             assert await stream.next() == current(0, empty=True)
             await quick.runtime.database.aclose()

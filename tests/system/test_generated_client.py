@@ -115,13 +115,13 @@ assert blobs_delete.sync_detailed("json", client=client).status_code == 204
 sent = buffer_put.sync_detailed(
     client=client, body=types.File(payload=io.BytesIO("h\u00e9llo".encode())), x_data_type="text"
 )
-assert sent.status_code == 201 and isinstance(sent.parsed, models.BufferFacts), sent
+assert sent.status_code == 201 and isinstance(sent.parsed, models.Buffer), sent
 assert (sent.parsed.version, sent.parsed.name, sent.parsed.size) == (1, None, 6)
 sent = buffer_put.sync(
     client=client, body=types.File(payload=io.BytesIO(data)),
     x_data_type=models.BufferPutXDataType.FILE, x_file_name="a%20b.bin",
 )
-assert isinstance(sent, models.BufferFacts) and (sent.version, sent.name) == (2, "a b.bin"), sent
+assert isinstance(sent, models.Buffer) and (sent.version, sent.name) == (2, "a b.bin"), sent
 nameless = buffer_put.sync(
     client=client, body=types.File(payload=io.BytesIO(b"x")), x_data_type="file"
 )

@@ -4,7 +4,6 @@ A browser gets pages there, any other program what the contract has for it. Its 
 are in `routers.pages.account`.
 """
 
-from contextlib import AsyncExitStack, aclosing
 from functools import partial
 from typing import Annotated, Any, Final
 
@@ -13,32 +12,35 @@ from fastapi.responses import RedirectResponse, Response
 
 from app import clock
 from app.accounts.identity import Access
-from app.buffer.rows import DataType
+from app.buffer.entities import DataType, NewClip
 from app.errors import BadRequest, FieldError, InvalidRequest, ProblemError
 from app.links import public as public_links
 from app.links import rows as timelinks
-from app.objects.lifecycle import Received
+from app.objects import file_names
 from app.objects.preconditions import Preconditions
 from app.runtime import Runtime
 from routers.compat.cloud_buffer.schemas import (
     DATA_TYPE,
     CloudBufferDone,
     CloudBufferError,
+    CloudBufferFields,
     CloudBufferForm,
     CloudBufferLink,
     DataTypeHeader,
 )
 from routers.http.bodies import body_of
 from routers.http.downloads import Named, send_content
-from routers.http.forms import MULTIPART, check_fields, media_type_of
-from routers.http.multipart import Part, read_parts
+from routers.http.forms import MULTIPART, FormFile, media_type_of, open_form
+from routers.http.headers import media_type
+from routers.http.names import name_in_headers
 from routers.http.negotiation import is_browser
 from routers.pages import buffer as buffer_page
 from routers.pages import send as send_page
 from routers.pages.page import PageRoute
-from routers.v1 import buffer, files
+from routers.v1 import files
+from routers.v1.schemas.buffer import DATA_TYPE as DATA_TYPE_HEADER
 from routers.v1.schemas.buffer import DispositionHeader, NameHeader
-from routers.v1.schemas.files import FileForm, check_name
+from routers.v1.schemas.files import FileForm
 from routers.v1.schemas.lists import CursorParam
 from routers.web.dependencies import Requires, RuntimeDep
 from routers.web.downloadable import downloadable
@@ -129,15 +131,16 @@ async def get_file(request: Request, runtime: RuntimeDep, token: Token = "") -> 
     "/file/buffer",
     operation_id="cloud_buffer_get_buffer",
     response_class=Response,
-    responses=binary_answer(buffer.DATA_TYPE) | _errors(401, 403, 404, 412, 416, 503),
+    responses=binary_answer(DATA_TYPE_HEADER) | _errors(401, 403, 404, 412, 416, 503),
 )
 async def get_buffer(request: Request, runtime: RuntimeDep, access: BufferReading) -> Response:
     """Get what is in the buffer. A browser gets a page that shows it."""
     if is_browser(request):
         return await buffer_page.show(request, runtime, access)
-    response = await buffer.get(request, runtime, access)
-    response.headers["Vary"] = "Accept, Cookie"
-    return response
+    clip = await runtime.buffer.find(access)
+    headers = {"X-Data-Type": clip.data_type, "Vary": "Accept, Cookie"}
+    named = Named(clip.name, clip.content_type, headers=headers)
+    return await send_content(request, runtime, clip.content, named)
 
 
 @router.post(
@@ -159,10 +162,10 @@ async def fill_buffer(
     if media_type_of(request) == MULTIPART:
         await _fill_from_form(request, runtime, access, data_type)
     else:
-        kind = _known(data_type)
-        name = buffer.header_name(file_name, disposition) if kind == "file" else None
-        new = buffer.new_buffer(runtime, kind, name, request.headers.get("content-type"))
-        await buffer.fill(runtime, access, new, body_of(request), Preconditions())
+        sent_type = _required(data_type)
+        name = name_in_headers(file_name, disposition) if sent_type == "file" else None
+        new = NewClip(sent_type, name, media_type(request.headers.get("content-type")))
+        await runtime.buffer.put(access, new, body_of(request), Preconditions())
     if is_browser(request):
         return RedirectResponse(f"{base_path(request)}/file/buffer", 303)
     return CloudBufferDone()
@@ -171,39 +174,29 @@ async def fill_buffer(
 async def _fill_from_form(
     request: Request, runtime: Runtime, access: Access, data_type: DataType | None
 ) -> None:
-    await access.check()  # a stranger's form isn't read
-    received: Received | None = None
-    async with AsyncExitStack() as stack:
-        parts = await stack.enter_async_context(aclosing(read_parts(request)))
-        async for part in parts:
-            if part.name == DATA_TYPE and data_type is None:
-                field = {DATA_TYPE: await part.text(), "file": ""}
-                data_type = check_fields(CloudBufferForm, field).data_type
-            elif part.name == "file":
-                if received is not None:
-                    raise InvalidRequest("The form has two files")
-                kind = _known(data_type)
-                name = _name(part) if kind == "file" else None
-                content_type = None if part.filename is None else part.content_type
-                new = buffer.new_buffer(runtime, kind, name, content_type)
-                body = part.body()
-                received = await stack.enter_async_context(
-                    buffer.receive(runtime, access, body, Preconditions())
-                )
-        if received is None:
-            raise InvalidRequest("The form has no file")
-        await buffer.commit(runtime, access, new, received, Preconditions())
+    async with open_form(request, access, CloudBufferFields) as form:
+        file = await form.file()
+        sent_type = _required(data_type or form.fields_so_far().data_type)
+        name = _name(file) if sent_type == "file" else None
+        content_type = None if file.name is None else file.content_type
+        new = NewClip(sent_type, name, media_type(content_type))
+
+        async def describe() -> NewClip:
+            await form.fields()
+            return new
+
+        await runtime.buffer.put(access, new, file.body, Preconditions(), describe)
 
 
-def _known(data_type: DataType | None) -> DataType:
+def _required(data_type: DataType | None) -> DataType:
     if data_type is None:
-        raise InvalidRequest(f"Say what is sent: {DATA_TYPE} is text or file")
+        raise InvalidRequest(f"{DATA_TYPE} is required: text or file")
     return data_type
 
 
-def _name(part: Part) -> str:
+def _name(file: FormFile) -> str:
     try:
-        return check_name(part.filename or "")
+        return file_names.file_name(file.name or "")
     except ValueError as error:
         wrong = FieldError(loc=["body", "file"], msg=str(error))
-        raise InvalidRequest("A file needs its name", errors=[wrong]) from None
+        raise InvalidRequest("A file needs a valid name", errors=[wrong]) from None

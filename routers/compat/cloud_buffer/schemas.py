@@ -1,4 +1,4 @@
-"""The Cloud Buffer contract on the wire."""
+"""Schemas of the Cloud Buffer contract."""
 
 from datetime import datetime
 from typing import Annotated, Self
@@ -8,14 +8,14 @@ from pydantic import BaseModel, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from app import clock
-from app.buffer.rows import DataType
+from app.buffer.entities import DataType
 from app.files.rows import File
 
 DATA_TYPE = "X-Data-Type"
 
 DataTypeHeader = Annotated[
     DataType | None,
-    Header(alias=DATA_TYPE, description="What is sent; needed unless a form says it."),
+    Header(alias=DATA_TYPE, description="What is sent; required unless a form has it as a field."),
 ]
 
 
@@ -26,7 +26,7 @@ class CloudBufferError(BaseModel):
 
 
 class CloudBufferLink(BaseModel):
-    """Where others get a file that was sent; all null for one that is kept: it has no link yet."""
+    """The link to a file that was sent; all null for one that is kept, which has no link yet."""
 
     link: str | None = Field(description="URL of the file's timelink.")
     token: str | None = Field(description="The same for `/file/get`.")
@@ -39,24 +39,29 @@ class CloudBufferLink(BaseModel):
         return cls(link=link, token=token, expires_at=expires_at)
 
 
-class CloudBufferForm(BaseModel):
-    """What goes into the buffer, as a form."""
+class CloudBufferFields(BaseModel):
+    """The fields of a form beside what goes into the buffer."""
 
     data_type: Annotated[
         DataType | SkipJsonSchema[None],
-        Field(alias=DATA_TYPE, description="The same as the header; comes before the file."),
+        Field(alias=DATA_TYPE, description="As the header; must come before the file."),
     ] = None
+
+
+class CloudBufferForm(CloudBufferFields):
+    """What goes into the buffer, as a form."""
+
     file: Annotated[
         str,
         Field(
-            description="The text, or the file, which needs its name.",
+            description="The text, or the file, which needs a name.",
             json_schema_extra={"format": "binary"},
         ),
     ]
 
 
 class CloudBufferDone(BaseModel):
-    """The answer to whoever has filled the buffer."""
+    """Confirmation that the buffer was filled."""
 
     code: int = 0
     message: str = "ok"

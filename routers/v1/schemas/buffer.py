@@ -1,20 +1,23 @@
-"""The buffer on the wire."""
+"""Schemas of the buffer."""
 
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
 from fastapi import Header
 from pydantic import BaseModel, Field
 
 from app import clock
-from app.buffer.rows import Buffer, DataType
+from app.buffer.entities import Clip, DataType
+
+DATA_TYPE: Final = {"X-Data-Type": "What it is: `text` or `file`."}
+"""The header of a download of the buffer, for `binary_answer`."""
 
 DataTypeHeader = Annotated[
     DataType,
     Header(
         alias="X-Data-Type",
-        description="What is sent: a file, or a text: `text/plain; charset=utf-8` unless its "
-        "Content-Type is that of another text. The bytes are kept as they come.",
+        description="What is sent: a file or a text, which is `text/plain; charset=utf-8` unless "
+        "its Content-Type says otherwise. The bytes are kept as they come.",
     ),
 ]
 NameHeader = Annotated[
@@ -22,7 +25,7 @@ NameHeader = Annotated[
     Header(
         alias="X-File-Name",
         description="A file's name, percent-encoded UTF-8; of a path, the last segment. "
-        "Wins over Content-Disposition; a file needs one of the two.",
+        "Takes precedence over Content-Disposition; a file needs one of the two.",
         examples=["photo.jpg"],
     ),
 ]
@@ -30,7 +33,7 @@ DispositionHeader = Annotated[
     str | None,
     Header(
         alias="Content-Disposition",
-        description="A file's name in the form of RFC 6266.",
+        description="A file's name (RFC 6266).",
         examples=['attachment; filename="photo.jpg"'],
     ),
 ]
@@ -38,16 +41,16 @@ LastEventId = Annotated[
     str | None,
     Header(
         alias="Last-Event-ID",
-        description="The version seen last: a `changed` event follows at once if there is a newer.",
+        description="The version seen last: `changed` follows at once if there is a newer one.",
         examples=["7"],
     ),
 ]
 
 
-class BufferFacts(BaseModel):
+class Buffer(BaseModel):
     """What the buffer holds, without its bytes."""
 
-    version: int = Field(description="Counts every change, expiry included; never goes back.")
+    version: int = Field(description="Counts every change, including expiry; never decreases.")
     data_type: DataType
     name: str | None = Field(description="A file's name; null for a text.")
     content_type: str
@@ -57,17 +60,17 @@ class BufferFacts(BaseModel):
     expires_at: datetime
 
     @classmethod
-    def of(cls, buffer: Buffer) -> Self:
-        assert buffer.revision.expires_at is not None
+    def of(cls, clip: Clip) -> Self:
+        assert clip.revision.expires_at is not None
         return cls(
-            version=buffer.revision.version,
-            data_type=buffer.data_type,
-            name=buffer.name,
-            content_type=buffer.content_type,
-            size=buffer.content.size,
-            sha256=buffer.content.sha256.hex(),
-            modified_at=clock.to_datetime(buffer.modified_at),
-            expires_at=clock.to_datetime(buffer.revision.expires_at),
+            version=clip.revision.version,
+            data_type=clip.data_type,
+            name=clip.name,
+            content_type=clip.content_type,
+            size=clip.content.size,
+            sha256=clip.content.sha256.hex(),
+            modified_at=clock.to_datetime(clip.modified_at),
+            expires_at=clock.to_datetime(clip.revision.expires_at),
         )
 
 

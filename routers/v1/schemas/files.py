@@ -1,6 +1,5 @@
 """Files on the wire."""
 
-import unicodedata
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal, Self
@@ -11,22 +10,9 @@ from pydantic.json_schema import SkipJsonSchema
 
 from app import clock
 from app.files import rows as files
-from app.files.rows import MAX_LIFETIME, MAX_NAME_LENGTH
-from app.security.characters import refuse_bidi
+from app.files.rows import MAX_LIFETIME
+from app.objects.file_names import MAX_NAME_LENGTH, file_name
 from routers.v1.schemas.lists import ListOf
-
-
-def check_name(value: str) -> str:
-    """Return the last segment of a name, which may have been a path where it came from."""
-    name = value.replace("\\", "/").rpartition("/")[2]
-    if name in {"", ".", ".."}:
-        raise ValueError("this names no file")
-    if len(name) > MAX_NAME_LENGTH:
-        raise ValueError(f"a name has up to {MAX_NAME_LENGTH} characters")
-    if any(unicodedata.category(c) in {"Cc", "Cs"} for c in name):
-        raise ValueError("a name holds no control characters or lone surrogates")
-    return refuse_bidi(name)
-
 
 FileName = Annotated[
     str,
@@ -39,7 +25,7 @@ FileName = Annotated[
             r"[^/\\\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]{1,255}$"
         },
     ),
-    AfterValidator(check_name),
+    AfterValidator(file_name),
 ]
 ExpiresIn = Annotated[
     int,

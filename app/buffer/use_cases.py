@@ -1,0 +1,96 @@
+"""The buffer: what an account may do with it."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from functools import partial
+from typing import Final
+
+from app import clock
+from app.accounts.identity import Access
+from app.buffer import rows
+from app.buffer.entities import KIND, Clip, NewClip, Revision
+from app.buffer.events import BufferEvents
+from app.objects import media_types
+from app.objects.preconditions import Preconditions
+from app.objects.uploads import Body, Describe, Uploads
+
+_NOT_OF_A_TEXT: Final = frozenset({media_types.UNKNOWN, "application/x-www-form-urlencoded"})
+"""Media types that clients send by default, curl for one."""
+
+
+class Buffer:
+    """Fills, reads and empties the buffer of an account, and tells its listeners."""
+
+    def __init__(
+        self,
+        uploads: Uploads,
+        events: BufferEvents,
+        *,
+        lifetime: int,
+        wake_sweep: Callable[[], None],
+        wake_expiry: Callable[[int], None],
+    ) -> None:
+        """What is put into a buffer stays for ``lifetime`` seconds."""
+        self._uploads = uploads
+        self._events = events
+        self._lifetime = lifetime
+        self._wake_sweep = wake_sweep
+        self._wake_expiry = wake_expiry
+
+    async def put(
+        self,
+        access: Access,
+        new: NewClip,
+        body: Body,
+        conditions: Preconditions,
+        describe: Describe[NewClip] | None = None,
+    ) -> tuple[Clip, bool]:
+        """Fill the buffer or replace what is in it; returns that and whether it was empty.
+
+        ``describe`` is awaited once the body has arrived: the rest of a form may change ``new``.
+        Raises `PreconditionFailed`.
+        """
+        admit = partial(rows.admit, conditions=conditions, now=clock.now())
+        async with self._uploads.receive(access, body, kind=KIND, admit=admit) as received:
+            if describe is not None:
+                new = await describe()
+            new = replace(new, content_type=_media_type(new))
+            clip, was_empty = await access.write(
+                rows.put, new, received, conditions, self._lifetime, clock.now()
+            )
+        await self._announce(clip.revision)
+        return clip, was_empty
+
+    async def find(self, access: Access) -> Clip:
+        """Return what the buffer holds, ready to be read; raises `NotFound` if it is empty."""
+        return await access.read(rows.find, clock.now())
+
+    async def clear(self, access: Access, conditions: Preconditions) -> None:
+        """Empty the buffer; raises `NotFound` if it is empty, and `PreconditionFailed`."""
+        await self._announce(await access.write(rows.clear, conditions, clock.now()))
+
+    def listen(self, access: Access) -> AbstractAsyncContextManager[AsyncIterator[Revision | None]]:
+        """Listen to changes, see `BufferEvents.listen`."""
+        return self._events.listen(access)
+
+    @property
+    def listeners(self) -> int:
+        """The number of listeners in this process."""
+        return self._events.listeners
+
+    async def _announce(self, revision: Revision) -> None:
+        if revision.expires_at is None:
+            self._wake_sweep()
+        else:
+            self._wake_expiry(revision.expires_at)
+        await self._events.announce(revision)
+
+
+def _media_type(new: NewClip) -> str:
+    """Return the media type of what is put in, whose sender may not know it."""
+    if new.data_type == "text" and new.content_type in _NOT_OF_A_TEXT:
+        return "text/plain; charset=utf-8"
+    if new.name is None:
+        return new.content_type
+    return media_types.guess(new.name, new.content_type)

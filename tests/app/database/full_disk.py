@@ -1,6 +1,6 @@
 """Deletes from a database on a full disk: run as root of a user namespace, on a tmpfs of 20 MiB.
 
-``python -m tests.database.full_disk FOLDER`` ends with status 0 when all is as it should be.
+``python -m tests.app.database.full_disk FOLDER`` ends with status 0 when all is as it should be.
 """
 
 import asyncio

@@ -13,8 +13,7 @@ from app.blobs.tables import blobs
 from app.buffer import rows as buffer
 from app.buffer.entities import Clip
 from app.dumps import rows as dump_service
-from app.dumps.rows import Dump
-from app.dumps.search import Filters
+from app.dumps.entities import Dump, Filters
 from app.dumps.tables import dumps
 from app.errors import NotFound
 from app.files import rows as file_service

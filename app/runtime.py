@@ -16,7 +16,8 @@ from app.config import ConfigError, Settings
 from app.database import Database, generations, instance
 from app.database.migrate import migrate
 from app.database.sqlite import SqliteDatabase
-from app.dumps.reports import MEMORY, SECONDS, Reports
+from app.dumps.reports import MEMORY, READER, SECONDS, Reports
+from app.dumps.use_cases import Dumps
 from app.events.bus import Bus, LocalBus
 from app.objects.downloads import Downloads
 from app.objects.memory import MemoryRoom
@@ -68,6 +69,7 @@ class Runtime:
     rate_limits: RateLimits
     blobs: Blobs
     buffer: Buffer
+    dumps: Dumps
     uploads: Uploads
     anteroom: Anteroom
     downloads: Downloads
@@ -79,7 +81,6 @@ class Runtime:
     sweep: Sweep
     expiry: Expiry
     purge: Purge
-    reports: Reports
     bus: Bus
     closing: asyncio.Event
     """Set as soon as the process is to stop: what has no end by itself must end then."""
@@ -143,7 +144,7 @@ async def open_runtime(
             memory=MEMORY,
             seconds=SECONDS,
             name="minidumps",
-            modules=["app.dumps.minidumps"],
+            modules=[READER],
         )
         stack.push_async_callback(readers.aclose)
         reports = Reports(database, downloads, readers)
@@ -153,6 +154,8 @@ async def open_runtime(
             daily = [RaiseGeneration(database, store), Reconcile(database, store)]
             tasks = [sweep, expiry, purge, reports, RenewLeases(uploads), *daily]
             stack.push_async_callback(Supervisor(tasks).aclose)
+        rate_limits = _rate_limits(settings, redis)
+        memory = MemoryRoom()
         closing = asyncio.Event()
         stack.callback(closing.set)
         yield Runtime(
@@ -162,7 +165,7 @@ async def open_runtime(
             redis=redis,
             keyring=Keyring(settings),
             passwords=passwords,
-            rate_limits=_rate_limits(settings, redis),
+            rate_limits=rate_limits,
             blobs=Blobs(uploads, wake_sweep=sweep.wake),
             buffer=Buffer(
                 uploads,
@@ -171,18 +174,26 @@ async def open_runtime(
                 wake_sweep=sweep.wake,
                 wake_expiry=expiry.wake_for,
             ),
+            dumps=Dumps(
+                settings,
+                uploads,
+                rate_limits,
+                memory,
+                reports,
+                wake_expiry=expiry.wake_for,
+                wake_sweep=sweep.wake,
+            ),
             uploads=uploads,
             anteroom=Anteroom(scratch),
             downloads=downloads,
             decoders=decoders,
             imaging=imaging,
             thumbnails=Thumbnails(database, uploads, imaging),
-            memory=MemoryRoom(),
+            memory=memory,
             storage_uses=StorageUses(database),
             sweep=sweep,
             expiry=expiry,
             purge=purge,
-            reports=reports,
             bus=bus,
             closing=closing,
         )

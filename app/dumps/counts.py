@@ -1,7 +1,5 @@
-"""How many dumps came on each of the last days, and which crashes were the most frequent."""
+"""Counts of dumps by day, and of the most frequent signatures."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Final
 
@@ -9,32 +7,19 @@ from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
 from app import clock
 from app.accounts.identity import Identity
+from app.dumps.entities import Counts
 from app.dumps.tables import dumps
 
 DAY: Final = 24 * 60 * clock.MINUTE
 _count: Final = func.count()
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """Dumps of some days in a row, archived ones too; days are UTC's."""
-
-    days: Sequence[tuple[date, int]]
-    """Each day, oldest first, and how many dumps came on it."""
-    signatures: Sequence[tuple[str, int]]
-    """The most frequent signatures, and how many dumps have each."""
-
-    @property
-    def total(self) -> int:
-        return sum(count for _, count in self.days)
-
-
 def count(
     connection: Connection, identity: Identity, days: int, signatures: int, now: int
 ) -> Counts:
-    """Count the dumps of the last ``days`` days, today among them.
+    """Count the dumps of the last ``days`` days, including today, by indexes alone.
 
-    Of signatures only so many are returned. Both are answered by an index alone.
+    ``signatures`` is how many of the most frequent ones to return.
     """
     today = now // DAY
     first = today - days + 1

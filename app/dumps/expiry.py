@@ -1,4 +1,4 @@
-"""When dumps go: deleted, expired in batches, or making room for what a public key submits."""
+"""The end of dumps: deleted, expired, or evicted for what public keys submit."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,7 +14,7 @@ from app.objects import quota
 def remove_all(
     connection: Connection, account_id: int, object_ids: Mapping[int, int], now: int
 ) -> None:
-    """Remove dumps of an account that is locked, given with their objects."""
+    """Delete dumps of a locked account, given with their objects, and end their links."""
     ids = list(object_ids)
     submissions.release(connection, account_id, ids)
     timelinks.end(connection, "dump", ids, now)
@@ -27,20 +27,22 @@ def remove_all(
     objects.remove_all(connection, [*attached, *object_ids.values()], due_at=now)
 
 
-def make_room(connection: Connection, account_id: int, size: int, budget: int, now: int) -> int:
-    """Let ``size`` bytes more that a public key submits fit into its account's budget.
+def evict_submitted(
+    connection: Connection, account_id: int, size: int, budget: int, now: int
+) -> int:
+    """Delete the oldest submitted dumps until ``size`` bytes more fit into the budget.
 
-    The oldest submitted dumps go, in this transaction; returns how many. Raises `QuotaExceeded`.
+    Returns how many were deleted; raises `QuotaExceeded` if all would not be enough.
     """
     removed = 0
-    for batch in submissions.too_many(connection, account_id, size, budget):
+    for batch in submissions.oldest(connection, account_id, size, budget):
         remove_all(connection, account_id, batch, now)
         removed += len(batch)
     return removed
 
 
 def remove_expired(connection: Connection, now: int, batch: int) -> int:
-    """Remove a batch of one account's expired dumps."""
+    """Delete a batch of one account's expired dumps."""
     expired = dumps.c.expires_at <= now
     account = connection.execute(
         select(dumps.c.account_id).where(expired).order_by(dumps.c.expires_at).limit(1)

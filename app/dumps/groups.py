@@ -1,38 +1,26 @@
-"""Dumps by what they have in common: their label, or the signature of the crash."""
+"""Dumps grouped by label or by signature."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, or_, select
 
 from app.accounts.identity import Identity
+from app.dumps.entities import Group
 from app.dumps.tables import dumps
 from app.objects.pagination import Page, decode_cursor, page_of
 from app.objects.tables import objects as object_rows
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Dumps that have a label or a signature in common; times in UTC microseconds."""
-
-    name: str
-    count: int
-    size: int
-    """Bytes of all of them, without their attachments."""
-    first_seen: int
-    last_seen: int
-
-
 def labels(
     connection: Connection, identity: Identity, limit: int, cursor: str | None, now: int
 ) -> Page[Group]:
-    """Return a page of the account's labels, in their order."""
+    """Return a page of the account's labels, in order."""
     return _groups(connection, identity, dumps.c.label, limit, cursor, now)
 
 
 def label_names(connection: Connection, identity: Identity, limit: int) -> Sequence[str]:
-    """Return the first of the account's labels, by one look at the index for each."""
+    """Return the account's first labels, by one look at an index for each."""
     own = select(func.min(dumps.c.label)).where(dumps.c.account_id == identity.account_id)
     first = select(own.scalar_subquery().label("label")).cte("names", recursive=True)
     following = own.where(dumps.c.label > first.c.label).correlate(first).scalar_subquery()
@@ -44,7 +32,7 @@ def label_names(connection: Connection, identity: Identity, limit: int) -> Seque
 def signatures(
     connection: Connection, identity: Identity, limit: int, cursor: str | None, now: int
 ) -> Page[Group]:
-    """Return a page of the signatures that the account's dumps have, in their order."""
+    """Return a page of the signatures of the account's dumps, in order."""
     return _groups(connection, identity, dumps.c.signature, limit, cursor, now)
 
 

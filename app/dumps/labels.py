@@ -1,25 +1,25 @@
-"""The labels of crash reports: product and version, as each kind of uploader names them."""
+"""The label of a crash report: product and version, under the names that each uploader has."""
 
 import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from app.dumps.rows import MAX_LABEL
+from app.dumps.entities import MAX_LABEL
 from app.security.characters import without_bidi
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 _NAMES: Final = (
-    (("_productName",), ("_version",)),  # of the application, where the next are Electron's own
+    (("_productName",), ("_version",)),  # the application's, where the next are Electron's own
     (("product", "prod"), ("version", "ver")),
     (("ProductName",), ("Version",)),  # Gecko
 )
-"""Annotations that name a product and its version, those that count most first."""
+"""Annotations that name a product and its version, in order of precedence."""
 
 
 def label_of(annotations: Mapping[str, str], release: str | None) -> str | None:
-    """Return a report's label, if its annotations make one; ``release`` is what Sentry's JSON says.
+    """Return the label that a report's annotations make, or None.
 
-    A version without a product is the last resort.
+    ``release`` is that of Sentry's JSON. A version without a product is the last resort.
     """
     found = [
         (_first(annotations, products), _first(annotations, versions))

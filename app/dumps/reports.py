@@ -1,4 +1,4 @@
-"""Reports: read the minidumps that have come in, in child processes, and keep what they say."""
+"""Reports: what minidumps say, read in child processes after the upload."""
 
 import json
 from collections.abc import Sequence
@@ -10,7 +10,8 @@ from sqlalchemy import Connection, func, select, update
 
 from app import clock
 from app.database import Database
-from app.dumps import minidumps
+from app.dumps.minidump import reading
+from app.dumps.minidump.file import Unreadable
 from app.dumps.tables import dumps
 from app.errors import NotFound, ObjectDamaged, ServiceUnavailable
 from app.objects import lifecycle as objects
@@ -22,11 +23,14 @@ from app.tasks.supervisor import Task
 
 BATCH: Final = 16
 CLAIM: Final = 10 * clock.MINUTE
-"""How long other processes leave a claimed dump alone: longer than a batch can take."""
+"""How long a claim keeps other processes away: longer than a batch can take."""
 
 SECONDS: Final = 20.0
 MEMORY: Final = 256 * 1024 * 1024
-"""What reading a minidump may take."""
+"""Limits on reading one minidump; memory in bytes."""
+
+READER: Final = "app.dumps.minidump.reading"
+"""The module that child processes import."""
 
 _NOTHING: Final[dict[str, Any]] = dict.fromkeys(
     ("platform", "architecture", "exception", "module", "signature")
@@ -37,14 +41,14 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A dump that is to be read."""
+    """A dump whose minidump has not been read."""
 
     id: int
     content: Content
 
 
 class Reports(Task):
-    """Reads pending minidumps; one that can't be read says why, and keeps no other from it."""
+    """Reads pending minidumps; the report of one that can't be read says why."""
 
     name = "reports"
 
@@ -55,19 +59,19 @@ class Reports(Task):
         self._children = children
 
     async def run_once(self, now: int) -> int:
-        """Read a batch, one by one; uploads have better use for the processors."""
+        """Read a batch, one by one: uploads need the processors more."""
         claimed = await self._database.write(claim, now)
         found: list[tuple[Unread, dict[str, Any]]] = []
         errors = []
         for unread in claimed:
             try:
                 found.append((unread, await self._read(unread)))
-            except NotFound:  # it has just been deleted or replaced
+            except NotFound:  # just deleted or replaced
                 continue
             except Exception as error:  # noqa: BLE001 - raised below; the others are kept first
                 errors.append(error)
         if found:
-            await self._database.write(settle, found)
+            await self._database.write(keep, found)
         if errors:
             raise ExceptionGroup(
                 "some minidumps could not be read, and will be tried again", errors
@@ -79,12 +83,12 @@ class Reports(Task):
         return await self._database.read(next_due)
 
     async def _read(self, unread: Unread) -> dict[str, Any]:
-        """Return the columns that a dump's bytes make; raises when they can't be had for now."""
+        """Return the columns that a minidump fills; raises when its bytes can't be had for now."""
         try:
             report = await self._report(unread.content)
-        except (minidumps.Unreadable, ChildFailed, ObjectDamaged) as error:
-            why = json.dumps({"error": str(error)})
-            return _NOTHING | {"report_state": "failed", "report": why}
+        except (Unreadable, ChildFailed, ObjectDamaged) as error:
+            reason = json.dumps({"error": str(error)})
+            return _NOTHING | {"report_state": "failed", "report": reason}
         exception, module = report["exception"], report["crashing_module"]
         return {
             "report_state": "read",
@@ -93,22 +97,22 @@ class Reports(Task):
             "architecture": report["architecture"],
             "exception": None if exception is None else exception["name"],
             "module": None if module is None else module["name"],
-            "signature": minidumps.signature(report),
+            "signature": reading.signature(report),
         }
 
     async def _report(self, content: Content) -> dict[str, Any]:
         async with self._downloads.local_file(content) as file:
             try:
-                return await self._children.run(minidumps.read, file)
-            except (minidumps.Unreadable, ChildFailed, ServiceUnavailable):
+                return await self._children.run(reading.read, file)
+            except (Unreadable, ChildFailed, ServiceUnavailable):
                 raise
             except Exception as error:
                 log.exception("reading a minidump failed", key=content.key)
-                raise minidumps.Unreadable(f"reading it failed: {type(error).__name__}") from error
+                raise Unreadable(f"reading it failed: {type(error).__name__}") from error
 
 
 def claim(connection: Connection, now: int) -> list[Unread]:
-    """Claim a batch of minidumps that nobody has read or is reading."""
+    """Claim a batch of minidumps that no process has read or is reading."""
     due = (
         select(dumps.c.id)
         .where(dumps.c.report_state == "pending", dumps.c.report_claimed_until <= now)
@@ -127,8 +131,8 @@ def claim(connection: Connection, now: int) -> list[Unread]:
     return [Unread(row.id, objects.content_of(row[1:])) for row in rows]
 
 
-def settle(connection: Connection, found: Sequence[tuple[Unread, dict[str, Any]]]) -> None:
-    """Keep what the bytes of dumps say, but for those that have been replaced meanwhile."""
+def keep(connection: Connection, found: Sequence[tuple[Unread, dict[str, Any]]]) -> None:
+    """Keep reports, but not those of dumps that have been replaced meanwhile."""
     for unread, values in found:
         connection.execute(
             update(dumps)
@@ -139,7 +143,7 @@ def settle(connection: Connection, found: Sequence[tuple[Unread, dict[str, Any]]
 
 
 def next_due(connection: Connection) -> int | None:
-    """Return when the next minidump is due to be read, in microseconds; at once is 0."""
+    """Return when the next minidump is due to be read, in microseconds; 0: at once."""
     moment: int | None = connection.execute(
         select(func.min(dumps.c.report_claimed_until)).where(dumps.c.report_state == "pending")
     ).scalar()

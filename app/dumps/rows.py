@@ -1,96 +1,34 @@
-"""Dumps: what crashed, under a label, with what the crash reporter knew and sent along."""
+"""Dumps as rows: the transactions that create, change, list and delete them."""
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, Connection, Row, bindparam, insert, or_, select
 from sqlalchemy import update as update_rows
+from uuid_utils import uuid7
 
+from app import clock
 from app.accounts.identity import Identity
 from app.database import Statement, require_room
-from app.dumps import expiry as dump_ends
-from app.dumps import submissions
-from app.dumps.search import Filters, searchable
+from app.dumps import expiry, submissions
+from app.dumps.entities import KIND, Dump, DumpFile, Filters, NewDump
 from app.dumps.search import find as find_ids
+from app.dumps.search import searchable
 from app.dumps.tables import dumps
 from app.errors import NotFound
 from app.objects import lifecycle as objects
 from app.objects import quota
-from app.objects.lifecycle import Content, Received
 from app.objects.pagination import Page, decode_cursor, encode_cursor
 from app.objects.preconditions import Preconditions, State
 from app.objects.tables import objects as object_rows
 
-KIND: Final = "dumps"
-MAX_LABEL: Final = 255
-MAX_NAME: Final = 255
-MAX_DESCRIPTION: Final = 10_000
-MAX_RETENTION: Final = 100 * 365 * 86_400
-"""Seconds that a dump may be kept when it isn't kept for good."""
-
-
-@dataclass(frozen=True, slots=True)
-class Dump:
-    """A dump; times in UTC microseconds."""
-
-    number: int
-    """Its identity beside the uuid: never reused, and known to clients that count."""
-    uuid: str
-    original_name: str
-    label: str | None
-    description: str
-    archived: bool
-    annotations: Mapping[str, str]
-    created_at: int
-    modified_at: int
-    expires_at: int | None
-    report_state: str
-    """Whether it has been read: ``pending``, ``read``, ``failed``, or ``none``: no minidump."""
-    platform: str | None
-    architecture: str | None
-    exception: str | None
-    module: str | None
-    signature: str | None
-    content: Content
-
-
-@dataclass(frozen=True, slots=True)
-class DumpFile:
-    """What is known of a dump's bytes beside themselves."""
-
-    name: str
-    is_minidump: bool
-
-
-@dataclass(frozen=True, slots=True)
-class NewDump:
-    """A dump that is to be made, but for its bytes."""
-
-    uuid: str
-    file: DumpFile
-    label: str | None
-    description: str
-    annotations: Mapping[str, str]
-    expires_at: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """What to change about a dump: columns with their new values, and its bytes, if sent."""
-
-    values: Mapping[str, Any]
-    file: DumpFile | None = None
-    received: Received | None = None
-
-
-_FACTS: Final = (
+_COLUMNS: Final = (
     "uuid", "original_name", "label", "description", "archived", "annotations", "created_at",
     "modified_at", "expires_at", "report_state", "platform", "architecture", "exception", "module",
     "signature",
 )  # fmt: skip
-_columns = (dumps.c.id, *(dumps.c[name] for name in _FACTS))
+_columns = (dumps.c.id, *(dumps.c[name] for name in _COLUMNS))
 _own = dumps.c.account_id == bindparam("account_id")
 _is_alive = or_(
     dumps.c.expires_at.is_(None), dumps.c.expires_at > bindparam("now", type_=BigInteger)
@@ -126,7 +64,7 @@ def find_numbered(connection: Connection, identity: Identity, number: int, now: 
 
 
 def find_report(connection: Connection, identity: Identity, uuid: str, now: int) -> str | None:
-    """Return a dump's report, as JSON, if there is one."""
+    """Return a dump's report in JSON, if there is one."""
     row = _report(connection, account_id=identity.account_id, uuid=uuid, now=now).first()
     report: str | None = None if row is None else row.report
     return report
@@ -142,7 +80,7 @@ def page(
 ) -> Page[Dump]:
     """Return a page of the account's dumps, newest first.
 
-    One that took too long to fill ends early, and has a cursor all the same.
+    One that takes too long to fill ends early, with a cursor.
     """
     position = decode_cursor(KIND, cursor, int)
     before = 2**62 if position is None else position
@@ -160,78 +98,79 @@ def page(
 
 
 def admit(_connection: Connection, _identity: Identity) -> int:
-    """Return how many slots a dump, or an attachment, takes."""
+    """Return the slots that a dump or an attachment takes."""
     return 1
 
 
 def admit_replacement(
     connection: Connection, identity: Identity, uuid: str, conditions: Preconditions, now: int
 ) -> int:
-    """Return that a replacement takes no slot; raises what `change` would raise."""
+    """Return the slots that a replacement takes: none; raises what `change` would raise."""
     conditions.check(_state(_row(connection, identity, uuid, now)))
     return 0
 
 
 def create(
-    connection: Connection, identity: Identity, new: NewDump, received: Received, now: int
+    connection: Connection, identity: Identity, new: NewDump, file: DumpFile, now: int
 ) -> Dump:
-    """Make a new dump of a received body."""
-    insert_dump(connection, identity, new, received, now)
-    return find(connection, identity, new.uuid, now)
+    """Create a dump."""
+    _, uuid = insert_dump(connection, identity, new, file, now)
+    return find(connection, identity, uuid, now)
 
 
 def insert_dump(
     connection: Connection,
     identity: Identity,
     new: NewDump,
-    received: Received,
+    file: DumpFile,
     now: int,
     *,
     submitted_bytes: int | None = None,
-) -> int:
-    """Do as `create` does; returns the row's id."""
+) -> tuple[int, str]:
+    """Create a dump; returns its row's id and its uuid."""
     quota.lock_account(connection, identity.account_id)
-    object_id = objects.settle(connection, identity, received, kind=KIND, slots=1, now=now)
-    texts = (new.file.name, new.label, new.description, *new.annotations.values())
-    return int(
-        _insert(
-            connection,
-            **_reading(new.file),
-            uuid=new.uuid,
-            account_id=identity.account_id,
-            object_id=object_id,
-            archived=False,
-            created_at=now,
-            modified_at=now,
-            expires_at=new.expires_at,
-            label=new.label,
-            search=searchable(identity.account_id, texts),
-            description=new.description,
-            annotations=json.dumps(new.annotations),
-            submitted_bytes=submitted_bytes,
-        ).scalar_one()
-    )
+    object_id = objects.settle(connection, identity, file.received, kind=KIND, slots=1, now=now)
+    texts = (file.name, new.label, new.description, *new.annotations.values())
+    uuid = str(uuid7())
+    dump_id = _insert(
+        connection,
+        **_unread(file),
+        uuid=uuid,
+        account_id=identity.account_id,
+        object_id=object_id,
+        archived=False,
+        created_at=now,
+        modified_at=now,
+        expires_at=None if new.retention is None else now + new.retention * clock.SECOND,
+        label=new.label,
+        search=searchable(identity.account_id, texts),
+        description=new.description,
+        annotations=json.dumps(new.annotations),
+        submitted_bytes=submitted_bytes,
+    ).scalar_one()
+    return int(dump_id), uuid
 
 
 def change(
     connection: Connection,
     identity: Identity,
     uuid: str,
-    changes: Changes,
+    changes: Mapping[str, Any],
     conditions: Preconditions,
     now: int,
+    file: DumpFile | None = None,
 ) -> Dump:
-    """Change a dump, its bytes too if some were received; raises `NotFound`."""
-    if not changes.values.keys().isdisjoint(_TEXTS):
+    """Change columns of a dump, and its file if there is a new one; raises `NotFound`."""
+    if not changes.keys().isdisjoint(_TEXTS):
         require_room(connection)
     quota.lock_account(connection, identity.account_id)
     current = _row(connection, identity, uuid, now)
     conditions.check(_state(current))
-    values = {**changes.values, "modified_at": now}
-    if changes.file is not None and changes.received is not None:
-        new = objects.settle(connection, identity, changes.received, kind=KIND, slots=0, now=now)
+    values = {**changes, "modified_at": now}
+    if file is not None:
+        new = objects.settle(connection, identity, file.received, kind=KIND, slots=0, now=now)
         modified_at = objects.modified_after(current.content_at, now)
-        values |= {**_reading(changes.file), "object_id": new, "modified_at": modified_at}
+        values |= {**_unread(file), "object_id": new, "modified_at": modified_at}
     if "object_id" in values or values.get("archived"):
         submissions.release(connection, identity.account_id, [current.id])
         values["submitted_bytes"] = None
@@ -253,8 +192,8 @@ def change(
 _TEXTS: Final = ("original_name", "label", "description")
 
 
-def _reading(file: DumpFile) -> dict[str, Any]:
-    """Return the columns that depend on the bytes, for some that nobody has read yet."""
+def _unread(file: DumpFile) -> dict[str, Any]:
+    """Return the columns that depend on a file, before it is read."""
     return {
         "original_name": file.name,
         "report_state": "pending" if file.is_minidump else "none",
@@ -266,11 +205,11 @@ def _reading(file: DumpFile) -> dict[str, Any]:
 def remove(
     connection: Connection, identity: Identity, uuid: str, conditions: Preconditions, now: int
 ) -> Dump:
-    """Delete a dump with its attachments, which ends its links; returns what it was."""
+    """Delete a dump with its attachments and end its links; returns what it was."""
     quota.lock_account(connection, identity.account_id)
     current = _row(connection, identity, uuid, now)
     conditions.check(_state(current))
-    dump_ends.remove_all(connection, identity.account_id, {current.id: current.content_id}, now)
+    expiry.remove_all(connection, identity.account_id, {current.id: current.content_id}, now)
     return _dump(current)
 
 
@@ -282,11 +221,11 @@ def _row(connection: Connection, identity: Identity, uuid: str, now: int) -> Any
 
 
 def _dump(row: Row[Any]) -> Dump:
-    number, *facts = tuple(row)
-    values = dict(zip(_FACTS, facts, strict=False))
+    number, *rest = tuple(row)
+    values = dict(zip(_COLUMNS, rest, strict=False))
     values["archived"] = bool(values["archived"])
     values["annotations"] = json.loads(values["annotations"])
-    return Dump(number, **values, content=objects.content_of(facts[len(_FACTS) :]))
+    return Dump(number, **values, content=objects.content_of(rest[len(_COLUMNS) :]))
 
 
 def _state(row: Any) -> State:  # noqa: ANN401 - a row of `_find`
@@ -294,5 +233,5 @@ def _state(row: Any) -> State:  # noqa: ANN401 - a row of `_find`
 
 
 def unknown() -> NotFound:
-    """Make the error for a dump that isn't there."""
-    return NotFound("There is no such dump")
+    """Return the error for a dump that does not exist."""
+    return NotFound("No such dump")

@@ -1,13 +1,11 @@
-"""Which dumps a list shows: by what their fields and reports say, and by any part of their texts.
+"""Filters on dumps: by fields, by their reports, and by any substring of their texts.
 
-Searching compares folded texts: without case, and with every separator turned into a letter of a
-script that nobody writes logs in, so that a trigram index, which may know nothing but letters and
-digits, knows of every character.
+Texts are folded before they are compared: case is dropped, and each separator becomes a letter of
+the Vai script, since a trigram index may know letters and digits alone.
 """
 
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
@@ -15,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select
 
 from app import clock
 from app.database.search import SHORTEST, Found, Indexed, Wanted, search, walk
+from app.dumps.entities import Filters
 from app.dumps.tables import dumps
 
 _INDEXED: Final = Indexed(dumps)
@@ -28,30 +27,14 @@ _FEW: Final = 2_000
 _DISORDER: Final = 10 * clock.MINUTE
 
 
-@dataclass(frozen=True, slots=True)
-class Filters:
-    """What the dumps of a list have in common; None: anything. Times in UTC microseconds."""
-
-    label: str | None = None
-    q: str | None = None
-    archived: bool | None = None
-    since: int | None = None
-    until: int | None = None
-    platform: str | None = None
-    architecture: str | None = None
-    exception: str | None = None
-    module: str | None = None
-    signature: str | None = None
-
-
 def searchable(account_id: int, texts: Iterable[str | None]) -> str:
-    """Return what a dump is found by, for its column ``search``."""
+    """Return the value of the column ``search`` for a dump with these texts."""
     folded = (fold(text[:_VALUE_LENGTH]) for text in texts if text)
     return _mark(account_id) + fold("\n") + fold("\n").join(folded)[:_LENGTH]
 
 
 def fold(text: str) -> str:
-    """Return a text as it is compared: letters and digits, without case."""
+    """Return a text folded: letters and digits, without case."""
     composed = unicodedata.normalize("NFC", text)
     return unicodedata.normalize("NFC", composed.casefold()).translate(_SEPARATORS)
 
@@ -61,7 +44,7 @@ def find(
 ) -> Found:
     """Find the ids of an account's newest dumps, below ``before``, that pass the filters.
 
-    The work is bounded: where much is looked at and little passes, it stops and says where.
+    The work is bounded: where few of many pass, it stops early and says where.
     """
     after, before = _span(connection, account_id, filters, before)
     text = "" if filters.q is None else fold(filters.q)
@@ -87,7 +70,7 @@ def find(
 
 
 def _own(account_id: int, filters: Filters) -> ColumnElement[bool]:
-    """Return the condition that an index answers: that on the account, and on one thing more."""
+    """Return the condition that one index answers: the account, and a signature or label."""
     own = [dumps.c.account_id == account_id]
     if filters.signature is not None:
         own.append(dumps.c.signature == filters.signature)
@@ -97,7 +80,7 @@ def _own(account_id: int, filters: Filters) -> ColumnElement[bool]:
 
 
 def _condition(filters: Filters, now: int, columns: Any) -> ColumnElement[bool]:  # noqa: ANN401
-    """Return what is wanted of ``columns``; NULL where a column has nothing to compare."""
+    """Return the filters as a condition on ``columns``; NULL where a column is NULL."""
     wanted = [or_(columns.expires_at.is_(None), columns.expires_at > now)]
     for name in ("label", "platform", "architecture", "exception", "module", "signature"):
         value = getattr(filters, name)
@@ -115,7 +98,7 @@ def _condition(filters: Filters, now: int, columns: Any) -> ColumnElement[bool]:
 def _span(
     connection: Connection, account_id: int, filters: Filters, before: int
 ) -> tuple[int, int]:
-    """Return ids between which everything lies that was made in the time that is asked for."""
+    """Return ids between which all dumps of the wanted time lie."""
     after = 0
     own = select(dumps.c.id).where(dumps.c.account_id == account_id).limit(1)
     made = dumps.c.created_at
@@ -134,6 +117,6 @@ def _first(connection: Connection, ids: Select[Any], default: int) -> int:
 
 
 def _mark(account_id: int) -> str:
-    """Return the three characters that stand for an account: one trigram of the index."""
+    """Return three characters, one trigram of the index, that stand for an account."""
     values = (account_id // _MARK_VALUES**place % _MARK_VALUES for place in (2, 1, 0))
     return "".join(chr(_MARKS + value) for value in values)

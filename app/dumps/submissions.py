@@ -1,8 +1,7 @@
-"""What public keys submit: how often, and how much of it is kept.
+"""Limits on what public keys submit: a rate, and a budget of bytes in each account.
 
-A key that may do nothing with dumps but submit them ships inside applications, where anyone can
-read it. So what comes by such keys has a rate, and a budget of bytes in each account. What somebody
-archives or replaces is the account's own from then on.
+An API key that may only submit dumps ships inside applications, where anybody can read it. A dump
+that is archived or replaced leaves the budget.
 """
 
 import json
@@ -19,7 +18,7 @@ from app.errors import QuotaExceeded
 from app.security.rate_limits import RateLimits, Rule, by_address, count_all
 
 _BATCH: Final = 500
-_LEAST: Final = 1024  # bytes that a submission counts for: its row takes some too
+_LEAST: Final = 1024  # bytes that a submission counts as, since its row takes space too
 
 _add = Statement(
     update(accounts)
@@ -37,7 +36,9 @@ _oldest = Statement(
 )
 
 
-async def admit(limits: RateLimits, identity: Identity, address: str, *, per_minute: int) -> None:
+async def check_rate(
+    limits: RateLimits, identity: Identity, address: str, *, per_minute: int
+) -> None:
     """Count a submission by a public key from an address; raises `TooManyRequests`."""
     if identity.only_submits and identity.key is not None:
         rule = Rule("submissions", per_minute, 60)
@@ -45,17 +46,17 @@ async def admit(limits: RateLimits, identity: Identity, address: str, *, per_min
 
 
 def size_of(sizes: Sequence[int], annotations: Mapping[str, str]) -> int:
-    """Return what a submission counts for: its files and annotations."""
+    """Return the bytes that a submission counts as: its files and annotations."""
     return max(_LEAST, sum(sizes) + len(json.dumps(annotations)))
 
 
 def count(connection: Connection, account_id: int, size: int) -> None:
-    """Count what was submitted to an account that is locked."""
+    """Add a submission to the budget of a locked account."""
     _add(connection, account_id=account_id, size=size)
 
 
 def release(connection: Connection, account_id: int, ids: Sequence[int]) -> None:
-    """Count dumps no more that are to go, or have become their account's own."""
+    """Take dumps out of the budget that are deleted, archived or replaced."""
     submitted = select(func.sum(dumps.c.submitted_bytes)).where(
         dumps.c.account_id == account_id,
         dumps.c.id.in_(ids),
@@ -66,16 +67,16 @@ def release(connection: Connection, account_id: int, ids: Sequence[int]) -> None
         _add(connection, account_id=account_id, size=-int(size))
 
 
-def too_many(
+def oldest(
     connection: Connection, account_id: int, size: int, budget: int
 ) -> Iterator[Mapping[int, int]]:
-    """Yield the oldest submitted dumps that must go so that ``size`` bytes fit into ``budget``.
+    """Yield the oldest submitted dumps, with their objects, until ``size`` bytes more would fit.
 
-    They come in batches, with their objects, each when the one before has gone. Raises
-    `QuotaExceeded` when not even that would do.
+    They come in batches; each must be deleted before the next. Raises `QuotaExceeded` when
+    ``size`` is more than the whole ``budget``.
     """
     if size > budget:
-        raise QuotaExceeded(f"What is submitted to an account may have {budget} bytes in all")
+        raise QuotaExceeded(f"Submissions to an account may have {budget} bytes in all")
     over = _total(connection, account_id=account_id).scalar_one() + size - budget
     while over > 0 and (rows := _oldest(connection, account_id=account_id, limit=_BATCH).rows):
         batch = {}

@@ -1,14 +1,14 @@
-"""Crash dumps, what was read out of them, and the files that came along.
+"""Tables of dumps and their attachments.
 
-The search index over ``dumps.search`` is of another kind on each database, so it is in no table
-here: its migration makes it, and `app.database.search` asks it.
+The index over ``dumps.search`` differs between the databases: a migration creates it, and
+`app.database.search` queries it.
 """
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, String, Table, Text, null
 
 from app.database.schema import CodePoints, identity, metadata, moment, public_id, reference
 
-# what lists look at comes first: SQLite reads a row from its beginning, and only as far as needed
+# what lists need comes first: SQLite reads a row from its start, only as far as needed
 dumps = Table(
     "dumps",
     metadata,
@@ -20,25 +20,24 @@ dumps = Table(
     moment("created_at"),
     moment("modified_at"),
     moment("expires_at", nullable=True),
-    # reading the minidump comes after the answer: pending, read, failed (why is in the report),
-    # none (not a minidump)
+    # pending, read, failed (the report says why), or none (not a minidump)
     Column("report_state", String(8), nullable=False),
     moment("report_claimed_until", nullable=True),
     Column("platform", CodePoints),
     Column("architecture", CodePoints),
     Column("exception", CodePoints),
     Column("module", CodePoints),
-    Column("signature", CodePoints),  # exception + module + offset: equal crashes have the same
+    Column("signature", CodePoints),  # exception, module and offset, equal for equal crashes
     Column("label", CodePoints),
     Column("original_name", Text, nullable=False),
-    Column("search", Text, nullable=False),  # all that ?q= looks at, folded, a line each
+    Column("search", Text, nullable=False),  # what ?q= searches, folded, a line each
     Column("description", Text, nullable=False),
     Column("annotations", Text, nullable=False),  # a JSON object of texts
     Column("report", Text),  # JSON
-    Column("submitted_bytes", BigInteger),  # what it takes of the budget of public keys, if it does
+    Column("submitted_bytes", BigInteger),  # of the budget of public keys; NULL: not in it
     Index(None, "account_id", "id"),
     Index(None, "account_id", "label", "id"),
-    # these hold all that is asked of them when a million dumps are counted
+    # covering, for counts over a million dumps
     Index("ix_dumps_by_signature", "account_id", "signature", "id", "created_at", "expires_at"),
     Index("ix_dumps_by_time", "account_id", "created_at", "expires_at"),
     sqlite_autoincrement=True,
@@ -68,7 +67,7 @@ dump_attachments = Table(
     reference("account_id", "accounts", index=True),
     reference("dump_id", "dumps", index=True),
     reference("object_id", "objects", unique=True),
-    Column("field", Text, nullable=False),  # of the form that it came in
+    Column("field", Text, nullable=False),  # of the form that it was sent in
     Column("name", Text, nullable=False),
     Column("content_type", String(255), nullable=False),
     moment("created_at"),

@@ -1,4 +1,4 @@
-"""The pages of dumps: a list with search and charts, and a page for each."""
+"""The pages of dumps: a list with a search and charts, and a page for each dump."""
 
 from enum import StrEnum
 from typing import Annotated, Final
@@ -9,15 +9,10 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from pydantic import Field
 
-from app import clock
-from app.dumps import counts as dump_counts
-from app.dumps import groups as dump_groups
-from app.dumps import rows as dumps
-from app.dumps.search import Filters
+from app.dumps.entities import Filters
 from routers.pages import bars
 from routers.pages.page import PageRoute, SignedIn, render_app
-from routers.v1 import dumps as api
-from routers.v1.schemas.dumps import DumpFacts, Text
+from routers.v1.schemas.dumps import Dump, DumpDetails, Text
 from routers.v1.schemas.lists import CursorParam
 from routers.web.dependencies import RuntimeDep
 from routers.web.urls import base_path, base_url
@@ -27,13 +22,13 @@ router = APIRouter(include_in_schema=False, route_class=PageRoute)
 PAGE: Final = 50
 _SPANS: Final = (30, 90)  # days that the chart may show
 _SIGNATURES: Final = 8
-_LABELS: Final = 100  # to choose from
+_LABELS: Final = 100  # offered in the filter
 
 Wanted = Annotated[Text, Field(max_length=1024), Query()]
 
 
 class Shown(StrEnum):
-    """Which dumps the list shows."""
+    """The dumps in the list."""
 
     OPEN = "open"
     ARCHIVED = "archived"
@@ -55,23 +50,22 @@ async def show_list(
     days: Annotated[int, Query(ge=1, le=_SPANS[-1])] = _SPANS[0],
     cursor: CursorParam = None,
 ) -> Response:
-    """Show the account's dumps, newest first, and how many there were of late."""
+    """Show the account's dumps, newest first, and a chart of the last days."""
     filters = Filters(
         q=q or None, label=label or None, signature=signature or None, archived=_ARCHIVED[show]
     )
-    access, now = visitor.access, clock.now()
-    page = await access.read_long(dumps.page, filters, PAGE, cursor, now)
-    labels = await access.read(dump_groups.label_names, _LABELS)
+    page = await runtime.dumps.page(visitor.access, filters, PAGE, cursor)
+    labels = await runtime.dumps.label_names(visitor.access, _LABELS)
     counts = None
-    if cursor is None:  # further pages are lists and no more
-        counts = await access.read_long(dump_counts.count, days, _SIGNATURES, now)
+    if cursor is None:  # further pages have no chart
+        counts = await runtime.dumps.counts(visitor.access, days, _SIGNATURES)
     chosen = {"q": q, "label": label, "signature": signature, "show": show.value, "days": str(days)}
     return render_app(
         request,
         "dumps.html",
         visitor,
         place="dumps",
-        dumps=[DumpFacts.of(dump) for dump in page.items],
+        dumps=[Dump.of(dump) for dump in page.items],
         more=None if page.next_cursor is None else _url(request, chosen, cursor=page.next_cursor),
         chosen=chosen,
         is_filtered=any((q, label, signature)) or show is not Shown.OPEN,
@@ -90,14 +84,16 @@ async def show_one(
     id: UUID,  # noqa: A002 - in the URL
     request: Request,
     visitor: SignedIn,
+    runtime: RuntimeDep,
 ) -> Response:
-    """Show what is known of a dump."""
-    dump = await api.get(id, visitor.access)
+    """Show a dump with its report and its attachments."""
+    details = await runtime.dumps.find_details(visitor.access, str(id))
+    dump = DumpDetails.of_details(details)
     return render_app(request, "dump.html", visitor, place="dumps", dump=dump)
 
 
 def _url(request: Request, chosen: dict[str, str], **changed: str) -> str:
-    """Return where the list is with something of what is chosen changed."""
+    """Return the URL of the list with some of the chosen filters changed."""
     default = {"show": Shown.OPEN.value, "days": str(_SPANS[0])}
     query = {n: v for n, v in (chosen | changed).items() if v and v != default.get(n)}
     return f"{base_path(request)}/dumps" + (f"?{urlencode(query)}" if query else "")

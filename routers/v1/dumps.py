@@ -1,30 +1,24 @@
-"""Dumps: uploaded with a label, listed, searched, replaced, downloaded, deleted."""
+"""Dumps: create, list, search, change, replace, download and delete them."""
 
-import json
 from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Request
 from fastapi.responses import Response
 
-from app import clock
 from app.accounts.identity import Access
-from app.dumps import attachments as dump_attachments
-from app.dumps import groups as dump_groups
-from app.dumps import rows as dumps
-from app.dumps.search import Filters
+from app.dumps.entities import Filters
 from routers.http import ranges
 from routers.http.downloads import Named, send_content
 from routers.http.headers import DEFAULT_TYPE
 from routers.v1 import dump_forms
 from routers.v1.schemas.dumps import (
-    CrashReport,
+    Dump,
     DumpAttachment,
     DumpAttachmentList,
     DumpChange,
     DumpChangeForm,
     DumpDetails,
-    DumpFacts,
     DumpForm,
     DumpLabel,
     DumpLabelList,
@@ -55,17 +49,17 @@ _CHANGE["requestBody"]["content"] |= json_body(DumpChange)["requestBody"]["conte
     "",
     status_code=201,
     operation_id="dumps_create",
-    response_model=DumpFacts,
+    response_model=Dump,
     responses=problems(400, 401, 403, 408, 409, 413, 422, 503, 507),
     openapi_extra=multipart_body(DumpForm),
 )
 async def create(
     request: Request, response: Response, runtime: RuntimeDep, access: Writing
-) -> DumpFacts:
-    """Store a dump. A minidump is read afterwards: see its report."""
+) -> Dump:
+    """Create a dump. A minidump is read afterwards: see its report."""
     dump = await dump_forms.create(request, runtime, access)
     locate(request, response, f"/v1/dumps/{dump.uuid}")
-    return DumpFacts.of(dump)
+    return Dump.of(dump)
 
 
 @router.get(
@@ -75,6 +69,7 @@ async def create(
     responses=problems(400, 401, 403, 422, 503),
 )
 async def list_dumps(
+    runtime: RuntimeDep,
     access: Reading,
     filters: Annotated[Filters, Depends(dump_filters)],
     limit: Limit = DEFAULT_LIMIT,
@@ -82,10 +77,10 @@ async def list_dumps(
 ) -> DumpList:
     """List dumps, newest first.
 
-    Where filters pass very little, a page may end early, even empty, and have a `next_cursor`.
+    Where few dumps pass the filters, a page with a `next_cursor` may be short, or even empty.
     """
-    page = await access.read_long(dumps.page, filters, limit, cursor, clock.now())
-    return DumpList(items=[DumpFacts.of(dump) for dump in page.items], next_cursor=page.next_cursor)
+    page = await runtime.dumps.page(access, filters, limit, cursor)
+    return DumpList(items=[Dump.of(dump) for dump in page.items], next_cursor=page.next_cursor)
 
 
 @router.get(
@@ -95,10 +90,10 @@ async def list_dumps(
     responses=problems(400, 401, 403, 422, 503),
 )
 async def list_labels(
-    access: Reading, limit: Limit = DEFAULT_LIMIT, cursor: CursorParam = None
+    runtime: RuntimeDep, access: Reading, limit: Limit = DEFAULT_LIMIT, cursor: CursorParam = None
 ) -> DumpLabelList:
-    """List the labels that dumps have, in their order."""
-    page = await access.read_long(dump_groups.labels, limit, cursor, clock.now())
+    """List the labels in use, in order."""
+    page = await runtime.dumps.labels(access, limit, cursor)
     items = [DumpLabel.of(group) for group in page.items]
     return DumpLabelList(items=items, next_cursor=page.next_cursor)
 
@@ -110,10 +105,10 @@ async def list_labels(
     responses=problems(400, 401, 403, 422, 503),
 )
 async def list_signatures(
-    access: Reading, limit: Limit = DEFAULT_LIMIT, cursor: CursorParam = None
+    runtime: RuntimeDep, access: Reading, limit: Limit = DEFAULT_LIMIT, cursor: CursorParam = None
 ) -> DumpSignatureList:
-    """List the signatures that crashes have in common, in their order."""
-    page = await access.read_long(dump_groups.signatures, limit, cursor, clock.now())
+    """List the signatures of crashes, in order."""
+    page = await runtime.dumps.signatures(access, limit, cursor)
     items = [DumpSignature.of(group) for group in page.items]
     return DumpSignatureList(items=items, next_cursor=page.next_cursor)
 
@@ -124,22 +119,15 @@ async def list_signatures(
     response_model=DumpDetails,
     responses=problems(401, 403, 404, 422, 503),
 )
-async def get(id: UUID, access: Reading) -> DumpDetails:  # noqa: A002 - on the wire
-    """Get what is known of a dump."""
-    dump, report, attachments = await access.read(dump_attachments.find_all, str(id), clock.now())
-    read = json.loads(report or "{}")
-    return DumpDetails.of(
-        dump,
-        report=CrashReport(**read) if dump.report_state == "read" else None,
-        report_error=read.get("error"),
-        attachments=[DumpAttachment.of(attachment) for attachment in attachments],
-    )
+async def get(id: UUID, runtime: RuntimeDep, access: Reading) -> DumpDetails:  # noqa: A002 - on the wire
+    """Get a dump with its report and its attachments."""
+    return DumpDetails.of_details(await runtime.dumps.find_details(access, str(id)))
 
 
 @router.put(
     "/{id}",
     operation_id="dumps_replace",
-    response_model=DumpFacts,
+    response_model=Dump,
     responses=problems(400, 401, 403, 404, 408, 409, 412, 413, 422, 503, 507),
     openapi_extra=multipart_body(DumpReplacementForm),
 )
@@ -148,15 +136,15 @@ async def replace(
     request: Request,
     runtime: RuntimeDep,
     access: Writing,
-) -> DumpFacts:
-    """Replace a dump's file and its label."""
-    return DumpFacts.of(await dump_forms.replace(request, runtime, access, str(id)))
+) -> Dump:
+    """Replace a dump's file and label."""
+    return Dump.of(await dump_forms.replace(request, runtime, access, str(id)))
 
 
 @router.patch(
     "/{id}",
     operation_id="dumps_update",
-    response_model=DumpFacts,
+    response_model=Dump,
     responses=problems(400, 401, 403, 404, 408, 409, 412, 413, 422, 503, 507),
     openapi_extra=_CHANGE,
 )
@@ -165,15 +153,15 @@ async def update(
     request: Request,
     runtime: RuntimeDep,
     access: Writing,
-) -> DumpFacts:
-    """Change a dump: by JSON, or by a form, which may have a file."""
-    return DumpFacts.of(await dump_forms.change(request, runtime, access, str(id)))
+) -> Dump:
+    """Change a dump by JSON, or by a form, which may have a new file."""
+    return Dump.of(await dump_forms.change(request, runtime, access, str(id)))
 
 
 @router.delete(
     "/{id}",
     operation_id="dumps_delete",
-    response_model=DumpFacts,
+    response_model=Dump,
     responses=problems(400, 401, 403, 404, 412, 422, 503),
 )
 async def delete(
@@ -181,12 +169,10 @@ async def delete(
     request: Request,
     runtime: RuntimeDep,
     access: Writing,
-) -> DumpFacts:
-    """Delete a dump with its attachments; the answer says what it was."""
+) -> Dump:
+    """Delete a dump with its attachments, and answer what it was."""
     conditions = ranges.write_preconditions(request.headers)
-    dump = await access.write(dumps.remove, str(id), conditions, clock.now())
-    runtime.sweep.wake()
-    return DumpFacts.of(dump)
+    return Dump.of(await runtime.dumps.remove(access, str(id), conditions))
 
 
 @downloadable(
@@ -205,7 +191,7 @@ async def get_content(
     inline: bool = False,
 ) -> Response:
     """Get a dump's bytes, or a range of them."""
-    dump = await access.read(dumps.find, str(id), clock.now())
+    dump = await runtime.dumps.find(access, str(id))
     named = Named(dump.original_name, DEFAULT_TYPE)
     return await send_content(request, runtime, dump.content, named, inline=inline)
 
@@ -216,10 +202,14 @@ async def get_content(
     response_model=DumpAttachmentList,
     responses=problems(401, 403, 404, 422, 503),
 )
-async def list_attachments(id: UUID, access: Reading) -> DumpAttachmentList:  # noqa: A002
-    """List a dump's attachments, all of them."""
-    _, _, attachments = await access.read(dump_attachments.find_all, str(id), clock.now())
-    items = [DumpAttachment.of(attachment) for attachment in attachments]
+async def list_attachments(
+    id: UUID,  # noqa: A002 - on the wire
+    runtime: RuntimeDep,
+    access: Reading,
+) -> DumpAttachmentList:
+    """List all of a dump's attachments."""
+    details = await runtime.dumps.find_details(access, str(id))
+    items = [DumpAttachment.of(attachment) for attachment in details.attachments]
     return DumpAttachmentList(items=items, next_cursor=None)
 
 
@@ -240,6 +230,6 @@ async def get_attachment(
     inline: bool = False,
 ) -> Response:
     """Get an attachment's bytes, or a range of them."""
-    attachment = await access.read(dump_attachments.find, str(id), str(attachment_id), clock.now())
+    attachment = await runtime.dumps.find_attachment(access, str(id), str(attachment_id))
     named = Named(attachment.name, attachment.content_type)
     return await send_content(request, runtime, attachment.content, named, inline=inline)

@@ -1,32 +1,26 @@
-"""The protocol of Crashpad's and Breakpad's uploaders.
+"""Crash reports, uploaded as Crashpad and Breakpad do.
 
-They take status 200 alone for an answer, whose body then is the report's id; whatever else they
-get, the report is lost. They can send no header of ours, so that the key rides in the URL.
+Their uploaders take status 200 alone for success, with the report's id as the body, and drop the
+report after any other answer. They can send no headers of ours, so the API key is in the URL.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import PlainTextResponse
 
-from app import clock
 from app.accounts.identity import Access
-from app.dumps import attachments as dump_attachments
-from app.dumps import submissions
-from app.errors import (
-    ContentTooLarge,
-    Unauthorized,
-    UnsupportedMediaType,
-)
+from app.dumps.crash_reports import MAX_PARTS, Part
+from app.errors import ContentTooLarge, Unauthorized, UnsupportedMediaType
+from app.objects.gzip import inflate, limited
 from app.security.credentials import ApiKey
 from routers.http.bodies import content_length
 from routers.http.encodings import codings_in
-from routers.http.gzip import inflate, limited
-from routers.http.multipart import checked_stream
-from routers.v1.crash_reports import CrashReport
-from routers.v1.schemas.dumps import MinidumpForm
+from routers.http.headers import media_type
+from routers.http.multipart import checked_stream, read_parts
+from routers.v1.schemas.crash_reports import MinidumpForm
 from routers.web.dependencies import RuntimeDep, credential_of, runtime_of
 from routers.web.forwarded import address_of
 from routers.web.openapi import OPEN_OR_BEARER, multipart_body
@@ -39,7 +33,7 @@ _GZIP: Final = frozenset({("gzip",), ("x-gzip",)})
 
 KeyParam = Annotated[
     str | None,
-    Query(description="An API key; `dumps:submit` is enough, and all that it should permit."),
+    Query(description="An API key; give it the scope `dumps:submit` and no other."),
 ]
 
 
@@ -70,31 +64,16 @@ async def submit(request: Request, runtime: RuntimeDep, access: Submitting) -> P
 
     The minidump is read afterwards: see its report.
     """
-    settings = runtime.settings
-    identity = await access.identity()  # a stranger's form isn't read
-    await submissions.admit(
-        runtime.rate_limits,
-        identity,
-        address_of(request),
-        per_minute=settings.submissions_per_minute,
-    )
-    body = _body(request, settings.max_dump_bytes)
-    async with AsyncExitStack() as stack:
-        report = CrashReport(runtime, access, stack)
-        await report.read(request, body)
-        new, received = report.dump()
-        gone = await access.write(
-            dump_attachments.submit,
-            new,
-            received,
-            report.attachments,
-            clock.now(),
-            budget=settings.max_submitted_bytes,
-        )
-    if gone:
-        runtime.sweep.wake()
-    runtime.reports.wake()
-    return PlainTextResponse(new.uuid)
+    async with aclosing(_parts(request, runtime.settings.max_dump_bytes)) as parts:
+        return PlainTextResponse(await runtime.dumps.submit(access, address_of(request), parts))
+
+
+async def _parts(request: Request, limit: int) -> AsyncGenerator[Part, None]:
+    """Yield the parts of a report's form, which begins to be read when the first is asked for."""
+    body = _body(request, limit)
+    async with aclosing(read_parts(request, chunks=body, max_parts=MAX_PARTS)) as parts:
+        async for part in parts:
+            yield Part(part.name, part.filename, media_type(part.content_type), part.body())
 
 
 def _body(request: Request, limit: int) -> AsyncIterator[bytes]:

@@ -10,7 +10,7 @@ import pytest
 
 from app import clock
 from app.config import Settings
-from routers.v1.crash_reports import MAX_ANNOTATIONS, MAX_SPILLED
+from app.dumps.crash_reports import MAX_ANNOTATIONS, MAX_SPILLED
 from tests.api.conftest import Service
 from tests.api.crash_forms import FILE, Part, form, get, make_key, many, post, submit
 from tests.api.dump_books import Headers, account_of, read_all
@@ -237,7 +237,7 @@ async def test_a_gzipped_minidump_is_inflated_and_read(
     body = form(*fields(prod="A"), (FILE, name, gzip.compress(MINIDUMP)))
     answer = await post(service, key, body, size)
     assert answer.status_code == 200, answer.text
-    while await service.runtime.reports.run_once(clock.now()):
+    while await service.runtime.dumps.reports.run_once(clock.now()):
         pass
     dump = await get(service, user, answer.text)
     assert dump["original_name"] == (name.removesuffix(".gz") or "minidump.dmp")

@@ -76,7 +76,7 @@ async def get(service: Service, user: Headers, dump: dict[str, Any]) -> dict[str
 
 
 async def read_reports(service: Service) -> None:
-    while await service.runtime.reports.run_once(clock.now()):
+    while await service.runtime.dumps.reports.run_once(clock.now()):
         pass
 
 

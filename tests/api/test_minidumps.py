@@ -81,7 +81,7 @@ def problem(answer: httpx.Response, *statuses: int) -> dict[str, Any]:
 
 
 async def read_reports(service: Service) -> None:
-    while await service.runtime.reports.run_once(clock.now()):
+    while await service.runtime.dumps.reports.run_once(clock.now()):
         pass
 
 
@@ -353,8 +353,8 @@ async def test_a_minidump_is_read_after_the_answer(
     good = await submit(service, key, form((FILE, "a.dmp", Minidump().write())))
     bad = await submit(service, key, form((FILE, "b.dmp", b"MDMP and nothing more")))
     worse = await submit(service, key, form((FILE, "c.dmp", b"")))
-    assert service.runtime.reports.woken.is_set()
-    assert await service.runtime.reports.next_due(clock.now()) == 0
+    assert service.runtime.dumps.reports.woken.is_set()
+    assert await service.runtime.dumps.reports.next_due(clock.now()) == 0
     await read_reports(service)
 
     dump = await get(service, user, good)
@@ -392,7 +392,7 @@ class MeddlingPool(ChildPool):
     """A pool that does something else before its work."""
 
     def __init__(self, meddle: Callable[[], Awaitable[None]]) -> None:
-        modules = ["app.dumps.minidumps"]
+        modules = ["app.dumps.minidump.reading"]
         super().__init__(workers=1, memory=2**28, seconds=20.0, name="meddling", modules=modules)
         self.meddle = meddle
 
@@ -415,7 +415,7 @@ async def test_a_child_that_dies_keeps_no_other_from_being_read(
     assert await reports_with(service, FailingPool(error)).run_once(clock.now()) == 1
     dump = await get(service, user, dump_id)
     assert (dump["report_state"], dump["report_error"]) == ("failed", said)
-    assert await service.runtime.reports.next_due(clock.now()) is None
+    assert await service.runtime.dumps.reports.next_due(clock.now()) is None
 
 
 @pytest.mark.parametrize("how", ["none can be run", "none gets ready", "they are stopping"])
@@ -425,7 +425,7 @@ async def test_a_dump_waits_for_a_child_to_be_had(
     dump_id = await submit(service, key, form((FILE, "a.dmp", Minidump().write())))
     now = clock.now()
     pool = ChildPool(
-        workers=1, memory=2**28, seconds=60, name="without", modules=["app.dumps.minidumps"]
+        workers=1, memory=2**28, seconds=60, name="without", modules=["app.dumps.minidump.reading"]
     )
     if how == "they are stopping":
         await pool.aclose()
@@ -436,9 +436,9 @@ async def test_a_dump_waits_for_a_child_to_be_had(
             await reports_with(service, pool).run_once(now)
     await pool.aclose()
     assert (await get(service, user, dump_id))["report_state"] == "pending"
-    assert await service.runtime.reports.run_once(now + CLAIM - 1) == 0
-    assert await service.runtime.reports.next_due(now) == now + CLAIM
-    assert await service.runtime.reports.run_once(now + CLAIM) == 1
+    assert await service.runtime.dumps.reports.run_once(now + CLAIM - 1) == 0
+    assert await service.runtime.dumps.reports.next_due(now) == now + CLAIM
+    assert await service.runtime.dumps.reports.run_once(now + CLAIM) == 1
     assert (await get(service, user, dump_id))["report_state"] == "read"
 
 
@@ -448,7 +448,7 @@ async def test_several_processes_read_each_dump_once(
     for _ in range(20):
         await submit(service, key, form((FILE, "a.dmp", Minidump().write())))
     now = clock.now()
-    counts = await asyncio.gather(*(service.runtime.reports.run_once(now) for _ in range(4)))
+    counts = await asyncio.gather(*(service.runtime.dumps.reports.run_once(now) for _ in range(4)))
     assert sum(counts) == 20
     assert {dump["report_state"] for dump in await read_all(service, user)} == {"read"}
 
@@ -488,7 +488,7 @@ async def test_bytes_that_are_lost_are_no_reason_to_go_on_trying(
         connection.execute(update(objects).where(objects.c.id == own).values(key=to))
 
     kept = await service.runtime.database.write(point_elsewhere)
-    await service.runtime.reports.run_once(clock.now())
+    await service.runtime.dumps.reports.run_once(clock.now())
     dump = await get(service, user, dump_id)
     assert dump["report_state"] == "failed"
     assert "missing" in dump["report_error"]

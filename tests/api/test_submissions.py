@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import update
 
 from app import clock
-from app.dumps import expiry as dump_ends
+from app.dumps import expiry as dump_expiry
 from app.dumps.tables import dumps
 from tests.api.conftest import MakeSettings, Service, running
 from tests.api.dump_books import Headers, account_of, read_all
@@ -146,7 +146,7 @@ async def test_what_goes_by_itself_makes_room(make_settings: MakeSettings) -> No
         now = clock.now()
         ends = update(dumps).where(dumps.c.uuid == third).values(expires_at=now)
         await service.runtime.database.write(lambda connection: connection.execute(ends).rowcount)
-        assert await service.runtime.database.write(dump_ends.remove_expired, now, 10) == 1
+        assert await service.runtime.database.write(dump_expiry.remove_expired, now, 10) == 1
         fifth = await submitted(service, key)
         assert await kept(service, user) == [first, fourth, fifth]
 

@@ -1,4 +1,4 @@
-"""Crash Store: dumps by integer ids, as the clients of that service know them."""
+"""Crash Store: dumps under integer ids."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -7,11 +7,10 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Path, Request
 from fastapi.responses import JSONResponse, Response
 
-from app import clock
 from app.accounts.identity import Access
-from app.dumps import rows as dumps
-from app.dumps.search import Filters
+from app.dumps.entities import Filters
 from app.errors import CredentialNeeded, InvalidRequest, ProblemError
+from app.runtime import Runtime
 from routers.compat import NO_CREDENTIAL
 from routers.compat.crash_store.schemas import CrashStoreDump, CrashStoreError, CrashStoreNoFile
 from routers.http import ranges
@@ -37,7 +36,7 @@ class CrashStoreRoute(HoldallRoute):
     """A route whose errors are ``{"detail": …}``, or ``{"error": …}`` where a file is missing."""
 
     def answer_problem(self, request: Request, error: ProblemError) -> Response:
-        """Make the answer for an error."""
+        """Return the answer to an error."""
         if isinstance(error, NoFile):
             return JSONResponse({"error": _NO_FILE[request.method]}, 400)
         detail, status = error.detail, error.status
@@ -71,9 +70,9 @@ def _errors_of_upload(*statuses: int) -> dict[int | str, dict[str, Any]]:
     response_model=list[CrashStoreDump],
     responses=_errors(401, 403, 503),
 )
-async def list_dumps(access: Reading) -> Response:
+async def list_dumps(runtime: RuntimeDep, access: Reading) -> Response:
     """List all dumps, newest first."""
-    return await _send_list(access, Filters())
+    return await _send_list(runtime, access, Filters())
 
 
 @router.get(
@@ -83,15 +82,17 @@ async def list_dumps(access: Reading) -> Response:
     responses=_errors(400, 401, 403, 503),
 )
 async def list_by_label(
-    label: Annotated[Text, Path(description="Which dumps have.")], access: Reading
+    label: Annotated[Text, Path(description="The dumps' label.")],
+    runtime: RuntimeDep,
+    access: Reading,
 ) -> Response:
     """List the dumps with a label, newest first."""
-    return await _send_list(access, Filters(label=label))
+    return await _send_list(runtime, access, Filters(label=label))
 
 
-async def _send_list(access: Access, filters: Filters) -> Response:
+async def _send_list(runtime: Runtime, access: Access, filters: Filters) -> Response:
     async def read(cursor: str | None) -> tuple[Sequence[CrashStoreDump], str | None]:
-        page = await access.read_long(dumps.page, filters, BATCH, cursor, clock.now())
+        page = await runtime.dumps.page(access, filters, BATCH, cursor)
         return [CrashStoreDump.of(dump) for dump in page.items], page.next_cursor
 
     return await send_array(read)
@@ -118,9 +119,9 @@ async def create(
     operation_id="crash_store_get",
     responses=_errors(401, 403, 404, 503),
 )
-async def get(id: Number, access: Reading) -> CrashStoreDump:  # noqa: A002 - on the wire
-    """Get what is known of a dump."""
-    return CrashStoreDump.of(await access.read(dumps.find_numbered, id, clock.now()))
+async def get(id: Number, runtime: RuntimeDep, access: Reading) -> CrashStoreDump:  # noqa: A002 - on the wire
+    """Get a dump without its file."""
+    return CrashStoreDump.of(await runtime.dumps.find_numbered(access, id))
 
 
 @router.put(
@@ -135,9 +136,9 @@ async def replace(
     runtime: RuntimeDep,
     access: Writing,
 ) -> CrashStoreDump:
-    """Replace a dump's file and its label."""
-    uuid = await _uuid_of(id, access)
-    return CrashStoreDump.of(await dump_forms.replace(request, runtime, access, uuid))
+    """Replace a dump's file and label."""
+    current = await runtime.dumps.find_numbered(access, id)
+    return CrashStoreDump.of(await dump_forms.replace(request, runtime, access, current.uuid))
 
 
 @router.patch(
@@ -152,9 +153,9 @@ async def update(
     runtime: RuntimeDep,
     access: Writing,
 ) -> CrashStoreDump:
-    """Change a dump's file, its label, or both; what is absent stays."""
-    uuid = await _uuid_of(id, access)
-    return CrashStoreDump.of(await dump_forms.change(request, runtime, access, uuid))
+    """Change a dump's file, its label, or both; absent fields stay as they are."""
+    current = await runtime.dumps.find_numbered(access, id)
+    return CrashStoreDump.of(await dump_forms.change(request, runtime, access, current.uuid))
 
 
 @router.delete(
@@ -168,17 +169,10 @@ async def delete(
     runtime: RuntimeDep,
     access: Writing,
 ) -> CrashStoreDump:
-    """Delete a dump; the answer says what it was."""
+    """Delete a dump, and answer what it was."""
     conditions = ranges.write_preconditions(request.headers)
-    uuid = await _uuid_of(id, access)
-    dump = await access.write(dumps.remove, uuid, conditions, clock.now())
-    runtime.sweep.wake()
-    return CrashStoreDump.of(dump)
-
-
-async def _uuid_of(number: int, access: Access) -> str:
-    dump = await access.read(dumps.find_numbered, number, clock.now())
-    return dump.uuid
+    current = await runtime.dumps.find_numbered(access, id)
+    return CrashStoreDump.of(await runtime.dumps.remove(access, current.uuid, conditions))
 
 
 @downloadable(
@@ -196,6 +190,6 @@ async def download(
     access: Reading,
 ) -> Response:
     """Download a dump's file."""
-    dump = await access.read(dumps.find_numbered, id, clock.now())
+    dump = await runtime.dumps.find_numbered(access, id)
     named = Named(dump.original_name, DEFAULT_TYPE)
     return await send_content(request, runtime, dump.content, named)

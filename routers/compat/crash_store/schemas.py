@@ -1,4 +1,4 @@
-"""Crash Store on the wire."""
+"""Schemas of Crash Store."""
 
 from datetime import datetime
 from typing import Self
@@ -6,26 +6,26 @@ from typing import Self
 from pydantic import BaseModel, Field
 
 from app import clock
-from app.dumps import rows as dumps
+from app.dumps.entities import Dump
 
 
 class CrashStoreDump(BaseModel):
-    """A dump, as Crash Store shows it."""
+    """A dump as Crash Store shows it."""
 
     id: int
-    original_name: str = Field(description="The name that the file was uploaded under.")
+    original_name: str = Field(description="The name of the uploaded file.")
     stored_name: str = Field(
-        description="What the file is called where it is kept: 32 hex digits.",
+        description="The name of the stored file: 32 hex digits.",
         examples=["5f0c6a4f9b7d4e21a3c8d1e0f2b3a495"],
     )
-    time: datetime = Field(description="When it was uploaded.")
+    time: datetime = Field(description="When the dump was uploaded.")
     label: str | None
     archived: bool
     description: str
 
     @classmethod
-    def of(cls, dump: dumps.Dump) -> Self:
-        """Make the body that answers for a dump."""
+    def of(cls, dump: Dump) -> Self:
+        """Make the schema of a dump."""
         assert dump.content.key is not None  # dumps are never kept in rows
         return cls(
             id=dump.number,
@@ -39,12 +39,12 @@ class CrashStoreDump(BaseModel):
 
 
 class CrashStoreError(BaseModel):
-    """What went wrong."""
+    """An error."""
 
     detail: str
 
 
 class CrashStoreNoFile(BaseModel):
-    """That a form has no file."""
+    """The error for a form without a file."""
 
     error: str

@@ -1,4 +1,4 @@
-"""Dumps on the wire."""
+"""Schemas of dumps."""
 
 import unicodedata
 from datetime import datetime
@@ -8,12 +8,10 @@ from fastapi import Query
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 
 from app import clock
-from app.dumps import attachments as dump_attachments
-from app.dumps import groups as dump_groups
-from app.dumps import rows as dumps
-from app.dumps.rows import MAX_DESCRIPTION, MAX_LABEL, MAX_RETENTION
-from app.dumps.search import Filters
+from app.dumps import entities
+from app.dumps.entities import MAX_DESCRIPTION, MAX_LABEL, MAX_RETENTION, Filters
 from app.security.characters import refuse_bidi
+from routers.v1.schemas.crash_reports import CrashReport
 from routers.v1.schemas.files import FileName
 from routers.v1.schemas.lists import ListOf
 
@@ -38,22 +36,20 @@ Text = Annotated[
 Label = Annotated[
     Annotated[Text, Field(max_length=MAX_LABEL), AfterValidator(refuse_bidi)] | None,
     AfterValidator(_none_if_empty),
-    Field(description="What it is filed under; empty: nothing.", examples=["acme 1.4"]),
+    Field(description="The dump's label; empty: none.", examples=["acme 1.4"]),
 ]
 Description = Annotated[Text, Field(max_length=MAX_DESCRIPTION)]
 Retention = Annotated[
     int | None,
-    Field(ge=1, le=MAX_RETENTION, description="Seconds until it is deleted. Default: never."),
+    Field(ge=1, le=MAX_RETENTION, description="Seconds until the dump expires. Default: never."),
 ]
 ReportState = Literal["pending", "read", "failed", "none"]
 _FILE: Any = Field(json_schema_extra={"format": "binary"})
-_STATE = (
-    "Whether the minidump has been read: not yet, yes, in vain, or never, as it is no minidump."
-)
+_STATE = "Whether the minidump has been read: not yet, yes, without success, or no minidump."
 
 
 class DumpFields(BaseModel):
-    """What a new dump's form says beside the file."""
+    """The fields of a new dump's form, without its file."""
 
     label: Label = None
     description: Description = ""
@@ -61,117 +57,47 @@ class DumpFields(BaseModel):
 
 
 class DumpForm(DumpFields):
-    """A dump to be stored, as a form; its fields may come in any order."""
+    """A new dump as a form; its fields may come in any order."""
 
     file: Annotated[str, _FILE]
 
 
 class DumpReplacementFields(BaseModel):
-    """What the form of a replacement says beside the file; without a label it has none."""
+    """The fields of a replacement's form, without its file; an absent label is removed."""
 
     label: Label = None
 
     def changes(self) -> dict[str, Any]:
-        """Return the columns to change, with their new values."""
+        """Return the fields to change, with their new values."""
         return {"label": self.label}
 
 
 class DumpReplacementForm(DumpReplacementFields):
-    """What takes a dump's place, as a form."""
+    """A dump's new file and label, as a form."""
 
     file: Annotated[str, _FILE]
 
 
 class DumpChange(BaseModel):
-    """What to change about a dump; what is absent stays. A label of null is taken away."""
+    """Changes to a dump; absent fields stay as they are, a label of null is removed."""
 
     label: Label = None
     description: Description | None = None
     archived: bool | None = None
 
     def changes(self) -> dict[str, Any]:
-        """Return the columns to change, with their new values."""
+        """Return the fields to change, with their new values."""
         sent = self.model_dump(exclude_unset=True)
         return {n: value for n, value in sent.items() if value is not None or n == "label"}
 
 
 class DumpChangeForm(DumpChange):
-    """The same as a form, which may have a file to take the place of the dump's own."""
+    """Changes to a dump as a form, which may have a new file."""
 
     file: Annotated[str | None, _FILE] = None
 
 
-class MinidumpForm(BaseModel):
-    """A crash report, as Crashpad and Breakpad send it.
-
-    Every other field is an annotation, every other file an attachment.
-    """
-
-    upload_file_minidump: Annotated[str, _FILE]
-    product: Annotated[str | None, Field(description="Or `prod`: the label's first half.")] = None
-    version: Annotated[str | None, Field(description="Or `ver`: the label's second half.")] = None
-
-
-class CrashModule(BaseModel):
-    """Where it crashed."""
-
-    name: str
-    offset: str = Field(description="From the module's base, in hex.", examples=["0x1a2b"])
-    is_caller: bool = Field(
-        default=False,
-        description="Whether it called what crashed, which was in no module itself.",
-    )
-
-
-class CrashException(BaseModel):
-    """What made it crash."""
-
-    code: int
-    name: str = Field(examples=["SIGSEGV", "EXCEPTION_ACCESS_VIOLATION_READ"])
-    reason: str | None = Field(
-        default=None,
-        description="What more the system said.",
-        examples=["SEGV_MAPERR", "KERN_INVALID_ADDRESS", "FAST_FAIL_FATAL_APP_EXIT"],
-    )
-    address: str = Field(
-        description="Of what was accessed, or else as the exception tells it; in hex."
-    )
-
-
-class CrashThreads(BaseModel):
-    """The threads there were."""
-
-    count: int
-    crashing: int | None = Field(description="The id of the one that crashed.")
-
-
-class LoadedModule(BaseModel):
-    """A module that was loaded."""
-
-    name: str
-    version: str | None
-    base: str = Field(description="In hex.", examples=["0x7f0000000000"])
-    size: int = Field(description="In bytes.")
-
-
-class CrashReport(BaseModel):
-    """What a minidump says."""
-
-    platform: str | None = Field(examples=["linux"])
-    architecture: str | None = Field(examples=["x86_64"])
-    os_version: str | None
-    exception: CrashException | None
-    crashing_module: CrashModule | None
-    threads: CrashThreads
-    modules: list[LoadedModule]
-    damaged: list[str] = Field(
-        default=[],
-        description="What of the minidump could not be read, or not wholly.",
-        examples=[["modules: 12 of 80 can be read"]],
-    )
-
-
-class DumpFacts(BaseModel):
+class Dump(BaseModel):
     """A dump without its bytes."""
 
     id: str
@@ -181,20 +107,20 @@ class DumpFacts(BaseModel):
     label: str | None
     description: str
     archived: bool
-    annotations: dict[str, str] = Field(description="What else its uploader said.")
+    annotations: dict[str, str] = Field(description="Further fields of its crash report.")
     created_at: datetime
     modified_at: datetime
-    expires_at: datetime | None = Field(description="Null: it is kept.")
+    expires_at: datetime | None = Field(description="Null: never.")
     report_state: ReportState = Field(description=_STATE)
     platform: str | None
     architecture: str | None
     exception: str | None
-    module: str | None = Field(description="The one that it crashed in.")
-    signature: str | None = Field(description="Equal crashes have the same.")
+    module: str | None = Field(description="The module that crashed.")
+    signature: str | None = Field(description="Equal for equal crashes.")
 
     @classmethod
-    def of(cls, dump: dumps.Dump, **more: Any) -> Self:  # noqa: ANN401 - fields of subclasses
-        """Make the body that answers for a dump."""
+    def of(cls, dump: entities.Dump, **more: Any) -> Self:  # noqa: ANN401 - fields of subclasses
+        """Make the schema of a dump."""
         names = cls.model_fields.keys() & type(dump).__slots__
         values = {name: getattr(dump, name) for name in names} | {
             name: None if moment is None else clock.to_datetime(moment)
@@ -206,18 +132,18 @@ class DumpFacts(BaseModel):
 
 
 class DumpAttachment(BaseModel):
-    """A file that came along with a dump."""
+    """A file that was sent with a dump."""
 
     id: str
-    field: str = Field(description="Of the form that it came in.")
+    field: str = Field(description="The form field that it was sent in.")
     name: str
     content_type: str
     size: int = Field(description="In bytes.")
     sha256: str = Field(description="In hex.")
 
     @classmethod
-    def of(cls, attachment: dump_attachments.Attachment) -> Self:
-        """Make the body that answers for an attachment."""
+    def of(cls, attachment: entities.Attachment) -> Self:
+        """Make the schema of an attachment."""
         return cls(
             id=attachment.uuid,
             field=attachment.field,
@@ -228,61 +154,72 @@ class DumpAttachment(BaseModel):
         )
 
 
-class DumpDetails(DumpFacts):
-    """A dump without its bytes, with what was read out of them and what came along."""
+class DumpDetails(Dump):
+    """A dump without its bytes, with its report and its attachments."""
 
     report: CrashReport | None
-    report_error: str | None = Field(description="Why it could not be read.")
+    report_error: str | None = Field(description="Why the minidump could not be read.")
     attachments: list[DumpAttachment]
 
+    @classmethod
+    def of_details(cls, details: entities.DumpDetails) -> Self:
+        """Make the schema of a dump with its report and attachments."""
+        is_read = details.dump.report_state == "read"
+        return cls.of(
+            details.dump,
+            report=CrashReport(**details.report) if is_read else None,
+            report_error=details.report.get("error"),
+            attachments=[DumpAttachment.of(attachment) for attachment in details.attachments],
+        )
 
-class DumpList(ListOf[DumpFacts]):
+
+class DumpList(ListOf[Dump]):
     """A page of dumps, newest first."""
 
 
 class DumpAttachmentList(ListOf[DumpAttachment]):
-    """The attachments of a dump, in the order that they came."""
+    """The attachments of a dump, in the order that they were sent in."""
 
 
 class DumpLabel(BaseModel):
-    """A label that dumps have."""
+    """A label in use."""
 
     label: str
     count: int = Field(description="How many dumps have it.")
-    size: int = Field(description="In bytes, of all of these.")
+    size: int = Field(description="In bytes, of all of these dumps.")
     first_seen: datetime
     last_seen: datetime
 
     @classmethod
-    def of(cls, group: dump_groups.Group) -> Self:
-        """Make the body that answers for a label."""
+    def of(cls, group: entities.Group) -> Self:
+        """Make the schema of a label."""
         return cls(label=group.name, **_facts(group))
 
 
 class DumpLabelList(ListOf[DumpLabel]):
-    """A page of labels, in their order."""
+    """A page of labels, in order."""
 
 
 class DumpSignature(BaseModel):
-    """A signature that crashes have in common."""
+    """A signature of crashes."""
 
     signature: str
     count: int = Field(description="How many dumps have it.")
-    size: int = Field(description="In bytes, of all of these.")
+    size: int = Field(description="In bytes, of all of these dumps.")
     first_seen: datetime
     last_seen: datetime
 
     @classmethod
-    def of(cls, group: dump_groups.Group) -> Self:
-        """Make the body that answers for a signature."""
+    def of(cls, group: entities.Group) -> Self:
+        """Make the schema of a signature."""
         return cls(signature=group.name, **_facts(group))
 
 
 class DumpSignatureList(ListOf[DumpSignature]):
-    """A page of signatures, in their order."""
+    """A page of signatures, in order."""
 
 
-def _facts(group: dump_groups.Group) -> dict[str, Any]:
+def _facts(group: entities.Group) -> dict[str, Any]:
     return {
         "count": group.count,
         "size": group.size,
@@ -301,21 +238,21 @@ def dump_filters(
         _Wanted,
         Query(
             description="Only dumps with this text anywhere in their name, label, description or "
-            "an annotation's value; without case."
+            "an annotation's value, ignoring case."
         ),
     ] = None,
     archived: Annotated[
-        bool | None, Query(description="Only those that are archived, or are not.")
+        bool | None, Query(description="Only archived dumps, or only others.")
     ] = None,
-    since: Annotated[_Moment, Query(description="Only those made then or later.")] = None,
-    until: Annotated[_Moment, Query(description="Only those made then or sooner.")] = None,
-    platform: Annotated[_Wanted, Query(description="Of the report.")] = None,
-    architecture: Annotated[_Wanted, Query(description="Of the report.")] = None,
+    since: Annotated[_Moment, Query(description="Only dumps created then or later.")] = None,
+    until: Annotated[_Moment, Query(description="Only dumps created then or earlier.")] = None,
+    platform: Annotated[_Wanted, Query(description="The report's platform.")] = None,
+    architecture: Annotated[_Wanted, Query(description="The report's architecture.")] = None,
     exception: Annotated[_Wanted, Query(description="The exception's name.")] = None,
-    module: Annotated[_Wanted, Query(description="The name of the one that crashed.")] = None,
-    signature: Annotated[_Wanted, Query(description="Of the crash.")] = None,
+    module: Annotated[_Wanted, Query(description="The name of the module that crashed.")] = None,
+    signature: Annotated[_Wanted, Query(description="The crash's signature.")] = None,
 ) -> Filters:
-    """Read the filters of a list of dumps from the query."""
+    """Read the filters of a list from the query."""
     return Filters(
         label=label,
         q=q or None,
@@ -331,6 +268,6 @@ def dump_filters(
 
 
 class UploadedName(BaseModel):
-    """What an uploaded file is called."""
+    """The name of an uploaded file."""
 
     file: FileName

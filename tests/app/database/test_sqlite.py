@@ -56,7 +56,9 @@ async def test_a_full_disk_fails_only_those_who_find_no_room(database: SqliteDat
     reason="needs user namespaces to mount a small disk",
 )
 async def test_a_full_disk_does_not_keep_from_deleting(tmp_path: Path) -> None:
-    mount = 'mount -t tmpfs -o size=20m tmpfs "$1" && exec "$0" -m tests.app.database.full_disk "$1"'
+    mount = (
+        'mount -t tmpfs -o size=20m tmpfs "$1" && exec "$0" -m tests.app.database.full_disk "$1"'
+    )
     process = await asyncio.create_subprocess_exec(
         *("unshare", "-Urm", "sh", "-c", mount, sys.executable, tmp_path), cwd=PROJECT
     )

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from app.dumps.minidumps import Unreadable, signature
-from app.dumps.minidumps import read as read_file
+from app.dumps.minidump.file import Unreadable
+from app.dumps.minidump.reading import read as read_file
+from app.dumps.minidump.reading import signature
 from tests.minidump_files import (
     ANDROID,
     APP,

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, BinaryIO, Final
 
-from app.dumps import minidump_tables as tables
-from app.dumps.crash_names import Raised, cause
-from app.dumps.minidump_file import MinidumpFile, Unreadable
-from app.dumps.minidump_tables import Crash, Module, Place, System, Thread
+from app.dumps.minidump import tables
+from app.dumps.minidump.crash_names import Raised, cause
+from app.dumps.minidump.file import MinidumpFile, Unreadable
+from app.dumps.minidump.tables import Crash, Module, Place, System, Thread
 
 __all__ = ["Unreadable", "read", "signature"]
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from app.dumps.crash_names import Raised
-from app.dumps.minidump_file import MinidumpFile, Unreadable
+from app.dumps.minidump.crash_names import Raised
+from app.dumps.minidump.file import MinidumpFile, Unreadable
 
 Place = tuple[int, int]
 """Where in the file something is, and how many bytes of it."""

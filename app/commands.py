@@ -5,7 +5,6 @@ import sys
 from typing import Final
 
 from app import clock
-from app.accounts import bootstrap, registration
 from app.accounts.registration import Registration
 from app.config import Settings
 from app.database import generations
@@ -21,9 +20,7 @@ async def create_admin(settings: Settings, username: str) -> int:
     """Make an administrator; the password is asked for, or read from standard input."""
     password = getpass.getpass() if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
     async with open_runtime(settings, background=False) as runtime:
-        await bootstrap.create_admin(
-            runtime.database, runtime.passwords, settings, username, password
-        )
+        await runtime.accounts.create_admin(username, password)
     print(f"{username} is an administrator now")  # noqa: T201
     return 0
 
@@ -51,8 +48,8 @@ async def fsck(settings: Settings, *, repair: bool, checksums: bool, adopt: bool
 async def greeting(runtime: Runtime, url: str) -> str:
     """Return what to print once the service serves ``url``: first steps, while it is new."""
     lines = [f"Holdall serves {url}"]
-    if not await runtime.database.read(registration.has_accounts):
-        lines += _first_account(url, await registration.state(runtime.database, runtime.settings))
+    if not await runtime.accounts.are_there():
+        lines += _first_account(url, await runtime.accounts.registration())
     return "\n".join(lines)
 
 

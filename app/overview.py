@@ -6,9 +6,10 @@ from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, func, or_, select, true
 
-from app.accounts import accounts
-from app.accounts.accounts import Account
-from app.accounts.identity import Identity
+from app import clock
+from app.accounts import rows as accounts
+from app.accounts.identity import Access, Identity
+from app.accounts.rows import Account
 from app.blobs.tables import blobs
 from app.buffer import rows as buffer
 from app.buffer.entities import Clip
@@ -54,8 +55,13 @@ class Overview:
     dumps: Sequence[Dump]
 
 
+async def look(access: Access) -> Overview:
+    """Look at all that the caller's account has."""
+    return await access.read(overview, clock.now())
+
+
 def overview(connection: Connection, identity: Identity, now: int) -> Overview:
-    """Look at all that the account has."""
+    """Look at all that the account has, at one moment."""
     return Overview(
         account=accounts.profile(connection, identity),
         counts=_counts(connection, identity, now),

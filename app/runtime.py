@@ -1,19 +1,20 @@
 """What a running service is made of, opened once and closed in reverse."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-import uuid_utils
-
 from app.accounts import bootstrap
+from app.accounts.identity import Access
+from app.accounts.logins import Logins
+from app.accounts.use_cases import Accounts, Tiers
 from app.blobs.use_cases import Blobs
 from app.buffer.events import BufferEvents
 from app.buffer.use_cases import Buffer
 from app.config import ConfigError, Settings
-from app.database import Database, generations, instance
+from app.database import Database
 from app.database.migrate import migrate
 from app.database.sqlite import SqliteDatabase
 from app.dumps.reports import MEMORY, READER, SECONDS, Reports
@@ -22,16 +23,18 @@ from app.events.bus import Bus, LocalBus
 from app.objects.downloads import Downloads
 from app.objects.memory import MemoryRoom
 from app.objects.scratch import Scratch
-from app.objects.storage_use import StorageUses
 from app.objects.unclaimed import Anteroom
 from app.objects.uploads import Uploads
 from app.pictures.imaging import Imaging
 from app.pictures.thumbnails import Thumbnails
 from app.processes import confinement
 from app.processes.pool import ChildPool
+from app.security.credentials import Credential
 from app.security.keyring import Keyring
 from app.security.passwords import Passwords
 from app.security.rate_limits import LocalRateLimits, NoRateLimits, RateLimits
+from app.state import ServiceState
+from app.stores import open_store
 from app.tasks.expiry import Expiry
 from app.tasks.generation import RaiseGeneration
 from app.tasks.leases import RenewLeases
@@ -40,17 +43,11 @@ from app.tasks.reconcile import Reconcile
 from app.tasks.supervisor import Supervisor
 from app.tasks.sweep import Sweep
 from storage.base import ObjectStore
-from storage.errors import StoreUnmarked
-from storage.local import LocalStore
-from storage.marked import marked
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from app.events.redis_bus import RedisBus
-
-# What only some deployments use is imported where it is opened: clients of Redis, S3 and
-# PostgreSQL take 60 MiB, which the embedded profile has no need for.
 
 DECODING_SECONDS: Final = 30.0
 """How long a picture may take in a child; one of 100 MP takes a tenth of it."""
@@ -63,10 +60,12 @@ class Runtime:
     settings: Settings
     database: Database
     store: ObjectStore
-    redis: "Redis | None"
     keyring: Keyring
     passwords: Passwords
     rate_limits: RateLimits
+    accounts: Accounts
+    tiers: Tiers
+    logins: Logins
     blobs: Blobs
     buffer: Buffer
     dumps: Dumps
@@ -77,13 +76,17 @@ class Runtime:
     imaging: Imaging
     thumbnails: Thumbnails
     memory: MemoryRoom
-    storage_uses: StorageUses
+    state: ServiceState
     sweep: Sweep
     expiry: Expiry
     purge: Purge
     bus: Bus
     closing: asyncio.Event
     """Set as soon as the process is to stop: what has no end by itself must end then."""
+
+    def access(self, credential: Credential, scope: str) -> Access:
+        """Return the database as a credential may use it for what ``scope`` names."""
+        return Access(self.database, credential, scope)
 
 
 @asynccontextmanager
@@ -103,16 +106,7 @@ async def open_runtime(
         await migrate(settings)
         database = open_database(settings)
         stack.push_async_callback(database.aclose)
-        own = await database.write(instance.identify, str(uuid_utils.uuid7()))
-        if adopt:
-            own = replace(own, generation=0)
-        bare = await STORES[settings.active_storage](settings, own.marks)
-        stack.push_async_callback(bare.aclose)
-        await bare.ping()
-        await instance.tie(settings, database, bare, own)
-        store = marked(bare, instance.MARKS, own.uuid.encode())
-        if adopt:
-            await generations.catch_up(database, store)
+        store = await open_store(stack, settings, database, adopt=adopt)
         redis = None
         bus: Bus = LocalBus()
         if settings.redis_url is not None:
@@ -154,18 +148,22 @@ async def open_runtime(
             daily = [RaiseGeneration(database, store), Reconcile(database, store)]
             tasks = [sweep, expiry, purge, reports, RenewLeases(uploads), *daily]
             stack.push_async_callback(Supervisor(tasks).aclose)
-        rate_limits = _rate_limits(settings, redis)
+        keyring = Keyring(settings)
+        limits = _rate_limits(settings, redis)
         memory = MemoryRoom()
+        pings = {"storage": store.ping} | ({} if redis is None else {"redis": redis.ping})
         closing = asyncio.Event()
         stack.callback(closing.set)
         yield Runtime(
             settings=settings,
             database=database,
             store=store,
-            redis=redis,
-            keyring=Keyring(settings),
+            keyring=keyring,
             passwords=passwords,
-            rate_limits=rate_limits,
+            rate_limits=limits,
+            accounts=Accounts(database, passwords, limits, settings, wake_purge=purge.wake),
+            tiers=Tiers(settings),
+            logins=Logins(database, keyring, passwords, limits, settings),
             blobs=Blobs(uploads, wake_sweep=sweep.wake),
             buffer=Buffer(
                 uploads,
@@ -177,7 +175,7 @@ async def open_runtime(
             dumps=Dumps(
                 settings,
                 uploads,
-                rate_limits,
+                limits,
                 memory,
                 reports,
                 wake_expiry=expiry.wake_for,
@@ -190,7 +188,7 @@ async def open_runtime(
             imaging=imaging,
             thumbnails=Thumbnails(database, uploads, imaging),
             memory=memory,
-            storage_uses=StorageUses(database),
+            state=ServiceState(database, pings, decoders, sweep=sweep, expiry=expiry),
             sweep=sweep,
             expiry=expiry,
             purge=purge,
@@ -243,47 +241,3 @@ def _open_scratch(settings: Settings) -> Scratch:
         return Scratch(settings.data_dir / "tmp", reserve=settings.disk_reserve)
     except OSError as error:
         raise ConfigError(f"DATA_DIR: {error.strerror}: {error.filename}") from error
-
-
-# Each opens a store; of one that has these marks, a local one makes nothing where they are not.
-
-
-async def _open_local(settings: Settings, marks: Sequence[str]) -> ObjectStore:
-    kinds = {} if settings.dumps_base_dir is None else {"dumps": settings.dumps_base_dir}
-    name = "LOCAL_STORAGE_PATH" + (" or DUMPS_BASE_DIR" if kinds else "")
-    try:
-        return LocalStore(
-            settings.objects_path, kinds=kinds, required=marks, reserve=settings.disk_reserve
-        )
-    except FileNotFoundError as error:
-        raise StoreUnmarked(f"{name}: {instance.lacking(error.filename)}") from error
-    except OSError as error:
-        raise ConfigError(f"{name}: {error.strerror}: {error.filename}") from error
-
-
-async def _open_s3(settings: Settings, _marks: Sequence[str]) -> ObjectStore:
-    from storage.s3 import S3Store  # only here: it takes half a second and 40 MiB to import
-
-    assert settings.s3_bucket_name is not None
-    assert settings.s3_access_key_id is not None
-    assert settings.s3_secret_access_key is not None
-    try:
-        return await S3Store.connect(
-            bucket=settings.s3_bucket_name,
-            region=settings.s3_region_name,
-            access_key=settings.s3_access_key_id,
-            secret_key=settings.s3_secret_access_key.get_secret_value(),
-            endpoint_url=settings.s3_endpoint_url,
-        )
-    except ValueError as error:
-        raise ConfigError(f"S3_ENDPOINT_URL, S3_REGION_NAME: {error}") from error
-
-
-async def _open_postgres(settings: Settings, _marks: Sequence[str]) -> ObjectStore:
-    from storage.postgres import PostgresStore
-
-    store: ObjectStore = await PostgresStore.connect(settings.postgres_dsn)
-    return store
-
-
-STORES = {"local": _open_local, "s3": _open_s3, "database": _open_postgres}

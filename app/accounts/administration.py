@@ -1,29 +1,18 @@
-"""Administration of accounts: finding them, and what only administrators may change."""
+"""Administration of accounts: the search, and changes that only administrators may make."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, or_, select
-from sqlalchemy import update as update_rows
+from sqlalchemy import Connection, or_, select, update
 
-from app import clock
-from app.accounts.accounts import (
-    ROW,
-    Account,
-    account_of,
-    keep_an_admin,
-    mark_deleted,
-    refuse_service,
-)
 from app.accounts.credentials import end_everything
-from app.accounts.identity import Access, Identity
+from app.accounts.identity import Identity
+from app.accounts.rows import ROW, Account, account_of, keep_an_admin, mark_deleted, refuse_service
 from app.accounts.tables import accounts
 from app.accounts.tiers import tier_id_of
 from app.errors import NotFound
 from app.objects.pagination import Page, decode_cursor, page_of
 from app.objects.quota import lock_account
-from app.security import events
-from app.security.events import Event
 
 _LIST = "accounts"
 
@@ -56,13 +45,6 @@ def get(connection: Connection, _: Identity, uuid: str) -> Account:
     return account_of(row)
 
 
-async def update(access: Access, uuid: str, changes: Mapping[str, Any]) -> Account:
-    """Do what `change` does, for the log too."""
-    account, identity = await access.write_by(change, uuid, changes)
-    events.record(Event.ACCOUNT_CHANGED, identity, account=uuid, **changes)
-    return account
-
-
 def change(
     connection: Connection, identity: Identity, uuid: str, changes: Mapping[str, Any]
 ) -> Account:
@@ -78,16 +60,10 @@ def change(
         values["tier_id"] = tier_id_of(connection, changes["tier"])
     lock_account(connection, account_id)
     if values:
-        connection.execute(update_rows(accounts).where(accounts.c.id == account_id).values(values))
+        connection.execute(update(accounts).where(accounts.c.id == account_id).values(values))
     if values.get("is_active") is False:
         end_everything(connection, account_id)
     return get(connection, identity, uuid)
-
-
-async def remove(access: Access, uuid: str) -> None:
-    """Do what `delete` does, for the log too."""
-    _, identity = await access.write_by(delete, uuid, clock.now())
-    events.record(Event.ACCOUNT_DELETED, identity, account=uuid)
 
 
 def delete(connection: Connection, _: Identity, uuid: str, now: int) -> None:

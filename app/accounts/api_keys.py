@@ -9,14 +9,12 @@ from uuid_utils import uuid7
 
 from app import clock
 from app.accounts.credentials import hold
-from app.accounts.identity import Access, Identity
+from app.accounts.identity import Identity
 from app.accounts.tables import api_keys
 from app.database import require_room
 from app.errors import Forbidden, NotFound
 from app.objects.pagination import Page, decode_cursor, page_of
 from app.security import api_keys as secret_keys
-from app.security import events
-from app.security.events import Event
 
 MAX_LIFETIME: Final = 100 * 365 * 86_400
 """Seconds that a key which expires may live at most."""
@@ -34,22 +32,6 @@ class ApiKeyRecord:
     hint: str
     created_at: int
     expires_at: int | None
-
-
-async def make(
-    access: Access, name: str, scopes: frozenset[str], expires_in: int | None
-) -> tuple[str, ApiKeyRecord]:
-    """Give the caller's account a key that lives for ``expires_in`` seconds; returns it too."""
-    key, digest, record = new_key(name, scopes, expires_in)
-    _, identity = await access.write_by(create, digest, record)
-    events.record(Event.KEY_MADE, identity, key=record.uuid, scopes=record.scopes)
-    return key, record
-
-
-async def end(access: Access, uuid: str) -> None:
-    """Do what `delete` does, for the log too."""
-    _, identity = await access.write_by(delete, uuid)
-    events.record(Event.KEY_ENDED, identity, key=uuid)
 
 
 def new_key(

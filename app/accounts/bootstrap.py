@@ -7,8 +7,9 @@ from sqlalchemy import Connection, select
 from uuid_utils import uuid7
 
 from app import clock
-from app.accounts.accounts import Account, NewAccount, insert, sign_up
 from app.accounts.identity import SERVICE_ACCOUNT
+from app.accounts.registration import sign_up
+from app.accounts.rows import NewAccount, insert
 from app.accounts.tables import accounts, tiers
 from app.accounts.tiers import GIB, SERVICE_TIER, TierRecord, tier_id_of
 from app.config import ConfigError, Settings
@@ -99,28 +100,21 @@ def _built_in_tiers(uuids: list[str], now: int) -> list[TierRecord]:
     ]
 
 
-async def create_admin(
-    database: Database, passwords: Passwords, settings: Settings, username: str, password: str
-) -> Account:
-    """Make an administrator; raises `Conflict` when the name is taken."""
-    return await sign_up(
-        database,
-        passwords,
-        username=username,
-        email=None,
-        password=password,
-        tier=settings.default_tier,
-        is_admin=True,
-    )
-
-
 async def _ensure_admin(
     database: Database, passwords: Passwords, settings: Settings, username: str, password: str
 ) -> None:
     is_admin = await database.read(_is_admin, username)
     if is_admin is None:
         try:
-            await create_admin(database, passwords, settings, username, password)
+            await sign_up(
+                database,
+                passwords,
+                username=username,
+                email=None,
+                password=password,
+                tier=settings.default_tier,
+                is_admin=True,
+            )
         except InvalidRequest as error:
             raise ConfigError(f"ADMIN_PASSWORD: {error.detail}") from None
         except Conflict:  # another process, starting too, was faster

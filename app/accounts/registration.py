@@ -1,18 +1,23 @@
-"""Registration: whether a stranger may make an account, by one rule for every door."""
+"""Registration: who may make an account, by one rule for all clients, and how one is made."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from enum import Enum
 from typing import Final
 
 from sqlalchemy import Connection, select
+from uuid_utils import uuid7
 
-from app.accounts import accounts
-from app.accounts.accounts import Account, NewAccount
+from app import clock
+from app.accounts import fields, rows
 from app.accounts.identity import SERVICE_ACCOUNT
-from app.accounts.tables import accounts as account_rows
-from app.config import Settings
+from app.accounts.rows import Account, NewAccount
+from app.accounts.tables import accounts
 from app.database import Database
 from app.errors import Forbidden
+from app.security import events
+from app.security.events import Event
+from app.security.passwords import Passwords
 
 REFUSAL: Final = (
     "Registration is closed. An administrator can make accounts, and whoever runs the service can "
@@ -29,25 +34,51 @@ class Registration(Enum):
     NOBODY = "nobody"
 
 
-async def state(database: Database, settings: Settings) -> Registration:
-    """Return to whom registration is open now."""
-    if settings.registration is not None:
-        return Registration.ALL if settings.registration == "open" else Registration.NOBODY
-    # being on this host opens nothing: a proxy may be there too, and pass on the whole world
-    if not settings.is_private or await database.read(has_accounts):
-        return Registration.NOBODY
-    return Registration.FIRST
-
-
 def has_accounts(connection: Connection) -> bool:
     """Tell whether there is any account beside the built-in one."""
-    others = select(account_rows.c.id).where(account_rows.c.username_key != SERVICE_ACCOUNT)
+    others = select(accounts.c.id).where(accounts.c.username_key != SERVICE_ACCOUNT)
     return connection.execute(others.limit(1)).first() is not None
 
 
 def create_first(connection: Connection, new: NewAccount) -> Account:
     """Make the first account, an administrator; raises `Forbidden` when there is one already."""
-    accounts.take_turn(connection)
+    rows.take_turn(connection)
     if has_accounts(connection):
         raise Forbidden(REFUSAL)
-    return accounts.create(connection, replace(new, is_admin=True))
+    return rows.create(connection, replace(new, is_admin=True))
+
+
+async def sign_up(
+    database: Database,
+    passwords: Passwords,
+    *,
+    username: str,
+    email: str | None,
+    password: str,
+    tier: str,
+    is_admin: bool = False,
+    make: Callable[[Connection, NewAccount], Account] = rows.create,
+) -> Account:
+    """Make an account with a password, in a transaction that is ``make``.
+
+    Raises `InvalidRequest` for what doesn't pass as name, address or password, `UsernameTaken`
+    and `EmailTaken`.
+    """
+    await fields.check(passwords, username, email, password)
+    new = NewAccount(
+        uuid=str(uuid7()),
+        username=username,
+        email=email,
+        password_hash=await passwords.hash(password),
+        tier=tier,
+        is_admin=is_admin,
+        created_at=clock.now(),
+    )
+    account = await database.write(make, new)
+    events.record(
+        Event.ACCOUNT_MADE,
+        account=account.uuid,
+        username=account.username,
+        is_admin=account.is_admin,
+    )
+    return account

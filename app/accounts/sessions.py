@@ -4,21 +4,17 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, Connection, Row, bindparam, delete, insert, select, update
-from uuid_utils import uuid7
 
 from app import clock
 from app.accounts.authentication import Login
 from app.accounts.credentials import end_everything
-from app.accounts.identity import Access, Identity
+from app.accounts.identity import Identity
 from app.accounts.tables import accounts, sessions
-from app.config import Settings
-from app.database import Database, Statement
+from app.database import Statement
 from app.errors import Forbidden, NotFound, Unauthorized
 from app.objects.pagination import Page, decode_cursor, page_of
 from app.objects.quota import lock_account
-from app.security import events
-from app.security.events import Event
-from app.security.keyring import Keyring, RefreshToken
+from app.security.keyring import RefreshToken
 
 GRACE: Final = 30 * clock.SECOND
 """How long a refresh token that was used returns its successor again (two tabs, a lost answer)."""
@@ -29,13 +25,18 @@ _LIST = "sessions"
 
 @dataclass(frozen=True, slots=True)
 class NewSession:
-    """A session about to be opened at a door, which is the contract that opens it."""
+    """A session about to begin; ``client`` is the contract that its tokens are good for."""
 
     uuid: str
-    door: str
+    client: str
     user_agent: str
     created_at: int
     expires_at: int
+
+    @property
+    def lifetime(self) -> int:
+        """Seconds that it lives unless it is refreshed."""
+        return (self.expires_at - self.created_at) // clock.SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,28 +59,6 @@ class Tokens:
     expires_in: int
 
 
-def new_session(
-    settings: Settings, *, door: str, user_agent: str, lifetime: int | None = None
-) -> NewSession:
-    """Make up a session that begins now; ``lifetime`` in seconds, a refresh token's by default."""
-    now = clock.now()
-    if lifetime is None:
-        lifetime = settings.refresh_token_lifetime
-    return NewSession(
-        uuid=str(uuid7()),
-        door=door,
-        user_agent=user_agent[:USER_AGENT_MAX],
-        created_at=now,
-        expires_at=now + lifetime * clock.SECOND,
-    )
-
-
-async def begin(database: Database, login: Login, new: NewSession) -> None:
-    """Do what `open_session` does, for the log too."""
-    await database.write(open_session, login, new)
-    events.record(Event.SESSION_BEGUN, account=login.account, session=new.uuid, door=new.door)
-
-
 def open_session(connection: Connection, login: Login, new: NewSession) -> None:
     """Open a session; raises `Unauthorized` if the password has been changed since it was given."""
     lock_account(connection, login.account_id)
@@ -95,24 +74,13 @@ def open_session(connection: Connection, login: Login, new: NewSession) -> None:
         insert(sessions).values(
             uuid=new.uuid,
             account_id=login.account_id,
-            door=new.door,
+            door=new.client,
             rotation=1,
             rotated_at=new.created_at,
             created_at=new.created_at,
             expires_at=new.expires_at,
             user_agent=new.user_agent,
         )
-    )
-
-
-def issue_tokens(
-    keyring: Keyring, settings: Settings, *, session: str, account: str, n: int, now: int
-) -> Tokens:
-    """Make a session's access token, and its refresh token number ``n``."""
-    return Tokens(
-        access_token=keyring.issue_access_token(session, account, now),
-        refresh_token=keyring.issue_refresh_token(session, n),
-        expires_in=settings.access_token_lifetime,
     )
 
 
@@ -133,7 +101,7 @@ class Ended:
 
 _here = (
     (sessions.c.uuid == bindparam("session"))
-    & (sessions.c.door == bindparam("door"))
+    & (sessions.c.door == bindparam("client"))
     & (sessions.c.expires_at > bindparam("now", type_=BigInteger))
 )
 _rotate = Statement(
@@ -154,16 +122,21 @@ _end = Statement(delete(sessions).where(sessions.c.uuid == bindparam("session"))
 
 
 def rotate(
-    connection: Connection, token: RefreshToken, *, door: str, now: int, expires_at: int
+    connection: Connection, token: RefreshToken, *, client: str, now: int, expires_at: int
 ) -> Refreshed | Ended | None:
     """Use a refresh token; None when it isn't good, and one used before ends its session.
 
     The session then lives until ``expires_at``. It doesn't raise, which would undo that end.
     """
     _rotate(
-        connection, session=token.session, door=door, n=token.n, now=now, new_expires_at=expires_at
+        connection,
+        session=token.session,
+        client=client,
+        n=token.n,
+        now=now,
+        new_expires_at=expires_at,
     )
-    state = _state(connection, session=token.session, door=door, now=now).first()
+    state = _state(connection, session=token.session, client=client, now=now).first()
     if state is None:
         return None
     if state.rotation == token.n + 1 and now <= state.rotated_at + GRACE:
@@ -174,63 +147,13 @@ def rotate(
     return None
 
 
-async def refresh(
-    database: Database, keyring: Keyring, settings: Settings, refresh_token: str, *, door: str
-) -> Tokens:
-    """Trade a refresh token for new tokens; raises `Unauthorized`."""
-    token = keyring.parse_refresh_token(refresh_token)
-    now = clock.now()
-    expires_at = now + settings.refresh_token_lifetime * clock.SECOND
-    refreshed = await database.write(rotate, token, door=door, now=now, expires_at=expires_at)
-    if isinstance(refreshed, Ended):
-        events.record(Event.TOKEN_REUSED, account=refreshed.account, session=token.session)
-    if not isinstance(refreshed, Refreshed):
-        raise Unauthorized("The refresh token is not valid any more", error="invalid_token")
-    return issue_tokens(
-        keyring,
-        settings,
-        session=token.session,
-        account=refreshed.account,
-        n=refreshed.n,
-        now=now,
-    )
-
-
-def account_of(connection: Connection, token: RefreshToken, *, door: str, now: int) -> str | None:
+def account_of(connection: Connection, token: RefreshToken, *, client: str, now: int) -> str | None:
     """Return the account of the session that a refresh token is in force for; None when of none."""
-    state = _state(connection, session=token.session, door=door, now=now).first()
+    state = _state(connection, session=token.session, client=client, now=now).first()
     if state is None or state.rotation != token.n:
         return None
     account: str = state.uuid
     return account
-
-
-async def renew(database: Database, keyring: Keyring, refresh_token: str, *, door: str) -> str:
-    """Make a new access token by a refresh token that stays valid; raises `Unauthorized`."""
-    token = keyring.parse_refresh_token(refresh_token)
-    now = clock.now()
-    account = await database.read(account_of, token, door=door, now=now)
-    if account is None:
-        raise Unauthorized("The refresh token is not valid any more", error="invalid_token")
-    return keyring.issue_access_token(token.session, account, now)
-
-
-async def log_out(access: Access) -> None:
-    """End the session by which the caller came; raises `Forbidden` if it came by none."""
-    _, identity = await access.write_by(end_own)
-    events.record(Event.SESSION_ENDED, identity, session=identity.session)
-
-
-async def log_out_of(access: Access, uuid: str) -> None:
-    """Do what `end` does, for the log too."""
-    _, identity = await access.write_by(end, uuid)
-    events.record(Event.SESSION_ENDED, identity, session=uuid)
-
-
-async def log_out_everywhere(access: Access) -> None:
-    """Do what `end_all` does, for the log too."""
-    _, identity = await access.write_by(end_all)
-    events.record(Event.EVERYTHING_ENDED, identity)
 
 
 def end_own(connection: Connection, identity: Identity) -> None:

@@ -9,13 +9,11 @@ from sqlalchemy.exc import IntegrityError
 from uuid_utils import uuid7
 
 from app import clock
-from app.accounts.identity import Access, Identity, parse_heights
+from app.accounts.identity import Identity, parse_heights
 from app.accounts.tables import tiers
 from app.database import require_room
 from app.errors import Conflict, InvalidRequest, NotFound
 from app.objects.pagination import Page, decode_cursor, page_of
-from app.security import events
-from app.security.events import Event
 
 GIB: Final = 1024**3
 SERVICE_TIER: Final = "service"
@@ -93,13 +91,6 @@ def get(connection: Connection, _: Identity, uuid: str) -> TierRecord:
     return _record_of(row)
 
 
-async def make(access: Access, new: TierRecord) -> TierRecord:
-    """Do what `create` does, for the log too."""
-    tier, identity = await access.write_by(create, new)
-    events.record(Event.TIER_MADE, identity, tier=new.uuid, **new.row())
-    return tier
-
-
 def create(connection: Connection, _: Identity, new: TierRecord) -> TierRecord:
     """Make a tier; raises `Conflict` when its name is taken."""
     require_room(connection)
@@ -108,15 +99,6 @@ def create(connection: Connection, _: Identity, new: TierRecord) -> TierRecord:
     except IntegrityError:
         raise Conflict("There is a tier of this name") from None
     return new
-
-
-async def edit(
-    access: Access, uuid: str, facts: Mapping[str, Any], default_tier: str
-) -> TierRecord:
-    """Do what `change` does, for the log too."""
-    tier, identity = await access.write_by(change, uuid, facts, default_tier)
-    events.record(Event.TIER_CHANGED, identity, tier=uuid, **facts)
-    return tier
 
 
 def change(
@@ -137,12 +119,6 @@ def change(
         except IntegrityError:
             raise Conflict("There is a tier of this name") from None
     return get(connection, identity, uuid)
-
-
-async def end(access: Access, uuid: str, default_tier: str) -> None:
-    """Do what `remove` does, for the log too."""
-    _, identity = await access.write_by(remove, uuid, default_tier)
-    events.record(Event.TIER_DELETED, identity, tier=uuid)
 
 
 def remove(connection: Connection, identity: Identity, uuid: str, default_tier: str) -> None:

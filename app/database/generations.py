@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select, update
 
 from app.database import Database
 from app.database.instance import once
-from app.objects.tables import instance
+from app.database.tables import instance
 from storage.base import ObjectStore
 
 _STEM: Final = "instance/0/0/00"

@@ -1,4 +1,4 @@
-"""Ties a store to its database, so that no sweep runs against somebody else's objects.
+"""Binds a store to its database, so that no sweep runs against somebody else's objects.
 
 The store carries the database's instance id under its marks, which are made once. What the
 database has marked is missing when a mark is: no start makes it anew, see docs/operations.md.
@@ -13,7 +13,7 @@ from sqlalchemy import Connection, select, update
 from app.config import ConfigError, Settings
 from app.database import Database, insert_if_absent
 from app.database.migrate import alone
-from app.objects.tables import instance
+from app.database.tables import instance
 from storage.base import ObjectStore
 from storage.errors import ObjectNotFound, StoreUnmarked
 
@@ -48,7 +48,7 @@ def identify(connection: Connection, fresh: str) -> Instance:
     return Instance(row.uuid, row.generation)
 
 
-async def tie(settings: Settings, database: Database, store: ObjectStore, own: Instance) -> None:
+async def bind(settings: Settings, database: Database, store: ObjectStore, own: Instance) -> None:
     """Mark the store of a database that has never marked one; else check its marks.
 
     Raises `ConfigError` when the store belongs to another database, and `StoreUnmarked` when it

@@ -4,16 +4,6 @@ from sqlalchemy import BigInteger, Column, ForeignKey, Index, LargeBinary, Strin
 
 from app.database.schema import CodePoints, Id, identity, metadata, moment, reference
 
-instance = Table(
-    "instance",
-    metadata,
-    Column("id", Id, primary_key=True, autoincrement=False),
-    Column(
-        "uuid", String(36), nullable=False
-    ),  # the store carries both, see `app.database.instance`
-    Column("generation", BigInteger, nullable=False),  # 0: it has marked no store yet
-)
-
 objects = Table(
     "objects",
     metadata,
@@ -53,14 +43,5 @@ tombstones = Table(
     moment("due_at", index=True),  # not to be deleted before
     Column("claimed_until", BigInteger, nullable=False),  # a sweep is at it till then; 0: none
     moment("put_at"),  # the put of its bytes had ended by then, for better or worse
-    sqlite_autoincrement=True,
-)
-
-daily = Table(
-    "daily",
-    metadata,
-    identity(),
-    Column("name", String(32), nullable=False, unique=True),  # of a task
-    moment("next_at"),  # nobody else's turn before
     sqlite_autoincrement=True,
 )

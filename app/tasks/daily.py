@@ -7,8 +7,8 @@ from sqlalchemy import Connection, or_, select, update
 
 from app import clock
 from app.database import Database, insert_if_absent
-from app.objects.tables import daily
 from app.tasks.supervisor import Task
+from app.tasks.tables import daily
 
 DAY: Final = 24 * 3600 * clock.SECOND
 

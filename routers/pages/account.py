@@ -9,7 +9,6 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from pydantic import BaseModel, Field
 
-from app.accounts import registration, sessions
 from app.accounts.authentication import Login
 from app.errors import ProblemError
 from app.runtime import Runtime
@@ -21,7 +20,7 @@ from routers.web import cookies, known_devices, logins
 from routers.web.dependencies import RuntimeDep
 from routers.web.urls import base_path
 
-DOOR: Final = "web"
+CLIENT: Final = "web"
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
@@ -95,7 +94,7 @@ async def register(request: Request, runtime: RuntimeDep) -> Response:
 @router.post("/account/logout")
 async def logout(request: Request, runtime: RuntimeDep, visitor: SignedIn) -> Response:
     """Sign out: the session ends, and its cookie with it."""
-    await sessions.log_out(visitor.access)
+    await runtime.logins.log_out(visitor.access)
     response: Response = JSONResponse({"username": visitor.identity.username})
     if is_browser(request):
         response = RedirectResponse(f"{base_path(request)}/", 303)
@@ -106,8 +105,7 @@ async def logout(request: Request, runtime: RuntimeDep, visitor: SignedIn) -> Re
 async def _signed_in(
     request: Request, runtime: Runtime, opened: Login, username: str, place: str
 ) -> Response:
-    lifetime = runtime.settings.session_lifetime
-    session = await logins.open_session(request, runtime, opened, door=DOOR, lifetime=lifetime)
+    session = await logins.open_session(request, runtime, opened, client=CLIENT, in_cookie=True)
     response: Response = JSONResponse({"username": username})
     if is_browser(request):
         response = RedirectResponse(place, 303)
@@ -155,7 +153,7 @@ async def _form(
         200 if error is None else error.status,
         place="login",
         wrong=None if error is None else error.detail,
-        registration=(await registration.state(runtime.database, runtime.settings)).value,
+        registration=(await runtime.accounts.registration()).value,
         **given,
     )
     if error is not None:

@@ -6,27 +6,24 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
 from app import VERSION, clock
-from app.accounts import administration, tiers
-from app.accounts.identity import SERVICE_ACCOUNT, Access
+from app.accounts.identity import SERVICE_ACCOUNT
 from app.objects.pagination import MAX_LIMIT
 from app.objects.storage_use import MAX_AGE
-from app.runtime import Runtime
+from app.stores import BACKENDS
 from app.tasks.sweep import MANY
 from routers.pages.page import PageRoute, Visitor, render_app
 from routers.v1.schemas.lists import CursorParam
 from routers.v1.schemas.tiers import Tier
-from routers.v1.service import readiness_of
 from routers.web.dependencies import RuntimeDep, credential_of, runtime_of
 
 _LIMIT: Final = 50  # accounts on a page
-_STORAGES: Final = {"local": "local disk", "s3": "S3", "database": "PostgreSQL"}
 _KINDS: Final = {"thumbs": "thumbnails"}  # those that people call otherwise
 
 
 async def get_administrator(request: Request) -> Visitor:
     """Return who administrates; raises `Unauthorized` for a stranger, `Forbidden` for others."""
     runtime = runtime_of(request)
-    access = Access(runtime.database, credential_of(request, runtime), "admin")
+    access = runtime.access(credential_of(request, runtime), "admin")
     return Visitor(access, await access.identity())
 
 
@@ -38,7 +35,7 @@ router = APIRouter(prefix="/admin", include_in_schema=False, route_class=PageRou
 @router.get("")
 async def show_state(request: Request, runtime: RuntimeDep, visitor: Administrator) -> Response:
     """Show how the service is, and what it keeps."""
-    now = clock.now()
+    state = runtime.state
     return render_app(
         request,
         "admin.html",
@@ -46,37 +43,32 @@ async def show_state(request: Request, runtime: RuntimeDep, visitor: Administrat
         place="admin",
         part="state",
         version=VERSION,
-        readiness=await readiness_of(request, runtime),
+        readiness=await state.readiness(),
         backends={
             "database": "PostgreSQL" if runtime.settings.uses_postgres else "SQLite",
-            "storage": _STORAGES[runtime.settings.active_storage],
+            "storage": BACKENDS[runtime.settings.active_storage].label,
         },
-        lags=await _lags(runtime, now),
-        backlog=await runtime.sweep.backlog(now),
+        lags=await state.lags(),
+        backlog=await state.backlog(),
         many=MANY,
-        use=await runtime.storage_uses.latest(now),
+        use=await state.storage_use(),
         max_age=MAX_AGE // clock.SECOND,
         kinds=_KINDS,
         iso=_iso,
     )
 
 
-async def _lags(runtime: Runtime, now: int) -> dict[str, float]:
-    """Return by task how many seconds its work is late; zero is as it should be."""
-    tasks = (runtime.expiry, runtime.sweep)
-    return {task.name: await task.lag(now) for task in tasks}
-
-
 @router.get("/accounts")
 async def show_accounts(
     request: Request,
+    runtime: RuntimeDep,
     visitor: Administrator,
     q: Annotated[str, Query(max_length=320, pattern=r"^[^\x00]*$")] = "",
     cursor: CursorParam = None,
 ) -> Response:
     """List the accounts, newest first, or those that ``q`` finds."""
-    page = await visitor.access.read(administration.search, q.strip(), _LIMIT, cursor)
-    choices = await visitor.access.read(tiers.list_all, MAX_LIMIT, None)
+    page = await runtime.accounts.search(visitor.access, q.strip(), _LIMIT, cursor)
+    choices = await runtime.tiers.page(visitor.access, MAX_LIMIT, None)
     return render_app(
         request,
         "admin_accounts.html",
@@ -97,8 +89,7 @@ async def show_tiers(
     request: Request, runtime: RuntimeDep, visitor: Administrator, cursor: CursorParam = None
 ) -> Response:
     """List the tiers, newest first."""
-    page = await visitor.access.read(tiers.list_all, _LIMIT, cursor)
-    default = tiers.key_of(runtime.settings.default_tier)
+    page = await runtime.tiers.page(visitor.access, _LIMIT, cursor)
     return render_app(
         request,
         "admin_tiers.html",
@@ -106,7 +97,7 @@ async def show_tiers(
         place="admin",
         part="tiers",
         tiers=[Tier.of(tier) for tier in page.items],
-        default=[tier.name for tier in page.items if tiers.key_of(tier.name) == default],
+        default=[tier.name for tier in page.items if runtime.tiers.is_default(tier)],
         next_cursor=page.next_cursor,
     )
 

@@ -8,11 +8,9 @@ from typing import Final
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from app import clock
-from app.accounts import registration
 from app.accounts.registration import Registration
 from app.buffer.entities import Clip
-from app.overview import MANY, overview
+from app.overview import MANY, look
 from routers.http.negotiation import is_browser
 from routers.pages.page import PageRoute, Visitor, find_visitor, render_app
 from routers.web.dependencies import RuntimeDep
@@ -51,7 +49,7 @@ async def home(request: Request, runtime: RuntimeDep) -> Response:
     visitor = await find_visitor(request)
     if visitor is not None:
         return await _glance(request, visitor)
-    opened_to = await registration.state(runtime.database, runtime.settings)
+    opened_to = await runtime.accounts.registration()
     is_open = opened_to is not Registration.NOBODY
     steps = list(_first_steps(base_url(request, runtime), is_open=is_open))
     return render_app(
@@ -71,8 +69,7 @@ def _first_steps(url: str, *, is_open: bool) -> Iterator[Step]:
 
 
 async def _glance(request: Request, visitor: Visitor) -> Response:
-    now = clock.now()
-    seen = await visitor.access.read(overview, now)
+    seen = await look(visitor.access)
     return render_app(
         request,
         "home.html",

@@ -53,7 +53,7 @@ async def find_visitor(request: Request) -> Visitor | None:
 async def get_visitor(request: Request) -> Visitor:
     """Return who looks at a page; raises `Unauthorized` for a stranger."""
     runtime = runtime_of(request)
-    access = Access(runtime.database, credential_of(request, runtime), "account")
+    access = runtime.access(credential_of(request, runtime), "account")
     return Visitor(access, await access.identity())
 
 

@@ -5,8 +5,6 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 
-from app import clock
-from app.accounts import accounts, api_keys, sessions
 from app.accounts.identity import RESOURCES
 from routers.http.negotiation import is_browser
 from routers.pages.curl_lines import KEY, curl_lines
@@ -40,15 +38,15 @@ async def profile(
     """Show the account: what it uses, and all that lets it in."""
     if not is_browser(request):
         return JSONResponse({"username": visitor.identity.username})
-    read, now = visitor.access.read, clock.now()
+    access = visitor.access
     return render_app(
         request,
         "profile.html",
         visitor,
         place="account",
-        account=await read(accounts.profile),
-        sessions=await read(sessions.list_own, _AT_ONCE, older_sessions, now),
-        keys=await read(api_keys.list_own, _AT_ONCE, older_keys, now),
+        account=await runtime.accounts.profile(access),
+        sessions=await runtime.logins.page(access, _AT_ONCE, older_sessions),
+        keys=await runtime.logins.keys(access, _AT_ONCE, older_keys),
         device=device_in_words,
         resources=RESOURCES,
         lifetimes=_LIFETIMES,

@@ -5,7 +5,6 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from app.accounts import accounts, administration
 from app.accounts.identity import Access
 from routers.v1.schemas.accounts import (
     Account,
@@ -45,9 +44,9 @@ async def create(
 
 
 @router.get("/me", operation_id="accounts_read_me", responses=problems(401, 403, 503))
-async def read_me(access: OwnAccess) -> Account:
+async def read_me(access: OwnAccess, runtime: RuntimeDep) -> Account:
     """Return the caller's account and what it uses."""
-    return Account.of(await access.read(accounts.profile))
+    return Account.of(await runtime.accounts.profile(access))
 
 
 @router.patch(
@@ -58,14 +57,7 @@ async def read_me(access: OwnAccess) -> Account:
 async def update_me(body: AccountChange, access: OwnAccess, runtime: RuntimeDep) -> Account:
     """Change email address or password. A new password ends every session and API key."""
     changes = body.model_dump(include={"email", "password"}, exclude_unset=True)
-    account = await accounts.update_own(
-        access,
-        runtime.passwords,
-        runtime.rate_limits,
-        current_password=body.current_password,
-        changes=changes,
-    )
-    return Account.of(account)
+    return Account.of(await runtime.accounts.update_own(access, body.current_password, changes))
 
 
 @router.post(
@@ -76,13 +68,13 @@ async def update_me(body: AccountChange, access: OwnAccess, runtime: RuntimeDep)
 )
 async def delete_me(body: AccountDeletion, access: OwnAccess, runtime: RuntimeDep) -> None:
     """Delete the caller's account and all it has: hidden at once, and then taken away."""
-    await accounts.leave(access, runtime.passwords, runtime.rate_limits, body.password)
-    runtime.purge.wake()
+    await runtime.accounts.delete_own(access, body.password)
 
 
 @router.get("", operation_id="accounts_list", responses=problems(400, 401, 403, 422, 503))
 async def list_all(
     access: AdminAccess,
+    runtime: RuntimeDep,
     q: Annotated[
         str | None,
         Query(
@@ -95,15 +87,19 @@ async def list_all(
     cursor: CursorParam = None,
 ) -> AccountList:
     """List the accounts, newest first. For administrators."""
-    page = await access.read(administration.search, q, limit, cursor)
+    page = await runtime.accounts.search(access, q, limit, cursor)
     items = [AdministeredAccount.of(account) for account in page.items]
     return AccountList(items=items, next_cursor=page.next_cursor)
 
 
 @router.get("/{id}", operation_id="accounts_read", responses=problems(401, 403, 404, 422, 503))
-async def read(id: UUID, access: AdminAccess) -> AdministeredAccount:  # noqa: A002 - on the wire
+async def read(
+    id: UUID,  # noqa: A002 - on the wire
+    access: AdminAccess,
+    runtime: RuntimeDep,
+) -> AdministeredAccount:
     """Return an account. For administrators."""
-    return AdministeredAccount.of(await access.read(administration.get, str(id)))
+    return AdministeredAccount.of(await runtime.accounts.find(access, str(id)))
 
 
 @router.patch(
@@ -115,13 +111,14 @@ async def update(
     id: UUID,  # noqa: A002 - on the wire
     body: AccountAdministration,
     access: AdminAccess,
+    runtime: RuntimeDep,
 ) -> AdministeredAccount:
     """Set an account's tier, or whether it is active or administrates. For administrators.
 
     A deactivated account's sessions and API keys end at once.
     """
     changes = body.model_dump(exclude_none=True)
-    return AdministeredAccount.of(await administration.update(access, str(id), changes))
+    return AdministeredAccount.of(await runtime.accounts.administer(access, str(id), changes))
 
 
 @router.delete(
@@ -132,5 +129,4 @@ async def update(
 )
 async def delete(id: UUID, access: AdminAccess, runtime: RuntimeDep) -> None:  # noqa: A002
     """Delete an account and all it has. For administrators."""
-    await administration.remove(access, str(id))
-    runtime.purge.wake()
+    await runtime.accounts.delete(access, str(id))

@@ -5,12 +5,10 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from app import clock
-from app.accounts import api_keys
 from app.accounts.identity import Access
 from routers.v1.schemas.credentials import ApiKey, ApiKeyCreate, ApiKeyList, CreatedApiKey
 from routers.v1.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
-from routers.web.dependencies import Requires
+from routers.web.dependencies import Requires, RuntimeDep
 from routers.web.problems import problems
 from routers.web.route import HoldallRoute
 from routers.web.urls import locate
@@ -22,10 +20,13 @@ OwnAccess = Annotated[Access, Depends(Requires("account"))]
 
 @router.get("", operation_id="keys_list", responses=problems(400, 401, 403, 422, 503))
 async def list_own(
-    access: OwnAccess, limit: Limit = DEFAULT_LIMIT, cursor: CursorParam = None
+    access: OwnAccess,
+    runtime: RuntimeDep,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: CursorParam = None,
 ) -> ApiKeyList:
     """List the API keys of the caller's account, newest first."""
-    page = await access.read(api_keys.list_own, limit, cursor, clock.now())
+    page = await runtime.logins.keys(access, limit, cursor)
     return ApiKeyList(items=[ApiKey.of(key) for key in page.items], next_cursor=page.next_cursor)
 
 
@@ -36,11 +37,15 @@ async def list_own(
     responses=problems(401, 403, 413, 422, 503, 507),
 )
 async def create(
-    body: ApiKeyCreate, request: Request, response: Response, access: OwnAccess
+    body: ApiKeyCreate,
+    request: Request,
+    response: Response,
+    access: OwnAccess,
+    runtime: RuntimeDep,
 ) -> CreatedApiKey:
     """Make an API key. It is shown in this answer only, and kept as a hash."""
     scopes = frozenset(scope.value for scope in body.scopes)
-    key, record = await api_keys.make(access, body.name, scopes, body.expires_in)
+    key, record = await runtime.logins.create_key(access, body.name, scopes, body.expires_in)
     locate(request, response, f"/v1/accounts/me/keys/{record.uuid}")
     return CreatedApiKey.of(record, key=key)
 
@@ -51,6 +56,6 @@ async def create(
     operation_id="keys_delete",
     responses=problems(401, 403, 404, 422, 503, 507),
 )
-async def delete(id: UUID, access: OwnAccess) -> None:  # noqa: A002 - on the wire
+async def delete(id: UUID, access: OwnAccess, runtime: RuntimeDep) -> None:  # noqa: A002
     """End an API key, at once."""
-    await api_keys.end(access, str(id))
+    await runtime.logins.end_key(access, str(id))

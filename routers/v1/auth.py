@@ -4,7 +4,6 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from app.accounts import sessions
 from app.accounts.identity import Access
 from routers.http.forms import describe_form, read_form
 from routers.v1.schemas.credentials import PasswordForm, RefreshRequest, TokenPair
@@ -13,8 +12,8 @@ from routers.web.dependencies import Requires, RuntimeDep
 from routers.web.problems import problems
 from routers.web.route import HoldallRoute
 
-DOOR: Final = "v1"
-"""Which contract's sessions these are: another's refresh tokens are no good here."""
+CLIENT: Final = "v1"
+"""Whose sessions these are: another contract's refresh tokens are no good here."""
 
 router = APIRouter(prefix="/v1/auth", tags=["auth"], route_class=HoldallRoute)
 
@@ -29,7 +28,7 @@ async def token(request: Request, response: Response, runtime: RuntimeDep) -> To
     """Log in with user name and password, as the OAuth2 password grant has it."""
     form = await read_form(request, PasswordForm)
     tokens = await logins.log_in(
-        request, response, runtime, form.username, form.password, door=DOOR
+        request, response, runtime, form.username, form.password, client=CLIENT
     )
     return TokenPair.of(tokens)
 
@@ -41,15 +40,14 @@ async def refresh(body: RefreshRequest, runtime: RuntimeDep) -> TokenPair:
     The old token returns the same successor for 30 s more. Used after that, it ends the session:
     somebody else has a copy.
     """
-    tokens = await sessions.refresh(
-        runtime.database, runtime.keyring, runtime.settings, body.refresh_token, door=DOOR
-    )
-    return TokenPair.of(tokens)
+    return TokenPair.of(await runtime.logins.refresh(body.refresh_token, client=CLIENT))
 
 
 @router.post(
     "/revoke", status_code=204, operation_id="auth_revoke", responses=problems(401, 403, 503, 507)
 )
-async def revoke(access: Annotated[Access, Depends(Requires("account"))]) -> None:
+async def revoke(
+    access: Annotated[Access, Depends(Requires("account"))], runtime: RuntimeDep
+) -> None:
     """Log out: the caller's session ends, and its tokens stop working at once."""
-    await sessions.log_out(access)
+    await runtime.logins.log_out(access)

@@ -46,7 +46,7 @@ async def _submitting(request: Request, key: KeyParam = None) -> Access:
         credential = runtime.keyring.parse(key)
         if not isinstance(credential, ApiKey):  # what opens more has no place in a URL
             raise Unauthorized("The key is no API key", error="invalid_token")
-    return Access(runtime.database, credential, "dumps:submit")
+    return runtime.access(credential, "dumps:submit")
 
 
 Submitting = Annotated[Access, Depends(_submitting)]

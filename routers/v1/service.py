@@ -1,33 +1,19 @@
 """The service itself: does it live, can it serve, what has it counted."""
 
-import asyncio
-import time
-from collections.abc import Awaitable, Callable
-from typing import Final, Literal
+from typing import Literal, Self
 
-import structlog
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
 
-from app import metrics
-from app.accounts.identity import Access
-from app.runtime import Runtime
+from app import metrics, state
 from routers.web.dependencies import RuntimeDep, credential_of
 from routers.web.openapi import OPEN_OR_BEARER
 from routers.web.problems import problems
 from routers.web.route import HoldallRoute
 
 router = APIRouter(tags=["service"], route_class=HoldallRoute)
-
-CHECK_TIMEOUT: Final = 5.0
-"""Seconds in which a part must answer."""
-
-_DISPENSABLE: Final = frozenset({"redis", "decoders"})
-"""Parts without which most requests can be served."""
-
-log = structlog.get_logger(__name__)
 
 
 class Alive(BaseModel):
@@ -56,6 +42,15 @@ class Readiness(BaseModel):
     )
     checks: dict[str, Check] = Field(description="By part: database, storage, decoders, redis.")
 
+    @classmethod
+    def of(cls, found: state.Readiness) -> Self:
+        """Make the body that tells what was found."""
+        checks = {
+            name: Check(status=check.status, ms=check.ms, confinement=check.confinement)
+            for name, check in found.checks.items()
+        }
+        return cls(status=found.status, checks=checks)
+
 
 @router.get("/healthz", operation_id="service_health")
 async def health() -> Alive:
@@ -69,57 +64,12 @@ async def health() -> Alive:
     response_model_exclude_none=True,
     responses={503: {"description": "A part that can't be done without fails", "model": Readiness}},
 )
-async def readiness(request: Request, runtime: RuntimeDep, response: Response) -> Readiness:
+async def readiness(runtime: RuntimeDep, response: Response) -> Readiness:
     """Tell whether database, storage, decoders and Redis answer, and how fast."""
-    found = await readiness_of(request, runtime)
+    found = await runtime.state.readiness()
     if found.status == "unavailable":
         response.status_code = 503
-    return found
-
-
-async def readiness_of(request: Request, runtime: Runtime) -> Readiness:
-    """Find out whether the service can serve."""
-    checks = await _shared_checks(request, runtime)
-    failed = {name for name, check in checks.items() if check.status != "ok"}
-    if failed - _DISPENSABLE:
-        return Readiness(status="unavailable", checks=checks)
-    return Readiness(status="degraded" if failed else "ready", checks=checks)
-
-
-async def _shared_checks(request: Request, runtime: Runtime) -> dict[str, Check]:
-    """Check every part once for all who ask meanwhile, so that asking often costs no more."""
-    state = request.app.state
-    running: asyncio.Task[dict[str, Check]] | None = getattr(state, "readiness", None)
-    if running is None or running.done():
-        running = state.readiness = asyncio.create_task(_check_all(runtime))
-    return await asyncio.shield(running)
-
-
-async def _check_all(runtime: Runtime) -> dict[str, Check]:
-    parts: dict[str, Callable[[], Awaitable[object]]] = {
-        "database": runtime.database.ping,
-        "storage": runtime.store.ping,
-        "decoders": runtime.decoders.ping,
-    }
-    if runtime.redis is not None:
-        parts["redis"] = runtime.redis.ping
-    results = await asyncio.gather(*(_check(name, ping) for name, ping in parts.items()))
-    checks = dict(zip(parts, results, strict=True))
-    checks["decoders"].confinement = runtime.decoders.confinement
-    return checks
-
-
-async def _check(name: str, ping: Callable[[], Awaitable[object]]) -> Check:
-    started = time.perf_counter()
-    status: Literal["ok", "failed"] = "ok"
-    try:
-        async with asyncio.timeout(CHECK_TIMEOUT):
-            await ping()
-    except Exception as error:  # noqa: BLE001 - told of, below and in the answer
-        # without a traceback: balancers ask every few seconds, and the error says it all
-        log.warning("a part of the service does not answer", part=name, error=repr(error))
-        status = "failed"
-    return Check(status=status, ms=round((time.perf_counter() - started) * 1000, 2))
+    return Readiness.of(found)
 
 
 @router.get(
@@ -136,6 +86,6 @@ async def get_metrics(request: Request, runtime: RuntimeDep) -> Response:
     for everybody with `METRICS=open`.
     """
     if runtime.settings.metrics == "closed":
-        await Access(runtime.database, credential_of(request, runtime), "metrics:read").check()
+        await runtime.access(credential_of(request, runtime), "metrics:read").check()
     body = generate_latest(metrics.registry)
     return Response(body, headers={"Content-Type": CONTENT_TYPE_LATEST})

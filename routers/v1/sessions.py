@@ -5,12 +5,10 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends
 
-from app import clock
-from app.accounts import sessions
 from app.accounts.identity import Access
 from routers.v1.schemas.credentials import Session, SessionList
 from routers.v1.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
-from routers.web.dependencies import Requires
+from routers.web.dependencies import Requires, RuntimeDep
 from routers.web.problems import problems
 from routers.web.route import HoldallRoute
 
@@ -21,19 +19,22 @@ OwnAccess = Annotated[Access, Depends(Requires("account"))]
 
 @router.get("", operation_id="sessions_list", responses=problems(400, 401, 403, 422, 503))
 async def list_own(
-    access: OwnAccess, limit: Limit = DEFAULT_LIMIT, cursor: CursorParam = None
+    access: OwnAccess,
+    runtime: RuntimeDep,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: CursorParam = None,
 ) -> SessionList:
     """List the sessions of the caller's account, newest first."""
-    page = await access.read(sessions.list_own, limit, cursor, clock.now())
+    page = await runtime.logins.page(access, limit, cursor)
     return SessionList(items=[Session.of(s) for s in page.items], next_cursor=page.next_cursor)
 
 
 @router.delete(
     "", status_code=204, operation_id="sessions_delete", responses=problems(401, 403, 503, 507)
 )
-async def delete(access: OwnAccess) -> None:
+async def delete(access: OwnAccess, runtime: RuntimeDep) -> None:
     """Log out everywhere: every session of the account ends at once, and every API key."""
-    await sessions.log_out_everywhere(access)
+    await runtime.logins.end_everything(access)
 
 
 @router.delete(
@@ -42,6 +43,6 @@ async def delete(access: OwnAccess) -> None:
     operation_id="sessions_end",
     responses=problems(401, 403, 404, 422, 503, 507),
 )
-async def end(id: UUID, access: OwnAccess) -> None:  # noqa: A002 - on the wire
+async def end(id: UUID, access: OwnAccess, runtime: RuntimeDep) -> None:  # noqa: A002
     """End one session of the caller's account, at once: perhaps the caller's own."""
-    await sessions.log_out_of(access, str(id))
+    await runtime.logins.end(access, str(id))

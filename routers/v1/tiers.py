@@ -5,7 +5,6 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from app.accounts import tiers
 from app.accounts.identity import Access
 from routers.v1.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
 from routers.v1.schemas.tiers import Tier, TierChange, TierCreate, TierList
@@ -21,10 +20,13 @@ AdminAccess = Annotated[Access, Depends(Requires("admin"))]
 
 @router.get("", operation_id="tiers_list", responses=problems(400, 401, 403, 422, 503))
 async def list_all(
-    access: AdminAccess, limit: Limit = DEFAULT_LIMIT, cursor: CursorParam = None
+    access: AdminAccess,
+    runtime: RuntimeDep,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: CursorParam = None,
 ) -> TierList:
     """List the tiers, newest first."""
-    page = await access.read(tiers.list_all, limit, cursor)
+    page = await runtime.tiers.page(access, limit, cursor)
     return TierList(items=[Tier.of(tier) for tier in page.items], next_cursor=page.next_cursor)
 
 
@@ -35,19 +37,22 @@ async def list_all(
     responses=problems(401, 403, 409, 413, 422, 503, 507),
 )
 async def create(
-    body: TierCreate, request: Request, response: Response, access: AdminAccess
+    body: TierCreate,
+    request: Request,
+    response: Response,
+    access: AdminAccess,
+    runtime: RuntimeDep,
 ) -> Tier:
     """Make a tier."""
-    new = tiers.new_tier(**body.model_dump())
-    tier = Tier.of(await tiers.make(access, new))
+    tier = Tier.of(await runtime.tiers.create(access, body.model_dump()))
     locate(request, response, f"/v1/tiers/{tier.id}")
     return tier
 
 
 @router.get("/{id}", operation_id="tiers_read", responses=problems(401, 403, 404, 422, 503))
-async def read(id: UUID, access: AdminAccess) -> Tier:  # noqa: A002 - on the wire
+async def read(id: UUID, access: AdminAccess, runtime: RuntimeDep) -> Tier:  # noqa: A002
     """Return a tier."""
-    return Tier.of(await access.read(tiers.get, str(id)))
+    return Tier.of(await runtime.tiers.find(access, str(id)))
 
 
 @router.patch(
@@ -60,8 +65,7 @@ async def update(
     runtime: RuntimeDep,
 ) -> Tier:
     """Change a tier; its accounts are under the new limits at once."""
-    default = runtime.settings.default_tier
-    return Tier.of(await tiers.edit(access, str(id), body.facts(), default))
+    return Tier.of(await runtime.tiers.change(access, str(id), body.facts()))
 
 
 @router.delete(
@@ -72,4 +76,4 @@ async def update(
 )
 async def delete(id: UUID, access: AdminAccess, runtime: RuntimeDep) -> None:  # noqa: A002
     """Delete a tier that no account has."""
-    await tiers.end(access, str(id), runtime.settings.default_tier)
+    await runtime.tiers.delete(access, str(id))

@@ -6,7 +6,6 @@ from urllib.parse import urlsplit
 from fastapi import Request
 from fastapi.responses import Response
 
-from app import clock
 from app.accounts.authentication import Login
 from app.accounts.sessions import NewSession
 from app.errors import Forbidden
@@ -25,8 +24,7 @@ def keep(
 ) -> None:
     """Give a session to the browser."""
     key = runtime.keyring.issue_session_key(session.uuid, login.account, purpose=_PURPOSE)
-    seconds = max(0, (session.expires_at - clock.now()) // clock.SECOND)
-    put(request, runtime, response, NAME, key, seconds=seconds)
+    put(request, runtime, response, NAME, key, seconds=session.lifetime)
 
 
 def put(

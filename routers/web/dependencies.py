@@ -45,7 +45,7 @@ class Requires(SecurityBase):
 
     async def __call__(self, request: Request) -> Access:
         runtime = runtime_of(request)
-        return Access(runtime.database, credential_of(request, runtime), self.scope)
+        return runtime.access(credential_of(request, runtime), self.scope)
 
 
 def credential_of(request: Request, runtime: Runtime) -> Credential:

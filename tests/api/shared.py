@@ -9,7 +9,7 @@ import pytest
 import structlog
 from sqlalchemy import Connection, delete, update
 
-from app import runtime
+from app import stores
 from app.accounts.tables import accounts
 from app.blobs.tables import blobs
 from app.config import Settings
@@ -53,7 +53,7 @@ async def shared_service(settings: Settings) -> AsyncIterator[Service]:
     structlog.configure(processors=[structlog.processors.KeyValueRenderer()])
     async with AsyncExitStack() as stack:
         with pytest.MonkeyPatch.context() as patch:  # of this service alone
-            patch.setattr(runtime, "marked", lambda *args: FaultyStore(marked(*args)))
+            patch.setattr(stores, "marked", lambda *args: FaultyStore(marked(*args)))
             service = await stack.enter_async_context(running(settings))
         yield service
     structlog.reset_defaults()

@@ -58,7 +58,7 @@ async def test_logins_and_sessions(service: Service) -> None:
         who = {"username": "ada", "address": ADDRESS}
         assert login == {"action": "login_succeeded", "account": own} | who
         session = begun.pop("session")
-        assert begun == {"action": "session_begun", "account": own, "door": "v1"}
+        assert begun == {"action": "session_begun", "account": own, "client": "v1"}
 
         assert (await tokens(service, "Ada", WRONG))["status"] == 401
         assert (await tokens(service, "x" * 500, WRONG))["status"] == 401

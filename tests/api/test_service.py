@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import dataclasses
 import html
 import re
 import shlex
@@ -16,10 +15,11 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from app import state, stores
 from app.errors import ServiceUnavailable
 from app.pictures import formats as images
 from app.processes import confinement
-from routers.v1 import service as service_routes
+from storage.marked import marked
 from tests import servers
 from tests.api.conftest import MakeSettings, Service, running
 from tests.faults import FaultyStore
@@ -34,11 +34,12 @@ ADMIN = {"admin_username": "root", "admin_password": "a root password"}
 @contextlib.asynccontextmanager
 async def _faulty(settings: Any) -> AsyncIterator[tuple[Service, FaultyStore]]:  # noqa: ANN401
     """Run a service whose store can be told to fail."""
-    async with running(settings) as service:
-        store = FaultyStore(service.runtime.store)
-        edge: Any = service.client._transport.app  # type: ignore[attr-defined]
-        edge.app.state.runtime = dataclasses.replace(service.runtime, store=store)
-        yield service, store
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stores, "marked", lambda *args: FaultyStore(marked(*args)))
+        async with running(settings) as service:
+            store = service.runtime.store
+            assert isinstance(store, FaultyStore)
+            yield service, store
 
 
 async def test_it_lives(service: Service) -> None:
@@ -51,7 +52,9 @@ async def test_it_is_ready_and_names_each_part_with_its_time(service: Service) -
     assert answer.status_code == 200
     assert answer.json()["status"] == "ready"
     checks = answer.json()["checks"]
-    expected = {"database", "storage", "decoders"} | ({"redis"} if service.runtime.redis else set())
+    expected = {"database", "storage", "decoders"} | (
+        {"redis"} if service.settings.redis_url else set()
+    )
     assert set(checks) == expected
     assert all(check["status"] == "ok" and check["ms"] >= 0 for check in checks.values())
 
@@ -90,7 +93,7 @@ async def test_a_store_that_fails_makes_it_unavailable(make_settings: MakeSettin
 async def test_a_part_that_hangs_counts_as_failed_in_time(
     make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service_routes, "CHECK_TIMEOUT", 0.05)
+    monkeypatch.setattr(state, "CHECK_TIMEOUT", 0.05)
     async with _faulty(make_settings()) as (service, store):
         store.stall("ping")
         started = time.perf_counter()

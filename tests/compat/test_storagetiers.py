@@ -14,7 +14,6 @@ from PIL import Image
 from sqlalchemy import Connection, select, update
 
 from app import clock
-from app.accounts import sessions as session_service
 from app.accounts.tables import accounts, sessions, tiers
 from app.config import Settings
 from app.errors import Unauthorized
@@ -185,11 +184,11 @@ async def test_a_refresh_token_that_was_traded_in_renews_nothing(service: Servic
     account, _ = await service.sign_up()
     login = {"username": account["username"], "password": PASSWORD}
     old = (await service.client.post("/v1/auth/token", data=login)).json()["refresh_token"]
-    runtime = service.runtime
-    assert await session_service.renew(runtime.database, runtime.keyring, old, door="v1")
+    logins = service.runtime.logins
+    assert await logins.renew(old, client="v1")
     await service.client.post("/v1/auth/refresh", json={"refresh_token": old})
     with pytest.raises(Unauthorized):
-        await session_service.renew(runtime.database, runtime.keyring, old, door="v1")
+        await logins.renew(old, client="v1")
 
 
 async def test_a_refresh_token_expires(service: Service, ada: dict[str, Any]) -> None:

@@ -11,7 +11,6 @@ from fastapi import APIRouter, Depends, Path, Request
 from fastapi.responses import JSONResponse, Response
 
 from app import clock
-from app.accounts import sessions
 from app.accounts.identity import Access
 from app.errors import CredentialNeeded, InvalidRequest, ProblemError, Unauthorized
 from app.links import public as public_links
@@ -47,7 +46,7 @@ from routers.web.downloadable import downloadable
 from routers.web.openapi import binary_answer, errors_as, multipart_body
 from routers.web.route import HoldallRoute
 
-DOOR: Final = "storagetiers"
+CLIENT: Final = "storagetiers"
 """Which contract's sessions these are: another's refresh tokens are no good here."""
 
 
@@ -100,7 +99,7 @@ async def token(request: Request, response: Response, runtime: RuntimeDep) -> St
     """Log in with user name and password."""
     given = await read_fields(request, StoragetiersLogin)
     tokens = await logins.log_in(
-        request, response, runtime, given.username, given.password, door=DOOR
+        request, response, runtime, given.username, given.password, client=CLIENT
     )
     return StoragetiersTokens(refresh=tokens.refresh_token, access=tokens.access_token)
 
@@ -115,7 +114,7 @@ async def refresh(request: Request, runtime: RuntimeDep) -> StoragetiersAccess:
     """Get a new access token; the refresh token stays valid."""
     given = await read_fields(request, StoragetiersRefresh)
     try:
-        access = await sessions.renew(runtime.database, runtime.keyring, given.refresh, door=DOOR)
+        access = await runtime.logins.renew(given.refresh, client=CLIENT)
     except Unauthorized as error:
         raise Unauthorized("Token is invalid or expired", error="invalid_token") from error
     return StoragetiersAccess(access=access)

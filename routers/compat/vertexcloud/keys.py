@@ -8,7 +8,6 @@ from fastapi import Request
 from fastapi.responses import Response
 from pydantic import BaseModel
 
-from app.accounts import accounts
 from app.accounts.identity import Access, Identity
 from app.errors import (
     Conflict,
@@ -123,7 +122,7 @@ async def admit(
         raise Unauthorized(messages.unknown) from None
     holder = await _find(runtime, token, scope)
     if holder is None:
-        is_there = await runtime.database.read(accounts.is_there, token.account)
+        is_there = await runtime.accounts.is_there(token.account)
         raise Unauthorized(messages.unknown if is_there else messages.gone)
     return holder
 
@@ -135,7 +134,7 @@ async def admit_by_cookie(request: Request, runtime: Runtime, scope: str) -> Hol
 
 
 async def _find(runtime: Runtime, token: AccessToken, scope: str) -> Holder | None:
-    access = Access(runtime.database, token, scope)
+    access = runtime.access(token, scope)
     try:
         return Holder(access, await access.identity())
     except Unauthorized:

@@ -8,9 +8,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel
 
-from app.accounts import accounts, sessions
 from app.accounts.authentication import Login
-from app.accounts.identity import Access
 from app.accounts.sessions import NewSession
 from app.errors import EmailTaken, Forbidden, Unauthorized, UsernameTaken
 from app.runtime import Runtime
@@ -46,7 +44,7 @@ from routers.http.forms import describe_any, read_fields
 from routers.web import cookies, known_devices, logins
 from routers.web.dependencies import RuntimeDep
 
-DOOR: Final = "vertexcloud"
+CLIENT: Final = "vertexcloud"
 
 _KEYLESS: Final = "A token is required to access this Endpoint"
 _CLEARING: Final = Messages(
@@ -157,10 +155,9 @@ class _Begun:
 
 
 async def _begin(request: Request, runtime: Runtime, login: Login) -> _Begun:
-    lifetime = runtime.settings.session_lifetime
-    session = await logins.open_session(request, runtime, login, door=DOOR, lifetime=lifetime)
+    session = await logins.open_session(request, runtime, login, client=CLIENT, in_cookie=True)
     token = AccessToken(session.uuid, login.account)
-    identity = await Access(runtime.database, token, "account").identity()
+    identity = await runtime.access(token, "account").identity()
     return _Begun(login, session, identity.username, issue(runtime, session.uuid, login.account))
 
 
@@ -200,7 +197,7 @@ async def clear_session(request: Request, runtime: RuntimeDep) -> Response:
 
 async def _clear(request: Request, runtime: Runtime, key: str | None) -> Response:
     holder = await admit(request, runtime, key, "account", _CLEARING)
-    await sessions.log_out(holder.access)
+    await runtime.logins.log_out(holder.access)
     name = holder.identity.username
     message = f"User : {name} sessions has been Flushed and Now logged out."
     return _without_cookie(request, runtime, holder, VertexcloudDone(message=message))
@@ -249,9 +246,8 @@ async def delete_user(request: Request, runtime: RuntimeDep) -> Response:
 async def _delete(request: Request, runtime: Runtime, key: str | None, password: str) -> Response:
     holder = await admit(request, runtime, key, "account", _DELETING)
     try:
-        await accounts.leave(holder.access, runtime.passwords, runtime.rate_limits, password)
+        await runtime.accounts.delete_own(holder.access, password)
     except Forbidden:
         return refused("Invalid User Credentials")
-    runtime.purge.wake()
     message = "User has been Deleted Successfully and all corresponding sessions has been flushed"
     return _without_cookie(request, runtime, holder, VertexcloudDone(message=message))

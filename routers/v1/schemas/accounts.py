@@ -6,8 +6,8 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BaseModel, Field
 
 from app import clock
-from app.accounts import accounts
 from app.accounts import fields as account_fields
+from app.accounts import rows as accounts
 from app.security import guessable
 from routers.v1.schemas.lists import ListOf
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from app import clock
-from app.accounts import accounts, administration, bootstrap
+from app.accounts import administration, bootstrap, registration
+from app.accounts import rows as accounts
 from app.accounts.identity import Identity, identify
 from app.config import Settings
 from app.database import Database
@@ -31,7 +32,7 @@ async def sign_up(
     *,
     is_admin: bool = False,
 ) -> accounts.Account:
-    return await accounts.sign_up(
+    return await registration.sign_up(
         database,
         passwords,
         username=username,

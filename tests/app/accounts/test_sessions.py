@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
+from uuid_utils import uuid7
 
 from app import clock
-from app.accounts import accounts, administration, api_keys, authentication, bootstrap, sessions
+from app.accounts import administration, api_keys, authentication, bootstrap, registration, sessions
+from app.accounts import rows as accounts
 from app.accounts.credentials import end_everything
 from app.accounts.identity import Identity, identify
 from app.accounts.tables import sessions as session_rows
@@ -34,7 +36,7 @@ def settings(tmp_path: Path) -> Settings:
 async def account(database: Database, passwords: Passwords, settings: Settings) -> accounts.Account:
     """An account that has just signed up."""
     await bootstrap.prepare(database, passwords, settings)
-    return await accounts.sign_up(
+    return await registration.sign_up(
         database, passwords, username="Ada", email=None, password=PASSWORD, tier="Basic"
     )
 
@@ -45,24 +47,29 @@ async def log_in(database: Database, passwords: Passwords, password: str) -> aut
     )
 
 
+def new_session() -> sessions.NewSession:
+    now = clock.now()
+    return sessions.NewSession(str(uuid7()), "v1", "test", now, now + DAY)
+
+
 @pytest.fixture
 async def session(
     database: Database, passwords: Passwords, settings: Settings, account: accounts.Account
 ) -> sessions.NewSession:
-    """A session of that account, opened at the door ``v1``."""
+    """A session of that account, of the client ``v1``."""
     login = await log_in(database, passwords, PASSWORD)
-    new = sessions.new_session(settings, door="v1", user_agent="test")
+    new = new_session()
     await database.write(sessions.open_session, login, new)
     return new
 
 
 async def rotate(
-    database: Database, session: sessions.NewSession, n: int, now: int, door: str = "v1"
+    database: Database, session: sessions.NewSession, n: int, now: int, client: str = "v1"
 ) -> int | None:
     """Use refresh token ``n``; returns the number of its successor."""
     token = RefreshToken(session.uuid, n)
     refreshed = await database.write(
-        sessions.rotate, token, door=door, now=now, expires_at=now + DAY
+        sessions.rotate, token, client=client, now=now, expires_at=now + DAY
     )
     return refreshed.n if isinstance(refreshed, sessions.Refreshed) else None
 
@@ -120,11 +127,11 @@ async def test_a_token_ahead_of_its_session_is_not_good(
     assert await rotate(database, session, 1, now + 31 * clock.SECOND) == 2
 
 
-async def test_a_token_is_good_at_its_own_door_only(
+async def test_a_token_is_good_for_its_own_client_only(
     database: Database, session: sessions.NewSession
 ) -> None:
     now = session.created_at
-    assert await rotate(database, session, 1, now, door="storagetiers") is None
+    assert await rotate(database, session, 1, now, client="storagetiers") is None
     assert await rotate(database, session, 1, now) == 2
 
 
@@ -148,7 +155,7 @@ async def test_a_password_changed_meanwhile_opens_no_session(
     changed = {"password_hash": await passwords.hash("battery staple")}
     await database.write(accounts.change, identity, login.password_hash, changed)
 
-    late = sessions.new_session(settings, door="v1", user_agent="")
+    late = new_session()
     with pytest.raises(Unauthorized):
         await database.write(sessions.open_session, login, late)
     with pytest.raises(Unauthorized):
@@ -165,7 +172,7 @@ async def test_a_deactivated_account_opens_no_session(
         administration.change, identity, identity.account_uuid, {"is_active": False}
     )
 
-    late = sessions.new_session(settings, door="v1", user_agent="")
+    late = new_session()
     with pytest.raises(Unauthorized):
         await database.write(sessions.open_session, login, late)
     with pytest.raises(Unauthorized):

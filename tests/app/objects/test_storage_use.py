@@ -8,8 +8,8 @@ from sqlalchemy import Connection, insert, select
 
 from app import clock
 from app.accounts import administration, bootstrap
-from app.accounts.accounts import sign_up
 from app.accounts.identity import Identity, identify
+from app.accounts.registration import sign_up
 from app.config import Settings
 from app.database import Database
 from app.objects import lifecycle as objects

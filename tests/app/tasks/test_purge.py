@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import Connection, Table, func, insert, select
 
 from app import clock
-from app.accounts import accounts, bootstrap
+from app.accounts import bootstrap, registration
+from app.accounts import rows as accounts
 from app.accounts.identity import Identity, identify
 from app.accounts.tables import accounts as account_rows
 from app.accounts.tables import api_keys, sessions
@@ -91,7 +92,7 @@ def add_credentials(connection: Connection, account_id: int, expires_at: int | N
 
 
 async def sign_up(database: Database, passwords: Passwords, name: str) -> accounts.Account:
-    return await accounts.sign_up(
+    return await registration.sign_up(
         database, passwords, username=name, email=None, password="correct horse", tier="Basic"
     )
 

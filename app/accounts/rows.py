@@ -1,26 +1,19 @@
-"""Accounts: signing up, what one knows of itself, changing and deleting it."""
+"""Accounts as rows: made, changed by their owners, deleted."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, Select, select, update
 from sqlalchemy.exc import IntegrityError
-from uuid_utils import uuid7
 
-from app import clock
-from app.accounts import fields as account_fields
-from app.accounts.authentication import hold_password, verify_password
+from app.accounts.authentication import hold_password
 from app.accounts.credentials import end_everything
-from app.accounts.identity import SERVICE_ACCOUNT, Access, Identity
+from app.accounts.identity import SERVICE_ACCOUNT, Identity
 from app.accounts.tables import accounts, tiers
 from app.accounts.tiers import tier_id_of
-from app.database import Database, insert_if_absent, require_room
+from app.database import insert_if_absent, require_room
 from app.errors import Conflict, EmailTaken, Forbidden, UsernameTaken
-from app.security import events
-from app.security.events import Event
-from app.security.passwords import Passwords
-from app.security.rate_limits import RateLimits
 
 ROW: Final[Select[Any]] = (
     select(accounts, tiers.c.name.label("tier"), tiers.c.max_total_bytes, tiers.c.max_objects)
@@ -124,49 +117,13 @@ def take_turn(connection: Connection) -> None:
 
 def create(connection: Connection, new: NewAccount) -> Account:
     """Make an account; raises `UsernameTaken` or `EmailTaken`."""
-    if not new.is_admin:  # who may be needed to make room
+    if not new.is_admin:  # who may be needed to free storage
         require_room(connection)
     take_turn(connection)
     if not insert(connection, new, tier_id=tier_id_of(connection, new.tier)):
         named = select(accounts.c.id).where(accounts.c.username_key == new.username.lower())
         raise UsernameTaken if connection.execute(named).first() else EmailTaken
     return account_of(connection.execute(ROW.where(accounts.c.uuid == new.uuid)).one())
-
-
-async def sign_up(
-    database: Database,
-    passwords: Passwords,
-    *,
-    username: str,
-    email: str | None,
-    password: str,
-    tier: str,
-    is_admin: bool = False,
-    make: Callable[[Connection, NewAccount], Account] = create,
-) -> Account:
-    """Make an account with a password, in a transaction that is ``make``.
-
-    Raises `InvalidRequest` for what doesn't pass as name, address or password, `UsernameTaken`
-    and `EmailTaken`.
-    """
-    await account_fields.check(passwords, username, email, password)
-    new = NewAccount(
-        uuid=str(uuid7()),
-        username=username,
-        email=email,
-        password_hash=await passwords.hash(password),
-        tier=tier,
-        is_admin=is_admin,
-        created_at=clock.now(),
-    )
-    account = await database.write(make, new)
-    events.record(
-        Event.ACCOUNT_MADE,
-        account=account.uuid,
-        username=account.username,
-        is_admin=account.is_admin,
-    )
-    return account
 
 
 def is_there(connection: Connection, uuid: str) -> bool:
@@ -182,36 +139,6 @@ def profile(connection: Connection, identity: Identity) -> Account:
     return account_of(connection.execute(ROW.where(accounts.c.id == identity.account_id)).one())
 
 
-async def update_own(
-    access: Access,
-    passwords: Passwords,
-    limits: RateLimits,
-    *,
-    current_password: str,
-    changes: Mapping[str, str | None],
-) -> Account:
-    """Set the caller's ``email`` or ``password``, who gives the current one.
-
-    Raises `Forbidden` for a wrong one, `InvalidRequest` for a bad new one, `EmailTaken`.
-    """
-    verified = await verify_password(access, passwords, limits, current_password)
-    columns = {"email": changes["email"]} if "email" in changes else {}
-    password = changes.get("password")
-    if password is not None:
-        now = await access.read(profile)
-        email = changes.get("email", now.email)
-        await account_fields.check(passwords, now.username, email, password)
-        columns["password_hash"] = await passwords.hash(password)
-    account, identity = await access.write_by(change, verified, columns)
-    for event, column in _CHANGES.items():
-        if column in columns:
-            events.record(event, identity)
-    return account
-
-
-_CHANGES: Final = {Event.EMAIL_CHANGED: "email", Event.PASSWORD_CHANGED: "password_hash"}
-
-
 def change(
     connection: Connection, identity: Identity, verified: str, changes: Mapping[str, str | None]
 ) -> Account:
@@ -224,13 +151,6 @@ def change(
     if "password_hash" in changes:
         end_everything(connection, identity.account_id)
     return profile(connection, identity)
-
-
-async def leave(access: Access, passwords: Passwords, limits: RateLimits, password: str) -> None:
-    """Delete the caller's account and all it has; raises `Forbidden` for a wrong password."""
-    verified = await verify_password(access, passwords, limits, password)
-    _, identity = await access.write_by(delete_own, verified, clock.now())
-    events.record(Event.ACCOUNT_DELETED, identity, account=identity.account_uuid)
 
 
 def delete_own(connection: Connection, identity: Identity, verified: str, now: int) -> None:

@@ -1,0 +1,161 @@
+"""Logins: passwords become sessions, sessions live by their tokens, API keys need neither."""
+
+from collections.abc import Mapping
+
+from uuid_utils import uuid7
+
+from app import clock
+from app.accounts import api_keys, authentication, sessions
+from app.accounts.api_keys import ApiKeyRecord
+from app.accounts.authentication import Login
+from app.accounts.identity import Access
+from app.accounts.sessions import Ended, NewSession, Refreshed, Session, Tokens
+from app.config import Settings
+from app.database import Database
+from app.errors import Unauthorized
+from app.objects.pagination import Page
+from app.security import events
+from app.security.events import Event
+from app.security.keyring import Keyring
+from app.security.passwords import Passwords
+from app.security.rate_limits import RateLimits
+
+
+class Logins:
+    """Begins, refreshes and ends sessions and API keys.
+
+    A session belongs to the ``client`` that began it, which is a contract: another's refresh
+    tokens are no good there.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        keyring: Keyring,
+        passwords: Passwords,
+        limits: RateLimits,
+        settings: Settings,
+    ) -> None:
+        self._database = database
+        self._keyring = keyring
+        self._passwords = passwords
+        self._limits = limits
+        self._settings = settings
+
+    async def authenticate(
+        self, username: str, password: str, *, address: str, devices: Mapping[str, str]
+    ) -> Login:
+        """Check a password; raises `Unauthorized`, or `TooManyRequests` after too many failures.
+
+        ``address`` is the client's, and ``devices`` are the ids that its device has for the
+        accounts that signed in from it before.
+        """
+        return await authentication.authenticate(
+            self._database,
+            self._passwords,
+            self._limits,
+            username=username,
+            password=password,
+            address=address,
+            devices=devices,
+        )
+
+    async def begin(
+        self, login: Login, *, client: str, user_agent: str, in_cookie: bool = False
+    ) -> NewSession:
+        """Begin a session; one that lives in a cookie isn't refreshed, and so lives longer.
+
+        Raises `Unauthorized` if the password has been changed since it was given.
+        """
+        settings, now = self._settings, clock.now()
+        lifetime = settings.session_lifetime if in_cookie else settings.refresh_token_lifetime
+        new = NewSession(
+            uuid=str(uuid7()),
+            client=client,
+            user_agent=user_agent[: sessions.USER_AGENT_MAX],
+            created_at=now,
+            expires_at=now + lifetime * clock.SECOND,
+        )
+        await self._database.write(sessions.open_session, login, new)
+        events.record(
+            Event.SESSION_BEGUN, account=login.account, session=new.uuid, client=new.client
+        )
+        return new
+
+    def first_tokens(self, login: Login, session: NewSession) -> Tokens:
+        """Make the tokens of a session that has just begun."""
+        return self._tokens(session.uuid, login.account, 1, session.created_at)
+
+    async def refresh(self, refresh_token: str, *, client: str) -> Tokens:
+        """Trade a refresh token for new tokens; raises `Unauthorized`."""
+        token = self._keyring.parse_refresh_token(refresh_token)
+        now = clock.now()
+        refreshed = await self._database.write(
+            sessions.rotate,
+            token,
+            client=client,
+            now=now,
+            expires_at=now + self._settings.refresh_token_lifetime * clock.SECOND,
+        )
+        if isinstance(refreshed, Ended):
+            events.record(Event.TOKEN_REUSED, account=refreshed.account, session=token.session)
+        if not isinstance(refreshed, Refreshed):
+            raise _spent()
+        return self._tokens(token.session, refreshed.account, refreshed.n, now)
+
+    async def renew(self, refresh_token: str, *, client: str) -> str:
+        """Make a new access token by a refresh token that stays valid; raises `Unauthorized`."""
+        token = self._keyring.parse_refresh_token(refresh_token)
+        now = clock.now()
+        account = await self._database.read(sessions.account_of, token, client=client, now=now)
+        if account is None:
+            raise _spent()
+        return self._keyring.issue_access_token(token.session, account, now)
+
+    async def log_out(self, access: Access) -> None:
+        """End the session by which the caller came; raises `Forbidden` if it came by none."""
+        _, identity = await access.write_by(sessions.end_own)
+        events.record(Event.SESSION_ENDED, identity, session=identity.session)
+
+    async def end(self, access: Access, uuid: str) -> None:
+        """End a session of the caller's account, at once; raises `NotFound`."""
+        _, identity = await access.write_by(sessions.end, uuid)
+        events.record(Event.SESSION_ENDED, identity, session=uuid)
+
+    async def end_everything(self, access: Access) -> None:
+        """End every session and API key of the caller's account, at once."""
+        _, identity = await access.write_by(sessions.end_all)
+        events.record(Event.EVERYTHING_ENDED, identity)
+
+    async def page(self, access: Access, limit: int, cursor: str | None) -> Page[Session]:
+        """Return a page of the sessions of the caller's account, newest first."""
+        return await access.read(sessions.list_own, limit, cursor, clock.now())
+
+    async def create_key(
+        self, access: Access, name: str, scopes: frozenset[str], expires_in: int | None
+    ) -> tuple[str, ApiKeyRecord]:
+        """Make an API key that lives for ``expires_in`` seconds; returns it and its record."""
+        key, digest, record = api_keys.new_key(name, scopes, expires_in)
+        _, identity = await access.write_by(api_keys.create, digest, record)
+        events.record(Event.KEY_MADE, identity, key=record.uuid, scopes=record.scopes)
+        return key, record
+
+    async def end_key(self, access: Access, uuid: str) -> None:
+        """End an API key of the caller's account, at once; raises `NotFound`."""
+        _, identity = await access.write_by(api_keys.delete, uuid)
+        events.record(Event.KEY_ENDED, identity, key=uuid)
+
+    async def keys(self, access: Access, limit: int, cursor: str | None) -> Page[ApiKeyRecord]:
+        """Return a page of the API keys of the caller's account, newest first."""
+        return await access.read(api_keys.list_own, limit, cursor, clock.now())
+
+    def _tokens(self, session: str, account: str, n: int, now: int) -> Tokens:
+        return Tokens(
+            access_token=self._keyring.issue_access_token(session, account, now),
+            refresh_token=self._keyring.issue_refresh_token(session, n),
+            expires_in=self._settings.access_token_lifetime,
+        )
+
+
+def _spent() -> Unauthorized:
+    return Unauthorized("The refresh token is not valid any more", error="invalid_token")

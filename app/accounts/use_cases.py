@@ -1,0 +1,198 @@
+"""Accounts and tiers: what their owners and administrators may do with them."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+from app import clock
+from app.accounts import administration, fields, registration, rows, tiers
+from app.accounts.authentication import verify_password
+from app.accounts.identity import Access
+from app.accounts.registration import Registration
+from app.accounts.rows import Account
+from app.accounts.tiers import TierRecord
+from app.config import Settings
+from app.database import Database
+from app.objects.pagination import Page
+from app.security import events
+from app.security.events import Event
+from app.security.passwords import Passwords
+from app.security.rate_limits import SIGN_UP, RateLimits, by_address, count_all
+
+_CHANGES: Final = {Event.EMAIL_CHANGED: "email", Event.PASSWORD_CHANGED: "password_hash"}
+
+
+class Accounts:
+    """Signs accounts up, changes and deletes them; for their owners and for administrators."""
+
+    def __init__(
+        self,
+        database: Database,
+        passwords: Passwords,
+        limits: RateLimits,
+        settings: Settings,
+        *,
+        wake_purge: Callable[[], None],
+    ) -> None:
+        self._database = database
+        self._passwords = passwords
+        self._limits = limits
+        self._settings = settings
+        self._wake_purge = wake_purge
+
+    async def are_there(self) -> bool:
+        """Tell whether there is any account beside the built-in one."""
+        return await self._database.read(registration.has_accounts)
+
+    async def registration(self) -> Registration:
+        """Return to whom registration is open now."""
+        chosen = self._settings.registration
+        if chosen is not None:
+            return Registration.ALL if chosen == "open" else Registration.NOBODY
+        # being on this host opens nothing: a proxy may be there too, and pass on the whole world
+        if not self._settings.is_private or await self.are_there():
+            return Registration.NOBODY
+        return Registration.FIRST
+
+    async def sign_up(
+        self,
+        username: str,
+        email: str | None,
+        password: str,
+        *,
+        address: str,
+        permit: Callable[[], Awaitable[None]],
+    ) -> Account:
+        """Make an account for the client at ``address``.
+
+        ``permit`` is called where registration is closed, and raises unless an administrator asks.
+        Raises `TooManyRequests`, and what `registration.sign_up` raises.
+        """
+        opened_to = await self.registration()
+        if opened_to is Registration.NOBODY:
+            await permit()
+        else:
+            await count_all(self._limits, by_address(SIGN_UP, address))
+        is_first = opened_to is Registration.FIRST
+        return await registration.sign_up(
+            self._database,
+            self._passwords,
+            username=username,
+            email=email,
+            password=password,
+            tier=self._settings.default_tier,
+            make=registration.create_first if is_first else rows.create,
+        )
+
+    async def create_admin(self, username: str, password: str) -> Account:
+        """Make an administrator; raises `InvalidRequest` and `Conflict`."""
+        return await registration.sign_up(
+            self._database,
+            self._passwords,
+            username=username,
+            email=None,
+            password=password,
+            tier=self._settings.default_tier,
+            is_admin=True,
+        )
+
+    async def is_there(self, uuid: str) -> bool:
+        """Tell whether there is such an account, which is active and not deleted."""
+        return await self._database.read(rows.is_there, uuid)
+
+    async def profile(self, access: Access) -> Account:
+        """Return the caller's account."""
+        return await access.read(rows.profile)
+
+    async def update_own(
+        self, access: Access, current_password: str, changes: Mapping[str, str | None]
+    ) -> Account:
+        """Set the caller's ``email`` or ``password``; a new password ends its sessions and keys.
+
+        Raises `Forbidden` for a wrong current password, `InvalidRequest` for a bad new one, and
+        `EmailTaken`.
+        """
+        verified = await self._verify(access, current_password)
+        columns = {"email": changes["email"]} if "email" in changes else {}
+        password = changes.get("password")
+        if password is not None:
+            account = await self.profile(access)
+            email = changes.get("email", account.email)
+            await fields.check(self._passwords, account.username, email, password)
+            columns["password_hash"] = await self._passwords.hash(password)
+        account, identity = await access.write_by(rows.change, verified, columns)
+        for event, column in _CHANGES.items():
+            if column in columns:
+                events.record(event, identity)
+        return account
+
+    async def delete_own(self, access: Access, password: str) -> None:
+        """Delete the caller's account and all it has; raises `Forbidden` for a wrong password."""
+        verified = await self._verify(access, password)
+        _, identity = await access.write_by(rows.delete_own, verified, clock.now())
+        events.record(Event.ACCOUNT_DELETED, identity, account=identity.account_uuid)
+        self._wake_purge()
+
+    async def search(
+        self, access: Access, query: str | None, limit: int, cursor: str | None
+    ) -> Page[Account]:
+        """List accounts, newest first; ``query`` is a part of the name or address, without case."""
+        return await access.read(administration.search, query, limit, cursor)
+
+    async def find(self, access: Access, uuid: str) -> Account:
+        """Return an account; raises `NotFound`."""
+        return await access.read(administration.get, uuid)
+
+    async def administer(self, access: Access, uuid: str, changes: Mapping[str, Any]) -> Account:
+        """Set an account's ``tier`` (a name), ``is_active`` or ``is_admin``.
+
+        Deactivation ends its sessions and API keys. Raises `NotFound`, `Forbidden` and `Conflict`.
+        """
+        account, identity = await access.write_by(administration.change, uuid, changes)
+        events.record(Event.ACCOUNT_CHANGED, identity, account=uuid, **changes)
+        return account
+
+    async def delete(self, access: Access, uuid: str) -> None:
+        """Delete an account and all it has; raises `NotFound`, `Forbidden` and `Conflict`."""
+        _, identity = await access.write_by(administration.delete, uuid, clock.now())
+        events.record(Event.ACCOUNT_DELETED, identity, account=uuid)
+        self._wake_purge()
+
+    async def _verify(self, access: Access, password: str) -> str:
+        return await verify_password(access, self._passwords, self._limits, password)
+
+
+class Tiers:
+    """Makes, changes and deletes tiers; for administrators."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._default = settings.default_tier
+
+    def is_default(self, tier: TierRecord) -> bool:
+        """Tell whether new accounts get this tier."""
+        return tiers.key_of(tier.name) == tiers.key_of(self._default)
+
+    async def page(self, access: Access, limit: int, cursor: str | None) -> Page[TierRecord]:
+        """Return a page of the tiers, newest first."""
+        return await access.read(tiers.list_all, limit, cursor)
+
+    async def find(self, access: Access, uuid: str) -> TierRecord:
+        """Return a tier; raises `NotFound`."""
+        return await access.read(tiers.get, uuid)
+
+    async def create(self, access: Access, facts: Mapping[str, Any]) -> TierRecord:
+        """Make a tier; raises `Conflict` when its name is taken."""
+        new = tiers.new_tier(**facts)
+        tier, identity = await access.write_by(tiers.create, new)
+        events.record(Event.TIER_MADE, identity, tier=new.uuid, **new.row())
+        return tier
+
+    async def change(self, access: Access, uuid: str, facts: Mapping[str, Any]) -> TierRecord:
+        """Change a tier; raises `NotFound`, and `Conflict` if its new name is taken or reserved."""
+        tier, identity = await access.write_by(tiers.change, uuid, facts, self._default)
+        events.record(Event.TIER_CHANGED, identity, tier=uuid, **facts)
+        return tier
+
+    async def delete(self, access: Access, uuid: str) -> None:
+        """Delete a tier that no account has; raises `NotFound` and `Conflict`."""
+        _, identity = await access.write_by(tiers.remove, uuid, self._default)
+        events.record(Event.TIER_DELETED, identity, tier=uuid)

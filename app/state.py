@@ -1,0 +1,111 @@
+"""The state of the service: whether its parts answer, its work is on time, and what it keeps."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+import structlog
+
+from app import clock
+from app.database import Database
+from app.objects.storage_use import StorageUse, StorageUses
+from app.processes.pool import ChildPool
+from app.tasks.supervisor import Task
+from app.tasks.sweep import Sweep
+
+CHECK_TIMEOUT: Final = 5.0
+"""Seconds in which a part must answer."""
+
+_DISPENSABLE: Final = frozenset({"redis", "decoders"})
+"""Parts without which most requests can be served."""
+
+log = structlog.get_logger(__name__)
+
+Ping = Callable[[], Awaitable[object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """How one part answered, and in how many milliseconds."""
+
+    status: Literal["ok", "failed"]
+    ms: float
+    confinement: str | None = None
+    """Of processes that read what strangers sent: what the kernel confines them by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether the service can serve, and how each of its parts answered."""
+
+    status: Literal["ready", "degraded", "unavailable"]
+    checks: Mapping[str, Check]
+
+
+class ServiceState:
+    """Finds out about the running service, for balancers and administrators."""
+
+    def __init__(
+        self,
+        database: Database,
+        parts: Mapping[str, Ping],
+        decoders: ChildPool,
+        *,
+        sweep: Sweep,
+        expiry: Task,
+    ) -> None:
+        """``parts`` are those that must answer, beside the decoders."""
+        self._parts = {"database": database.ping, **parts, "decoders": decoders.ping}
+        self._decoders = decoders
+        self._uses = StorageUses(database)
+        self._sweep = sweep
+        self._tasks = (expiry, sweep)
+        self._checking: asyncio.Task[dict[str, Check]] | None = None
+
+    async def readiness(self) -> Readiness:
+        """Find out whether the service can serve."""
+        checks = await self._shared_checks()
+        failed = {name for name, check in checks.items() if check.status != "ok"}
+        if failed - _DISPENSABLE:
+            return Readiness("unavailable", checks)
+        return Readiness("degraded" if failed else "ready", checks)
+
+    async def lags(self) -> dict[str, float]:
+        """Return by task how many seconds its work is late; zero is as it should be."""
+        now = clock.now()
+        return {task.name: await task.lag(now) for task in self._tasks}
+
+    async def backlog(self) -> int:
+        """Return how many objects wait to be deleted, up to `app.tasks.sweep.MANY`."""
+        return await self._sweep.backlog(clock.now())
+
+    async def storage_use(self) -> StorageUse:
+        """Return how much the service keeps."""
+        return await self._uses.latest(clock.now())
+
+    async def _shared_checks(self) -> dict[str, Check]:
+        """Check every part once for all who ask meanwhile, so that asking often costs no more."""
+        if self._checking is None or self._checking.done():
+            self._checking = asyncio.create_task(self._check_all())
+        return await asyncio.shield(self._checking)
+
+    async def _check_all(self) -> dict[str, Check]:
+        checks = await asyncio.gather(*(_check(name, ping) for name, ping in self._parts.items()))
+        found = dict(zip(self._parts, checks, strict=True))
+        found["decoders"] = replace(found["decoders"], confinement=self._decoders.confinement)
+        return found
+
+
+async def _check(name: str, ping: Ping) -> Check:
+    started = time.perf_counter()
+    status: Literal["ok", "failed"] = "ok"
+    try:
+        async with asyncio.timeout(CHECK_TIMEOUT):
+            await ping()
+    except Exception as error:  # noqa: BLE001 - reported, below and in the answer
+        # without a traceback: balancers ask every few seconds, and the error says it all
+        log.warning("a part of the service does not answer", part=name, error=repr(error))
+        status = "failed"
+    return Check(status, round((time.perf_counter() - started) * 1000, 2))

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -19,7 +20,13 @@ SLOWEST: Final = ("system", "storage", "pages")
 """Folders whose files come first, so that none is left when all others are done."""
 
 
-_NOT_FAST: Final = ("system", "pages", "deploy", "storage/test_s3.py", "storage/test_postgres.py")
+_NOT_FAST: Final = (
+    *("system", "pages", "deploy", "migrations", "storage/test_"),
+    *("compat/test_vertexcloud_live.py", "app/objects/test_late_puts.py"),
+    *("app/pictures", "app/processes", "app/security/test_keyring.py", "api/test_minidumps.py"),
+)
+"""Folders and files with processes of their own, or long by nature."""
+
 _SERVERS: Final = frozenset({"postgres_server", "s3_server", "valkey_server", "browser"})
 _ON_SERVERS: Final = frozenset({"scaled", "postgres", "postgresql", "redis", "s3", "database"})
 """What tests call their parameters that need a server."""
@@ -74,12 +81,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _is_fast(item: pytest.Item, here: Path) -> bool:
     path = item.path.relative_to(here).as_posix()
-    call = getattr(item, "callspec", None)
-    parameters = [value for value in call.params.values() if isinstance(value, str)] if call else []
     return (
         not path.startswith(_NOT_FAST)
         and _SERVERS.isdisjoint(getattr(item, "fixturenames", ()))
-        and _ON_SERVERS.isdisjoint(parameters)
+        and _ON_SERVERS.isdisjoint(re.split(r"[\[\]-]", item.name))
     )
 
 

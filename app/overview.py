@@ -23,7 +23,7 @@ from app.files.tables import files
 from app.links.expiry import has_downloads_left, is_open
 from app.links.tables import timelinks
 from app.pictures import rows as picture_service
-from app.pictures.rows import Picture
+from app.pictures.entities import Picture
 from app.pictures.tables import pictures
 
 MANY: Final = 1000

@@ -25,8 +25,9 @@ from app.objects.memory import MemoryRoom
 from app.objects.scratch import Scratch
 from app.objects.unclaimed import Anteroom
 from app.objects.uploads import Uploads
-from app.pictures.imaging import Imaging
+from app.pictures.imaging import CHILD_MODULES, Imaging
 from app.pictures.thumbnails import Thumbnails
+from app.pictures.use_cases import Pictures
 from app.processes import confinement
 from app.processes.pool import ChildPool
 from app.security.credentials import Credential
@@ -69,12 +70,11 @@ class Runtime:
     blobs: Blobs
     buffer: Buffer
     dumps: Dumps
+    pictures: Pictures
     uploads: Uploads
     anteroom: Anteroom
     downloads: Downloads
     decoders: ChildPool
-    imaging: Imaging
-    thumbnails: Thumbnails
     memory: MemoryRoom
     state: ServiceState
     sweep: Sweep
@@ -127,7 +127,7 @@ async def open_runtime(
             memory=settings.decoder_memory,
             seconds=DECODING_SECONDS,
             name="decoders",
-            modules=["app.pictures.decoding"],
+            modules=CHILD_MODULES,
             threads=True,  # without which libde265 decodes no HEIC
         )
         stack.push_async_callback(decoders.aclose)
@@ -181,12 +181,16 @@ async def open_runtime(
                 wake_expiry=expiry.wake_for,
                 wake_sweep=sweep.wake,
             ),
+            pictures=Pictures(
+                uploads,
+                imaging,
+                Thumbnails(database, uploads, imaging),
+                wake_sweep=sweep.wake,
+            ),
             uploads=uploads,
             anteroom=Anteroom(scratch),
             downloads=downloads,
             decoders=decoders,
-            imaging=imaging,
-            thumbnails=Thumbnails(database, uploads, imaging),
             memory=memory,
             state=ServiceState(database, pings, decoders, sweep=sweep, expiry=expiry),
             sweep=sweep,

@@ -1,4 +1,4 @@
-"""Decoding pictures and making thumbnails with Pillow; only child processes import this."""
+"""Decoding of pictures, and thumbnails, with Pillow; only child processes import this module."""
 
 import io
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from typing import Any, BinaryIO, Final
 from PIL import Image, ImageCms
 
 from app.errors import InvalidRequest, ProblemError
-from app.pictures.formats import Facts, Kind
+from app.pictures.formats import Facts, ThumbnailFormat
 from app.pictures.picture_files import PictureFile
 from app.pictures.pixels import shrunk
 
@@ -23,7 +23,7 @@ _UPRIGHT: Final = {
     8: Image.Transpose.ROTATE_90,
 }
 _DRAFT: Final = 1.5
-_LONGEST: Final = {"jpeg": 65500, "webp": 16383}  # pixels that an edge may have
+_LONGEST: Final = {"jpeg": 65500, "webp": 16383}  # pixels of an edge
 _OPTIONS: Final[dict[str, dict[str, Any]]] = {
     "jpeg": {"quality": 82, "optimize": True},
     "webp": {"quality": 80},
@@ -31,40 +31,54 @@ _OPTIONS: Final[dict[str, dict[str, Any]]] = {
 
 
 def examine(source: BinaryIO | bytes, max_pixels: int) -> Facts:
-    """See `images.examine`."""
+    """Return a picture's format and size, once it has been decoded.
+
+    All of it is decoded, of an animation the first frame, of a HEIC the primary picture: nothing
+    less reveals that a file is cut off or damaged. A JPEG is decoded at an eighth of its size,
+    which reads every byte at a fifth of the cost.
+
+    Raises `UnsupportedMediaType` for a file that does not start as a JPEG, PNG, WebP, GIF, AVIF or
+    HEIC does, `ContentTooLarge` for more than ``max_pixels``, before any are decoded, and
+    `InvalidRequest` for a picture that can't be decoded.
+    """
     with _opened(source, max_pixels) as picture:
         width, height = _shown(picture.size, picture.orientation)
         _, is_complete = picture.load((1, 1))
-    return Facts(picture.kind, width, height, is_complete=is_complete)
+    return Facts(picture.format, width, height, is_complete=is_complete)
 
 
-def thumbnail(source: BinaryIO | bytes, height: int, kind: Kind, max_pixels: int) -> bytes:
-    """See `images.thumbnail`."""
+def thumbnail(
+    source: BinaryIO | bytes, height: int, image_format: ThumbnailFormat, max_pixels: int
+) -> bytes:
+    """Return a thumbnail ``height`` pixels high, or as high as the picture if that is less.
+
+    It is upright, in sRGB and without metadata. Raises as `examine` does.
+    """
     with _opened(source, max_pixels) as picture:
-        size = _fitting(_shown(picture.size, picture.orientation), height, _LONGEST[kind])
+        size = _fitting(_shown(picture.size, picture.orientation), height, _LONGEST[image_format])
         stored = _shown(size, picture.orientation)
-        # a JPEG is decoded at less than its size; more than this costs time, and cannot be seen
+        # a JPEG is decoded at a reduced size: more pixels cost time and make no difference
         pixels, _ = picture.load((round(stored[0] * _DRAFT), round(stored[1] * _DRAFT)))
         small = shrunk(pixels, stored)
         if picture.orientation in _UPRIGHT:
             small = small.transpose(_UPRIGHT[picture.orientation])
-        return _encoded(_in_srgb(small, picture.profile), kind)
+        return _encoded(_in_srgb(small, picture.profile), image_format)
 
 
 @contextmanager
 def _opened(source: BinaryIO | bytes, max_pixels: int) -> Iterator[PictureFile]:
-    """Open a picture; what goes wrong with it inside makes it a broken one."""
+    """Open a picture; any error inside the context means that it is broken."""
     file = io.BytesIO(source) if isinstance(source, bytes) else source
     try:
         yield PictureFile(file, max_pixels)
     except (ProblemError, MemoryError):
         raise
-    except Exception as error:  # what broken pictures raise is without number
+    except Exception as error:  # decoders raise errors of any class
         raise InvalidRequest("The picture is broken: there is nothing to be seen") from error
 
 
 def _shown(size: tuple[int, int], orientation: int) -> tuple[int, int]:
-    """Turn a stored size into the one that is shown, or back."""
+    """Convert a stored size into the size as shown, or back."""
     width, height = size
     return (height, width) if orientation in _TURNED else (width, height)
 
@@ -99,16 +113,16 @@ def _converted(image: Image.Image, profile: bytes) -> Image.Image:
             flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
         )
     except (ImageCms.PyCMSError, OSError, ValueError):
-        return image  # a profile that is broken, or for other colours, is as good as none
+        return image  # the profile is broken, or for another colour model
     return image if converted is None else converted
 
 
-def _encoded(image: Image.Image, kind: Kind) -> bytes:
-    if kind == "jpeg" and image.mode == "RGBA":
+def _encoded(image: Image.Image, image_format: ThumbnailFormat) -> bytes:
+    if image_format == "jpeg" and image.mode == "RGBA":
         white = Image.new("RGB", image.size, "white")
         white.paste(image, mask=image)
         image = white
-    image.info.clear()  # comments, and whatever else would be copied
+    image.info.clear()  # or comments and the like would be copied
     out = io.BytesIO()
-    image.save(out, kind, **_OPTIONS[kind])
+    image.save(out, image_format, **_OPTIONS[image_format])
     return out.getvalue()

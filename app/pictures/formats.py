@@ -1,39 +1,36 @@
-"""What is done to pictures in child processes; the service itself never loads a decoder.
+"""Formats of pictures, detected by their first bytes; no decoder is loaded here."""
 
-A picture comes as an open file, or as its bytes.
-"""
-
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import BinaryIO, Final, Literal
+from typing import Final, Literal
 
 from app.errors import UnsupportedMediaType
 
 HEADER: Final = 256
-"""Bytes from which a picture's format is told."""
+"""Bytes that are enough to detect a format."""
 
 _AVIF_BRANDS: Final = (b"avif", b"avis")
 _HEIF_BRANDS: Final = frozenset(
     {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}
 )
-"""Major brands of HEIF, whichever way its pictures are coded."""
+"""Major brands of HEIF, for all codings of its pictures."""
 
-Kind = Literal["jpeg", "webp"]
-"""What a thumbnail may be."""
+ThumbnailFormat = Literal["jpeg", "webp"]
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a picture is; width and height in pixels, as it is shown."""
+    """A picture's format, and its size in pixels as it is shown."""
 
     format: str
     width: int
     height: int
     is_complete: bool = True
-    """Whether all of it is there; if not, it is shown as far as it goes."""
+    """False: the file is cut off or damaged, and is shown as far as it goes."""
 
 
-def kind_of(header: bytes) -> str | None:
-    """Tell a picture's format by its first `HEADER` bytes; None: it is none that is taken here."""
+def format_of(header: bytes) -> str | None:
+    """Return the format of a picture by its first `HEADER` bytes; None: not one we accept."""
     if header.startswith(b"\xff\xd8\xff"):
         return "jpeg"
     if header.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -42,39 +39,35 @@ def kind_of(header: bytes) -> str | None:
         return "gif"
     if header.startswith(b"RIFF") and header[8:12] == b"WEBP":
         return "webp"
-    # an ISO media file names its brands: the major one, a version, then others
+    # an ISO media file lists its brands: the major one, a version, then others
     brands = header[8 : int.from_bytes(header[:4])] if header[4:8] == b"ftyp" else b""
     if any(brands[at : at + 4] in _AVIF_BRANDS for at in (0, *range(8, len(brands), 4))):
         return "avif"
     return "heic" if brands[:4] in _HEIF_BRANDS else None
 
 
+async def checked(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield a body that starts as a picture does; raises `UnsupportedMediaType` for any other."""
+    header: bytes | None = b""
+    async for chunk in chunks:
+        if header is None:
+            yield chunk
+        elif len(header) + len(chunk) < HEADER:
+            header += chunk
+        else:
+            _check(header + chunk)
+            yield header + chunk
+            header = None
+    if header is not None:
+        _check(header)
+        yield header
+
+
+def _check(header: bytes) -> None:
+    if format_of(header[:HEADER]) is None:
+        raise unsupported()
+
+
 def unsupported() -> UnsupportedMediaType:
-    """Make the error for what is no picture, or of another format."""
+    """Return the error for a body that is no picture, or of another format."""
     return UnsupportedMediaType("A picture is a JPEG, PNG, WebP, GIF, AVIF or HEIC")
-
-
-def examine(source: BinaryIO | bytes, max_pixels: int) -> Facts:
-    """Find out what a picture is, and that it can be decoded.
-
-    All of it is decoded, of an animation the first frame, of a HEIC the primary picture: nothing
-    less tells a picture that was cut off or damaged. A JPEG is decoded at an eighth of its size,
-    which costs a fifth of the whole and reads every byte.
-
-    Raises `UnsupportedMediaType` for what is none of JPEG, PNG, WebP, GIF, AVIF and HEIC by its
-    first bytes, `ContentTooLarge` for more than ``max_pixels`` before any of them is decoded, and
-    `InvalidRequest` for what can't be decoded.
-    """
-    from app.pictures import decoding
-
-    return decoding.examine(source, max_pixels)
-
-
-def thumbnail(source: BinaryIO | bytes, height: int, kind: Kind, max_pixels: int) -> bytes:
-    """Make a thumbnail ``height`` pixels high, or as high as the picture where that is less.
-
-    It is upright, in sRGB, and has no metadata. Raises as `examine` does.
-    """
-    from app.pictures import decoding
-
-    return decoding.thumbnail(source, height, kind, max_pixels)

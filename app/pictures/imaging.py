@@ -1,22 +1,25 @@
-"""Pictures to child processes and back: whatever a picture does there, the answer is a problem."""
+"""Pictures decoded in child processes; a child that fails is a problem with the picture."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import BinaryIO, TypeVar, TypeVarTuple
+from typing import BinaryIO, Final, TypeVar, TypeVarTuple
 
 from app.errors import InvalidRequest
 from app.objects.downloads import Downloads
 from app.objects.lifecycle import Content
-from app.pictures import formats as images
-from app.pictures.formats import Facts, Kind
+from app.pictures import child_calls
+from app.pictures.formats import Facts, ThumbnailFormat
 from app.processes.pool import ChildFailed, ChildPool
+
+CHILD_MODULES: Final = ("app.pictures.child_calls", "app.pictures.decoding")
+"""The modules that child processes import."""
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 
 class Imaging:
-    """Reads pictures in child processes; none may have more than ``max_pixels``."""
+    """Decodes pictures of up to ``max_pixels`` in child processes."""
 
     def __init__(self, downloads: Downloads, decoders: ChildPool, *, max_pixels: int) -> None:
         self._downloads = downloads
@@ -24,14 +27,18 @@ class Imaging:
         self._max_pixels = max_pixels
 
     async def examine(self, content: Content) -> Facts:
-        """Find out what a picture is, and whether it is whole, see `images.examine`."""
+        """Return a picture's format and size; see `decoding.examine`."""
         async with self._source(content) as source:
-            return await self._run(images.examine, source, self._max_pixels)
+            return await self._run(child_calls.examine, source, self._max_pixels)
 
-    async def thumbnail(self, content: Content, height: int, kind: Kind) -> bytes:
-        """Make a thumbnail of a picture, see `images.thumbnail`."""
+    async def thumbnail(
+        self, content: Content, height: int, image_format: ThumbnailFormat
+    ) -> bytes:
+        """Return a thumbnail of a picture; see `decoding.thumbnail`."""
         async with self._source(content) as source:
-            return await self._run(images.thumbnail, source, height, kind, self._max_pixels)
+            return await self._run(
+                child_calls.thumbnail, source, height, image_format, self._max_pixels
+            )
 
     async def _run(self, fn: Callable[[*Ts], T], *args: *Ts) -> T:
         try:

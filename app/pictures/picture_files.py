@@ -1,22 +1,22 @@
-"""Files of pictures: told apart, bounded by their headers, and decoded as far as that goes."""
+"""Files of pictures: their format and size by their headers, and their pixels."""
 
 from typing import BinaryIO, Final
 
 import pi_heif
 
-# all that will be needed: a child opens no files, modules included, once it has begun to work
+# all modules that decoders need: a confined child can open no files, so it can't import later
 from PIL import (
     AvifImagePlugin,
     Image,
-    MpoImagePlugin,  # noqa: F401 - what some JPEGs are
-    TiffImagePlugin,  # noqa: F401 - whose form EXIF has
+    MpoImagePlugin,  # noqa: F401 - for some JPEGs
+    TiffImagePlugin,  # noqa: F401 - for EXIF
     WebPImagePlugin,  # noqa: F401
 )
 
 from app.errors import ContentTooLarge
 from app.pictures import essentials, isobmff, partial
 from app.pictures.essentials import Essentials
-from app.pictures.formats import HEADER, kind_of, unsupported
+from app.pictures.formats import HEADER, format_of, unsupported
 from app.pictures.pixels import Pixels
 
 _PLUGINS: Final = {"heic": "heif"}
@@ -24,10 +24,10 @@ _ORIENTATION: Final = 0x0112  # of EXIF
 _ORIENTATIONS: Final = range(1, 9)
 _DEEP: Final = 16  # bits of a channel
 _IN_PART: Final = frozenset({"jpeg", "png", "gif"})
-"""Formats of which browsers show what there is; of the others they show all or nothing."""
+"""Formats that browsers show in part; the others they show whole or not at all."""
 
 Image.preinit()  # GIF, JPEG, PNG
-Image.MAX_IMAGE_PIXELS = None  # we count ourselves
+Image.MAX_IMAGE_PIXELS = None  # we have a limit of our own
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # as many pictures at once as there are children
 pi_heif.register_heif_opener(
     thumbnails=False, depth_images=False, aux_images=False, decode_threads=0
@@ -35,24 +35,24 @@ pi_heif.register_heif_opener(
 
 
 class PictureFile:
-    """A picture whose header is good; what decoders raise for one that isn't is without number.
+    """A picture with a good header; for a broken one, decoders raise errors of any class.
 
-    Raises `UnsupportedMediaType` for what is none by its first bytes, and `ContentTooLarge` for
-    more than ``max_pixels`` before any of them is decoded.
+    Raises `UnsupportedMediaType` by the first bytes, and `ContentTooLarge` for more than
+    ``max_pixels`` before any are decoded.
     """
 
     def __init__(self, file: BinaryIO, max_pixels: int) -> None:
         header = _read(file, 0, HEADER)
-        kind = kind_of(header)
-        if kind is None:
+        image_format = format_of(header)
+        if image_format is None:
             raise unsupported()
-        self.kind = kind
-        _check_size(_declared_size(header, kind), max_pixels)
-        self._essentials = _essentials(file, kind)
+        self.format = image_format
+        _check_size(_declared_size(header, image_format), max_pixels)
+        self._essentials = _essentials(file, image_format)
         try:
             self._image = self._opened()
         except OSError:
-            if kind in {"avif", "heic"}:  # whose decoders have a limit of their own
+            if image_format in {"avif", "heic"}:  # their decoders have limits of their own
                 _check_size(isobmff.largest_extent(file), max_pixels)
             raise
         _check_size(self._image.size, max_pixels)
@@ -61,25 +61,25 @@ class PictureFile:
 
     @property
     def orientation(self) -> int:
-        """How it is turned and mirrored, as EXIF or, for an AVIF, its container says.
+        """The EXIF orientation, or for an AVIF that of its container: 1 to 8.
 
-        A HEIC is turned when it is decoded, as its container says: EXIF repeats that, or is wrong.
+        A HEIC is decoded upright, by its container: its EXIF repeats that, or is wrong.
         """
-        if self.kind == "heic":
+        if self.format == "heic":
             return 1
         try:
-            # not `getexif`, which looks for it in XMP and in texts as well
+            # not `getexif`, which looks at XMP and texts too
             exif = Image.Exif()
             exif.load(self._image.info["exif"])
             orientation = int(exif[_ORIENTATION])
-        except Exception:  # noqa: BLE001 - none, or broken, of a picture that may well be whole
+        except Exception:  # noqa: BLE001 - absent or broken; the picture may still be good
             return 1
         return orientation if orientation in _ORIENTATIONS else 1
 
     def load(self, size: tuple[int, int]) -> tuple[Pixels, bool]:
-        """Decode it, a JPEG at no less than a size; return its pixels, and whether that is all.
+        """Decode the picture, a JPEG to at least ``size``; returns pixels, and if they are all.
 
-        Raises `InvalidRequest` when there is nothing to be seen.
+        Raises `InvalidRequest` when nothing can be decoded.
         """
         image = self._image
         image.draft(None, size)
@@ -89,30 +89,30 @@ class PictureFile:
         except MemoryError:
             raise
         except Exception:
-            if self.kind not in _IN_PART:
+            if self.format not in _IN_PART:
                 raise
             image, there = partial.load(
                 lambda: self._opened(size), self._essentials.grids, self._essentials.frame
             )
             whole = self._essentials.frame or (0, 0, *image.size)
-            is_complete = is_complete and self.kind != "jpeg" and there == whole
+            is_complete = is_complete and self.format != "jpeg" and there == whole
         if there == (0, 0, *image.size):
             there = None
         return Pixels(image, there, self._lower_halves()), is_complete
 
     def _opened(self, size: tuple[int, int] | None = None) -> Image.Image:
         self._essentials.file.seek(0)
-        image = Image.open(self._essentials.file, formats=[_PLUGINS.get(self.kind, self.kind)])
+        image = Image.open(self._essentials.file, formats=[_PLUGINS.get(self.format, self.format)])
         if size is not None:
             image.draft(None, size)
         if self._essentials.transparent is not None:
             image.info["transparency"] = self._essentials.transparent
-        elif image.mode == "L" and "transparency" in image.info:  # of fewer bits than a byte
+        elif image.mode == "L" and "transparency" in image.info:  # of less than 8 bits
             image.info["transparency"] *= 255 // (2**self._essentials.depth - 1)
         return image
 
     def _lower_halves(self) -> Image.Image | None:
-        """Decode what is left of 16 bits a channel, where a colour of so many is transparent."""
+        """Decode the lower halves of 16-bit channels, if one 16-bit colour is transparent."""
         if self._essentials.depth != _DEEP or "transparency" not in self._image.info:
             return None
         image = self._opened()
@@ -124,8 +124,8 @@ class PictureFile:
         return image
 
 
-def _essentials(file: BinaryIO, kind: str) -> Essentials:
-    match kind:
+def _essentials(file: BinaryIO, image_format: str) -> Essentials:
+    match image_format:
         case "jpeg":
             return essentials.of_jpeg(file)
         case "png":
@@ -141,9 +141,9 @@ def _essentials(file: BinaryIO, kind: str) -> Essentials:
             return Essentials(file, is_complete=True)
 
 
-def _declared_size(header: bytes, kind: str) -> tuple[int, int]:
-    """Return the size that a header declares, of formats whose decoders come too late with it."""
-    match kind:
+def _declared_size(header: bytes, image_format: str) -> tuple[int, int]:
+    """Return the size in a header, for formats whose decoders tell it too late."""
+    match image_format:
         case "png":
             return int.from_bytes(header[16:20]), int.from_bytes(header[20:24])
         case "webp":

@@ -1,7 +1,6 @@
-"""Pictures: originals, which never change, and what their owner's tier lets be seen of them."""
+"""Pictures as rows: the transactions that create, rename, list and delete them."""
 
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Row, bindparam, delete, insert, select, update
 from uuid_utils import uuid7
@@ -17,35 +16,9 @@ from app.objects.pagination import Page, decode_cursor, page_of
 from app.objects.preconditions import Preconditions, State
 from app.objects.tables import object_bytes
 from app.objects.tables import objects as object_rows
+from app.pictures.entities import KIND, Picture
 from app.pictures.formats import Facts
 from app.pictures.tables import pictures, thumbnails
-
-KIND: Final = "pictures"
-MAX_NAME_LENGTH: Final = 255
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A picture and, when it was read for that, where its bytes are; times in UTC microseconds."""
-
-    uuid: str
-    name: str
-    facts: Facts
-    created_at: int
-    modified_at: int
-    tier: Tier
-    """Its owner's, which says what of it may be seen."""
-    content: Content
-
-
-@dataclass(frozen=True, slots=True)
-class NewPicture:
-    """A picture that is to be made, but for its bytes."""
-
-    uuid: str
-    name: str
-    facts: Facts
-
 
 _columns = (
     pictures.c.id,
@@ -87,11 +60,6 @@ _insert = Statement(
 )
 
 
-def new_picture(name: str, facts: Facts) -> NewPicture:
-    """Make up a picture."""
-    return NewPicture(str(uuid7()), name, facts)
-
-
 def find(connection: Connection, identity: Identity, uuid: str) -> Picture:
     """Return a picture, ready to be read; raises `NotFound`."""
     row = _find(connection, account_id=identity.account_id, uuid=uuid).first()
@@ -101,7 +69,7 @@ def find(connection: Connection, identity: Identity, uuid: str) -> Picture:
 
 
 def find_original(connection: Connection, identity: Identity, uuid: str) -> Picture:
-    """Return a picture whose original its owner's tier allows; else raises `Forbidden`."""
+    """Return a picture whose original may be read; raises `Forbidden` if the tier forbids that."""
     picture = find(connection, identity, uuid)
     if not picture.tier.allow_original:
         raise Forbidden("The account's tier does not allow originals")
@@ -109,30 +77,36 @@ def find_original(connection: Connection, identity: Identity, uuid: str) -> Pict
 
 
 def admit(_connection: Connection, _identity: Identity) -> int:
-    """Say how many slots a picture will take."""
+    """Return the slots that a picture takes."""
     return 1
 
 
 def create(
-    connection: Connection, identity: Identity, new: NewPicture, received: Received, now: int
+    connection: Connection,
+    identity: Identity,
+    name: str,
+    facts: Facts,
+    received: Received,
+    now: int,
 ) -> Picture:
-    """Make a new picture of a received body."""
+    """Create a picture from a received body."""
+    uuid = str(uuid7())
     object_id = objects.settle(connection, identity, received, kind=KIND, slots=1, now=now)
     _insert(
         connection,
-        uuid=new.uuid,
+        uuid=uuid,
         account_id=identity.account_id,
         object_id=object_id,
-        name=new.name,
-        format=new.facts.format,
-        width=new.facts.width,
-        height=new.facts.height,
-        is_complete=new.facts.is_complete,
+        name=name,
+        format=facts.format,
+        width=facts.width,
+        height=facts.height,
+        is_complete=facts.is_complete,
         created_at=now,
         modified_at=now,
     )
     content = Content(object_id, None, received.size, received.sha256, now, None)
-    return Picture(new.uuid, new.name, new.facts, now, now, identity.tier, content)
+    return Picture(uuid, name, facts, now, now, identity.tier, content)
 
 
 def rename(
@@ -143,7 +117,7 @@ def rename(
     conditions: Preconditions,
     now: int,
 ) -> Picture:
-    """Change a picture's name; None leaves it. Raises `NotFound`."""
+    """Rename a picture, unless ``name`` is None; raises `NotFound`."""
     quota.lock_account(connection, identity.account_id)
     current = _current(connection, account_id=identity.account_id, uuid=uuid).first()
     if current is None:
@@ -158,7 +132,7 @@ def rename(
 def remove(
     connection: Connection, identity: Identity, uuid: str, conditions: Preconditions, now: int
 ) -> None:
-    """Delete a picture with its thumbnails and links; their bytes are due at once."""
+    """Delete a picture with its thumbnails and end its links; their bytes are due at once."""
     quota.lock_account(connection, identity.account_id)
     current = _current(connection, account_id=identity.account_id, uuid=uuid).first()
     if current is None:
@@ -192,8 +166,8 @@ def page(
 
 
 def unknown() -> NotFound:
-    """Make the error for a picture that isn't there, or is another account's."""
-    return NotFound("There is no such picture")
+    """Return the error for a picture that does not exist in the account."""
+    return NotFound("No such picture")
 
 
 def _picture(row: Row[Any], tier: Tier) -> Picture:

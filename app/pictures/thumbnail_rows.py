@@ -1,7 +1,7 @@
-"""Thumbnails as rows: each is made once, and lives as long as its picture.
+"""Thumbnails as rows, which are also the locks between processes.
 
-Its row is the lock between processes: who inserts it makes the thumbnail, under a lease that ends
-if that process dies. The others wait for it.
+The process that inserts a row makes the thumbnail, under a lease; the others wait until it is
+there, or the lease has ended.
 """
 
 from dataclasses import dataclass
@@ -27,25 +27,25 @@ from app.objects import quota
 from app.objects.lifecycle import Content, Received
 from app.objects.tables import object_bytes
 from app.objects.tables import objects as object_rows
-from app.pictures.formats import Kind
+from app.pictures.formats import ThumbnailFormat
 from app.pictures.rows import find, unknown
 from app.pictures.tables import pictures, thumbnails
 
 KIND: Final = "thumbs"
 
 LEASE: Final = 2 * clock.MINUTE
-"""How long others wait for who makes a thumbnail; past it two may do so, and one is kept."""
+"""How long others wait for the maker of a thumbnail; then there may be two, and one is kept."""
 
 RETRY: Final = 60 * clock.MINUTE
-"""How long it stays at that after a thumbnail could not be made."""
+"""How long a failure to make a thumbnail counts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What there is of a thumbnail: the bytes, or why there are none, or who is at it."""
+    """The state of a thumbnail: its content, a failure, or that somebody is making it."""
 
     name: str
-    """The picture's."""
+    """That of its picture."""
     content: Content | None
     failure: str | None
     is_being_made: bool
@@ -53,7 +53,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The right to make a thumbnail, until somebody else has taken it."""
+    """The right to make a thumbnail, until somebody else takes it over."""
 
     thumbnail_id: int
     lease_until: int
@@ -82,14 +82,19 @@ _find = Statement(
 
 
 def look(
-    connection: Connection, identity: Identity, uuid: str, height: int, kind: Kind, now: int
+    connection: Connection,
+    identity: Identity,
+    uuid: str,
+    height: int,
+    image_format: ThumbnailFormat,
+    now: int,
 ) -> Found:
-    """Return what there is of a thumbnail.
+    """Return the state of a thumbnail.
 
-    Raises `NotFound`, and `Forbidden` for a height that is not of the account's tier.
+    Raises `NotFound`, and `Forbidden` for a height that the account's tier does not have.
     """
     row = _find(
-        connection, account_id=identity.account_id, uuid=uuid, height=height, format=kind
+        connection, account_id=identity.account_id, uuid=uuid, height=height, format=image_format
     ).first()
     if row is None:
         raise unknown()
@@ -104,9 +109,14 @@ def look(
 
 
 def claim(
-    connection: Connection, identity: Identity, uuid: str, height: int, kind: Kind, now: int
+    connection: Connection,
+    identity: Identity,
+    uuid: str,
+    height: int,
+    image_format: ThumbnailFormat,
+    now: int,
 ) -> Claim | None:
-    """Claim a thumbnail that nobody is making; None: somebody is, or it is there, or failed."""
+    """Claim a thumbnail to be made; None: it is made, being made, or has failed lately."""
     quota.lock_account(connection, identity.account_id)
     picture = connection.execute(
         select(pictures.c.id).where(
@@ -119,7 +129,7 @@ def claim(
     same = (
         (thumbnails.c.picture_id == picture)
         & (thumbnails.c.height == height)
-        & (thumbnails.c.format == kind)
+        & (thumbnails.c.format == image_format)
     )
     row = connection.execute(select(thumbnails).where(same)).first()
     if row is None:
@@ -129,7 +139,7 @@ def claim(
                 account_id=identity.account_id,
                 picture_id=picture,
                 height=height,
-                format=kind,
+                format=image_format,
                 object_id=None,
                 lease_until=now + LEASE,
                 failure=None,
@@ -152,7 +162,7 @@ def claim(
 def keep(
     connection: Connection, identity: Identity, held: Claim, received: Received, now: int
 ) -> Content:
-    """Keep the bytes of a thumbnail; raises `LeaseLost` when somebody else has taken it over."""
+    """Keep a thumbnail; raises `LeaseLost` when somebody else has taken it over."""
     quota.lock_account(connection, identity.account_id)
     if connection.execute(select(thumbnails.c.id).where(_is_held(held))).first() is None:
         raise LeaseLost
@@ -174,7 +184,7 @@ def give_up(connection: Connection, held: Claim) -> None:
 
 
 def fail(connection: Connection, held: Claim, reason: str, now: int) -> None:
-    """Note that a thumbnail can't be made; for a while that is the answer."""
+    """Note that a thumbnail can't be made, which counts for a while."""
     connection.execute(
         update(thumbnails).where(_is_held(held)).values(failure=reason, lease_until=now + RETRY)
     )

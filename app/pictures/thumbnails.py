@@ -1,9 +1,7 @@
-"""Thumbnails: each is made when it is first asked for, once for all who ask for it."""
+"""Thumbnails, made on the first request, once for all clients that wait for it."""
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Final
 
 import structlog
@@ -25,46 +23,42 @@ from app.errors import (
 from app.objects.lifecycle import Content, Received
 from app.objects.uploads import Body, Uploads
 from app.pictures import thumbnail_rows
-from app.pictures.formats import Kind
+from app.pictures.entities import Thumbnail
+from app.pictures.formats import ThumbnailFormat
 from app.pictures.imaging import Imaging
 from app.pictures.thumbnail_rows import Claim, Found
 
 INLINE_MAX: Final = 64 * 1024
-"""Bytes up to which a thumbnail lives in the database: it is read far more often than made."""
+"""Bytes up to which a thumbnail is kept in the database, from where it is read fastest."""
 
 _PATIENCE: Final = 60.0  # seconds
-_LOOKS: Final = (0.05, 0.1, 0.2, 0.4)  # seconds between looks at what another process makes
+_LOOKS: Final = (0.05, 0.1, 0.2, 0.4)  # seconds between looks while another process makes it
 
-_Key = tuple[str, int, Kind]
+_Key = tuple[str, int, ThumbnailFormat]
+"""A picture's uuid, a height, and a format."""
 
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Thumbnail:
-    """A thumbnail, ready to be read, and the name of its picture."""
-
-    name: str
-    content: Content
-
-
 class Thumbnails:
-    """Finds thumbnails, and makes those that are missing."""
+    """Finds thumbnails, and makes missing ones."""
 
     def __init__(self, database: Database, uploads: Uploads, imaging: Imaging) -> None:
         self._database = database
         self._uploads = uploads
         self._imaging = imaging
-        # each ends with the thumbnail, or with None when its maker had reasons of its own to stop
+        # the result is None if the maker stopped for reasons of its own
         self._making: dict[_Key, asyncio.Future[Content | None]] = {}
 
-    async def find(self, access: Access, uuid: str, height: int, kind: Kind) -> Thumbnail:
-        """Return a thumbnail of a picture; the first who asks makes it, the others wait.
+    async def find(
+        self, access: Access, uuid: str, height: int, image_format: ThumbnailFormat
+    ) -> Thumbnail:
+        """Return a thumbnail of a picture; the first request makes it, others wait.
 
-        Raises `NotFound`, `Forbidden` for a height that is not of the account's tier,
+        Raises `NotFound`, `Forbidden` for a height that the account's tier does not have,
         `InvalidRequest` when it can't be made, and `ServiceUnavailable` when it takes too long.
         """
-        key = (uuid, height, kind)
+        key = (uuid, height, image_format)
         found = await access.read(thumbnail_rows.look, *key, clock.now())
         if found.content is not None:
             return Thumbnail(found.name, found.content)
@@ -92,18 +86,18 @@ class Thumbnails:
             found = await access.read(thumbnail_rows.look, *key, clock.now())
 
     async def _make_for_all(self, access: Access, key: _Key) -> Content | None:
-        """Make a thumbnail, and let those who wait in this process have what comes of it."""
+        """Make a thumbnail, and pass it, or the error, to all who wait in this process."""
         made: asyncio.Future[Content | None] = asyncio.get_running_loop().create_future()
         self._making[key] = made
         try:
             content = await self._make(access, key)
         except (Unauthorized, Forbidden, NotFound):
-            raise  # of this request's own: the next one may do better
+            raise  # about this request alone: the next one may succeed
         except LeaseLost:
             return None
         except Exception as error:
             made.set_exception(error)
-            made.exception()  # there may be nobody else to see it
+            made.exception()  # mark it as retrieved: there may be nobody who waits
             raise
         else:
             made.set_result(content)
@@ -117,9 +111,9 @@ class Thumbnails:
         claim = await access.write(thumbnail_rows.claim, *key, clock.now())
         if claim is None:
             return None
-        _, height, kind = key
+        _, height, image_format = key
         try:
-            data = await self._imaging.thumbnail(claim.original, height, kind)
+            data = await self._imaging.thumbnail(claim.original, height, image_format)
             return await self._keep(access, claim, data)
         except (InvalidRequest, UnsupportedMediaType, ContentTooLarge) as error:
             log.warning("a thumbnail can't be made", picture=key[0], reason=error.detail)
@@ -133,9 +127,8 @@ class Thumbnails:
         if len(data) <= INLINE_MAX:
             received = Received(len(data), hashlib.sha256(data).digest(), None, data)
             return await access.write(thumbnail_rows.keep, claim, received, clock.now())
-        body = Body(_once(data), len(data))
         async with self._uploads.receive(
-            access, body, kind=thumbnail_rows.KIND, admit=_admit, inline=False, free=True
+            access, Body.of(data), kind=thumbnail_rows.KIND, admit=_admit, inline=False, free=True
         ) as received:
             return await access.write(thumbnail_rows.keep, claim, received, clock.now())
 
@@ -148,8 +141,4 @@ class Thumbnails:
 
 
 def _admit(_connection: Connection, _identity: Identity) -> int:
-    return 0
-
-
-async def _once(data: bytes) -> AsyncIterator[bytes]:
-    yield data
+    return 0  # slots

@@ -1,4 +1,4 @@
-"""The page of pictures: a grid of thumbnails, and a larger one of each."""
+"""The page of pictures: a grid of thumbnails that open larger ones."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -9,10 +9,11 @@ from fastapi.responses import Response
 
 from app.accounts.identity import Tier
 from app.links import targets
-from app.pictures import rows as pictures
+from app.pictures import entities
 from routers.pages.page import PageRoute, SignedIn, render_app
 from routers.v1.schemas.lists import CursorParam
 from routers.v1.schemas.pictures import Picture
+from routers.web.dependencies import RuntimeDep
 from routers.web.urls import base_path
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
@@ -23,7 +24,7 @@ _TILE: Final = 200  # px: thumbnails of this height are as sharp as the grid's t
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """A picture in the grid, with the paths of what may be seen of it."""
+    """A picture in the grid, with the paths of its images."""
 
     picture: Picture
     thumbnail: str | None
@@ -32,9 +33,11 @@ class Tile:
 
 
 @router.get("/pictures")
-async def show(request: Request, visitor: SignedIn, cursor: CursorParam = None) -> Response:
+async def show(
+    request: Request, visitor: SignedIn, runtime: RuntimeDep, cursor: CursorParam = None
+) -> Response:
     """Show the account's pictures, newest first."""
-    page = await visitor.access.read(pictures.page, PAGE, cursor)
+    page = await runtime.pictures.page(visitor.access, PAGE, cursor)
     tier = visitor.identity.tier
     more = None
     if page.next_cursor is not None:
@@ -52,7 +55,7 @@ async def show(request: Request, visitor: SignedIn, cursor: CursorParam = None) 
     )
 
 
-def _tile(base: str, picture: pictures.Picture) -> Tile:
+def _tile(base: str, picture: entities.Picture) -> Tile:
     path = f"{base}/v1/pictures/{picture.uuid}"
     original = f"{path}/original?inline=1" if picture.tier.allow_original else None
     paths = [f"{path}/thumbnails/{height}?inline=1" for height in _heights(picture.tier)]

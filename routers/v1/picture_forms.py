@@ -1,22 +1,17 @@
-"""Pictures in and out: the form that brings one, and the bytes that show it."""
+"""Pictures over HTTP, for every contract: the form that brings one, and the bytes that show it."""
 
 import dataclasses
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Final
 
 from fastapi import Request
 from fastapi.responses import Response
 
-from app import clock
 from app.accounts.identity import Access
 from app.errors import FieldError, InvalidRequest, UnsupportedMediaType
-from app.objects.lifecycle import Content, Received
-from app.objects.uploads import Body
-from app.pictures import formats as images
-from app.pictures import rows as pictures
-from app.pictures.formats import Kind
-from app.pictures.rows import Picture
+from app.pictures.entities import Picture
+from app.pictures.formats import ThumbnailFormat
 from app.runtime import Runtime
 from routers.http.downloads import Named, send_content
 from routers.http.forms import open_form
@@ -24,76 +19,35 @@ from routers.http.negotiation import prefers
 from routers.v1.schemas.pictures import PictureFields
 
 _EXTENSIONS: Final = {"jpeg": (".jpg", ".jpeg"), "heic": (".heic", ".heif", ".hif")}
-_IMG: Final[list[str | int]] = ["body", "img"]
 
 
 async def create(request: Request, runtime: Runtime, access: Access) -> Picture:
-    """Store the picture of a request's form, once it has been seen that it can be decoded."""
+    """Create a picture from a form; raises `NoFile`, and what `Pictures.create` does."""
     async with open_form(request, access, PictureFields, file="img", noun="picture") as form:
         file = await form.file()
-        with _blamed_on_img():
-            async with _receive(runtime, access, file.body) as received:
-                fields = await form.fields()
-                facts = await runtime.imaging.examine(_arrived(received))
-                new = pictures.new_picture(fields.name, facts)
-                return await access.write(pictures.create, new, received, clock.now())
+
+        async def get_name() -> str:
+            return (await form.fields()).name
+
+        with _blaming_img():
+            return await runtime.pictures.create(access, file.body, get_name)
 
 
 @contextmanager
-def _blamed_on_img() -> Iterator[None]:
-    """Say of errors about the picture's bytes in which field these came."""
+def _blaming_img() -> Iterator[None]:
+    """Name the field ``img`` in errors about the picture itself."""
     try:
         yield
     except (UnsupportedMediaType, InvalidRequest) as error:
-        error.errors = error.errors or [FieldError(loc=_IMG, msg=error.detail)]
+        error.errors = error.errors or [FieldError(loc=["body", "img"], msg=error.detail)]
         raise
-
-
-def _receive(runtime: Runtime, access: Access, sent: Body) -> Any:  # noqa: ANN401 - a context
-    body = dataclasses.replace(sent, chunks=_of_a_picture(sent.chunks))
-    return runtime.uploads.receive(access, body, kind=pictures.KIND, admit=pictures.admit)
-
-
-async def _of_a_picture(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Pass a body on that begins as a picture does; another is refused before it is stored."""
-    header: bytes | None = b""
-    async for chunk in chunks:
-        if header is None:
-            yield chunk
-        elif len(header) + len(chunk) < images.HEADER:
-            header += chunk
-        else:
-            _check_header(header + chunk)
-            yield header + chunk
-            header = None
-    if header is not None:
-        _check_header(header)
-        yield header
-
-
-def _check_header(header: bytes) -> None:
-    if images.kind_of(header[: images.HEADER]) is None:
-        raise images.unsupported()
-
-
-def _arrived(received: Received) -> Content:
-    """Return what has been received as what can be read before it is committed."""
-    held = received.reservation
-    return Content(
-        object_id=0 if held is None else held.object_id,
-        key=None if held is None else held.key,
-        size=received.size,
-        sha256=received.sha256,
-        modified_at=clock.now(),
-        data=received.data,
-    )
 
 
 async def send_original(
     request: Request, runtime: Runtime, access: Access, uuid: str, *, inline: bool
 ) -> Response:
     """Answer with a picture as it was uploaded, where the account's tier allows it."""
-    picture = await access.read(pictures.find_original, uuid)
+    picture = await runtime.pictures.find_original(access, uuid)
     named = named_picture(picture.name, picture.facts.format)
     return await send_content(request, runtime, picture.content, named, inline=inline)
 
@@ -101,16 +55,18 @@ async def send_original(
 async def send_thumbnail(
     request: Request, runtime: Runtime, access: Access, uuid: str, height: int, *, inline: bool
 ) -> Response:
-    """Answer with a thumbnail: a JPEG, or a WebP for who would rather have one."""
+    """Answer with a thumbnail: a WebP for clients that prefer it, else a JPEG."""
     accept = request.headers.get("accept")
-    kind: Kind = "webp" if prefers(accept, "image/webp", "image/jpeg") else "jpeg"
-    thumbnail = await runtime.thumbnails.find(access, uuid, height, kind)
-    named = dataclasses.replace(named_picture(thumbnail.name, kind), headers={"Vary": "Accept"})
+    webp = prefers(accept, "image/webp", "image/jpeg")
+    image_format: ThumbnailFormat = "webp" if webp else "jpeg"
+    thumbnail = await runtime.pictures.find_thumbnail(access, uuid, height, image_format)
+    named = named_picture(thumbnail.name, image_format)
+    named = dataclasses.replace(named, headers={"Vary": "Accept"})
     return await send_content(request, runtime, thumbnail.content, named, inline=inline)
 
 
-def named_picture(name: str, kind: str) -> Named:
-    """Return what bytes of a format are called that are shown under this name."""
-    extensions = _EXTENSIONS.get(kind, (f".{kind}",))
+def named_picture(name: str, image_format: str) -> Named:
+    """Return the download headers of a picture with this name, in this format."""
+    extensions = _EXTENSIONS.get(image_format, (f".{image_format}",))
     filename = name if name.lower().endswith(extensions) else name + extensions[0]
-    return Named(filename, f"image/{kind}")
+    return Named(filename, f"image/{image_format}")

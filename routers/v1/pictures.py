@@ -1,4 +1,4 @@
-"""Pictures: originals, and thumbnails of the heights that their owner's tier has."""
+"""Pictures: originals, and thumbnails in the heights of their owner's tier."""
 
 from typing import Annotated
 from uuid import UUID
@@ -6,9 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
-from app import clock
 from app.accounts.identity import Access
-from app.pictures import rows as pictures
 from routers.http import ranges
 from routers.v1 import picture_forms
 from routers.v1.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
@@ -37,7 +35,7 @@ Writing = Annotated[Access, Depends(Requires("pictures:write"))]
 async def create(
     request: Request, response: Response, runtime: RuntimeDep, access: Writing
 ) -> Picture:
-    """Store a picture, once it has been seen that it can be decoded."""
+    """Create a picture, which must be one that can be decoded."""
     picture = await picture_forms.create(request, runtime, access)
     locate(request, response, f"/v1/pictures/{picture.uuid}")
     return Picture.of(picture)
@@ -50,10 +48,13 @@ async def create(
     responses=problems(400, 401, 403, 422, 503),
 )
 async def list_pictures(
-    access: Reading, limit: Limit = DEFAULT_LIMIT, cursor: CursorParam = None
+    runtime: RuntimeDep,
+    access: Reading,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: CursorParam = None,
 ) -> PictureList:
     """List pictures, newest first."""
-    page = await access.read(pictures.page, limit, cursor)
+    page = await runtime.pictures.page(access, limit, cursor)
     items = [Picture.of(picture) for picture in page.items]
     return PictureList(items=items, next_cursor=page.next_cursor)
 
@@ -64,9 +65,9 @@ async def list_pictures(
     response_model=Picture,
     responses=problems(401, 403, 404, 422, 503),
 )
-async def get(id: UUID, access: Reading) -> Picture:  # noqa: A002 - on the wire
-    """Get what is known of a picture."""
-    return Picture.of(await access.read(pictures.find, str(id)))
+async def get(id: UUID, runtime: RuntimeDep, access: Reading) -> Picture:  # noqa: A002 - on the wire
+    """Get a picture without its bytes."""
+    return Picture.of(await runtime.pictures.find(access, str(id)))
 
 
 @router.patch(
@@ -75,11 +76,16 @@ async def get(id: UUID, access: Reading) -> Picture:  # noqa: A002 - on the wire
     response_model=Picture,
     responses=problems(400, 401, 403, 404, 412, 413, 422, 503, 507),
 )
-async def update(id: UUID, body: PictureChange, request: Request, access: Writing) -> Picture:  # noqa: A002 - on the wire
+async def update(
+    id: UUID,  # noqa: A002 - on the wire
+    body: PictureChange,
+    request: Request,
+    runtime: RuntimeDep,
+    access: Writing,
+) -> Picture:
     """Rename a picture."""
     conditions = ranges.write_preconditions(request.headers)
-    picture = await access.write(pictures.rename, str(id), body.name, conditions, clock.now())
-    return Picture.of(picture)
+    return Picture.of(await runtime.pictures.rename(access, str(id), body.name, conditions))
 
 
 @router.delete(
@@ -91,8 +97,7 @@ async def update(id: UUID, body: PictureChange, request: Request, access: Writin
 async def delete(id: UUID, request: Request, runtime: RuntimeDep, access: Writing) -> None:  # noqa: A002 - on the wire
     """Delete a picture with its thumbnails, and end its links."""
     conditions = ranges.write_preconditions(request.headers)
-    await access.write(pictures.remove, str(id), conditions, clock.now())
-    runtime.sweep.wake()
+    await runtime.pictures.remove(access, str(id), conditions)
 
 
 @downloadable(
@@ -130,11 +135,11 @@ async def get_thumbnail(
     *,
     inline: bool = False,
 ) -> Response:
-    """Get a thumbnail of one of the heights that the account's tier has.
+    """Get a thumbnail in one of the heights of the account's tier.
 
-    It is upright, in sRGB and without metadata; never larger than the picture, so a low or very
-    wide one has thumbnails that are lower. It is a JPEG, or a WebP where `Accept` names
-    `image/webp` and gives it no less weight; transparency survives in WebP, and is white in JPEG.
+    It is upright, in sRGB and without metadata. It is never larger than the picture, and a very
+    wide picture has lower thumbnails. It is a WebP where `Accept` names `image/webp` with no less
+    weight than `image/jpeg`, else a JPEG, in which transparency becomes white.
     """
     return await picture_forms.send_thumbnail(
         request, runtime, access, str(id), height, inline=inline

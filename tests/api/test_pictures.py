@@ -379,7 +379,7 @@ async def test_another_accounts_picture_is_not_there(service: Service, user: Hea
     ]:
         body = {"name": "mine"} if method == "PATCH" else None
         answer = await service.client.request(method, url, json=body, headers=stranger)
-        assert_problem(answer, 404, "no such picture")
+        assert_problem(answer, 404, "No such picture")
     assert (await service.client.get("/v1/pictures", headers=stranger)).json()["items"] == []
     assert (await service.client.get(path)).status_code == 401
 

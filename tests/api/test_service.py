@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app import state, stores
 from app.errors import ServiceUnavailable
-from app.pictures import formats as images
+from app.pictures.formats import format_of
 from app.processes import confinement
 from storage.marked import marked
 from tests import servers
@@ -73,7 +73,7 @@ async def test_without_decoders_it_is_degraded(
             with monkeypatch.context() as patched:
                 patched.setattr(sys, "executable", executable)
                 with contextlib.suppress(ServiceUnavailable):
-                    await service.runtime.decoders.run(images.kind_of, b"")
+                    await service.runtime.decoders.run(format_of, b"")
             answer = await service.client.get("/readyz")
             assert answer.status_code == 200
             assert answer.json()["checks"]["decoders"]["status"] == status

@@ -16,8 +16,8 @@ from app.errors import Forbidden, InvalidRequest, LeaseLost, NotFound, ServiceUn
 from app.objects.lifecycle import Received
 from app.objects.tables import objects
 from app.pictures import thumbnail_rows
-from app.pictures.formats import Kind
-from app.pictures.imaging import Imaging
+from app.pictures.formats import ThumbnailFormat
+from app.pictures.imaging import CHILD_MODULES, Imaging
 from app.pictures.tables import pictures, thumbnails
 from app.pictures.thumbnails import Thumbnails
 from app.processes.pool import ChildPool
@@ -33,7 +33,7 @@ from tests.pictures import decoded, encoded, noise
 pytestmark = pytest.mark.anyio
 
 MIB = 1024 * 1024
-KINDS: tuple[Kind, ...] = ("jpeg", "webp")
+KINDS: tuple[ThumbnailFormat, ...] = ("jpeg", "webp")
 PICTURE = encoded(noise(900, 600), "jpeg", quality=95)  # it lies in the store
 
 
@@ -86,7 +86,8 @@ def access(service: Service) -> Access:
 def elsewhere(service: Service) -> Thumbnails:
     """The thumbnails of another process: all that they share with this one is what is stored."""
     runtime = service.runtime
-    return Thumbnails(runtime.database, runtime.uploads, runtime.imaging)
+    imaging = Imaging(runtime.downloads, runtime.decoders, max_pixels=runtime.settings.max_pixels)
+    return Thumbnails(runtime.database, runtime.uploads, imaging)
 
 
 def decodings(service: Service) -> int:
@@ -109,9 +110,9 @@ async def test_a_burst_over_two_processes_makes_it_once(
 ) -> None:
     made = await asyncio.gather(
         *(
-            place.find(access, picture, 200, "jpeg")
+            find(access, picture, 200, "jpeg")
             for _ in range(20)
-            for place in (service.runtime.thumbnails, elsewhere)
+            for find in (service.runtime.pictures.find_thumbnail, elsewhere.find)
         )
     )
     assert len({thumbnail.content.sha256 for thumbnail in made}) == 1
@@ -121,7 +122,7 @@ async def test_a_burst_over_two_processes_makes_it_once(
 async def test_each_height_and_format_is_its_own(
     service: Service, access: Access, picture: str
 ) -> None:
-    find = service.runtime.thumbnails.find
+    find = service.runtime.pictures.find_thumbnail
     made = await asyncio.gather(
         *(find(access, picture, h, kind) for h in (200, 400) for kind in ("jpeg", "webp"))
     )
@@ -152,7 +153,9 @@ async def test_what_another_process_makes_is_waited_for(
     service: Service, access: Access, picture: str
 ) -> None:
     held = await claim(access, picture)
-    waiting = asyncio.create_task(service.runtime.thumbnails.find(access, picture, 200, "jpeg"))
+    waiting = asyncio.create_task(
+        service.runtime.pictures.find_thumbnail(access, picture, 200, "jpeg")
+    )
     await access.write(thumbnail_rows.keep, held, received(b"made elsewhere"), clock.now())
     assert (await waiting).content.data == b"made elsewhere"
     assert decodings(service) == 0
@@ -162,7 +165,9 @@ async def test_what_another_process_gives_up_is_made_here(
     service: Service, access: Access, picture: str
 ) -> None:
     held = await claim(access, picture)
-    waiting = asyncio.create_task(service.runtime.thumbnails.find(access, picture, 200, "jpeg"))
+    waiting = asyncio.create_task(
+        service.runtime.pictures.find_thumbnail(access, picture, 200, "jpeg")
+    )
     await service.runtime.database.write(thumbnail_rows.give_up, held)
     data = (await waiting).content.data
     assert data is not None
@@ -173,10 +178,10 @@ async def test_the_lease_of_a_process_that_died_ends(
     service: Service, access: Access, picture: str
 ) -> None:
     dead = await claim(access, picture, clock.now() - thumbnail_rows.LEASE - clock.SECOND)
-    found = await service.runtime.thumbnails.find(access, picture, 200, "jpeg")
+    found = await service.runtime.pictures.find_thumbnail(access, picture, 200, "jpeg")
     with pytest.raises(LeaseLost):  # it was only slow
         await access.write(thumbnail_rows.keep, dead, received(b"late"), clock.now())
-    again = await service.runtime.thumbnails.find(access, picture, 200, "jpeg")
+    again = await service.runtime.pictures.find_thumbnail(access, picture, 200, "jpeg")
     assert again.content.sha256 == found.content.sha256
     assert decodings(service) == 1
 
@@ -191,7 +196,7 @@ async def test_who_was_too_slow_leaves_the_next_one_alone(
     await service.runtime.database.write(thumbnail_rows.give_up, slow)
     await service.runtime.database.write(thumbnail_rows.fail, slow, "too slow", clock.now())
     await access.write(thumbnail_rows.keep, held, received(b"in time"), clock.now())
-    found = await service.runtime.thumbnails.find(access, picture, 200, "jpeg")
+    found = await service.runtime.pictures.find_thumbnail(access, picture, 200, "jpeg")
     assert found.content.data == b"in time"
 
 
@@ -207,7 +212,7 @@ async def test_who_comes_second_takes_over_from_one_who_left(
     service: Service, access: Access, picture: str
 ) -> None:
     fault = store_of(service).stall("open")
-    find = service.runtime.thumbnails.find
+    find = service.runtime.pictures.find_thumbnail
     first = asyncio.create_task(find(access, picture, 200, "jpeg"))
     await fault.reached.wait()
     others = [asyncio.create_task(find(access, picture, 200, "jpeg")) for _ in range(5)]
@@ -224,7 +229,7 @@ async def test_a_store_that_fails_is_told_to_all_and_tried_again_later(
 ) -> None:
     fault = store_of(service).stall("open")
     fault.error = None
-    find = service.runtime.thumbnails.find
+    find = service.runtime.pictures.find_thumbnail
     first = asyncio.create_task(find(access, picture, 200, "jpeg"))
     await fault.reached.wait()
     others = [asyncio.create_task(find(access, picture, 200, "jpeg")) for _ in range(5)]
@@ -252,7 +257,7 @@ async def test_a_picture_that_kills_its_child_is_not_tried_again_and_again(
         memory=512 * MIB,
         seconds=0.001,
         name="hurried",
-        modules=["app.pictures.decoding"],
+        modules=CHILD_MODULES,
     )
     try:
         imaging = Imaging(runtime.downloads, pool, max_pixels=runtime.settings.max_pixels)
@@ -272,14 +277,14 @@ async def test_a_picture_that_kills_its_child_is_not_tried_again_and_again(
     assert answer.status_code == 422
     assert "can't be decoded" in answer.json()["detail"]
     await runtime.database.write(_let_time_pass, thumbnail_rows.RETRY)
-    assert (await runtime.thumbnails.find(access, picture, 200, "jpeg")).content.size > 0
+    assert (await runtime.pictures.find_thumbnail(access, picture, 200, "jpeg")).content.size > 0
 
 
 async def test_so_many_may_wait_for_a_thumbnail_to_be_made(
     service: Service, access: Access, picture: str
 ) -> None:
     runtime, line = service.runtime, Line()
-    modules = ["app.pictures.decoding", "tests.children"]
+    modules = [*CHILD_MODULES, "tests.children"]
     pool = ChildPool(
         workers=1, memory=512 * MIB, seconds=DEADLINE, name="busy", modules=modules, queue=1
     )
@@ -310,7 +315,7 @@ async def test_a_picture_that_is_deleted_meanwhile(
     service: Service, access: Access, picture: str
 ) -> None:
     fault = store_of(service).stall("open")
-    find = service.runtime.thumbnails.find
+    find = service.runtime.pictures.find_thumbnail
     making = [asyncio.create_task(find(access, picture, 200, "jpeg")) for _ in range(3)]
     await fault.reached.wait()
     answer = await service.client.delete(f"/v1/pictures/{picture}", headers=service.service_token)
@@ -332,7 +337,7 @@ async def test_no_thumbnail_is_made_that_the_tier_does_not_have(
     service: Service, access: Access, picture: str
 ) -> None:
     with pytest.raises(Forbidden):
-        await service.runtime.thumbnails.find(access, picture, 300, "jpeg")
+        await service.runtime.pictures.find_thumbnail(access, picture, 300, "jpeg")
     with pytest.raises(Forbidden):
         await access.write(thumbnail_rows.claim, picture, 300, "jpeg", clock.now())
 
@@ -340,7 +345,9 @@ async def test_no_thumbnail_is_made_that_the_tier_does_not_have(
 async def test_thumbnails_are_free(service: Service, access: Access) -> None:
     wide = await upload(service, encoded(noise(3000, 450), "jpeg", quality=95))
     before = await service.client.get("/v1/accounts/me", headers=service.service_token)
-    made = [await service.runtime.thumbnails.find(access, wide, h, "jpeg") for h in (200, 400)]
+    made = [
+        await service.runtime.pictures.find_thumbnail(access, wide, h, "jpeg") for h in (200, 400)
+    ]
     assert made[1].content.key is not None  # it lies in the store
     after = await service.client.get("/v1/accounts/me", headers=service.service_token)
     assert after.json()["usage"] == before.json()["usage"]

@@ -16,7 +16,6 @@ from app.errors import CredentialNeeded, InvalidRequest, ProblemError, Unauthori
 from app.links import public as public_links
 from app.links import rows as timelinks
 from app.links.rows import Timelink
-from app.pictures import rows as pictures
 from app.runtime import Runtime
 from routers.compat import NO_CREDENTIAL
 from routers.compat.storagetiers.schemas import (
@@ -126,12 +125,12 @@ async def refresh(request: Request, runtime: RuntimeDep) -> StoragetiersAccess:
     response_model=list[StoragetiersPicture],
     responses=_errors(401, 403, 503),
 )
-async def list_pictures(access: Reading) -> Response:
+async def list_pictures(runtime: RuntimeDep, access: Reading) -> Response:
     """List all pictures, newest first."""
     owner = await access.identity()
 
     async def read(cursor: str | None) -> tuple[Sequence[StoragetiersPicture], str | None]:
-        page = await access.read(pictures.page, BATCH, cursor)
+        page = await runtime.pictures.page(access, BATCH, cursor)
         items = [StoragetiersPicture.of(item.uuid, item.name, owner) for item in page.items]
         return items, page.next_cursor
 
@@ -273,7 +272,7 @@ async def get_shared(
         link = await runtime.database.read(
             public_links.find_plain, token, clock.now(), kind="picture"
         )
-        kind = link.target.content_type.removeprefix("image/")
-        named = picture_forms.named_picture(link.target.name, kind)
+        image_format = link.target.content_type.removeprefix("image/")
+        named = picture_forms.named_picture(link.target.name, image_format)
         named = replace(named, cache_control="no-store")
         return await send_content(request, runtime, link.target.content, named, inline=True)

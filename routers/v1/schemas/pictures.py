@@ -1,4 +1,4 @@
-"""Pictures on the wire."""
+"""Schemas of pictures."""
 
 import unicodedata
 from datetime import datetime
@@ -8,14 +8,14 @@ from fastapi import Path
 from pydantic import AfterValidator, BaseModel, Field
 
 from app import clock
-from app.pictures import rows as pictures
-from app.pictures.rows import MAX_NAME_LENGTH
+from app.pictures import entities
+from app.pictures.entities import MAX_NAME_LENGTH
 from app.security.characters import refuse_bidi
 from routers.v1.schemas.lists import ListOf
 
 
 def check_name(value: str) -> str:
-    """Return a name that can be shown."""
+    """Return the name if it can be shown; raises `ValueError`."""
     if any(unicodedata.category(c) in {"Cc", "Cs"} for c in value):
         raise ValueError("a name holds no control characters or lone surrogates")
     return refuse_bidi(value)
@@ -39,7 +39,7 @@ Height = Annotated[
 
 
 class PictureForm(BaseModel):
-    """A picture to be stored, as a form; its fields may come in any order."""
+    """A new picture as a form; its fields may come in any order."""
 
     name: PictureName
     img: Annotated[
@@ -52,13 +52,13 @@ class PictureForm(BaseModel):
 
 
 class PictureFields(BaseModel):
-    """The fields of a picture's form beside the picture itself."""
+    """The fields of a new picture's form, without its file."""
 
     name: PictureName
 
 
 class PictureChange(BaseModel):
-    """What to change about a picture; what is absent stays."""
+    """Changes to a picture; absent fields stay as they are."""
 
     name: PictureName | None = None
 
@@ -68,23 +68,23 @@ class Picture(BaseModel):
 
     id: str
     name: str
-    width: int = Field(description="In pixels, as it is shown.")
-    height: int = Field(description="In pixels, as it is shown.")
+    width: int = Field(description="In pixels, as shown.")
+    height: int = Field(description="In pixels, as shown.")
     format: Literal["jpeg", "png", "webp", "gif", "avif", "heic"]
-    size: int = Field(description="Of the original, in bytes.")
+    size: int = Field(description="In bytes, of the original.")
     is_complete: bool = Field(
-        description="False: it is cut off or damaged, and is shown as far as it goes."
+        description="False: the file is cut off or damaged, and is shown as far as it goes."
     )
     created_at: datetime
     urls: list[str] = Field(
-        description="What of it can be seen: a thumbnail for each height of the owner's tier, then "
-        "the original where the tier allows it. Paths below the service's own URL.",
+        description="Paths below the service's URL: a thumbnail for each height of the owner's "
+        "tier, then the original where the tier allows it.",
         examples=[["/v1/pictures/0199a8b0-7f6e-7b1c-9a55-3d2f6c1e8a90/thumbnails/200"]],
     )
 
     @classmethod
-    def of(cls, picture: pictures.Picture) -> Self:
-        """Make the body that answers for a picture."""
+    def of(cls, picture: entities.Picture) -> Self:
+        """Make the schema of a picture."""
         facts, path = picture.facts, f"/v1/pictures/{picture.uuid}"
         urls = [f"{path}/thumbnails/{height}" for height in picture.tier.heights]
         if picture.tier.allow_original:

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from app.errors import InvalidRequest
-from app.pictures import formats as images
+from app.pictures import decoding
 from app.pictures.formats import Facts
 from app.processes.pool import ChildPool
 from tests.pictures import (
@@ -32,11 +32,11 @@ MIB = 1024 * 1024
 
 
 def examine(data: bytes) -> Facts:
-    return images.examine(data, MAX_PIXELS)
+    return decoding.examine(data, MAX_PIXELS)
 
 
 def thumbnail(data: bytes, height: int = 160) -> Image.Image:
-    return decoded(images.thumbnail(data, height, "jpeg", MAX_PIXELS))
+    return decoded(decoding.thumbnail(data, height, "jpeg", MAX_PIXELS))
 
 
 def stored(orientation: int) -> Image.Image:
@@ -107,7 +107,7 @@ def test_ten_bits_a_channel() -> None:
 
 def test_metadata_is_left_out() -> None:
     data = encoded(quarters(), "heic", exif=exif(6), xmp=b"Camera-maker")
-    made = images.thumbnail(data, 200, "jpeg", MAX_PIXELS)
+    made = decoding.thumbnail(data, 200, "jpeg", MAX_PIXELS)
     assert b"Camera-maker" in data
     assert b"Camera-maker" not in made
     assert not decoded(made).getexif()
@@ -131,8 +131,8 @@ async def test_a_child_that_decodes_twelve_megapixels_stays_small(tmp_path: Path
     )
     try:
         with path.open("rb") as file:
-            assert await pool.run(images.examine, file, MAX_PIXELS) == Facts("heic", 4032, 3024)
-            made = await pool.run(images.thumbnail, file, 200, "jpeg", MAX_PIXELS)
+            assert await pool.run(decoding.examine, file, MAX_PIXELS) == Facts("heic", 4032, 3024)
+            made = await pool.run(decoding.thumbnail, file, 200, "jpeg", MAX_PIXELS)
             assert decoded(made).size == (267, 200)
     finally:
         await pool.aclose()

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image, ImageChops, ImageStat
 
 from app.errors import ContentTooLarge, InvalidRequest, UnsupportedMediaType
-from app.pictures import formats as images
-from app.pictures.formats import Facts, Kind
+from app.pictures import decoding
+from app.pictures.formats import Facts, ThumbnailFormat
 from app.processes.pool import ChildPool
 from tests import children
 from tests.pictures import (
@@ -40,15 +40,15 @@ from tests.pictures import (
 
 MAX_PIXELS = 100_000_000
 MIB = 1024 * 1024
-KINDS: tuple[Kind, ...] = ("jpeg", "webp")
+KINDS: tuple[ThumbnailFormat, ...] = ("jpeg", "webp")
 
 
 def examine(data: bytes) -> Facts:
-    return images.examine(data, MAX_PIXELS)
+    return decoding.examine(data, MAX_PIXELS)
 
 
-def thumbnail(data: bytes, height: int = 200, kind: Kind = "jpeg") -> Image.Image:
-    return decoded(images.thumbnail(data, height, kind, MAX_PIXELS))
+def thumbnail(data: bytes, height: int = 200, kind: ThumbnailFormat = "jpeg") -> Image.Image:
+    return decoded(decoding.thumbnail(data, height, kind, MAX_PIXELS))
 
 
 @pytest.mark.parametrize("kind", FORMATS)
@@ -56,9 +56,9 @@ def test_formats_are_told_by_content(kind: str) -> None:
     data = encoded(quarters(), kind)
     assert examine(data) == Facts(kind, 600, 400)
     file = BytesIO(data)
-    assert images.examine(file, MAX_PIXELS) == Facts(kind, 600, 400)
+    assert decoding.examine(file, MAX_PIXELS) == Facts(kind, 600, 400)
     for made in ("jpeg", "webp"):
-        small = decoded(images.thumbnail(file, 200, made, MAX_PIXELS))
+        small = decoded(decoding.thumbnail(file, 200, made, MAX_PIXELS))
         assert (small.format, small.size) == (made.upper(), (300, 200))
         assert corners(small) == QUARTERS
 
@@ -104,11 +104,11 @@ def test_a_header_alone_is_broken(kind: str) -> None:
 @pytest.mark.parametrize("kind", FORMATS)
 def test_more_pixels_than_are_allowed_are_refused(kind: str) -> None:
     data = encoded(quarters(60, 40), kind)
-    assert images.examine(data, 60 * 40) == Facts(kind, 60, 40)
+    assert decoding.examine(data, 60 * 40) == Facts(kind, 60, 40)
     with pytest.raises(ContentTooLarge, match="60 x 40"):
-        images.examine(data, 60 * 40 - 1)
+        decoding.examine(data, 60 * 40 - 1)
     with pytest.raises(ContentTooLarge):
-        images.thumbnail(data, 20, "jpeg", 60 * 40 - 1)
+        decoding.thumbnail(data, 20, "jpeg", 60 * 40 - 1)
 
 
 @pytest.mark.parametrize("data", [bomb(50_000, 10), huge_webp(16_000, 16_000)])
@@ -146,7 +146,7 @@ def test_broken_metadata_is_no_broken_picture(metadata: bytes) -> None:
 
 
 @pytest.mark.parametrize("kind", ["jpeg", "webp"])
-def test_metadata_is_left_out(kind: Kind) -> None:
+def test_metadata_is_left_out(kind: ThumbnailFormat) -> None:
     secret = b"Camera-maker"
     for source, options in {
         "jpeg": {"comment": secret, "xmp": secret},
@@ -155,7 +155,7 @@ def test_metadata_is_left_out(kind: Kind) -> None:
     }.items():
         data = encoded(quarters(), source, exif=exif(6), **options)
         assert secret in data
-        made = images.thumbnail(data, 200, kind, MAX_PIXELS)
+        made = decoding.thumbnail(data, 200, kind, MAX_PIXELS)
         assert secret not in made
         assert not decoded(made).getexif()
         assert {"comment", "exif", "xmp", "icc_profile"}.isdisjoint(decoded(made).info)
@@ -163,7 +163,7 @@ def test_metadata_is_left_out(kind: Kind) -> None:
 
 @pytest.mark.parametrize("source", ["jpeg", "png", "webp", "avif", "heic"])
 @pytest.mark.parametrize("kind", ["jpeg", "webp"])
-def test_colours_are_converted_to_srgb(source: str, kind: Kind) -> None:
+def test_colours_are_converted_to_srgb(source: str, kind: ThumbnailFormat) -> None:
     data = encoded(Image.new("RGB", (300, 200), RED), source, icc_profile=swapped_profile())
     small = thumbnail(data, kind=kind)
     assert is_near(middle(small.convert("RGB")), GREEN, 12)
@@ -268,7 +268,7 @@ def test_of_an_animation_the_first_frame_counts(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["jpeg", "webp"])
-def test_pictures_are_never_enlarged(kind: Kind) -> None:
+def test_pictures_are_never_enlarged(kind: ThumbnailFormat) -> None:
     for source in FORMATS:
         assert thumbnail(encoded(quarters(90, 60), source), 200, kind).size == (90, 60)
 
@@ -296,13 +296,13 @@ def test_what_follows_a_picture_does_not_matter(kind: str) -> None:
     """A file that is something else as well is what its first bytes say."""
     data = encoded(quarters(), kind) + b"PK\x05\x06" + bytes(18)
     assert examine(data) == Facts(kind, 600, 400)
-    assert b"PK\x05\x06" not in images.thumbnail(data, 200, "jpeg", MAX_PIXELS)
+    assert b"PK\x05\x06" not in decoding.thumbnail(data, 200, "jpeg", MAX_PIXELS)
 
 
 def test_a_script_in_a_gif_is_a_gif() -> None:
     data = encoded(quarters().quantize(4), "gif", comment=b"*/=1;alert(document.domain);/*")
     assert examine(data).format == "gif"
-    assert b"alert" not in images.thumbnail(data, 200, "jpeg", MAX_PIXELS)
+    assert b"alert" not in decoding.thumbnail(data, 200, "jpeg", MAX_PIXELS)
 
 
 @pytest.mark.anyio
@@ -314,9 +314,9 @@ async def test_a_child_that_decodes_48_megapixels_stays_small(tmp_path: Path) ->
     pool = ChildPool(workers=1, memory=128 * MIB, seconds=60, name="test", modules=modules)
     try:
         with path.open("rb") as file:
-            assert await pool.run(images.examine, file, MAX_PIXELS) == Facts("jpeg", 8000, 6000)
+            assert await pool.run(decoding.examine, file, MAX_PIXELS) == Facts("jpeg", 8000, 6000)
             for kind in ("jpeg", "webp"):
-                made = await pool.run(images.thumbnail, file, 200, kind, MAX_PIXELS)
+                made = await pool.run(decoding.thumbnail, file, 200, kind, MAX_PIXELS)
                 assert decoded(made).size == (267, 200)
         assert _peak_memory(await pool.run(children.pid)) <= 100 * MIB
     finally:
@@ -347,13 +347,13 @@ async def test_every_format_is_read_in_a_child(kind: str, tmp_path: Path) -> Non
     )
     try:
         with path.open("rb") as file:
-            assert await pool.run(images.examine, file, MAX_PIXELS) == Facts(kind, 600, 400)
+            assert await pool.run(decoding.examine, file, MAX_PIXELS) == Facts(kind, 600, 400)
             for form in KINDS:
-                small = decoded(await pool.run(images.thumbnail, file, 200, form, MAX_PIXELS))
+                small = decoded(await pool.run(decoding.thumbnail, file, 200, form, MAX_PIXELS))
                 assert (small.format, corners(small)) == (form.upper(), QUARTERS)
         for form in KINDS:
-            expected = images.thumbnail(profiled, 200, form, MAX_PIXELS)
-            assert await pool.run(images.thumbnail, profiled, 200, form, MAX_PIXELS) == expected
+            expected = decoding.thumbnail(profiled, 200, form, MAX_PIXELS)
+            assert await pool.run(decoding.thumbnail, profiled, 200, form, MAX_PIXELS) == expected
     finally:
         await pool.aclose()
 

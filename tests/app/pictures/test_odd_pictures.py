@@ -4,8 +4,8 @@ import pytest
 from PIL import Image, ImageChops, ImageStat, UnidentifiedImageError
 
 from app.errors import ContentTooLarge, InvalidRequest
-from app.pictures import formats as images
-from app.pictures.formats import Facts, Kind
+from app.pictures import decoding
+from app.pictures.formats import Facts, ThumbnailFormat
 from app.processes.pool import ChildPool
 from tests import odd_pictures
 from tests.pictures import (
@@ -28,11 +28,11 @@ MAX_PIXELS = 100_000_000
 
 
 def examine(data: bytes) -> Facts:
-    return images.examine(data, MAX_PIXELS)
+    return decoding.examine(data, MAX_PIXELS)
 
 
-def thumbnail(data: bytes, height: int = 200, kind: Kind = "webp") -> Image.Image:
-    return decoded(images.thumbnail(data, height, kind, MAX_PIXELS))
+def thumbnail(data: bytes, height: int = 200, kind: ThumbnailFormat = "webp") -> Image.Image:
+    return decoded(decoding.thumbnail(data, height, kind, MAX_PIXELS))
 
 
 def alpha(image: Image.Image, x: int, y: int) -> int:
@@ -226,8 +226,8 @@ async def test_odd_pictures_are_read_in_a_child() -> None:
     )
     try:
         for data in odd:
-            assert await pool.run(images.examine, data, MAX_PIXELS) == examine(data)
-            made = await pool.run(images.thumbnail, data, 100, "webp", MAX_PIXELS)
+            assert await pool.run(decoding.examine, data, MAX_PIXELS) == examine(data)
+            made = await pool.run(decoding.thumbnail, data, 100, "webp", MAX_PIXELS)
             assert decoded(made).tobytes() == thumbnail(data, 100).tobytes()
     finally:
         await pool.aclose()

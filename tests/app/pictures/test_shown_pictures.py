@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from app.errors import InvalidRequest
-from app.pictures import formats as images
+from app.pictures import decoding
 from tests import odd_pictures
 from tests.pictures import encoded, noise
 
@@ -58,7 +58,7 @@ def odd() -> dict[str, bytes]:
 
 def kept(data: bytes) -> tuple[int, int] | None:
     try:
-        facts = images.examine(data, MAX_PIXELS)
+        facts = decoding.examine(data, MAX_PIXELS)
     except InvalidRequest:
         return None
     return facts.width, facts.height

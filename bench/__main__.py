@@ -5,14 +5,16 @@ import sys
 import tempfile
 import time
 import traceback
+from contextlib import nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from bench import machine, report
-from bench.measures import MEASURES
+from bench.measures import AGAINST_EARLIER, MEASURES
 from bench.process import machine_cpu
 from bench.result import FULL, GIB, QUICK, Plan, Result
-from bench.servers import PEER_PYTHON, ROOT
+from bench.servers import PEER_PYTHON, ROOT, checked_out
 
 FREE_SPACE = 15 * GIB
 
@@ -32,27 +34,36 @@ def _arguments() -> argparse.Namespace:
         metavar="FOLDER",
         help="where the servers keep their data; on the disk that is to be measured",
     )
+    parser.add_argument(
+        "--against",
+        metavar="REVISION",
+        help=f"measure against an earlier commit instead of peers: {', '.join(AGAINST_EARLIER)}",
+    )
     given = parser.parse_args()
     if unknown := set(given.measure) - set(MEASURES):
         parser.error(f"no such measure: {', '.join(sorted(unknown))}")
-    if not PEER_PYTHON.exists():
+    if given.against and (unfit := set(given.measure) - set(AGAINST_EARLIER)):
+        parser.error(f"not against an earlier commit: {', '.join(sorted(unfit))}")
+    if not given.measure:
+        given.measure = [*(AGAINST_EARLIER if given.against else MEASURES)]
+    if not given.against and not PEER_PYTHON.exists():
         parser.error("the peers are not installed: see bench/README.md")
     return given
 
 
-def _plan(given: argparse.Namespace) -> Plan:
+def _plan(given: argparse.Namespace, against: Path | None) -> Plan:
     plan = QUICK if given.quick else FULL
-    return Plan(**{**vars(plan), "rounds": given.rounds}) if given.rounds else plan
+    return replace(plan, rounds=given.rounds or plan.rounds, against=against)
 
 
-def _measure(given: argparse.Namespace) -> tuple[list[Result], list[str]]:
+def _measure(given: argparse.Namespace, plan: Plan) -> tuple[list[Result], list[str]]:
     """Run the chosen measures; one that fails is named in the remarks and stops no other."""
     results: list[Result] = []
     remarks = ["**Quick run: the sizes are too small for its figures to count.**"] * given.quick
-    for name in given.measure or MEASURES:
+    for name in given.measure:
         begin = time.monotonic()
         try:
-            found = MEASURES[name](_plan(given))
+            found = MEASURES[name](plan)
         except Exception as error:  # noqa: BLE001  # what the others found must not be lost
             traceback.print_exc()
             reason = str(error).strip().rpartition("\n")[2]
@@ -70,12 +81,13 @@ def main() -> int:
     given.work.mkdir(parents=True, exist_ok=True)
     if not given.quick and machine.free_space(given.work) < FREE_SPACE:
         raise SystemExit(f"{given.work} needs {FREE_SPACE // GIB} GiB of free disk")
-    facts = machine.describe(given.work)
+    facts = machine.describe(given.work, given.against)
     total, stolen = machine_cpu()
     # A short name: PostgreSQL's socket lies below it, and its path may have 107 characters.
     with tempfile.TemporaryDirectory(prefix="b-", dir=given.work, ignore_cleanup_errors=True) as it:
         tempfile.tempdir = str(Path(it).resolve())
-        results, remarks = _measure(given)
+        with checked_out(given.against) if given.against else nullcontext() as against:
+            results, remarks = _measure(given, _plan(given, against))
     total, stolen = machine_cpu()[0] - total, machine_cpu()[1] - stolen
     facts["time stolen by the host"] = f"{100 * stolen / total:.1f} %"
     now = datetime.now(UTC)

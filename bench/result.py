@@ -3,11 +3,15 @@
 import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 MIB = 2**20
 GIB = 2**30
 
 HOLDALL = "Holdall"
+EARLIER = "Holdall, earlier"
+NO_SLOWER = 0.95
+"""Of an earlier commit's rate, what today's has to reach: the rest is noise."""
 
 Figures = dict[str, list[float]]
 """The figure of each round by the name of what was measured, in the order of the rounds."""
@@ -23,6 +27,8 @@ class Plan:
     seconds: int
     seeded: int
     rows: int
+    against: Path | None = None
+    """The files of an earlier commit, where Holdall is measured against that."""
 
 
 FULL = Plan(large=GIB, huge=5 * GIB, rounds=5, seconds=5, seeded=5000, rows=1_000_000)
@@ -89,3 +95,12 @@ def percentile(values: list[float], percent: float) -> float:
 def beats(figures: Figures, peer: str, limit: float) -> Target:
     """Make the target that Holdall is at least ``limit`` times a peer."""
     return Target(f"≥ {limit}x {peer}", ratio(figures, HOLDALL, peer), limit)
+
+
+def targets(
+    plan: Plan, figures: Figures, peers: Mapping[str, float], *others: Target
+) -> list[Target]:
+    """Make the targets against the peers that ran: Holdall's earlier self, or those with limits."""
+    if plan.against is not None:
+        return [beats(figures, EARLIER, NO_SLOWER)]
+    return [*others, *(beats(figures, peer, limit) for peer, limit in peers.items())]

@@ -5,23 +5,24 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.client import Call
 from bench.process import Tree
+from bench.result import EARLIER, HOLDALL, Plan
 from tests.daemon import Daemon
 from tests.servers import free_ports
 
 ROOT = Path(__file__).resolve().parent.parent
-HOLDALL_MAIN = ROOT / "main.py"
 PEERS = ROOT / "bench" / "peers"
 PEER_PYTHON = ROOT / "bench" / ".venv" / "bin" / "python"
 
@@ -86,9 +87,17 @@ class Server:
         self.ask("DELETE", self.api.remove.replace("{id}", blob))
 
 
-@contextmanager
-def holdall(**settings: str) -> Iterator[Server]:
+Run = Callable[..., AbstractContextManager[Server]]
+"""Runs a server for as long as a context lasts."""
+
+
+def holdall(**settings: str) -> AbstractContextManager[Server]:
     """Run Holdall as its users do, one process; ``settings`` go into its environment."""
+    return _holdall(HOLDALL, ROOT, settings)
+
+
+@contextmanager
+def _holdall(name: str, root: Path, settings: Mapping[str, str]) -> Iterator[Server]:
     folder = _new_folder("holdall")
     (port,) = free_ports(1)
     environment = {
@@ -106,9 +115,9 @@ def holdall(**settings: str) -> Iterator[Server]:
         create="/v1/blobs",
         read="/v1/blobs/{id}",
     )
-    command = [sys.executable, str(HOLDALL_MAIN)]
+    command = [sys.executable, str(root / "main.py")]
     with _serving(
-        "Holdall",
+        name,
         "1 process",
         command,
         folder=folder,
@@ -122,6 +131,28 @@ def holdall(**settings: str) -> Iterator[Server]:
         _request(port, "POST", "/v1/accounts", account, json_type)
         it.sign_in = lambda: _access_token(port)
         yield it
+
+
+def side_by_side(plan: Plan, *peers: Run) -> Sequence[Run]:
+    """Return what runs Holdall, and its peers: those given, or its earlier self."""
+    root = plan.against
+    if root is None:
+        return (holdall, *peers)
+    return (holdall, lambda **settings: _holdall(EARLIER, root, settings))
+
+
+@contextmanager
+def checked_out(revision: str) -> Iterator[Path]:
+    """Put the files of a commit into a folder, for as long as the context lasts."""
+    folder = _new_folder("commit")
+    archive = folder / "commit.tar"
+    git = ["git", "-C", str(ROOT), "archive", "--output", str(archive), revision]
+    subprocess.run(git, check=True)
+    root = folder / "files"
+    with tarfile.open(archive) as files:
+        files.extractall(root, filter="data")
+    yield root
+    shutil.rmtree(folder)
 
 
 @contextmanager

@@ -24,3 +24,6 @@ MEASURES: dict[str, Measure] = {
     "search": search,
     "expiry": expiry,
 }
+
+AGAINST_EARLIER = ("upload", "download", "small", "postgres")
+"""Those that can measure Holdall against an earlier commit of its own."""

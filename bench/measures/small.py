@@ -7,8 +7,8 @@ from contextlib import ExitStack
 from itertools import count
 
 from bench import load
-from bench.result import HOLDALL, Figures, Plan, Result, Target, beats, interleave, median
-from bench.servers import Server, drf, holdall, seaweed_filer
+from bench.result import HOLDALL, Figures, Plan, Result, Target, interleave, median, targets
+from bench.servers import Server, drf, seaweed_filer, side_by_side
 from tests.servers import postgres_server
 
 COSTS = "p50, p99 and the server's CPU time a request in ms, medians: "
@@ -17,15 +17,18 @@ COSTS = "p50, p99 and the server's CPU time a request in ms, medians: "
 def objects(plan: Plan) -> list[Result]:
     """Measure POST and GET on the default storage, against Django and SeaweedFS's filer."""
     with ExitStack() as running:
-        servers = [running.enter_context(make()) for make in (holdall, drf, seaweed_filer)]
+        makes = side_by_side(plan, drf, seaweed_filer)
+        servers = [running.enter_context(make()) for make in makes]
         posts, post_note = _measure(servers, plan, "POST")
         gets, get_note = _measure(servers, plan, "GET")
-    post_targets = [_rate(posts, 3000), beats(posts, servers[1].name, 3)]
-    post_targets.append(beats(posts, servers[2].name, 0.9))
-    get_targets = [_rate(gets, 4000), beats(gets, servers[1].name, 3)]
-    durability = "Holdall and Django sync before they answer, the filer doesn't"
+    post_peers = {"Django REST framework": 3, "SeaweedFS filer": 0.9}
+    post_targets = targets(plan, posts, post_peers, _rate(posts, 3000))
+    get_targets = targets(plan, gets, {"Django REST framework": 3}, _rate(gets, 4000))
+    post_notes = [post_note]
+    if plan.against is None:
+        post_notes.append("Holdall and Django sync before they answer, the filer doesn't")
     return [
-        Result("POST of a 1 KiB blob", "/s", posts, post_targets, [post_note, durability]),
+        Result("POST of a 1 KiB blob", "/s", posts, post_targets, post_notes),
         Result("GET of a 1 KiB blob", "/s", gets, get_targets, [get_note]),
     ]
 
@@ -33,17 +36,22 @@ def objects(plan: Plan) -> list[Result]:
 def objects_on_postgres(plan: Plan) -> list[Result]:
     """Measure the same with PostgreSQL for metadata; its fsync stays on."""
     with postgres_server(durable=True) as postgres:
-        settings = {
-            "DATABASE_URL": postgres.create_database(),
-            "SIGNING_KEY": secrets.token_hex(32),
-        }
-        with holdall(**settings) as server:
-            posts, post_note = _measure([server], plan, "POST")
-            gets, get_note = _measure([server], plan, "GET")
+        key = secrets.token_hex(32)
+        with ExitStack() as running:
+            servers = [
+                running.enter_context(
+                    make(DATABASE_URL=postgres.create_database(), SIGNING_KEY=key)
+                )
+                for make in side_by_side(plan)
+            ]
+            posts, post_note = _measure(servers, plan, "POST")
+            gets, get_note = _measure(servers, plan, "GET")
     work = "of a 1 KiB blob, PostgreSQL"
+    post_targets = targets(plan, posts, {}, _rate(posts, 1500))
+    get_targets = targets(plan, gets, {}, _rate(gets, 2000))
     return [
-        Result(f"POST {work}", "/s", posts, [_rate(posts, 1500)], [post_note]),
-        Result(f"GET {work}", "/s", gets, [_rate(gets, 2000)], [get_note]),
+        Result(f"POST {work}", "/s", posts, post_targets, [post_note]),
+        Result(f"GET {work}", "/s", gets, get_targets, [get_note]),
     ]
 
 

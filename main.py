@@ -7,6 +7,7 @@ import sys
 
 from app import DESCRIPTION, commands, logging
 from app.config import ConfigError, Settings, load_settings
+from app.config.example import example
 from app.database.migrate import migrate
 from app.startup import EXPECTED, explain
 from routers import registry
@@ -34,6 +35,9 @@ def __getattr__(name: str) -> Edge:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     options = _parser().parse_args(arguments)
+    if options.command == "settings":
+        print(example(), end="")  # noqa: T201
+        return 0
     try:
         settings = load_settings()
         logging.configure(settings)
@@ -57,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
         "--adopt", action="store_true", help="take the store as it is, after a loss of either"
     )
     subparsers.add_parser("openapi", help="print the OpenAPI document")
+    subparsers.add_parser("settings", help="print every setting, as .env.example has them")
     return parser
 
 

@@ -1,6 +1,8 @@
 """`.env.example` documents every setting, with the default that it really has."""
 
 import re
+import subprocess
+import sys
 
 from app.config import Settings
 from tests.deploy import ROOT
@@ -18,6 +20,17 @@ def _documented() -> dict[str, str]:
 
 def test_the_example_names_exactly_the_settings_there_are() -> None:
     assert set(_documented()) == {name.upper() for name in Settings.model_fields}
+
+
+def test_every_setting_is_explained() -> None:
+    for name, field in Settings.model_fields.items():
+        assert field.description, name
+
+
+def test_the_example_is_what_the_command_prints() -> None:
+    program = [sys.executable, "main.py", "settings"]
+    printed = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert printed.stdout == (ROOT / ".env.example").read_text()
 
 
 def test_the_example_gives_the_defaults() -> None:

@@ -1,0 +1,39 @@
+"""`.env.example`: every setting with its default, as its docstring documents it."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings
+
+from app.config.settings import SECTIONS
+
+_INTRODUCTION: Final = """\
+# Every setting of Holdall, with its default; `main.py settings` prints this file.
+# Copy it to `.env`, or set them in the environment, which wins.
+"""
+_WIDTH: Final = 117
+_COMMENT: Final = 33  # column in which comments begin
+
+
+def example() -> str:
+    """Return the text of `.env.example`."""
+    return "\n".join((_INTRODUCTION, *(_section(section) for section in SECTIONS)))
+
+
+def _section(section: type[BaseSettings]) -> str:
+    heading = f"# --- {(section.__doc__ or '').rstrip('.')} "
+    return "\n".join((heading.ljust(_WIDTH, "-"), *_lines(section), ""))
+
+
+def _lines(section: type[BaseSettings]) -> Iterator[str]:
+    for name in section.__annotations__:
+        field = section.model_fields[name]
+        setting = f"# {name.upper()}={_default(field)}"
+        yield f"{setting:<{_COMMENT - 1}} # {' '.join((field.description or '').split())}"
+
+
+def _default(field: FieldInfo) -> str:
+    if field.default is None:
+        return ""
+    return ",".join(field.default) if isinstance(field.default, tuple) else str(field.default)

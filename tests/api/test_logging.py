@@ -19,7 +19,9 @@ import httpx
 import pytest
 
 from app.config import Settings
-from app.logging import LogOutput, Redaction, Renderer
+from app.logging.output import LogOutput
+from app.logging.redaction import Redaction
+from app.logging.rendering import Renderer
 from tests import servers
 from tests.system import processes
 from tests.system.processes import PROJECT, Service

@@ -1,0 +1,66 @@
+"""Configuration of logging: whatever this process logs goes to standard error, line by line."""
+
+import atexit
+import logging
+import sys
+
+import structlog
+
+from app.config import Settings
+from app.logging.output import LogOutput
+from app.logging.redaction import Redaction
+from app.logging.rendering import Event, Renderer
+
+
+class _Handler(logging.Handler):
+    """Takes what libraries log."""
+
+    def __init__(self, render: Renderer, output: LogOutput) -> None:
+        super().__init__()
+        self._render = render
+        self._output = output
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            event: Event = {"event": record.getMessage(), "logger": record.name}
+            if record.exc_info:
+                event["exc_info"] = record.exc_info
+            self._output.write(self._render(record.levelname.lower(), event))
+        except Exception:  # noqa: BLE001 - as the standard handlers do
+            self.handleError(record)
+
+
+class _LineLogger:
+    """What structlog gives its finished lines to."""
+
+    def __init__(self, output: LogOutput) -> None:
+        self.debug = self.info = output.write_soon
+        self.warning = self.error = self.critical = output.write
+
+
+def configure(settings: Settings) -> None:
+    """Send everything that this process logs, libraries and warnings included, to stderr."""
+    terminal = sys.stderr is not None and sys.stderr.isatty()
+    as_text = settings.log_format == "text" or (settings.log_format == "auto" and terminal)
+    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
+    render = Renderer(Redaction.of(settings), as_text=as_text, colors=terminal)
+    output = LogOutput()
+    atexit.register(output.flush)
+
+    def finish(_logger: object, method: str, event: Event) -> str:
+        return render("error" if method == "exception" else method, event)
+
+    structlog.configure(
+        processors=[finish],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=lambda *_: _LineLogger(output),
+        cache_logger_on_first_use=True,
+    )
+    logging.root.handlers[:] = [_Handler(render, output)]
+    logging.root.setLevel(max(level, logging.INFO))  # what libraries tell at debug holds secrets
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        logging.getLogger(name).handlers.clear()
+        logging.getLogger(name).propagate = True
+    logging.getLogger("uvicorn.access").disabled = True  # the edge logs requests, without queries
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.captureWarnings(capture=True)

@@ -1,0 +1,57 @@
+"""Rendering: an event becomes a line, JSON for machines and text on a terminal."""
+
+import json
+from collections.abc import MutableMapping
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from pydantic_core import PydanticSerializationError, to_json
+
+from app.logging.redaction import Redaction
+
+request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+"""The id of the request that is served here, which every line has, those of libraries too."""
+
+Event = MutableMapping[str, Any]
+
+
+class Renderer:
+    """Makes lines of events: JSON, or text."""
+
+    def __init__(self, redact: Redaction, *, as_text: bool, colors: bool) -> None:
+        self._redact = redact
+        # the default would show local variables, and so secrets, where it finds the rich package
+        self._console = (
+            structlog.dev.ConsoleRenderer(
+                colors=colors, exception_formatter=structlog.dev.plain_traceback
+            )
+            if as_text
+            else None
+        )
+
+    def __call__(self, level: str, event: Event) -> str:
+        """Return the line for an event, without its end."""
+        moment = datetime.now(UTC).isoformat(timespec="microseconds")[:-6]
+        line = {"timestamp": f"{moment}Z", "level": level, "event": event.pop("event", "")}
+        if (current := request_id.get()) is not None:
+            line["request_id"] = current
+        line.update(event)
+        return self._redact(self._text(line) if self._console else _json(line))
+
+    def _text(self, line: dict[str, Any]) -> str:
+        assert self._console is not None
+        for name, value in line.items():
+            if isinstance(value, str) and not value.isprintable():
+                line[name] = repr(value)  # nobody writes lines of their own, or to the terminal
+        return str(self._console(None, "", line))
+
+
+def _json(line: dict[str, Any]) -> str:
+    if "exc_info" in line:
+        structlog.processors.format_exc_info(None, "", line)
+    try:
+        return to_json(line, fallback=repr).decode()
+    except (PydanticSerializationError, UnicodeError):  # half a character, as in a broken name
+        return json.dumps(line, default=repr)

@@ -1,4 +1,4 @@
-"""Bodies that come compressed (RFC 1952), inflated as they arrive, in steps of a bounded size."""
+"""Gzip (RFC 1952), inflated as it arrives in steps of a bounded size."""
 
 import asyncio
 import zlib
@@ -7,26 +7,26 @@ from typing import Final
 
 from app.errors import BadRequest, ContentTooLarge
 
-_STEP: Final = 256 * 1024  # bytes that come out of one step
-_IN_LOOP: Final = 512 * 1024  # bytes that are inflated in the loop; a thread does what is beyond
-_MEMBERS: Final = 64  # many tiny ones would cost far more time than bytes
+_STEP: Final = 256 * 1024  # bytes that a step yields at most
+_IN_LOOP: Final = 512 * 1024  # bytes inflated in the event loop; a thread inflates the rest
+_MEMBERS: Final = 64  # since many tiny ones take much time for few bytes
 _GZIP: Final = 16 + zlib.MAX_WBITS
 
 
 async def inflate(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Yield the content of a gzip body, of all its members.
+    """Yield the content of all members of a gzip body.
 
-    However small the chunks, what they hold may be a thousand times as large: bound it by
-    `limited`. Raises `BadRequest` where the body is broken or ends too soon.
+    It can be a thousand times as large as the body: limit it by `limited`. Raises `BadRequest` for
+    a body that is broken or cut off.
     """
     member = zlib.decompressobj(_GZIP)
-    is_whole = False  # whether a member has just ended, and the body may
+    is_whole = False  # a member has just ended, so the body may end here
     members, size = 1, 0
     async for chunk in chunks:
         left, is_full = chunk, False
-        while left or is_full:  # after a full step there may be more to come out
+        while left or is_full:  # after a full step there may be more
             if is_whole:
-                left = left.lstrip(b"\0")  # padding, as tapes have it
+                left = left.lstrip(b"\0")  # padding
                 if not left:
                     break
                 if members == _MEMBERS:

@@ -1,7 +1,7 @@
-"""The parts of a JPEG, PNG or GIF that make its picture, the first one of an animation.
+"""The parts of a JPEG, PNG or GIF that its picture, or the first frame, is decoded from.
 
-Decoders are shown nothing else: text and profiles that inflate without end, empty blocks, and
-checksums of what nobody reads are no reason to refuse a picture that browsers show.
+Decoders see nothing else, so a picture that browsers show isn't refused for huge compressed texts
+or profiles, empty blocks, or bad checksums of chunks that nobody reads.
 """
 
 import io
@@ -14,29 +14,29 @@ from itertools import accumulate
 from typing import Any, BinaryIO, Final
 
 Grid = tuple[int, int]
-"""A pixel of every so many, across and down."""
+"""Steps across and down: one pixel of each step is present."""
 
 Box = tuple[int, int, int, int]
 """Left, top, right and bottom, in pixels."""
 
 Span = tuple[int, int]
-"""Where a part of a file begins and ends."""
+"""The offsets at which a part of a file starts and ends."""
 
 WHOLE: Final[tuple[Grid, ...]] = ((1, 1),)
 
 _ADAM7: Final[tuple[Grid, ...]] = ((1, 1), (1, 2), (2, 2), (2, 4), (4, 4), (4, 8), (8, 8))
 _GIF_PASSES: Final[tuple[Grid, ...]] = ((1, 1), (1, 2), (1, 4), (1, 8))
-_SMALL: Final = 1024 * 1024  # bytes of a chunk that has no pixels, inflated too
+_SMALL: Final = 1024 * 1024  # bytes of a chunk without pixels, also when inflated
 _STEP: Final = 64 * 1024
 
 _PIXELS: Final = frozenset({b"IDAT", b"fdAT"})
 _SHOWN: Final = frozenset({b"IHDR", b"PLTE", b"IEND"}) | _PIXELS
 _ANCILLARY: Final = frozenset({b"tRNS", b"iCCP", b"eXIf"})
 
-_TRANSPARENT_SIZES: Final = {0: 2, 2: 6}  # bytes of tRNS, by the type of colours
+_TRANSPARENT_SIZES: Final = {0: 2, 2: 6}  # bytes of tRNS, by colour type
 
 _MARKER, _COMMENT = 0xFF, 0xFE
-_ENDS: Final = frozenset({0, *range(0xD0, 0xDB)})  # scans, and what has no length
+_ENDS: Final = frozenset({0, *range(0xD0, 0xDB)})  # scans, and segments without a length
 _APPLICATIONS: Final = range(0xE0, 0xF0)
 _USED: Final = {
     0xE0: (b"JFIF\0", 18),
@@ -44,7 +44,7 @@ _USED: Final = {
     0xE2: (b"ICC_PROFILE\0", 18),
     0xEE: (b"Adobe", 16),
 }
-"""Segments of applications that matter, by marker: how they begin, and bytes they have at least."""
+"""The application segments that decoders need, by marker: their start and least length."""
 
 _EXTENSION, _IMAGE, _GRAPHIC_CONTROL = b"!", b",", b"\xf9"
 _HAS_PALETTE: Final = 0x80
@@ -53,22 +53,22 @@ _INTERLACED: Final = 0x40
 
 @dataclass(frozen=True, slots=True)
 class Essentials:
-    """What decoders are to read of a picture, and what they would not say of it."""
+    """The parts of a picture for decoders, and facts that decoders do not report."""
 
     file: BinaryIO
     is_complete: bool
     grids: tuple[Grid, ...] = WHOLE
-    """Finest first: what an interlaced picture has of itself before the rest has come."""
+    """The passes of an interlaced picture, finest first."""
     depth: int = 8
-    """Bits of a channel."""
+    """Bits per channel."""
     frame: Box | None = None
-    """The part of a GIF's canvas that its first picture takes."""
+    """The part of a GIF's canvas that its first frame covers."""
     transparent: int | None = None
-    """The colour of a GIF that can be seen through."""
+    """The transparent colour of a GIF."""
 
 
 def of_jpeg(file: BinaryIO) -> Essentials:
-    """Find the segments of a JPEG; whether it is complete, its decoder says."""
+    """Find the segments of a JPEG; its decoder tells whether it is complete."""
     spans: list[Span] = [(0, 2)]
     at, end = 2, file.seek(0, os.SEEK_END)
     while len(start := _read(file, at, 20)) > 4:  # noqa: PLR2004
@@ -79,8 +79,8 @@ def of_jpeg(file: BinaryIO) -> Essentials:
         if marker in _ENDS:
             break
         name, size = _USED.get(marker, (b"", 0))
-        is_of_use = name and start.startswith(name, 4) and length >= size
-        if is_of_use or (marker not in _APPLICATIONS and marker != _COMMENT):
+        is_needed = name and start.startswith(name, 4) and length >= size
+        if is_needed or (marker not in _APPLICATIONS and marker != _COMMENT):
             _add(spans, at, at + length)
         at += length
     _add(spans, at, max(at, end))
@@ -88,24 +88,24 @@ def of_jpeg(file: BinaryIO) -> Essentials:
 
 
 def of_png(file: BinaryIO) -> Essentials:
-    """Find the chunks of a PNG; it is complete when all that is shown is there and sound."""
-    header = _read(file, 0, 33)  # with IHDR, which comes first
+    """Find the chunks of a PNG; it is complete if all that matter are there and intact."""
+    header = _read(file, 0, 33)  # includes IHDR, the first chunk
     spans: list[Span] = [(0, 8)]
-    at, is_sound, name = 8, True, b""
+    at, is_intact, name = 8, True, b""
     while name != b"IEND" and len(start := _read(file, at, 8)) == 8:  # noqa: PLR2004
         length, name = struct.unpack(">I4s", start)
         end = at + 12 + length
         if name in _SHOWN:
-            is_sound = _has_checksum(file, at, end) and is_sound
-        is_of_use = name in _SHOWN or (
-            name in _ANCILLARY and _is_of_use(file, name, (at, end), colours=header[25])
+            is_intact = _has_checksum(file, at, end) and is_intact
+        is_needed = name in _SHOWN or (
+            name in _ANCILLARY and _is_needed(file, name, (at, end), colours=header[25])
         )
-        if is_of_use and name != b"fdAT" and (length <= _SMALL or name in _PIXELS):
+        if is_needed and name != b"fdAT" and (length <= _SMALL or name in _PIXELS):
             _add(spans, at, end)
         at = end
     return Essentials(
         _joined(file, spans),
-        is_complete=is_sound and name == b"IEND",
+        is_complete=is_intact and name == b"IEND",
         grids=_ADAM7 if header[28] else WHOLE,
         depth=header[24],
     )
@@ -120,8 +120,8 @@ def _has_checksum(file: BinaryIO, at: int, end: int) -> bool:
     return file.read(4) == checksum.to_bytes(4)
 
 
-def _is_of_use(file: BinaryIO, name: bytes, span: Span, colours: int) -> bool:
-    """Tell whether an ancillary chunk is sound, and small even when it is inflated."""
+def _is_needed(file: BinaryIO, name: bytes, span: Span, colours: int) -> bool:
+    """Tell whether an ancillary chunk is intact, and small even when inflated."""
     at, end = span
     size = end - at - 12
     if size > _SMALL or not _has_checksum(file, at, end):
@@ -132,7 +132,7 @@ def _is_of_use(file: BinaryIO, name: bytes, span: Span, colours: int) -> bool:
         _, _, profile = _read(file, at + 8, size).partition(b"\0")
         inflater = zlib.decompressobj()
         try:
-            inflater.decompress(profile[1:], _SMALL)  # after the byte that names the method
+            inflater.decompress(profile[1:], _SMALL)  # after the compression method
         except zlib.error:
             return False
         return inflater.eof
@@ -140,17 +140,17 @@ def _is_of_use(file: BinaryIO, name: bytes, span: Span, colours: int) -> bool:
 
 
 def of_gif(file: BinaryIO) -> Essentials:
-    """Find the first picture of a GIF; it is complete when nothing after it is missing either.
+    """Find the first frame of a GIF; it is complete if the later frames are, too.
 
-    Raises `EOFError` when there is none.
+    Raises `EOFError` if there is none.
     """
     canvas = 13 + _palette_size(_read(file, 0, 13)[10])
     file.seek(canvas)
     first: Span | None = None
     descriptor, transparent = b"", None
-    while (kind := file.read(1)) in {_EXTENSION, _IMAGE}:
+    while (introducer := file.read(1)) in {_EXTENSION, _IMAGE}:
         at = file.tell() - 1
-        if kind == _EXTENSION:
+        if introducer == _EXTENSION:
             control = file.read(1) == _GRAPHIC_CONTROL
             block = _skip_blocks(file)
             if control and first is None and len(block) > 3 and block[0] & 1:  # noqa: PLR2004
@@ -166,7 +166,7 @@ def of_gif(file: BinaryIO) -> Essentials:
     left, top, width, height, flags = struct.unpack("<4HB", descriptor)
     return Essentials(
         _joined(file, [(0, canvas), first]),
-        is_complete=kind != b"",
+        is_complete=introducer != b"",
         grids=_GIF_PASSES if flags & _INTERLACED else WHOLE,
         frame=(left, top, left + width, top + height),
         transparent=transparent,
@@ -178,7 +178,7 @@ def _palette_size(flags: int) -> int:
 
 
 def _skip_blocks(file: BinaryIO) -> bytes:
-    """Pass over data up to the empty block that ends them, and return the first block."""
+    """Skip blocks up to the empty one that ends them; returns the first."""
     size = file.read(1)
     first = file.read(size[0]) if size and size[0] else b""
     while size and size[0]:
@@ -204,7 +204,7 @@ def _joined(file: BinaryIO, spans: list[Span]) -> BinaryIO:
 
 
 class _Parts(io.RawIOBase):
-    """Parts of a file as a file of its own; where it ends within one of them, so does this."""
+    """Parts of a file, read as one file; it ends early where the file does."""
 
     def __init__(self, file: BinaryIO, spans: list[Span]) -> None:
         self._file = file

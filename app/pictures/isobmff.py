@@ -1,4 +1,4 @@
-"""Boxes of AVIF and HEIF files (ISO/IEC 14496-12 and 23008-12), where decoders need help."""
+"""Boxes of AVIF and HEIF files (ISO/IEC 14496-12 and 23008-12), for what decoders lack."""
 
 import io
 import struct
@@ -7,7 +7,7 @@ from typing import BinaryIO, NamedTuple
 
 
 class Box(NamedTuple):
-    """A box, and where in its file it starts, its content starts, and it ends."""
+    """A box: its name, and the offsets of its start, its content and its end."""
 
     name: bytes
     start: int
@@ -16,13 +16,13 @@ class Box(NamedTuple):
 
 
 def is_complete(file: BinaryIO) -> bool:
-    """Tell whether a file has all of each of its boxes."""
+    """Tell whether none of a file's boxes is cut off."""
     size = file.seek(0, io.SEEK_END)
     return all(box.end <= size for box in _boxes(file, 0, size))
 
 
 def largest_extent(file: BinaryIO) -> tuple[int, int]:
-    """Return the width and height of the largest picture that the properties speak of."""
+    """Return the width and height of the largest image in the file's properties."""
     largest = (0, 0)
     for properties in _found(file, b"meta", b"iprp", b"ipco"):
         for box in _inside(file, properties):
@@ -33,16 +33,20 @@ def largest_extent(file: BinaryIO) -> tuple[int, int]:
 
 
 def with_joined_associations(file: BinaryIO) -> BinaryIO:
-    """Return a file whose boxes that associate properties with items are one, where they can be.
+    """Return a file with its ``ipma`` boxes joined into one, if they can be.
 
-    Encoders wrote one for each item, of which an alpha channel is one; libavif wants one for all
-    (ISO/IEC 14496-12, 8.11.14.1). What is saved becomes free space, so that nothing moves.
+    Some encoders wrote one box per item, such as for an alpha channel; libavif wants a single one
+    (ISO/IEC 14496-12, 8.11.14.1). The space saved becomes a ``free`` box, so that nothing moves.
     """
     for meta in _found(file, b"meta"):
         for properties in (box for box in _inside(file, meta) if box.name == b"iprp"):
             parts = [box for box in _inside(file, properties) if box.name == b"ipma"]
-            kinds = {_read(file, box.content, 4) for box in parts}  # their version and flags
-            if len(parts) > 1 and len(kinds) == 1 and meta.end >= properties.end >= parts[-1].end:
+            versions = {_read(file, box.content, 4) for box in parts}  # with flags
+            if (
+                len(parts) > 1
+                and len(versions) == 1
+                and meta.end >= properties.end >= parts[-1].end
+            ):
                 return _joined(file, meta, properties, parts)
     return file
 
@@ -50,8 +54,8 @@ def with_joined_associations(file: BinaryIO) -> BinaryIO:
 def _joined(file: BinaryIO, meta: Box, properties: Box, parts: list[Box]) -> BinaryIO:
     count = sum(int.from_bytes(_read(file, box.content + 4, 4)) for box in parts)
     entries = b"".join(_read(file, box.content + 8, box.end - box.content - 8) for box in parts)
-    kind = _read(file, parts[0].content, 4)
-    one = _box(b"ipma", kind + count.to_bytes(4) + entries)
+    version = _read(file, parts[0].content, 4)
+    one = _box(b"ipma", version + count.to_bytes(4) + entries)
     others = _read(file, properties.content, parts[0].start - properties.content)
     written = _box(b"iprp", others + one) + _read(file, properties.end, meta.end - properties.end)
     free = meta.end - properties.start - len(written) - 8
@@ -65,7 +69,7 @@ def _box(name: bytes, content: bytes) -> bytes:
 
 
 def _found(file: BinaryIO, *path: bytes) -> Iterator[Box]:
-    """Iterate over the boxes of a path of names."""
+    """Yield the boxes at a path of names."""
     found = list(_boxes(file, 0, file.seek(0, io.SEEK_END)))
     for name in path[:-1]:
         found = [inner for box in found if box.name == name for inner in _inside(file, box)]
@@ -73,12 +77,12 @@ def _found(file: BinaryIO, *path: bytes) -> Iterator[Box]:
 
 
 def _inside(file: BinaryIO, box: Box) -> Iterator[Box]:
-    flags = 4 if box.name == b"meta" else 0  # a version and flags come first
+    flags = 4 if box.name == b"meta" else 0  # version and flags come first
     return _boxes(file, box.content + flags, box.end)
 
 
 def _boxes(file: BinaryIO, at: int, end: int) -> Iterator[Box]:
-    """Iterate over the boxes between two offsets, up to what is none; the last may end later."""
+    """Yield the boxes between two offsets, up to the first that is none; the last may end later."""
     while at + 8 <= end:
         size, name = struct.unpack(">I4s", _read(file, at, 8))
         content = at + 8

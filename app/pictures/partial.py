@@ -1,4 +1,4 @@
-"""What there is of a picture that is cut off or damaged: as much as browsers show of it."""
+"""Decoding of pictures that are cut off or damaged, as far as browsers show them."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,14 +9,14 @@ from PIL import Image, ImageChops, ImageFile
 from app.errors import InvalidRequest
 from app.pictures.essentials import Box, Grid
 
-_STRIP: Final = 1_000_000  # pixels that are compared at a time
+_STRIP: Final = 1_000_000  # pixels compared at a time
 _FILLS: Final = (0, 255)
-_UNLIKELY: Final = 167  # in every channel of a whole row
-_MISSING: Final = {"L": 128, "RGB": 128, "CMYK": 127}  # what libjpeg puts where it has nothing
+_UNLIKELY: Final = 167  # as the value of every channel in a whole row
+_MISSING: Final = {"L": 128, "RGB": 128, "CMYK": 127}  # what libjpeg fills missing pixels with
 
 
 def load_whole(image: Image.Image) -> None:
-    """Decode a picture; raises what its decoder does, and `EOFError` for a PNG of too few rows."""
+    """Decode a picture; raises its decoder's errors, and `EOFError` for a PNG that lacks rows."""
     if image.format != "PNG":
         image.load()
         return
@@ -30,11 +30,11 @@ def load_whole(image: Image.Image) -> None:
 def load(
     opened: Callable[[], Image.Image], grids: Sequence[Grid], frame: Box | None
 ) -> tuple[Image.Image, Box]:
-    """Decode a JPEG, PNG or GIF as far as that goes, and return it with the part that is there.
+    """Decode a JPEG, PNG or GIF as far as possible; returns it and the part that was decoded.
 
-    ``grids`` are those of an interlaced picture, finest first: it is filled from the first that is
-    all there. ``frame`` is the part of its canvas that it has at best. Raises `InvalidRequest`
-    when there is nothing to be seen.
+    ``grids`` are the passes of an interlaced picture, finest first: it is filled from the first
+    that is complete. ``frame`` is the part of the canvas that the whole picture would cover. Raises
+    `InvalidRequest` if nothing could be decoded.
     """
     with leniently():
         image = opened()
@@ -45,7 +45,7 @@ def load(
 
 @contextmanager
 def leniently() -> Iterator[None]:
-    """Let decoders go as far as they can, without an error."""
+    """Let decoders stop at damage without an error."""
     ImageFile.LOAD_TRUNCATED_IMAGES = True
     try:
         yield
@@ -65,7 +65,7 @@ def _jpeg(image: Image.Image) -> tuple[Image.Image, Box]:
 def _rows(
     opened: Callable[[], Image.Image], grids: Sequence[Grid], frame: Box
 ) -> tuple[Image.Image, Box]:
-    """Decode over two backgrounds: what differs between them is not there."""
+    """Decode over two backgrounds: pixels that differ are missing."""
     image, other = (_over(opened(), fill) for fill in _FILLS)
     left, top, right, bottom = frame
     grid, rows, coarse = (1, 1), 0, image
@@ -95,7 +95,7 @@ def _colour(image: Image.Image, value: int) -> int | tuple[int, ...]:
 
 
 def _sampled(image: Image.Image, frame: Box, grid: Grid) -> Image.Image:
-    """Return every so many of the pixels in a part of a picture, beginning with its first."""
+    """Return one pixel per grid step of a part of a picture, from its first pixel on."""
     part = image if frame == (0, 0, *image.size) else image.crop(frame)
     across, down = grid
     if grid == (1, 1):
@@ -106,7 +106,7 @@ def _sampled(image: Image.Image, frame: Box, grid: Grid) -> Image.Image:
 
 
 def _same_rows(one: Image.Image, other: Image.Image) -> int:
-    """Return how many rows from the top are the same in two pictures."""
+    """Return the number of rows from the top that are equal in two pictures."""
     width, height = one.size
     step = max(1, _STRIP // width)
     for top in range(0, height, step):

@@ -1,4 +1,4 @@
-"""Pixels of a decoded picture, of whatever kind, made into fewer of one kind."""
+"""Scaling of decoded pictures, from any mode of pixels to one that thumbnails can have."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -7,24 +7,24 @@ from PIL import Image, ImageChops
 
 from app.pictures.essentials import Box
 
-_GAP: Final = 2  # how many times the size of the result is good enough to scale down from
-_STRIP: Final = 1_000_000  # pixels that are converted at a time
+_GAP: Final = 2  # times the final size, from which a good filter scales down the rest
+_STRIP: Final = 1_000_000  # pixels converted at a time
 _LEVELS: Final = range(65536)
 _TO_8_BITS: Final = [value >> 8 for value in _LEVELS]
 
 
 @dataclass(frozen=True, slots=True)
 class Pixels:
-    """A picture that is loaded, and what its pixels alone don't say."""
+    """A decoded picture, with facts that its pixels do not hold."""
 
     image: Image.Image
     there: Box | None = None
-    """The part of it that there is; all else can be seen through. None: all of it."""
+    """The part that could be decoded, the rest being transparent; None: all of it."""
     low: Image.Image | None = None
-    """The lower halves of 16 bits a channel, where those tell what can be seen through."""
+    """The lower halves of 16-bit channels, if transparency depends on them."""
 
     def strip(self, top: int, bottom: int) -> Image.Image:
-        """Return rows in a mode that can be scaled: grey, RGB, RGBA or CMYK, 8 bits a channel."""
+        """Return rows in a mode that can be scaled: grey, RGB, RGBA or CMYK with 8-bit channels."""
         box = (0, top, self.image.width, bottom)
         part = self.image if box == (0, 0, *self.image.size) else self.image.crop(box)
         plain = _plain(part) if self.low is None else _keyed(part, self.low.crop(box))
@@ -32,9 +32,9 @@ class Pixels:
 
 
 def shrunk(pixels: Pixels, size: tuple[int, int]) -> Image.Image:
-    """Scale down, first to about twice the size by whole pixels, which is much the quickest.
+    """Scale a picture down, first to about twice the size by averaging, which is the fastest.
 
-    It is done in strips: of a large picture there is never more than one copy.
+    That is done in strips, so that a large picture is never in memory twice.
     """
     width, height = pixels.image.size
     factor = max(1, min(width // (size[0] * _GAP), height // (size[1] * _GAP)))
@@ -69,7 +69,7 @@ def _plain(image: Image.Image) -> Image.Image:
 
 
 def _keyed(high: Image.Image, low: Image.Image) -> Image.Image:
-    """Return RGBA of the two halves of RGB, one colour of which can be seen through."""
+    """Return RGBA from the two halves of 16-bit RGB with one transparent colour."""
     key = high.info["transparency"]
     alpha = Image.new("L", high.size)
     for half, shift in ((high, 8), (low, 0)):
@@ -80,7 +80,7 @@ def _keyed(high: Image.Image, low: Image.Image) -> Image.Image:
 
 
 def _cut_out(image: Image.Image, there: Box, top: int) -> Image.Image:
-    """Return RGBA of rows from the top on, of which only a part is there."""
+    """Return the rows from ``top`` on as RGBA, transparent outside the part that is there."""
     left, upper, right, lower = there
     inside = (left, max(0, upper - top), right, max(0, min(image.height, lower - top)))
     clear = Image.new("RGBA", image.size)

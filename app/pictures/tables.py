@@ -1,4 +1,4 @@
-"""Pictures, and the thumbnails that were made of them."""
+"""Tables of pictures and their thumbnails."""
 
 from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, Text, true
 from sqlalchemy import UniqueConstraint as Unique
@@ -14,9 +14,11 @@ pictures = Table(
     reference("object_id", "objects", unique=True),
     Column("name", Text, nullable=False),
     Column("format", String(8), nullable=False),  # jpeg, png, webp, gif, avif, heic
-    Column("width", Integer, nullable=False),  # px, as shown: after EXIF orientation
+    Column("width", Integer, nullable=False),  # pixels as shown, after EXIF orientation
     Column("height", Integer, nullable=False),
-    Column("is_complete", Boolean, nullable=False, server_default=true()),  # or cut off, or damaged
+    Column(
+        "is_complete", Boolean, nullable=False, server_default=true()
+    ),  # false: cut off or damaged
     moment("created_at"),
     moment("modified_at"),
     Index(None, "account_id", "id"),
@@ -29,9 +31,9 @@ thumbnails = Table(
     identity(),
     reference("account_id", "accounts", index=True),
     reference("picture_id", "pictures"),
-    Column("height", Integer, nullable=False),  # px, as asked for
+    Column("height", Integer, nullable=False),  # pixels, as requested
     Column("format", String(8), nullable=False),  # jpeg, webp
-    # the unique row is the lock: whoever inserts it makes the thumbnail, under a lease
+    # the row is the lock: the process that inserts it makes the thumbnail, under a lease
     Column("object_id", Id, ForeignKey("objects.id"), unique=True),  # NULL: being made, or failed
     moment("lease_until", nullable=True),  # before that nobody else tries to make it
     Column("failure", Text),  # why it could not be made

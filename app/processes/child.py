@@ -1,6 +1,6 @@
-"""What a child process of a pool runs: it confines itself, then answers one call after another.
+"""The program of a child process: it confines itself, then answers one call after another.
 
-It imports nothing of the service but what its calls need, so that it is small and starts quickly.
+Of the service it imports only what its calls need, so that it is small and starts quickly.
 """
 
 import ctypes
@@ -20,21 +20,21 @@ from typing import BinaryIO, Final
 from app.processes import confinement
 
 LENGTH: Final = 8
-"""Bytes that announce the length of what follows, big-endian; open files come along with them."""
+"""Bytes before each message, which hold its length, big-endian; open files come with them."""
 
 MAX_FILES: Final = 4
-"""Open files that a call may bring."""
+"""Open files that a call may have."""
 
 OUT_OF_MEMORY: Final = 77
-"""Exit status of a child that needed more memory than it may have."""
+"""Exit status of a child that exceeded its memory."""
 
-_NICENESS: Final = 10  # the service answers first
+_NICENESS: Final = 10  # the service comes first
 _OPEN_FILES: Final = 64
 _PR_SET_PDEATHSIG: Final = 1
 
 
 def main() -> None:
-    """Serve calls from the socket that was inherited, until its other end is closed."""
+    """Answer calls from the inherited socket until its other end is closed."""
     descriptor, parent, memory = (int(argument) for argument in sys.argv[1:4])
     threads = sys.argv[4] == "1"
     _end_with(parent)
@@ -57,25 +57,24 @@ def main() -> None:
 
 
 def _end_with(parent: int) -> None:
-    """Die with the parent however it ends, and by nobody else's signal meant for it."""
+    """Die with the parent, however it ends, but not by the signals that stop the service."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before it was watched
+    if os.getppid() != parent:  # it died before this call
         os._exit(0)
 
 
 def _limit(memory: int, *, threads: bool) -> None:
-    # of data rather than of addresses: libraries and the stacks of threads reserve far more of
-    # those than they ever touch
+    # data rather than address space, of which libraries and stacks reserve far more than they use
     resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    if not threads:  # which are counted as processes, with all others of the user
+    if not threads:  # threads count as processes here, together with all others of the user
         resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (_OPEN_FILES, _OPEN_FILES))
-    with suppress(OSError):  # where the host is short of memory, a child goes first
+    with suppress(OSError):  # if the host runs out of memory, children are killed first
         Path("/proc/self/oom_score_adj").write_text("1000")
 
 
@@ -86,7 +85,7 @@ def _answer(call: bytes, descriptors: Sequence[int]) -> bytes:
         return pickle.dumps((True, fn(*arguments)))
     except MemoryError:
         raise
-    except Exception as error:  # noqa: BLE001 - the caller's to handle
+    except Exception as error:  # noqa: BLE001 - for the caller to handle
         return _failure(error)
     finally:
         for file in files:
@@ -94,7 +93,7 @@ def _answer(call: bytes, descriptors: Sequence[int]) -> bytes:
 
 
 class _Call(pickle.Unpickler):
-    """Reads a call of the parent's, in which files go by their numbers."""
+    """Reads a call from the parent, in which open files are numbers."""
 
     def __init__(self, call: bytes, files: Sequence[BinaryIO]) -> None:
         super().__init__(io.BytesIO(call))
@@ -108,10 +107,10 @@ def _failure(error: Exception) -> bytes:
     error.__traceback__ = error.__cause__ = error.__context__ = None
     try:
         answer = pickle.dumps((False, error))
-        pickle.loads(answer)  # noqa: S301 - some pickle, and can't be read again
+        pickle.loads(answer)  # noqa: S301 - some can be pickled but not unpickled
     except MemoryError:
         raise
-    except Exception:  # noqa: BLE001 - whatever its own methods raise
+    except Exception:  # noqa: BLE001 - its methods may raise anything
         return pickle.dumps((False, f"{type(error).__name__}: {error}"))
     return answer
 

@@ -1,4 +1,4 @@
-"""A child process as its parent has it: started, asked, ended."""
+"""A child process, seen from its parent."""
 
 import asyncio
 import io
@@ -16,14 +16,14 @@ from typing import Any, Final
 from app.processes.child import LENGTH, OUT_OF_MEMORY
 
 _ROOT: Final = Path(__file__).parents[2]
-# what Python itself may need; all else that the service knows from its environment stays with it
+# what Python itself may need; the rest of the environment may hold secrets
 _ENVIRONMENT: Final = ("LD_LIBRARY_PATH", "PYTHONPATH", "PYTHONHOME")
 
 
 class Call:
-    """A call of a module-level function, as it is sent to a child.
+    """A call of a module-level function, serialized for a child.
 
-    Arguments go by pickle, but open files as descriptors: they must stay open until the answer.
+    Open files among the arguments go as descriptors, and must stay open until the answer.
     """
 
     def __init__(self, fn: Callable[..., object], arguments: Sequence[object]) -> None:
@@ -46,7 +46,7 @@ class _Pickler(pickle.Pickler):
 
 
 class Answer(pickle.Unpickler):
-    """Reads what a child answers, which may be in a stranger's hand: plain values, no calls."""
+    """Reads a child's answer, which may be forged: plain values, dataclasses, exceptions only."""
 
     def __init__(self, data: bytearray) -> None:
         super().__init__(io.BytesIO(data))
@@ -59,9 +59,9 @@ class Answer(pickle.Unpickler):
 
 
 class Child:
-    """One child process, and the parent's end of its socket.
+    """A child process and the parent's end of its socket.
 
-    Making one blocks, and raises `OSError` when it can't be started.
+    The constructor blocks; it raises `OSError` if the process can't be started.
     """
 
     def __init__(self, name: str, memory: int, modules: Sequence[str], *, threads: bool) -> None:
@@ -79,9 +79,9 @@ class Child:
         return self._process.poll() is None
 
     async def ask(self, call: Call, limit: int) -> bytearray:
-        """Send a call and return its answer; raises `OSError` when the child is gone."""
+        """Send a call and return its answer; raises `OSError` if the child has ended."""
         loop = asyncio.get_running_loop()
-        # nothing else is under way, so that so few bytes always fit into the socket's buffer
+        # the socket is idle, so its buffer has room for so few bytes
         socket.send_fds(self._socket, [len(call.data).to_bytes(LENGTH)], call.descriptors)
         await loop.sock_sendall(self._socket, call.data)
         return await self.receive(limit)
@@ -110,8 +110,8 @@ class Child:
     def hang_up(self) -> None:
         self._socket.close()
 
-    def epitaph(self) -> str:
-        """Wait for the end of a child that is going, and say how that came."""
+    def exit_reason(self) -> str:
+        """Wait until a child that was killed, or is about to end, has ended; says how it ended."""
         status = self._process.wait()
         if status == OUT_OF_MEMORY:
             return "took too much memory"
@@ -125,7 +125,7 @@ def _spawn(
 ) -> "subprocess.Popen[bytes]":
     environment = {n: os.environ[n] for n in _ENVIRONMENT if n in os.environ}
     arguments = (connection.fileno(), os.getpid(), memory, int(threads), name, *modules)
-    return subprocess.Popen(  # noqa: S603 - nothing of it comes from outside
+    return subprocess.Popen(  # noqa: S603 - no argument comes from outside
         [sys.executable, "-B", "-m", "app.processes.child", *map(str, arguments)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

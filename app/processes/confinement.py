@@ -1,8 +1,8 @@
-"""Confinement of child processes on Linux, for code that may fall into a stranger's hands.
+"""Confinement of child processes on Linux, against attacks through the files that they parse.
 
-Landlock takes away files, TCP and signals to others (``landlock(7)``); seccomp leaves only the
-system calls of computing and answering (``seccomp(2)``). Each is used where the kernel has it, and
-a child that can't be confined as its kernel allows doesn't start.
+Landlock takes away files, TCP and signals to other processes (``landlock(7)``); seccomp leaves only
+the system calls needed to compute and answer (``seccomp(2)``). Each is used if the kernel has it. A
+child that can't be confined although its kernel could does not start.
 """
 
 import ctypes
@@ -15,24 +15,24 @@ from functools import cache
 from typing import Any, Final
 
 LIMITS: Final = "limits"
-"""What `names` says where the kernel has neither: resource limits are all there is."""
+"""The result of `names` where the kernel has neither, so that only resource limits apply."""
 
 _PR_SET_DUMPABLE: Final = 4
 _PR_SET_SECCOMP: Final = 22
 _PR_SET_NO_NEW_PRIVS: Final = 38
 _MODE_FILTER: Final = 2
 
-# numbers of system calls that are the same on every architecture
+# system calls with the same number on every architecture
 _CREATE_RULESET: Final = 444
 _RESTRICT_SELF: Final = 446
 _GET_VERSION: Final = 1
 _FILE_RIGHTS: Final = (13, 14, 15, 15, 16)
-"""How many kinds of access to files there are, by Landlock's version; the last holds on."""
+"""The number of file access rights by Landlock version; later versions have the last one."""
 _NETWORK_SINCE: Final = 4
 _SCOPES_SINCE: Final = 6
 
 _ARCHITECTURES: Final = {"x86_64": (0xC000003E, 0), "aarch64": (0xC00000B7, 1)}
-"""By machine: its number in ``linux/audit.h``, and the column of its system calls here."""
+"""By machine: its number in ``linux/audit.h``, and its column in the tables below."""
 
 _CALLS: Final = {
     "read": (0, 63), "write": (1, 64), "readv": (19, 65), "writev": (20, 66),
@@ -46,19 +46,19 @@ _CALLS: Final = {
     "clock_gettime": (228, 113), "clock_nanosleep": (230, 115), "gettimeofday": (96, 169),
     "exit": (60, 93), "exit_group": (231, 94),
 }  # fmt: skip
-"""System calls that are allowed, by name; numbers of x86_64 and aarch64."""
+"""The allowed system calls, with their numbers on x86_64 and aarch64."""
 
 _THREAD_CALLS: Final = {"set_robust_list": (273, 99), "rseq": (334, 293)}
 _CLONE: Final = (56, 220)
 _CLONE_THREAD: Final = (0x3D0F00, 0x7D0F00)
-"""What glibc and musl ask for when they start a thread: nothing of it its own but its stack."""
-_CLONE3: Final = 435  # whose flags a filter can't see; told that there is none, libraries clone
+"""The flags by which glibc and musl start a thread, rather than a process."""
+_CLONE3: Final = 435  # a filter can't see its flags; if it is missing, libraries use clone
 
-_FSTATAT: Final = (262, 79)  # by which some C libraries ask for an open file's size
+_FSTATAT: Final = (262, 79)  # some C libraries use it to get the size of an open file
 _AT_EMPTY_PATH: Final = 0x1000
-_TGKILL: Final = (234, 131)  # by which ``abort`` ends its own process
+_TGKILL: Final = (234, 131)  # ``abort`` uses it
 
-# instructions of classic BPF, and what a filter may return
+# instructions of classic BPF, and results of a filter
 _LOAD: Final = 0x20
 _JUMP_IF_EQUAL: Final = 0x15
 _RETURN: Final = 0x06
@@ -77,25 +77,25 @@ class _Program(ctypes.Structure):
 
 @cache
 def names() -> str:
-    """Return what confines the children of this host: ``landlock+seccomp``, or what there is."""
-    fences = {"landlock": landlock_version() > 0, "seccomp": _has_seccomp()}
-    return "+".join(name for name, is_there in fences.items() if is_there) or LIMITS
+    """Return how children are confined on this host, such as ``landlock+seccomp``."""
+    mechanisms = {"landlock": landlock_version() > 0, "seccomp": _has_seccomp()}
+    return "+".join(name for name, is_there in mechanisms.items() if is_there) or LIMITS
 
 
 def hide() -> None:
     """Keep other processes of the same user from reading this one's memory and environment.
 
-    It writes no core dumps either.
+    This also turns core dumps off.
     """
     if sys.platform == "linux":
         _prctl(_PR_SET_DUMPABLE, 0)
 
 
 def confine(*, threads: bool = False) -> None:
-    """Confine this process for good, by all that its kernel has; raises `OSError`.
+    """Confine this process irrevocably, by all that its kernel has; raises `OSError`.
 
-    What is open stays so, and may be read and written. All modules must have been imported.
-    ``threads`` lets it start threads, though no other process.
+    Open files stay open, and can be read and written. All modules must have been imported.
+    ``threads`` permits it to start threads, but no process.
     """
     if landlock_version() > 0:
         landlock()
@@ -104,13 +104,13 @@ def confine(*, threads: bool = False) -> None:
 
 
 def landlock() -> None:
-    """Take away every file, TCP, and signals to processes outside."""
+    """Take away access to files, TCP, and signals to other processes."""
     version = landlock_version()
     files = (1 << _FILE_RIGHTS[min(version, len(_FILE_RIGHTS)) - 1]) - 1
     network = 0b11 if version >= _NETWORK_SINCE else 0
     scopes = 0b11 if version >= _SCOPES_SINCE else 0
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
-    # older kernels take the longer structure too, as long as they don't know of what is 0
+    # older kernels accept a longer structure whose unknown members are 0
     attributes = struct.pack("=QQQ", files, network, scopes)
     ruleset = _system_call(_CREATE_RULESET, attributes, len(attributes), 0)
     try:
@@ -120,7 +120,7 @@ def landlock() -> None:
 
 
 def seccomp(*, threads: bool = False) -> None:
-    """Refuse all system calls but those of computing and answering, with ``EPERM``."""
+    """Refuse all system calls but those needed to compute and answer, with ``EPERM``."""
     instructions = b"".join(_filter(threads=threads))
     length = len(instructions) // struct.calcsize("=HBBI")
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
@@ -147,12 +147,12 @@ def _filter(*, threads: bool) -> Iterator[bytes]:
 
 
 def _allow(number: int, argument: int | None = None, values: Sequence[int] = ()) -> Iterator[bytes]:
-    """Allow a system call, maybe with some values of an argument alone."""
+    """Allow a system call, or only some values of one of its arguments."""
     if argument is None:
         yield _instruction(_JUMP_IF_EQUAL, number, 0, 1)
     else:
         yield _instruction(_JUMP_IF_EQUAL, number, 0, len(values) + 3)
-        yield _instruction(_LOAD, _ARGUMENTS + 8 * argument)  # its lower half
+        yield _instruction(_LOAD, _ARGUMENTS + 8 * argument)  # the lower half
         for place, value in enumerate(values):
             yield _instruction(_JUMP_IF_EQUAL, value, len(values) - place)
         yield _instruction(_RETURN, _REFUSE)
@@ -165,7 +165,7 @@ def _instruction(code: int, value: int, if_true: int = 0, if_false: int = 0) -> 
 
 @cache
 def landlock_version() -> int:
-    """Return the version of Landlock's interface; 0: this kernel has none."""
+    """Return the version of Landlock; 0: this kernel has none."""
     if sys.platform != "linux":
         return 0
     try:
@@ -181,18 +181,18 @@ def _has_seccomp() -> bool:
     try:
         _prctl(_PR_SET_SECCOMP, _MODE_FILTER, None)
     except OSError as error:
-        return error.errno == errno.EFAULT  # it would have read the filter
+        return error.errno == errno.EFAULT  # the kernel tried to read the filter
     return True
 
 
-def _prctl(option: int, *arguments: Any) -> None:  # noqa: ANN401 - whatever C takes
+def _prctl(option: int, *arguments: Any) -> None:  # noqa: ANN401 - what C takes
     values = [ctypes.c_ulong(a) if isinstance(a, int) else a for a in arguments]
     values += [ctypes.c_ulong(0)] * (4 - len(values))
     if _library().prctl(option, *values) != 0:
         raise _error()
 
 
-def _system_call(number: int, *arguments: Any) -> int:  # noqa: ANN401 - whatever C takes
+def _system_call(number: int, *arguments: Any) -> int:  # noqa: ANN401 - what C takes
     values = [ctypes.c_long(a) if isinstance(a, int) else a for a in arguments]
     result: int = _library().syscall(ctypes.c_long(number), *values)
     if result < 0:

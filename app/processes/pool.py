@@ -1,7 +1,7 @@
-"""Child processes for what may go wrong in any way: crash, hang, eat all memory, be taken over.
+"""A pool of child processes that parse untrusted files, mostly with libraries written in C.
 
-Reading what strangers sent, in libraries written in C, is done there: it can end its child, never
-the service.
+A file that makes them crash, hang, use up memory or run foreign code harms one child, never the
+service.
 """
 
 import asyncio
@@ -20,13 +20,13 @@ from app.processes.child_process import Answer, Call, Child
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
-_START_SECONDS: Final = 60.0  # of a child, on a host that is busy
+_START_SECONDS: Final = 60.0  # for a child to start on a busy host
 
 log = structlog.get_logger(__name__)
 
 
 class ChildFailed(Exception):
-    """A child died, or was killed, before it had an answer; ``reason`` says how."""
+    """A child ended before it answered; ``reason`` says how, as in "was ended by SIGKILL"."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -34,14 +34,13 @@ class ChildFailed(Exception):
 
 
 class ChildPool:
-    """Runs functions in a bounded number of child processes, which are started as needed.
+    """Runs functions in up to ``workers`` child processes, which are started as needed.
 
-    ``modules`` are those that hold the functions and all that they need: a child imports them and
-    then confines itself, see `app.processes.confinement`. ``memory`` bounds each child's data in
-    bytes, ``seconds`` each call's time, ``queue`` how many calls may wait for a child, and
-    ``threads`` says whether a child may start threads, which some libraries need. A child has none
-    of the service's files, sockets or secrets but the files of its call; it ends when the service
-    does.
+    A child imports ``modules``, which must be all that the functions need, and then confines
+    itself (`app.processes.confinement`). ``memory`` limits a child's data in bytes, ``seconds`` the
+    time of a call, ``queue`` the calls that wait for a child; ``threads`` permits a child to start
+    threads. Of the service's files, sockets and secrets, a child has only the files of its call. It
+    ends with the service.
     """
 
     def __init__(
@@ -67,28 +66,28 @@ class ChildPool:
         self._idle: list[Child] = []
         self._busy: set[Child] = set()
         self._starting: set[asyncio.Future[Child]] = set()
-        # one thread for all: a child is told to die with the thread that started it
+        # one thread: a child dies with the thread that started it
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"{name}-children")
         self._can_start = True
         self._closed = False
 
     @property
     def confinement(self) -> str:
-        """What confines the children, as `confinement.names` says it."""
+        """How the children are confined; see `confinement.names`."""
         return confinement.names()
 
     async def ping(self) -> None:
-        """Raise `ServiceUnavailable` when the last child that was wanted could not be started."""
+        """Raise `ServiceUnavailable` if the last attempt to start a child failed."""
         if not self._can_start:
             raise ServiceUnavailable(f"No child process can be started for {self._name}")
 
     async def run(self, fn: Callable[[*Ts], T], /, *args: *Ts) -> T:
-        """Return what the module-level function returns; what it raises is raised.
+        """Call a module-level function in a child; returns its result, or raises its exception.
 
-        Arguments go by pickle, open files as files; the result and the exception may be made of
-        plain values and dataclasses. Raises `ChildFailed` when the child dies, takes too long or
-        too much memory, and `ServiceUnavailable` when it is not the call's fault. A caller who is
-        cancelled takes the child with it.
+        Arguments are pickled, but open files are passed as such; the result and the exception may
+        consist of plain values and dataclasses. Raises `ChildFailed` when the child dies, or
+        exceeds its time or memory, and `ServiceUnavailable` when the call is not to blame.
+        Cancelling the caller ends the child.
         """
         call = Call(fn, args)
         async with self._turn():
@@ -99,10 +98,10 @@ class ChildPool:
             except TimeoutError:
                 self._discard(child)
                 raise self._failed(f"took more than {self._seconds:g} s") from None
-            except OSError:  # it is gone, or has closed its end
+            except OSError:  # it has ended, or closed its socket
                 self._discard(child)
                 loop = asyncio.get_running_loop()
-                reason = await loop.run_in_executor(self._thread, child.epitaph)
+                reason = await loop.run_in_executor(self._thread, child.exit_reason)
                 if self._closed:
                     raise ServiceUnavailable("The service is stopping") from None
                 raise self._failed(reason) from None
@@ -114,7 +113,7 @@ class ChildPool:
         return cast("T", self._result(answer))
 
     async def aclose(self) -> None:
-        """End all children; calls under way raise `ServiceUnavailable`."""
+        """End all children; running calls raise `ServiceUnavailable`."""
         self._closed = True
         for child in self._busy:
             child.kill()
@@ -122,16 +121,16 @@ class ChildPool:
             await self._slots.acquire()
         while self._idle:
             self._discard(self._idle.pop())
-        if self._starting:  # for callers who were cancelled meanwhile
+        if self._starting:  # by callers that have been cancelled
             await asyncio.wait(self._starting)
         await asyncio.to_thread(self._thread.shutdown)
         for _ in range(self._workers):
-            self._slots.release()  # for calls that come now, to be told
+            self._slots.release()  # so that later calls are refused rather than wait
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
         if self._slots.locked() and self._waiting >= self._queue:
-            raise ServiceUnavailable("Too many others are waiting for this just now")
+            raise ServiceUnavailable("Too many requests are waiting for this right now")
         self._waiting += 1
         try:
             await self._slots.acquire()
@@ -173,7 +172,7 @@ class ChildPool:
                 await child.receive(self._memory)
         except (OSError, TimeoutError):
             self._discard(child)
-            raise self._not_started("it has ended, or takes too long") from None
+            raise self._not_started("it ended, or took too long") from None
         except BaseException:
             self._discard(child)
             raise
@@ -191,11 +190,11 @@ class ChildPool:
             self._discard(starting.result())
 
     def _discard(self, child: Child) -> None:
-        """End a child for good; nobody may be waiting for its answer any more."""
+        """End a child whose answer nobody waits for."""
         self._busy.discard(child)
         child.kill()
         child.hang_up()
-        self._thread.submit(child.epitaph)
+        self._thread.submit(child.exit_reason)
 
     def _failed(self, reason: str) -> ChildFailed:
         log.warning("a child process failed", pool=self._name, reason=reason)

@@ -1,8 +1,8 @@
-"""The stop of the process, as soon as it is asked for.
+"""Early notice of the process's stop, for streaming responses.
 
-A server that is told to stop waits for the answers under way, and only then shuts the application
-down. An answer without an end has to hear of it sooner, so the signals are listened to here, before
-the server's own handlers, whichever server that is.
+A server that is told to stop waits for running responses before it shuts the application down. A
+response that streams until something ends it must know sooner, so signals are handled here before
+the server's own handlers, whichever server it is.
 """
 
 import asyncio
@@ -18,9 +18,9 @@ SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 @contextmanager
 def announced(closing: asyncio.Event) -> Iterator[None]:
-    """Set ``closing`` when a signal to stop comes, and let its handler do what it did before.
+    """Set ``closing`` when a signal to stop arrives, then call the handler that was there.
 
-    Only the main thread gets signals; in another one this does nothing.
+    Only the main thread gets signals; in any other this does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -35,7 +35,7 @@ def announced(closing: asyncio.Event) -> Iterator[None]:
             handler(number, frame)
 
     for number, handler in before.items():
-        if callable(handler):  # else the process ends, or goes on, without being asked
+        if callable(handler):  # else the signal ends the process, or is ignored
             signal.signal(number, handle)
     try:
         yield

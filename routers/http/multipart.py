@@ -1,4 +1,4 @@
-"""Multipart bodies (RFC 7578) as they arrive: only bounded fields are ever whole in memory."""
+"""Multipart bodies (RFC 7578), read as they arrive; only fields of a bounded size are buffered."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
@@ -20,18 +20,18 @@ MAX_PARTS: Final = 64
 MAX_FIELD: Final = 64 * 1024
 """Bytes of a field's value."""
 
-_IGNORED: Final = 1024 * 1024  # bytes of parts that nobody reads
+_IGNORED: Final = 1024 * 1024  # bytes of unknown parts
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part: a field, or a file when it has a file name. Read it before asking for the next."""
+    """A part: a field, or a file if it has a file name. It must be read before the next one."""
 
     name: str
     filename: str | None
     content_type: str
     encoding: str | None
-    """The content coding that it is in."""
+    """Its content coding."""
     _events: AsyncIterator[Event]
 
     async def chunks(self) -> AsyncIterator[bytes]:
@@ -42,7 +42,7 @@ class Part:
             yield event
 
     def body(self) -> Body:
-        """Return a file's bytes as what can be stored."""
+        """Return a file as a body to be stored."""
         return Body(self.chunks(), encoding=self.encoding)
 
     async def data(self, limit: int = MAX_FIELD) -> bytes:
@@ -65,11 +65,11 @@ class Part:
 async def read_parts(
     request: Request, *, chunks: AsyncIterator[bytes] | None = None, max_parts: int = MAX_PARTS
 ) -> AsyncGenerator[Part, None]:
-    """Yield the parts of a request's body; what its reader leaves of one is skipped.
+    """Yield the parts of a request's body; what the caller leaves of one is skipped.
 
-    ``chunks`` is the body where something else was read off it first: an inflated one. The
-    body is complete, and its Content-Digest was right, only when the iteration has ended.
-    Raises `InvalidRequest` for what isn't multipart, `ContentTooLarge` for too many parts,
+    ``chunks`` replaces the raw body, for instance when that is compressed. Only the end of the
+    iteration means that the body is complete and its Content-Digest is right. Raises
+    `InvalidRequest` for a body that isn't multipart, `ContentTooLarge` for too many parts,
     `DigestMismatch`, and the stream's errors.
     """
     content_type = request.headers.get("content-type", "")
@@ -82,12 +82,10 @@ async def read_parts(
     events = read_segments(chunks, content_type)
     count = ignored = 0
     async for event in events:
-        if not isinstance(event, MultipartSegment):  # left over from the part before
+        if not isinstance(event, MultipartSegment):  # unread data of the last part
             ignored += len(event or b"")
             if ignored > _IGNORED:
-                raise ContentTooLarge(
-                    f"The fields that are not known here may have up to {_IGNORED} bytes"
-                )
+                raise ContentTooLarge(f"Unknown fields may have up to {_IGNORED} bytes")
             continue
         count += 1
         if count > max_parts:
@@ -106,7 +104,7 @@ def _part(segment: MultipartSegment, events: AsyncIterator[Event]) -> Part:
 
 
 async def checked_stream(request: Request) -> AsyncIterator[bytes]:
-    """Yield the body as it arrives, and check its announced digests; raises `DigestMismatch`."""
+    """Yield the body as it arrives, and check its digests at the end; raises `DigestMismatch`."""
     announced = announced_digests(request)
     hashing = Hashing(announced)
     async for chunk in stream(request):

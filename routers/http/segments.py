@@ -1,4 +1,4 @@
-"""The segments of multipart bodies (RFC 2046 §5.1), as they arrive."""
+"""Segments of multipart bodies (RFC 2046 §5.1), parsed as they arrive."""
 
 import re
 from collections.abc import AsyncIterator, Iterator
@@ -10,14 +10,14 @@ from app.errors import InvalidRequest
 from routers.http.names import parameters
 
 Event: TypeAlias = MultipartSegment | bytes | None
-"""A segment's headers, then its bytes, then None."""
+"""A segment's headers, then chunks of its bytes, then None."""
 
-_AROUND: Final = 64 * 1024  # bytes before the first segment, or after the last
+_AROUND: Final = 64 * 1024  # bytes of preamble or epilogue
 _PADDING: Final = 64  # blanks after a boundary
 
 
 class _MixedParser(PushMultipartParser):  # type: ignore[misc]
-    """Reads ``multipart/mixed``, whose segments need no Content-Disposition of a form."""
+    """Parses ``multipart/mixed``, whose segments need no Content-Disposition."""
 
     def _create_segment(self, headerlist: list[tuple[str, str]]) -> MultipartSegment:
         return MultipartSegment(headerlist)
@@ -26,8 +26,8 @@ class _MixedParser(PushMultipartParser):  # type: ignore[misc]
 async def read_segments(chunks: AsyncIterator[bytes], content_type: str) -> AsyncIterator[Event]:
     """Yield the segments of a form.
 
-    Files that share a field in a ``multipart/mixed`` of their own, as HTML 4 had it, are segments
-    of that name. Raises `InvalidRequest` for what isn't a form.
+    Files inside a nested ``multipart/mixed`` (HTML 4) become segments of the field that holds it.
+    Raises `InvalidRequest` for a body that isn't a form.
     """
     events = _parsed(chunks, content_type, PushMultipartParser)
     async for event in events:
@@ -54,7 +54,7 @@ async def _parsed(
     silent = 0  # bytes since the last event
     try:
         boundary = parameters(content_type).get("boundary", "").encode("latin-1")
-        # names come in whatever encoding a sender has: Latin-1 takes every byte
+        # names may be in any encoding: Latin-1 decodes every byte
         parser = parser_class(boundary, header_charset="latin-1")
         async for chunk in _without_padding(chunks, boundary):
             silent += len(chunk)
@@ -63,21 +63,21 @@ async def _parsed(
                 silent = 0
                 yield event
             if silent > _AROUND:
-                raise InvalidRequest("The body has too much that is no part of the form")
+                raise InvalidRequest("The body has too much data outside the form's parts")
         parser.close()
     except MultipartError as error:
         raise InvalidRequest(f"The body is not a multipart form: {error}") from None
 
 
 async def _without_padding(chunks: AsyncIterator[bytes], boundary: bytes) -> AsyncIterator[bytes]:
-    """Drop the blanks that may follow a boundary on its line, which the parser doesn't know.
+    """Drop blanks between a boundary and the end of its line, which the parser would refuse.
 
-    What may be the beginning of such a line waits for the next chunk.
+    Bytes that may start such a line wait for the next chunk.
     """
     delimiter = b"\r\n--" + boundary
     padded = re.compile(re.escape(delimiter) + rb"[ \t]{1,%d}(?=\r\n)" % _PADDING)
     longest = len(delimiter) + _PADDING + 2
-    kept = b"\r\n"  # the first boundary may have no line before it
+    kept = b"\r\n"  # the first boundary may be on the first line
     async for chunk in chunks:
         data = kept + chunk if kept else chunk
         if delimiter + b" " in data or delimiter + b"\t" in data:
@@ -91,7 +91,7 @@ async def _without_padding(chunks: AsyncIterator[bytes], boundary: bytes) -> Asy
 
 
 def _end_of_ready(data: bytes, delimiter: bytes, longest: int) -> int:
-    """Return where a boundary begins whose line has not ended yet, or the length of the data."""
+    """Return the offset of a boundary whose line hasn't ended, or the length of the data."""
     begins = data.find(b"\r", max(0, len(data) - longest))
     while begins >= 0:
         tail = data[begins:]

@@ -1,7 +1,7 @@
-"""Names of what makes programs crash, as each platform numbers it.
+"""Names of exceptions, by the numbers of each platform.
 
-The numbers are those of ``minidumpapiset.h`` for Windows (with `ntstatus.txt` for the many), of
-``signal.h`` for Linux and of ``mach/exception_types.h`` for Apple's systems.
+The numbers are from ``minidumpapiset.h`` and `ntstatus.txt` for Windows, from ``signal.h`` for
+Linux, and from ``mach/exception_types.h`` for Apple's systems.
 """
 
 from collections.abc import Sequence
@@ -11,11 +11,11 @@ from typing import Final
 
 _APPLE: Final = frozenset({"macos", "ios"})
 _ACCESSES: Final = {0: "_READ", 1: "_WRITE", 8: "_EXEC"}
-_ACCESSED: Final = 2  # which of Apple's parameters is the address, after exception and code
+_ACCESSED: Final = 2  # the index of the address in Apple's parameters, after exception and code
 
 
 class _Code:
-    """Exceptions that have more to say than their name."""
+    """Exceptions with details beyond their name."""
 
     ACCESS_VIOLATION: Final = 0xC0000005
     IN_PAGE_ERROR: Final = 0xC0000006
@@ -36,14 +36,14 @@ _EXCEPTIONS: Final = {
     0xC0000094: "INT_DIVIDE_BY_ZERO", 0xC0000095: "INT_OVERFLOW", 0xC0000096: "PRIV_INSTRUCTION",
     0xC00000FD: "STACK_OVERFLOW", 0xC0000194: "POSSIBLE_DEADLOCK",
 }  # fmt: skip
-"""Windows' exceptions that ``winbase.h`` gives names of their own, without EXCEPTION_."""
+"""Exceptions of Windows that ``winbase.h`` names, without EXCEPTION_."""
 
 _RUNTIMES: Final = {
     0xE06D7363: "CPP_EXCEPTION", 0xE0434352: "CLR_EXCEPTION", 0xE0434F4D: "CLR_EXCEPTION",
     0x0EEDFADE: "DELPHI_EXCEPTION", 0xE0000008: "OUT_OF_MEMORY", 0x0517A7ED: "SIMULATED",
     0xC06D007E: "DELAY_LOAD_MODULE_NOT_FOUND", 0xC06D007F: "DELAY_LOAD_PROCEDURE_NOT_FOUND",
 }  # fmt: skip
-"""Windows' exceptions that runtimes raise: C++, .NET, Delphi, Chromium, Crashpad."""
+"""Exceptions of Windows that runtimes raise: C++, .NET, Delphi, Chromium, Crashpad."""
 
 _FAST_FAILS: Final = {
     0: "LEGACY_GS_VIOLATION", 1: "VTGUARD_CHECK_FAILURE", 2: "STACK_COOKIE_CHECK_FAILURE",
@@ -66,7 +66,7 @@ _SENT: Final = {
     0: "SI_USER", 0x80: "SI_KERNEL", -1: "SI_QUEUE", -2: "SI_TIMER", -3: "SI_MESGQ",
     -4: "SI_ASYNCIO", -5: "SI_SIGIO", -6: "SI_TKILL",
 }  # fmt: skip
-"""By ``si_code``: how a signal came, whichever it was."""
+"""Origins of a signal, by ``si_code``."""
 
 _SIGNAL_CODES: Final = {
     4: ("ILL_ILLOPC", "ILL_ILLOPN", "ILL_ILLADR", "ILL_ILLTRP", "ILL_PRVOPC", "ILL_PRVREG",
@@ -79,7 +79,7 @@ _SIGNAL_CODES: Final = {
          "SEGV_ADIPERR", "SEGV_MTEAERR", "SEGV_MTESERR", "SEGV_CPERR"),
     31: ("SYS_SECCOMP", "SYS_USER_DISPATCH"),
 }  # fmt: skip
-"""By signal: what each ``si_code`` from 1 on means."""
+"""The meaning of each ``si_code`` from 1 on, by signal."""
 
 _MACH: Final = {
     1: "EXC_BAD_ACCESS", 2: "EXC_BAD_INSTRUCTION", 3: "EXC_ARITHMETIC",
@@ -112,20 +112,20 @@ _STATUSES: Final = _statuses()
 
 @dataclass(frozen=True, slots=True)
 class Raised:
-    """What a minidump says of an exception, in numbers."""
+    """An exception in numbers, as it is in a minidump."""
 
     code: int
     flags: int
     address: int
-    """Of the instruction on Windows; elsewhere what the signal told of."""
+    """That of the instruction on Windows; on other systems, that in the signal."""
     parameters: Sequence[int]
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """What an exception is called, what more there is to say, and the address that it is about.
+    """The name of an exception, its details, and its address.
 
-    That is what was accessed where something was, and else where it happened.
+    The address is the one that was accessed, or else that of the instruction.
     """
 
     name: str
@@ -134,7 +134,7 @@ class Cause:
 
 
 def cause(platform: str | None, raised: Raised) -> Cause:
-    """Say in the platform's words what happened."""
+    """Return an exception's cause in the words of the platform."""
     if platform == "windows":
         return _windows(raised)
     if platform in _APPLE:

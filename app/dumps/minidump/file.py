@@ -1,7 +1,7 @@
-"""A minidump as a file of tables: each is read up to a bound, and never outside the file.
+"""Minidump files: streams of tables, read within bounds and never outside the file.
 
-The tables are those of Microsoft's ``minidumpapiset.h``; Breakpad and Crashpad write the same, with
-numbers of their own for other systems.
+The format is that of Microsoft's ``minidumpapiset.h``; Breakpad and Crashpad write it with numbers
+of their own for other systems.
 """
 
 import codecs
@@ -14,20 +14,20 @@ T = TypeVar("T")
 D = TypeVar("D")
 
 MAX_STREAMS: Final = 1024
-_MAX_TEXT: Final = 8192  # bytes; a path is no longer
+_MAX_TEXT: Final = 8192  # bytes, more than any path has
 _HEADER: Final = struct.Struct("<4sIIIIIQ")
 _DIRECTORY: Final = struct.Struct("<III")
 _COUNT: Final = struct.Struct("<I")
 
 
 class Unreadable(Exception):
-    """A file is not a minidump, or a broken one; the message says how."""
+    """A file is no minidump, or a broken one; the message says why."""
 
 
 class MinidumpFile:
-    """The streams of one file, by their types; raises `Unreadable` when there are none.
+    """The streams of a minidump, by type; raises `Unreadable` if there are none.
 
-    ``damaged`` says of each table that can't be read, or not wholly, what is wrong with it.
+    ``damaged`` says what is wrong with each table that can't be read, or only in part.
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -36,40 +36,40 @@ class MinidumpFile:
         self._size = file.seek(0, os.SEEK_END)
         magic, _, count, directory, *_ = _HEADER.unpack(self.at(0, _HEADER.size, "header"))
         if magic != b"MDMP":
-            raise Unreadable("it does not begin as a minidump does")
+            raise Unreadable("it does not start as a minidump does")
         entries = self._table(directory, count, _DIRECTORY.size, MAX_STREAMS, "directory")
         self._streams = {
-            kind: (place, size)
-            for kind, size, place in reversed([*map(_DIRECTORY.unpack, entries)])
+            stream_type: (place, size)
+            for stream_type, size, place in reversed([*map(_DIRECTORY.unpack, entries)])
         }
         if not self._streams:
             raise Unreadable("; ".join(self.damaged) or "it is empty")
 
     def attempt(self, read: Callable[[], T], otherwise: D) -> T | D:
-        """Return what ``read`` does, or note why it can't."""
+        """Return the result of ``read``; if it raises `Unreadable`, note why."""
         try:
             return read()
         except Unreadable as error:
             self.damaged.append(str(error))
             return otherwise
 
-    def stream(self, kind: int, size: int, name: str) -> bytes | None:
-        """Return the first bytes of a stream; None if there is none, raises `Unreadable`."""
-        if kind not in self._streams:
+    def stream(self, stream_type: int, size: int, name: str) -> bytes | None:
+        """Return the first ``size`` bytes of a stream, or None if it is absent."""
+        if stream_type not in self._streams:
             return None
-        place, length = self._streams[kind]
+        place, length = self._streams[stream_type]
         if length < size:
             raise Unreadable(f"{name}: too short")
         return self.at(place, size, name)
 
-    def entries(self, kind: int, size: int, most: int, name: str) -> list[bytes]:
-        """Return the entries of a stream that begins with their number: those that are there."""
-        head = self.stream(kind, _COUNT.size, name)
+    def entries(self, stream_type: int, size: int, most: int, name: str) -> list[bytes]:
+        """Return the entries of a stream that starts with their count, as far as they are there."""
+        head = self.stream(stream_type, _COUNT.size, name)
         if head is None:
             return []
-        place, length = self._streams[kind]
+        place, length = self._streams[stream_type]
         (count,) = _COUNT.unpack(head)
-        # some writers align the first entry to 8 bytes
+        # some writers align the entries to 8 bytes
         start = 8 if length == 8 + count * size else 4
         within = max(0, length - start) // size
         return list(self._table(place + start, count, size, min(most, within), name))
@@ -82,19 +82,18 @@ class MinidumpFile:
         return (data[n : n + size] for n in range(0, len(data), size))
 
     def text(self, place: int) -> str | None:
-        """Return a text of UTF-16, without what no text holds; None: it is outside the file."""
+        """Return a UTF-16 text, with control characters as blanks; None: it is outside the file."""
         if not 0 < place <= self._size - _COUNT.size:
             return None
         (length,) = _COUNT.unpack(self.at(place, _COUNT.size, "text"))
         length = min(length, _MAX_TEXT, self._size - place - _COUNT.size) & ~1
         data = self.at(place + _COUNT.size, length, "text")
-        text, _ = codecs.utf_16_le_decode(
-            data, "replace"
-        )  # by its name, it would have to be loaded
+        # ``decode("utf-16-le")`` would import a module, which a confined child can't
+        text, _ = codecs.utf_16_le_decode(data, "replace")
         return "".join(c if c.isprintable() else " " for c in text).strip()
 
     def at(self, place: int, size: int, name: str) -> bytes:
-        """Return bytes of the file; raises `Unreadable` where some are outside."""
+        """Return bytes of the file; raises `Unreadable` if some are outside."""
         if place + size > self._size:
             raise Unreadable(f"{name}: cut off, or outside the file")
         self._file.seek(place)

@@ -1,6 +1,6 @@
-"""Reads minidumps: what crashed, where, and what was loaded.
+"""Reports of minidumps: the exception, the module that crashed, the loaded modules.
 
-Runs in a child process, on files from anybody. What can be read makes the report, which lists what
+This runs in a child process, on untrusted files. A report has what can be read, and lists what
 can't.
 """
 
@@ -19,12 +19,12 @@ __all__ = ["Unreadable", "read", "signature"]
 
 _MAX_LISTED: Final = 1000  # modules in a report
 _APPLE_CODE: Final = (1 << 47) - 1
-"""Bits of an address in code on Apple's arm64: those above may be signed (PAC)."""
+"""Address bits of code on Apple's arm64; the bits above may be a signature (PAC)."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """Where a thread's context has what is read of it; ``form`` is that of a register."""
+    """Offsets of registers in a thread's context; ``form`` is the `struct` format of one."""
 
     form: str
     counter: int
@@ -40,7 +40,7 @@ _LAYOUTS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class _Registers:
-    """Where a thread was, where its stack ended, and, of some architectures, its caller."""
+    """Registers of a thread: program counter, stack pointer, and link register if it has one."""
 
     counter: int
     stack: int
@@ -48,7 +48,7 @@ class _Registers:
 
 
 def read(file: BinaryIO) -> dict[str, Any]:
-    """Return what a minidump says, as the API answers it; raises `Unreadable`."""
+    """Return the report of a minidump, as the API has it; raises `Unreadable`."""
     dump = MinidumpFile(file)
     system = dump.attempt(partial(tables.system, dump), System())
     modules = dump.attempt(partial(tables.modules, dump, system), [])
@@ -73,7 +73,7 @@ def read(file: BinaryIO) -> dict[str, Any]:
 
 
 def signature(report: dict[str, Any]) -> str | None:
-    """Return what equal crashes have in common: exception, module and offset."""
+    """Return the signature of a report, equal for equal crashes: exception, module and offset."""
     if report["exception"] is None:
         return None
     name, module = report["exception"]["name"], report["crashing_module"]
@@ -97,13 +97,13 @@ def _crashing_module(
     threads: Sequence[Thread],
     record: Crash,
 ) -> dict[str, Any] | None:
-    """Return the module that the thread was in, or else that of its caller."""
+    """Return the module that the thread was in, or else its caller's."""
     thread = next((t for t in threads if t.id == record.thread), None)
     registers = dump.attempt(partial(_registers, dump, system, record.context), None)
     if registers is None and thread is not None:
         registers = dump.attempt(partial(_registers, dump, system, thread.context), None)
     if registers is None:
-        # elsewhere it may be what was accessed
+        # on other systems it may be the address that was accessed
         at = record.raised.address if system.platform == "windows" else None
         return None if at is None else _module_at(modules, at, is_caller=False)
     return _module_at(modules, registers.counter, is_caller=False) or _module_at(
@@ -130,10 +130,10 @@ def _registers(dump: MinidumpFile, system: System, context: Place) -> _Registers
 def _caller(
     dump: MinidumpFile, system: System, registers: _Registers, thread: Thread | None
 ) -> int | None:
-    """Return where the thread was called from: the link register's, or the top of its stack."""
+    """Return the address of the caller, from the link register or the top of the stack."""
     if registers.link is not None:
         if system.architecture == "arm":
-            return registers.link & ~1  # which says that it is Thumb
+            return registers.link & ~1  # the lowest bit marks Thumb code
         return registers.link & (_APPLE_CODE if system.platform in {"macos", "ios"} else -1)
     form = _LAYOUTS[system.architecture or ""].form
     size = struct.calcsize(form)

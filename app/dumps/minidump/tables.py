@@ -1,7 +1,7 @@
-"""The tables of a minidump that make its report: system, modules, threads, memory, exception.
+"""The tables of a minidump that reports are made of: system, modules, threads, memory, exception.
 
-An address is as wide as those of its architecture, whatever the file has. What can't be read raises
-`Unreadable`; what can't be read wholly is noted in the file.
+Addresses are cut to the width of the architecture. A table that can't be read raises `Unreadable`;
+one that can be read in part is noted in `MinidumpFile.damaged`.
 """
 
 import struct
@@ -13,9 +13,9 @@ from app.dumps.minidump.crash_names import Raised
 from app.dumps.minidump.file import MinidumpFile, Unreadable
 
 Place = tuple[int, int]
-"""Where in the file something is, and how many bytes of it."""
+"""An offset in the file, and a number of bytes."""
 
-_MAX_MODULES: Final = 4096  # that are looked at
+_MAX_MODULES: Final = 4096
 _MAX_NAME: Final = 512  # characters
 _MAX_THREADS: Final = 2**16
 _MAX_RANGES: Final = 2**16
@@ -40,25 +40,25 @@ _ARCHITECTURES: Final = {
     0x8002: "ppc64", 0x8003: "arm64", 0x8004: "mips64", 0x8005: "riscv", 0x8006: "riscv64",
 }  # fmt: skip
 _NARROW: Final = frozenset({"x86", "mips", "ppc", "arm", "sparc", "riscv"})
-"""Architectures whose addresses have 32 bits; some writers extend these by their sign."""
+"""Architectures with 32-bit addresses, which some writers sign-extend."""
 
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """What the program ran on; None: it isn't known."""
+    """The system that the program ran on; None: not known."""
 
     platform: str | None = None
     architecture: str | None = None
     os_version: str | None = None
 
     def address(self, value: int) -> int:
-        """Return an address without what a writer has put before it."""
+        """Return an address cut to the width of the architecture."""
         return value & 0xFFFFFFFF if self.architecture in _NARROW else value
 
 
 @dataclass(frozen=True, slots=True)
 class Thread:
-    """A thread; where its registers are in the file, and its stack, which began at an address."""
+    """A thread: where its registers and its stack are in the file, and its stack's address."""
 
     id: int
     context: Place
@@ -68,7 +68,7 @@ class Thread:
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """A module that was loaded; its size is in bytes."""
+    """A loaded module; its size is in bytes."""
 
     name: str
     version: str | None
@@ -77,10 +77,10 @@ class Module:
 
 
 def system(dump: MinidumpFile) -> System:
-    """Return what the program ran on."""
+    """Return the system that the program ran on."""
     data = dump.stream(_SYSTEM, _SYSTEM_INFO.size, "system information")
     if data is None:
-        raise Unreadable("system information: there is none")
+        raise Unreadable("system information: absent")
     architecture, _, _, _, _, *version, platform, place = _SYSTEM_INFO.unpack(data)
     numbers = ".".join(map(str, version)) if any(version) else ""
     return System(
@@ -91,7 +91,7 @@ def system(dump: MinidumpFile) -> System:
 
 
 def modules(dump: MinidumpFile, system: System) -> list[Module]:
-    """Return the modules that were loaded."""
+    """Return the loaded modules."""
     found, unnamed = [], 0
     for entry in dump.entries(_MODULES, _MODULE_SIZE, _MAX_MODULES, "modules"):
         base, size, _, _, place, *version = _MODULE.unpack(entry[: _MODULE.size])
@@ -112,7 +112,7 @@ def _version(info: list[int]) -> str | None:
 
 
 def threads(dump: MinidumpFile, system: System) -> list[Thread]:
-    """Return the threads there were."""
+    """Return the threads of the process."""
     found = []
     for entry in dump.entries(_THREADS, _THREAD.size, _MAX_THREADS, "threads"):
         number, _, _, _, _, start, size, place, context_size, context = _THREAD.unpack(entry)
@@ -122,7 +122,7 @@ def threads(dump: MinidumpFile, system: System) -> list[Thread]:
 
 
 def memory(dump: MinidumpFile, system: System, address: int, size: int) -> bytes | None:
-    """Return what the program had in its memory there; None: the file doesn't have it."""
+    """Return bytes of the process's memory; None: they are not in the file."""
     for start, length, place in _ranges(dump):
         offset = address - system.address(start)
         if 0 <= offset <= length - size:
@@ -131,7 +131,7 @@ def memory(dump: MinidumpFile, system: System, address: int, size: int) -> bytes
 
 
 def _ranges(dump: MinidumpFile) -> Iterator[tuple[int, int, int]]:
-    """Yield address, size and place in the file of the memory that was written."""
+    """Yield the address, the size and the offset in the file of each range of memory."""
     for entry in dump.entries(_MEMORY, _RANGE.size, _MAX_RANGES, "memory"):
         yield _RANGE.unpack(entry)
     head = dump.stream(_MEMORY_64, _RANGES_64.size, "memory")
@@ -147,7 +147,7 @@ def _ranges(dump: MinidumpFile) -> Iterator[tuple[int, int, int]]:
 
 @dataclass(frozen=True, slots=True)
 class Crash:
-    """What was raised, in which thread, and where in the file that thread's registers are."""
+    """An exception, the id of its thread, and where that thread's registers are in the file."""
 
     thread: int
     raised: Raised
@@ -155,7 +155,7 @@ class Crash:
 
 
 def exception(dump: MinidumpFile, system: System) -> Crash | None:
-    """Return the exception; None: there was none."""
+    """Return the exception, or None."""
     data = dump.stream(_EXCEPTION, _EXCEPTION_RECORD.size, "exception")
     if data is None:
         return None

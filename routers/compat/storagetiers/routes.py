@@ -1,4 +1,4 @@
-"""storagetiers: pictures in the sizes of their owner's tier, and links to them for a time."""
+"""storagetiers: pictures in the sizes of their owner's tier, and expiring links to them."""
 
 import base64
 from collections.abc import Sequence
@@ -53,7 +53,7 @@ class StoragetiersRoute(HoldallRoute):
     """A route whose errors are ``{"detail": …}``, or for a bad field ``{"<field>": ["…"]}``."""
 
     def answer_problem(self, request: Request, error: ProblemError) -> Response:
-        """Make the answer for an error."""
+        """Return the answer to an error."""
         del request
         complaints = _complaints(error)
         is_invalid = error.status == InvalidRequest.status or complaints
@@ -63,7 +63,7 @@ class StoragetiersRoute(HoldallRoute):
 
 
 def _complaints(error: ProblemError) -> dict[str, Any]:
-    """Return what is wrong with which field of the body."""
+    """Return the errors of each field of the body."""
     complaints: dict[str, Any] = {}
     for wrong in error.errors:
         where, *field = wrong["loc"]
@@ -162,7 +162,7 @@ async def upload(
     responses=_errors(401, 403, 503),
 )
 async def list_shared(runtime: RuntimeDep, access: Shared) -> Response:
-    """List the links to pictures, newest first; those that ended stay for 30 days."""
+    """List the links to pictures, newest first; ended links stay for 30 days."""
     owner = await access.identity()
 
     async def read(cursor: str | None) -> tuple[Sequence[StoragetiersShared], str | None]:
@@ -184,7 +184,7 @@ def _time_left(link: Timelink, now: int) -> int | str:
 
 
 def _url(runtime: Runtime, link: Timelink) -> str:
-    """Return the path of a link: its token is as long as a UUID, and takes the form of one."""
+    """Return the path of a link, with its 128-bit token in the form of a UUID."""
     token = timelinks.token_of(links.link_key(runtime), link.uuid)
     return f"/api/timelink/{UUID(bytes=base64.urlsafe_b64decode(token + '=='))}"
 
@@ -219,7 +219,7 @@ async def share(
     runtime: RuntimeDep,
     access: Sharing,
 ) -> StoragetiersLink:
-    """Make a link to a picture that is good for a time."""
+    """Create a link to a picture, which expires."""
     owner = await access.identity()
     asked = await read_fields(request, StoragetiersLinkRequest)
     links.check_time(asked.time, runtime.settings)
@@ -247,7 +247,7 @@ async def get_thumbnail(
     runtime: RuntimeDep,
     access: Reading,
 ) -> Response:
-    """Get a picture in one of the heights that its owner's tier has."""
+    """Get a thumbnail in one of the heights of the owner's tier."""
     return await picture_forms.send_thumbnail(
         request, runtime, access, str(id), height, inline=True
     )
@@ -262,11 +262,11 @@ async def get_thumbnail(
     statuses=(404, 412, 429, 503),
 )
 async def get_shared(
-    uuid: Annotated[UUID, Path(description="That the link's path ends with.")],
+    uuid: Annotated[UUID, Path(description="The last segment of the link's path.")],
     request: Request,
     runtime: RuntimeDep,
 ) -> Response:
-    """Get the picture that a link leads to; without a login."""
+    """Get the picture of a link, without a login."""
     token = base64.urlsafe_b64encode(uuid.bytes).rstrip(b"=").decode()
     async with links.following(request, runtime):
         link = await runtime.database.read(

@@ -1,4 +1,4 @@
-"""storagetiers on the wire."""
+"""Schemas of storagetiers."""
 
 from typing import Annotated, Any, Literal, Self
 
@@ -23,7 +23,7 @@ class StoragetiersLogin(BaseModel):
 
 
 class StoragetiersTokens(BaseModel):
-    """What a login is used by."""
+    """The tokens of a login."""
 
     refresh: str
     access: str
@@ -42,7 +42,7 @@ class StoragetiersAccess(BaseModel):
 
 
 class StoragetiersPicture(BaseModel):
-    """A picture, as its owner sees it."""
+    """A picture as its owner sees it."""
 
     owner: str = Field(description="The owner's user name.")
     name: str
@@ -50,18 +50,18 @@ class StoragetiersPicture(BaseModel):
 
     @classmethod
     def of(cls, uuid: str, name: str, owner: Identity, **more: Any) -> Self:  # noqa: ANN401 - fields of subclasses
-        """Make the body that answers for a picture."""
+        """Make the schema of a picture."""
         return cls(owner=owner.username, name=name, urls=str(_paths(uuid, owner.tier)), **more)
 
 
 class StoragetiersUpload(StoragetiersPicture):
-    """A picture that has just been stored."""
+    """A picture that has just been created."""
 
-    img: str = Field(description="The path of the original, which opens where the tier allows it.")
+    img: str = Field(description="The path of the original, which the tier may forbid.")
 
 
 class StoragetiersLinkRequest(BaseModel):
-    """For how long a link is to live."""
+    """The lifetime of a new link."""
 
     time: int = Field(
         description="Seconds, as a number or as text: 300 to 30000 unless the settings say "
@@ -71,15 +71,15 @@ class StoragetiersLinkRequest(BaseModel):
 
 
 class StoragetiersLink(BaseModel):
-    """A link to a picture, as it is when it is made."""
+    """A new link to a picture."""
 
     url: str = Field(examples=["/api/timelink/0363825a-cb79-45d3-8d93-fbf8118c701b"])
     picture: StoragetiersPicture
-    time: int = Field(description="Seconds that were asked for.")
+    time: int = Field(description="The lifetime in seconds.")
 
     @classmethod
     def of(cls, link: Timelink, url: str, owner: Identity, **more: Any) -> Self:  # noqa: ANN401 - fields of subclasses
-        """Make the body that answers for a link whose picture is still there."""
+        """Make the schema of a link whose picture still exists."""
         assert link.target is not None
         assert link.target_name is not None
         assert link.lifetime is not None
@@ -88,23 +88,23 @@ class StoragetiersLink(BaseModel):
 
 
 class StoragetiersShared(StoragetiersLink):
-    """A link to a picture, and how long it still lives."""
+    """A link to a picture, and the time it has left."""
 
     time_left: int | Literal["Expired"] = Field(description="Whole seconds.")
 
 
 class StoragetiersError(BaseModel):
-    """What went wrong."""
+    """An error."""
 
     detail: str
 
 
 class StoragetiersFieldErrors(RootModel[dict[str, list[str]]]):
-    """What is wrong with each field of the request."""
+    """The errors of each field of the request."""
 
 
 def original_path(uuid: str) -> str:
-    """Return the path of a picture's original, which those of its thumbnails begin with."""
+    """Return the path of a picture's original, which is also the prefix of its thumbnails'."""
     return f"/api/picture/{uuid}"
 
 

@@ -1,9 +1,9 @@
-// The page of one dump: archive, delete, edit; and a report that comes a moment later.
+// The page of a dump: archiving, deleting, editing, and a report that appears when it is ready.
 
 import { ask, url } from "./http.js";
 import { refresh } from "./parts.js";
 
-const FIRST_LOOK = 700; // ms until a report that is pending is looked for; then ever longer
+const FIRST_LOOK = 700; // ms until the first look for a pending report; later looks are further apart
 const LAST_LOOK = 30_000;
 const part = (id) => document.getElementById(id);
 const path = () => `/v1/dumps/${part("head").dataset.id}`;
@@ -11,7 +11,7 @@ const path = () => `/v1/dumps/${part("head").dataset.id}`;
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-act]");
   if (!button || button.ariaBusy === "true") return;
-  button.ariaBusy = "true"; // disabled, it would lose the focus
+  button.ariaBusy = "true"; // a disabled button would lose the focus
   part("wrong").textContent = "";
   try {
     await (button.dataset.act === "archive" ? archive(button) : remove());

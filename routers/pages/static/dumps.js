@@ -1,4 +1,4 @@
-// The list of dumps: uploads, archiving and deleting, and reports that come a moment later.
+// The list of dumps: uploads, archiving, deleting, and reports that appear when they are ready.
 
 import { ask, url } from "./http.js";
 import { localise } from "./page.js";
@@ -8,10 +8,10 @@ import { takeFiles, transfer } from "./transfers.js";
 const rows = document.getElementById("rows");
 const notice = document.getElementById("notice");
 const part = (id) => document.getElementById(id);
-const FIRST_LOOK = 700; // ms until a report that was pending is looked for; then ever longer
+const FIRST_LOOK = 700; // ms until the first look for pending reports; later looks are further apart
 const LAST_LOOK = 30_000;
 
-const gone = new Set(); // ids of dumps that left the list, which an answer under way may still hold
+const gone = new Set(); // ids of dumps removed from the list, which a pending response may still hold
 
 growing("more", rows);
 
@@ -44,7 +44,7 @@ if (part("drop")) {
   takeFiles(document.body, send);
 }
 
-/** Take the rows and charts of the first page as they are now; rows of further pages stay. */
+/** Refresh the rows and charts of the first page; rows of further pages stay. */
 async function update() {
   const fresh = await fetchPage(location.href);
   if (!fresh) return;
@@ -61,7 +61,7 @@ async function update() {
   localise(rows);
 }
 
-/** Tell whether a row has changed that nobody is at by keyboard. */
+/** Tell whether a row has changed and does not have the focus. */
 function isNews(old, row) {
   return old.dataset.state !== row.dataset.state && !old.contains(document.activeElement);
 }
@@ -73,7 +73,7 @@ function showHowMany() {
 
 let looking = null;
 
-/** Look for what the reports say that are being read. */
+/** Look for pending reports. */
 function look(after = FIRST_LOOK) {
   clearTimeout(looking);
   if (after > LAST_LOOK || !rows.querySelector('[data-state="pending"]')) return;
@@ -88,13 +88,13 @@ function look(after = FIRST_LOOK) {
 
 look();
 
-// What can be done to a dump.
+// Actions on a dump.
 
 rows.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-act]");
   if (!button || button.ariaBusy === "true") return;
   const row = button.closest("tr");
-  button.ariaBusy = "true"; // disabled, it would lose the focus
+  button.ariaBusy = "true"; // a disabled button would lose the focus
   try {
     await (button.dataset.act === "archive" ? archive(row, button) : remove(row));
   } catch (error) {
@@ -120,7 +120,7 @@ async function remove(row) {
   leave(row);
 }
 
-/** Take a row away, and lead to its neighbour whoever was at it by keyboard. */
+/** Remove a row; if it has the focus, move that to its neighbour. */
 function leave(row) {
   const neighbour = row.nextElementSibling ?? row.previousElementSibling;
   gone.add(row.dataset.id);
@@ -138,5 +138,5 @@ function say(text, id) {
   notice.hidden = false;
 }
 
-// A choice in the filters counts at once.
+// A change of a filter applies at once.
 part("show").addEventListener("change", () => part("filters").requestSubmit());

@@ -1,4 +1,4 @@
-// The page of pictures: uploads, and the larger one of a picture with what can be done to it.
+// The page of pictures: uploads, and a viewer with actions on a picture.
 
 import { ask, url } from "./http.js";
 import { fetchPage, growing } from "./parts.js";
@@ -11,7 +11,7 @@ const viewer = document.getElementById("viewer");
 const part = (id) => document.getElementById(id);
 const EXTENSION = /\.(jpe?g|png|webp|gif|avif|hei[cf]|hif)$/i;
 
-let shown = null; // the tile whose picture the viewer shows
+let shown = null; // the tile of the picture in the viewer
 
 // Uploads.
 
@@ -84,7 +84,7 @@ part("previous").addEventListener("click", () => turn(shown.previousElementSibli
 part("next").addEventListener("click", () => turn(shown.nextElementSibling));
 part("close").addEventListener("click", () => viewer.close());
 viewer.addEventListener("click", (event) => {
-  if (event.target === viewer) viewer.close(); // beside it
+  if (event.target === viewer) viewer.close(); // a click outside
 });
 viewer.addEventListener("close", () => {
   part("large").removeAttribute("src");
@@ -127,7 +127,7 @@ part("delete").addEventListener("click", async () => {
   said.textContent = `${name} is deleted`;
 });
 
-// More of them, as one scrolls.
+// Further pages, on scrolling.
 
 growing("more", grid);
 if (part("more")) {

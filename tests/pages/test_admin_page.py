@@ -4,6 +4,7 @@ import re
 import tomllib
 from pathlib import Path
 
+import httpx
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
@@ -112,6 +113,26 @@ def test_an_account_is_found_changed_and_deleted(
     expect(admin.get_by_text(f"No account has “{name.upper()}”")).to_be_visible()
     expect(dialog).to_be_hidden()
     expect(admin.locator("#said")).to_have_text(f"{name} is deleted")
+
+
+def test_an_account_is_made(admin: Page, watch: Watch) -> None:
+    admin.goto("/admin/accounts")
+    admin.get_by_role("button", name="New account").click()
+    dialog = admin.get_by_role("dialog", name="New account")
+    dialog.get_by_label("User name").fill("colleague")
+    dialog.get_by_label("Password").fill("colleague")
+    dialog.get_by_role("button", name="Make the account").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("password")
+    watch.expect_status(422)
+    dialog.get_by_label("Password").fill(PASSWORD)
+    dialog.get_by_role("button", name="Make the account").click()
+    expect(admin.locator("#said")).to_have_text("colleague is made")
+    expect(row(admin, "colleague")).to_be_visible()
+    signed_in = httpx.post(
+        admin.url.replace("/admin/accounts", "/v1/auth/token"),
+        data={"username": "colleague", "password": PASSWORD},
+    )
+    assert signed_in.status_code == 200
 
 
 def test_what_can_not_be_done_is_said_in_the_dialog(admin: Page, watch: Watch) -> None:

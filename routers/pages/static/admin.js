@@ -5,7 +5,7 @@ import { refresh } from "./parts.js";
 
 const said = document.getElementById("said");
 
-/** Wire a dialog: `save` and `remove` ask the API and return what to say of it. */
+/** Wire a dialog: `save` and, where it has one, `remove` ask the API and return what to say of it. */
 function manage(dialog, { save, remove }) {
   const form = dialog.querySelector("form");
   const wrong = form.querySelector("[role=alert]");
@@ -33,14 +33,16 @@ function manage(dialog, { save, remove }) {
   });
   form.querySelector("[data-close]").addEventListener("click", () => dialog.close());
   const end = form.querySelector("[data-delete]");
-  end.addEventListener("click", () => {
+  end?.addEventListener("click", () => {
     if (confirm(end.dataset.question)) attempt(end, remove);
   });
 
   return (title, question) => {
     dialog.querySelector("h2").textContent = title;
-    end.hidden = !question;
-    end.dataset.question = question;
+    if (end) {
+      end.hidden = !question;
+      end.dataset.question = question;
+    }
     wrong.hidden = true;
     dialog.showModal();
   };
@@ -69,6 +71,20 @@ if (accounts) {
     is_active.checked = chosen.active === "true";
     is_admin.checked = chosen.admin === "true";
     show(chosen.name, `Delete ${chosen.name} and all it keeps? There is no way back.`);
+  });
+}
+
+const newAccount = document.getElementById("new-account-dialog");
+if (newAccount) {
+  const show = manage(newAccount, {
+    async save({ username, password }) {
+      await ask("POST", "/v1/accounts", { username: username.value, password: password.value });
+      return `${username.value} is made`;
+    },
+  });
+  document.querySelector("[data-new-account]").addEventListener("click", () => {
+    newAccount.querySelector("form").reset();
+    show("New account");
   });
 }
 

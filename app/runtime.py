@@ -20,6 +20,7 @@ from app.database.sqlite import SqliteDatabase
 from app.dumps.reports import MEMORY, READER, SECONDS, Reports
 from app.dumps.use_cases import Dumps
 from app.events.bus import Bus, LocalBus
+from app.features import EXPIRING, TABLES
 from app.objects.downloads import Downloads
 from app.objects.memory import MemoryRoom
 from app.objects.scratch import Scratch
@@ -142,8 +143,8 @@ async def open_runtime(
         )
         stack.push_async_callback(readers.aclose)
         reports = Reports(database, downloads, readers)
-        expiry = Expiry(database, wake_sweep=sweep.wake)
-        purge = Purge(database, wake_sweep=sweep.wake)
+        expiry = Expiry(database, EXPIRING, wake_sweep=sweep.wake)
+        purge = Purge(database, TABLES, wake_sweep=sweep.wake)
         if background:
             daily = [RaiseGeneration(database, store), Reconcile(database, store)]
             tasks = [sweep, expiry, purge, reports, RenewLeases(uploads), *daily]

@@ -2,6 +2,7 @@
 
 from alembic import context
 
+import app.features  # noqa: F401 - whose tables are in the metadata
 from app.database.schema import metadata
 from migrations.comparison import include_object
 

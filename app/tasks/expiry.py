@@ -7,13 +7,7 @@ from typing import Final
 from sqlalchemy import Connection, Table, delete, func, select
 
 from app import clock
-from app.accounts.tables import api_keys, sessions
-from app.buffer import rows as buffer
 from app.database import Database
-from app.dumps import expiry as dump_ends
-from app.files import expiry as file_ends
-from app.links import expiry as timelink_ends
-from app.links.tables import timelink_leases
 from app.tasks.supervisor import Task
 
 BATCH: Final = 100  # what takes a few milliseconds: others wait for the loop, or the writer
@@ -21,7 +15,7 @@ BATCH: Final = 100  # what takes a few milliseconds: others wait for the loop, o
 
 @dataclass(frozen=True, slots=True)
 class Expiring:
-    """A kind of thing that expires.
+    """Things of one kind that expire.
 
     ``remove(connection, now, batch)`` removes up to ``batch`` of those whose time has come and
     returns how many; ``next_due(connection)`` returns when the next one's does, if there is any.
@@ -32,7 +26,7 @@ class Expiring:
 
 
 def rows_of(table: Table) -> Expiring:
-    """Make the kind of rows that own nothing, and go when their ``expires_at`` has come."""
+    """Return the expiry of rows that own nothing, and go when their ``expires_at`` has come."""
 
     def remove(connection: Connection, now: int, batch: int) -> int:
         due = (
@@ -51,34 +45,22 @@ def rows_of(table: Table) -> Expiring:
     return Expiring(remove, next_due)
 
 
-KINDS: Final[tuple[Expiring, ...]] = (
-    rows_of(sessions),
-    rows_of(api_keys),
-    rows_of(timelink_leases),
-    Expiring(dump_ends.remove_expired, dump_ends.next_expiry),
-    Expiring(file_ends.remove_expired, file_ends.next_expiry),
-    Expiring(buffer.remove_expired, buffer.next_expiry),
-    Expiring(timelink_ends.remove_ended, timelink_ends.next_removal),
-)
-"""Everything that expires."""
-
-
 class Expiry(Task):
-    """Removes expired things of every kind, and sleeps until the next is due."""
+    """Removes what has expired, and sleeps until the next thing is due."""
 
     name = "expiry"
 
     def __init__(
         self,
         database: Database,
-        kinds: Sequence[Expiring] = KINDS,
+        expiring: Sequence[Expiring],
         *,
         wake_sweep: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__()
         self._database = database
         self._wake_sweep = wake_sweep
-        self._kinds = kinds
+        self._expiring = expiring
 
     def wake_for(self, moment: int) -> None:
         """Run soon if something expires before the next look would be."""
@@ -86,11 +68,11 @@ class Expiry(Task):
             self.wake()
 
     async def run_once(self, now: int) -> int:
-        """Remove a batch of each kind; one that fails doesn't keep the others from going."""
+        """Remove a batch of each kind; one that fails doesn't stop the others."""
         removed, errors = 0, []
-        for kind in self._kinds:
+        for things in self._expiring:
             try:
-                removed += await self._database.write(kind.remove, now, BATCH)
+                removed += await self._database.write(things.remove, now, BATCH)
             except Exception as error:  # noqa: BLE001 - raised below, with those of the others
                 errors.append(error)
         if removed:
@@ -101,5 +83,5 @@ class Expiry(Task):
 
     async def next_due(self, now: int) -> int | None:
         del now
-        moments = [await self._database.read(kind.next_due) for kind in self._kinds]
+        moments = [await self._database.read(things.next_due) for things in self._expiring]
         return min((moment for moment in moments if moment is not None), default=None)

@@ -1,45 +1,21 @@
 """Purge: take away what deleted accounts had, in batches, and at last the accounts themselves."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import structlog
 from sqlalchemy import Connection, Table, delete, select
 from sqlalchemy.exc import IntegrityError
 
-from app.accounts.tables import accounts, api_keys, sessions
-from app.blobs.tables import blobs
-from app.buffer.tables import buffers
+from app.accounts.tables import accounts
 from app.database import Database
-from app.dumps.tables import dump_attachments, dumps
-from app.files.tables import files
-from app.links.tables import timelink_leases, timelinks
 from app.objects import lifecycle as objects
 from app.objects.tables import objects as object_rows
-from app.pictures.tables import pictures, thumbnails
 from app.tasks.supervisor import Task
 
 log = structlog.get_logger(__name__)
 
 BATCH: Final = 200
-
-RESOURCES: Final[tuple[Table, ...]] = (
-    timelink_leases,
-    timelinks,
-    thumbnails,
-    pictures,
-    dump_attachments,
-    dumps,
-    files,
-    buffers,
-    blobs,
-)
-"""Tables whose rows belong to an account and may own an object (``object_id``).
-
-A table that refers to another comes before it.
-"""
-
-CREDENTIALS: Final[tuple[Table, ...]] = (sessions, api_keys)
 
 
 class Purge(Task):
@@ -47,15 +23,22 @@ class Purge(Task):
 
     name = "purge"
 
-    def __init__(self, database: Database, *, wake_sweep: Callable[[], None]) -> None:
+    def __init__(
+        self, database: Database, tables: Sequence[Table], *, wake_sweep: Callable[[], None]
+    ) -> None:
+        """``tables`` have rows of accounts, which may own an object (``object_id``).
+
+        A table that refers to another comes before it.
+        """
         super().__init__()
         self._database = database
+        self._tables = tables
         self._wake_sweep = wake_sweep
 
     async def run_once(self, now: int) -> int:
         """Remove one batch of rows; returns their number."""
         try:
-            removed = await self._database.write(purge, now)
+            removed = await self._database.write(purge, self._tables, now)
         except IntegrityError:
             # a request that began before the deletion has just added a row: it goes next time
             log.info("a deleted account is still being written to")
@@ -65,7 +48,7 @@ class Purge(Task):
         return removed
 
 
-def purge(connection: Connection, now: int) -> int:
+def purge(connection: Connection, tables: Sequence[Table], now: int) -> int:
     """Remove a batch of what the account deleted first still has, or the account itself."""
     deleted = (
         select(accounts.c.id)
@@ -77,12 +60,10 @@ def purge(connection: Connection, now: int) -> int:
     account_id: int | None = connection.execute(deleted).scalar()
     if account_id is None:
         return 0
-    for table in (*RESOURCES, object_rows):
+    for table in (*tables, object_rows):
         removed = _remove_batch(connection, table, account_id, now)
         if removed:
             return removed
-    for table in CREDENTIALS:
-        connection.execute(delete(table).where(table.c.account_id == account_id))
     connection.execute(delete(accounts).where(accounts.c.id == account_id))
     return 1
 

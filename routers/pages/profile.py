@@ -5,7 +5,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 
-from app.accounts.identity import RESOURCES
+from app.features import FEATURES
 from routers.http.negotiation import is_browser
 from routers.pages.curl_lines import KEY, curl_lines
 from routers.pages.devices import device_in_words
@@ -48,7 +48,7 @@ async def profile(
         sessions=await runtime.logins.page(access, _AT_ONCE, older_sessions),
         keys=await runtime.logins.keys(access, _AT_ONCE, older_keys),
         device=device_in_words,
-        resources=RESOURCES,
+        resources=[feature.name for feature in FEATURES if feature.verbs],
         lifetimes=_LIFETIMES,
         uses=curl_lines(base_url(request, runtime)),
         placeholder=KEY,

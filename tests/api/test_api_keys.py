@@ -6,8 +6,8 @@ import httpx
 import pytest
 
 from app import clock
-from app.accounts.identity import SCOPES
 from app.accounts.tables import api_keys
+from app.features import SCOPES
 from tests.api.conftest import MakeSettings, Service, running
 
 pytestmark = pytest.mark.anyio

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import FilePayload, Locator, Page, ViewportSize, expect
 
-from app.accounts.identity import SCOPES
+from app.features import SCOPES
 from tests import pictures
 from tests.pages.conftest import ADMIN, LAPTOP, PASSWORD, PHONE, OpenPage, SignUp, Watch, fits
 from tests.system.processes import Service

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from app import clock
 from app.accounts import api_keys, sessions
-from app.accounts.identity import SCOPES
+from app.features import SCOPES
 from routers.v1.schemas.accounts import GivenPassword
 from routers.v1.schemas.lists import ListOf
 

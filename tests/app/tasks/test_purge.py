@@ -18,6 +18,7 @@ from app.blobs.tables import blobs
 from app.config import Settings
 from app.database import Database
 from app.database.schema import metadata
+from app.features import EXPIRING, TABLES
 from app.objects import lifecycle as objects
 from app.objects.tables import objects as object_rows
 from app.objects.tables import tombstones
@@ -114,7 +115,7 @@ async def test_all_that_a_deleted_account_had_goes_in_batches(
     await database.write(fill, bob, 2)
     await database.write(accounts.mark_deleted, account_id, NOW)
     woken = []
-    task = purge.Purge(database, wake_sweep=lambda: woken.append(True))
+    task = purge.Purge(database, TABLES, wake_sweep=lambda: woken.append(True))
 
     assert await task.run_once(NOW - 1) == 0
     batches = await drain(task.run_once, NOW)
@@ -137,7 +138,7 @@ async def test_two_processes_purge_without_disturbing_each_other(
         account = await sign_up(database, passwords, name)
         account_id = await database.write(fill, account, 40)
         await database.write(accounts.mark_deleted, account_id, NOW)
-    tasks = [purge.Purge(database, wake_sweep=lambda: None) for _ in range(3)]
+    tasks = [purge.Purge(database, TABLES, wake_sweep=lambda: None) for _ in range(3)]
 
     while await count(database, account_rows) > 1:
         await asyncio.gather(*(drain(task.run_once, NOW) for task in tasks))
@@ -148,14 +149,14 @@ async def test_two_processes_purge_without_disturbing_each_other(
 
 def test_every_table_of_an_account_is_purged() -> None:
     owned = {table for table in metadata.tables.values() if "account_id" in table.c}
-    assert owned == {*purge.RESOURCES, *purge.CREDENTIALS, object_rows}
+    assert owned == {*TABLES, object_rows}
 
 
 async def test_expired_sessions_and_keys_go_and_others_stay(database: Database) -> None:
     service = (await database.read(identify, ServiceToken(), 0)).account_id
     for moment in (NOW - 1, NOW, NOW + 1, None):
         await database.write(add_credentials, service, moment)
-    task = expiry.Expiry(database)
+    task = expiry.Expiry(database, EXPIRING)
     assert await task.next_due(NOW) == NOW - 1
 
     assert await drain(task.run_once, NOW) == [4]
@@ -173,7 +174,7 @@ async def test_expiry_works_in_batches(database: Database, monkeypatch: pytest.M
     service = (await database.read(identify, ServiceToken(), 0)).account_id
     for moment in range(5):
         await database.write(add_credentials, service, moment)
-    assert await drain(expiry.Expiry(database).run_once, NOW) == [4, 4, 2]
+    assert await drain(expiry.Expiry(database, EXPIRING).run_once, NOW) == [4, 4, 2]
 
 
 async def test_what_fails_to_expire_does_not_keep_others_from_it(database: Database) -> None:
@@ -183,7 +184,7 @@ async def test_what_fails_to_expire_does_not_keep_others_from_it(database: Datab
     service = (await database.read(identify, ServiceToken(), 0)).account_id
     await database.write(add_credentials, service, NOW)
     broken = expiry.Expiring(fail, lambda _: None)
-    task = expiry.Expiry(database, [broken, *expiry.KINDS])
+    task = expiry.Expiry(database, [broken, *EXPIRING])
 
     with pytest.raises(ExceptionGroup):
         await task.run_once(NOW)

@@ -1,0 +1,106 @@
+"""Features: what accounts keep, each declared once for all that walks them.
+
+The purge and the expiry walk their tables, API keys have their scopes, links lead to their targets
+and the home page counts them.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import ColumnElement, Table, and_, or_, true
+
+from app.accounts.tables import api_keys, sessions
+from app.blobs.tables import blobs
+from app.buffer import rows as buffer_rows
+from app.buffer.tables import buffers
+from app.dumps import expiry as dump_expiry
+from app.dumps.tables import dump_attachments, dumps
+from app.files import expiry as file_expiry
+from app.files.tables import files
+from app.links import expiry as link_expiry
+from app.links.tables import timelink_leases, timelinks
+from app.pictures.tables import pictures, thumbnails
+from app.tasks.expiry import Expiring, rows_of
+
+Lives = Callable[[int], ColumnElement[bool]]
+"""Says which rows of a table count as there, at a moment in UTC microseconds."""
+
+_READ_WRITE: Final = ("read", "write")
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One kind of thing that accounts keep; its name is the plural that scopes have."""
+
+    name: str
+    tables: tuple[Table, ...]
+    """Have an ``account_id``, and an ``object_id`` where rows own an object.
+
+    A table that refers to another comes before it; the last one has a row for each thing.
+    """
+    verbs: tuple[str, ...] = _READ_WRITE
+    """What API keys can be permitted: ``read`` is the scope ``files:read`` of files."""
+    expiring: tuple[Expiring, ...] = ()
+    counted: Lives | None = None
+    """Which things the home page counts; None: it doesn't."""
+
+
+def _unexpired(table: Table) -> Lives:
+    return lambda now: or_(table.c.expires_at.is_(None), table.c.expires_at > now)
+
+
+FEATURES: Final = (
+    Feature("blobs", (blobs,), counted=lambda _: true()),
+    Feature(
+        "dumps",
+        (dump_attachments, dumps),
+        verbs=(*_READ_WRITE, "submit"),
+        expiring=(Expiring(dump_expiry.remove_expired, dump_expiry.next_expiry),),
+        counted=_unexpired(dumps),
+    ),
+    Feature(
+        "files",
+        (files,),
+        expiring=(Expiring(file_expiry.remove_expired, file_expiry.next_expiry),),
+        counted=_unexpired(files),
+    ),
+    Feature(
+        "buffer",
+        (buffers,),
+        expiring=(Expiring(buffer_rows.remove_expired, buffer_rows.next_expiry),),
+    ),
+    Feature("pictures", (thumbnails, pictures), counted=lambda _: true()),
+    Feature(
+        "timelinks",
+        (timelink_leases, timelinks),
+        expiring=(
+            rows_of(timelink_leases),
+            Expiring(link_expiry.remove_ended, link_expiry.next_removal),
+        ),
+        counted=lambda now: and_(link_expiry.is_open(now), link_expiry.has_downloads_left(now)),
+    ),
+    Feature(
+        "accounts",
+        (sessions, api_keys),
+        verbs=(),
+        expiring=(rows_of(sessions), rows_of(api_keys)),
+    ),
+)
+
+SCOPES: Final = frozenset(
+    {f"{feature.name}:{verb}" for feature in FEATURES for verb in feature.verbs} | {"metrics:read"}
+)
+"""Everything that an API key can be permitted."""
+
+COUNTED: Final[Mapping[str, tuple[Table, Lives]]] = {
+    feature.name: (feature.tables[-1], feature.counted)
+    for feature in FEATURES
+    if feature.counted is not None
+}
+
+TABLES: Final = tuple(table for feature in FEATURES for table in feature.tables)
+"""What the purge takes away with an account, in this order."""
+
+EXPIRING: Final = tuple(expiring for feature in FEATURES for expiring in feature.expiring)
+"""Everything that expires."""

@@ -17,7 +17,7 @@ from app.dumps.entities import Dump, Filters
 from app.errors import NotFound
 from app.features import COUNTED, Lives
 from app.files import rows as file_service
-from app.files.rows import File
+from app.files.entities import File
 from app.pictures import rows as picture_service
 from app.pictures.entities import Picture
 

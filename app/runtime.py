@@ -21,10 +21,12 @@ from app.dumps.reports import MEMORY, READER, SECONDS, Reports
 from app.dumps.use_cases import Dumps
 from app.events.bus import Bus, LocalBus
 from app.features import EXPIRING, TABLES
+from app.files.use_cases import Files
+from app.links.use_cases import Links
 from app.objects.downloads import Downloads
 from app.objects.memory import MemoryRoom
 from app.objects.scratch import Scratch
-from app.objects.unclaimed import Anteroom
+from app.objects.unclaimed import UnclaimedUploads
 from app.objects.uploads import Uploads
 from app.pictures.imaging import CHILD_MODULES, Imaging
 from app.pictures.thumbnails import Thumbnails
@@ -72,8 +74,9 @@ class Runtime:
     buffer: Buffer
     dumps: Dumps
     pictures: Pictures
+    files: Files
+    links: Links
     uploads: Uploads
-    anteroom: Anteroom
     downloads: Downloads
     decoders: ChildPool
     memory: MemoryRoom
@@ -153,6 +156,7 @@ async def open_runtime(
         limits = _rate_limits(settings, redis)
         memory = MemoryRoom()
         pings = {"storage": store.ping} | ({} if redis is None else {"redis": redis.ping})
+        links = Links(settings, database, passwords, limits, key=keyring.subkey("timelinks"))
         closing = asyncio.Event()
         stack.callback(closing.set)
         yield Runtime(
@@ -167,11 +171,11 @@ async def open_runtime(
             logins=Logins(database, keyring, passwords, limits, settings),
             blobs=Blobs(uploads, wake_sweep=sweep.wake),
             buffer=Buffer(
+                settings,
                 uploads,
                 BufferEvents(bus),
-                lifetime=settings.expire_time,
-                wake_sweep=sweep.wake,
                 wake_expiry=expiry.wake_for,
+                wake_sweep=sweep.wake,
             ),
             dumps=Dumps(
                 settings,
@@ -188,8 +192,16 @@ async def open_runtime(
                 Thumbnails(database, uploads, imaging),
                 wake_sweep=sweep.wake,
             ),
+            files=Files(
+                settings,
+                uploads,
+                UnclaimedUploads(scratch),
+                new_link=links.new_own_link,
+                wake_expiry=expiry.wake_for,
+                wake_sweep=sweep.wake,
+            ),
+            links=links,
             uploads=uploads,
-            anteroom=Anteroom(scratch),
             downloads=downloads,
             decoders=decoders,
             memory=memory,

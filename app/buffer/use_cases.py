@@ -11,6 +11,7 @@ from app.accounts.identity import Access
 from app.buffer import rows
 from app.buffer.entities import KIND, Clip, NewClip, Revision
 from app.buffer.events import BufferEvents
+from app.config import Settings
 from app.objects import media_types
 from app.objects.preconditions import Preconditions
 from app.objects.uploads import Body, Describe, Uploads
@@ -24,17 +25,16 @@ class Buffer:
 
     def __init__(
         self,
+        settings: Settings,
         uploads: Uploads,
         events: BufferEvents,
         *,
-        lifetime: int,
-        wake_sweep: Callable[[], None],
         wake_expiry: Callable[[int], None],
+        wake_sweep: Callable[[], None],
     ) -> None:
-        """What is put into a buffer stays for ``lifetime`` seconds."""
+        self._lifetime = settings.expire_time
         self._uploads = uploads
         self._events = events
-        self._lifetime = lifetime
         self._wake_sweep = wake_sweep
         self._wake_expiry = wake_expiry
 

@@ -1,4 +1,4 @@
-"""Files as those know them who count them, and tell them apart by their names alone."""
+"""Files addressed by number or by name, for clients that know no UUIDs."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -10,14 +10,14 @@ from sqlalchemy import BigInteger, Connection, bindparam, exists, or_, select
 from app.accounts.identity import Identity
 from app.database import Statement
 from app.files import rows as files
-from app.files.rows import File, NewFile
+from app.files.entities import KEPT, File, NewFile
 from app.files.tables import files as rows
 from app.objects import quota
 from app.objects.file_names import MAX_NAME_LENGTH
 from app.objects.lifecycle import Received
 from app.objects.preconditions import Preconditions
 
-_MAX_SUFFIX: Final = 32  # characters; what is longer is no ending that says a kind of file
+_MAX_SUFFIX: Final = 32  # characters; anything longer is no file extension
 
 _newer = rows.alias("newer")
 _is_newest_of_name = ~exists().where(
@@ -62,13 +62,13 @@ def find_named(connection: Connection, identity: Identity, name: str, now: int) 
 def list_after(
     connection: Connection, identity: Identity, after: int, limit: int, now: int
 ) -> Sequence[File]:
-    """Return the files that follow a number, oldest first; of those with one name the newest."""
+    """Return the files after a number, oldest first; of those with one name the newest."""
     found = _after(connection, account_id=identity.account_id, after=after, limit=limit, now=now)
     return [files.file_of(row) for row in found.rows]
 
 
 def admit(connection: Connection, identity: Identity) -> int:
-    """Say that a file may be sent, and takes a slot."""
+    """Say that a file takes a slot: any may be sent."""
     del connection, identity
     return 1
 
@@ -76,23 +76,23 @@ def admit(connection: Connection, identity: Identity) -> int:
 def keep(
     connection: Connection, identity: Identity, new: NewFile, received: Received, now: int
 ) -> File:
-    """Make a file that is kept, under its name or, if that is taken, with a number: ``a_1.pdf``."""
-    quota.lock_account(connection, identity.account_id)  # two at once don't choose the same
+    """Make a file that is kept; if its name is taken it gets a number: ``a_1.pdf``."""
+    quota.lock_account(connection, identity.account_id)  # so that two don't choose the same name
 
     def is_taken(tried: str) -> bool:
         of_account = {"account_id": identity.account_id, "name": tried, "now": now}
         return _is_taken(connection, **of_account).first() is not None
 
-    new = replace(new, name=free_name(new.name, is_taken), lifetime=files.KEPT)
-    file, _ = files.create(connection, identity, new, received, max_files=0, now=now)
+    new = replace(new, name=free_name(new.name, is_taken))
+    file, _ = files.create(connection, identity, new, KEPT, received, max_files=0, now=now)
     return file
 
 
 def free_name(name: str, is_taken: Callable[[str], bool]) -> str:
-    """Return a name that isn't taken: as given, or numbered before its ending.
+    """Return a name that isn't taken: as given, or numbered before its extension.
 
-    The number is the smallest there is if none below one in use is free. It is found in a number
-    of steps that grows with its logarithm.
+    The number is the smallest free one if those in use have no gaps; finding it takes a number of
+    steps that grows with its logarithm.
     """
     if not is_taken(name):
         return name

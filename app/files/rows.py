@@ -1,7 +1,6 @@
-"""Files: handed on by a link of their own for a while, or kept for good."""
+"""The rows of files: plain functions for `Access.read` and `Access.write`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -14,15 +13,14 @@ from sqlalchemy import (
     select,
     update,
 )
-from uuid_utils import uuid7
 
-from app import clock
 from app.accounts.identity import Identity
 from app.database import Statement
 from app.errors import NotFound
-from app.files import expiry as file_ends
+from app.files import eviction
+from app.files.entities import KIND, File, Lifetime, NewFile
 from app.files.tables import files
-from app.links import expiry as link_ends
+from app.links import expiry as link_expiry
 from app.links import rows as links
 from app.links.tables import timelinks
 from app.objects import lifecycle as objects
@@ -33,51 +31,6 @@ from app.objects.preconditions import Preconditions, State
 from app.objects.tables import object_bytes
 from app.objects.tables import objects as object_rows
 
-KIND: Final = "files"
-MAX_LIFETIME: Final = 100 * 365 * 86_400
-"""Seconds that a file which expires may live at most."""
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """A file and, when it was read for that, where its bytes are; times in UTC microseconds."""
-
-    number: int
-    """Its identity beside the uuid: never reused, and known to clients that count."""
-    uuid: str
-    name: str
-    content_type: str
-    created_at: int
-    modified_at: int
-    expires_at: int | None
-    link: str | None
-    """The uuid of the timelink that leads to it."""
-    content: Content
-
-
-@dataclass(frozen=True, slots=True)
-class Lifetime:
-    """Until when a file lives, None: for good; and the link that it gets if it has none."""
-
-    expires_at: int | None
-    link: links.NewLink | None
-
-
-KEPT: Final = Lifetime(expires_at=None, link=None)
-
-
-@dataclass(frozen=True, slots=True)
-class NewFile:
-    """A file that is to be made, but for its bytes."""
-
-    uuid: str
-    name: str
-    content_type: str
-    lifetime: Lifetime
-    evict: str = file_ends.ANY
-    """What may go to make room for it, as `file_ends.make_room` has it."""
-
-
 _now = bindparam("now", type_=BigInteger)
 _is_alive = or_(files.c.expires_at.is_(None), files.c.expires_at > _now)
 _link = (
@@ -85,8 +38,8 @@ _link = (
     .where(
         timelinks.c.kind == "file",
         timelinks.c.target_id == files.c.id,
-        link_ends.is_open(_now),
-        link_ends.has_downloads_left(_now),
+        link_expiry.is_open(_now),
+        link_expiry.has_downloads_left(_now),
     )
     .order_by(timelinks.c.is_own.desc(), timelinks.c.id.desc())
     .limit(1)
@@ -109,7 +62,7 @@ LISTED: Final = (
     .select_from(files.join(object_rows))
     .where(_own, _is_alive)
 )
-"""The account's files ``now``, as `file_of` wants them."""
+"""The account's files ``now``, for `file_of`."""
 
 READY: Final = (
     select(*_columns, *objects.content_columns())
@@ -147,21 +100,6 @@ _insert = Statement(
 )
 
 
-def lifetime_of(key: bytes, expires_in: int | None, default: int, now: int) -> Lifetime:
-    """Work out a file's lifetime of the seconds that were asked for; 0 keeps it."""
-    seconds = default if expires_in is None else expires_in
-    if seconds == 0:
-        return KEPT
-    return Lifetime(now + seconds * clock.SECOND, links.new_link(key))
-
-
-def new_file(
-    name: str, content_type: str, lifetime: Lifetime, evict: str = file_ends.ANY
-) -> NewFile:
-    """Make up a file."""
-    return NewFile(str(uuid7()), name, content_type, lifetime, evict)
-
-
 def find(connection: Connection, identity: Identity, uuid: str, now: int) -> File:
     """Return a file, ready to be read; raises `NotFound`."""
     row = _find(connection, account_id=identity.account_id, uuid=uuid, now=now).first()
@@ -174,15 +112,16 @@ def create(
     connection: Connection,
     identity: Identity,
     new: NewFile,
+    lifetime: Lifetime,
     received: Received,
     max_files: int,
     now: int,
 ) -> tuple[File, int]:
-    """Make a new file of a received body; returns it, and how many others it has evicted."""
+    """Make a file of a received body; returns it and how many others it has evicted."""
     quota.lock_account(connection, identity.account_id)
-    lifetime, evicted = new.lifetime, 0
+    evicted = 0
     if lifetime.expires_at is not None:
-        evicted = file_ends.make_room(connection, identity.account_id, max_files, now, new.evict)
+        evicted = eviction.make_room(connection, identity.account_id, max_files, now, new.evict)
     object_id = objects.settle(connection, identity, received, kind=KIND, slots=1, now=now)
     file_id = _insert(
         connection,
@@ -213,12 +152,12 @@ def create(
 def create_all(
     connection: Connection,
     identity: Identity,
-    sent: Sequence[tuple[NewFile, Received]],
+    sent: Sequence[tuple[NewFile, Lifetime, Received]],
     max_files: int,
     now: int,
 ) -> list[tuple[File, int]]:
-    """Make files of received bodies, all or none; returns what `create` does, of each."""
-    return [create(connection, identity, new, body, max_files, now) for new, body in sent]
+    """Make files of received bodies, all or none; returns what `create` does for each."""
+    return [create(connection, identity, *one, max_files, now) for one in sent]
 
 
 def change(
@@ -231,7 +170,7 @@ def change(
     max_files: int,
     now: int,
 ) -> tuple[File, int]:
-    """Change name or lifetime of a file; returns it, and how many others it has evicted."""
+    """Change a file's name or lifetime; returns it and how many others it has evicted."""
     quota.lock_account(connection, identity.account_id)
     current = _current(connection, account_id=identity.account_id, uuid=uuid, now=now).first()
     if current is None:
@@ -245,7 +184,7 @@ def change(
         changes["expires_at"] = lifetime.expires_at
         has_link = links.follow(connection, "file", current.id, lifetime.expires_at, now)
         if lifetime.expires_at is not None:
-            evicted = file_ends.evict_first(
+            evicted = eviction.evict_first(
                 connection, identity.account_id, max_files - 1, now, spared=current.id
             )
         if not has_link:
@@ -257,13 +196,13 @@ def change(
 def remove(
     connection: Connection, identity: Identity, uuid: str, conditions: Preconditions, now: int
 ) -> None:
-    """Delete a file, which ends its links; its bytes are due at once. Raises `NotFound`."""
+    """Delete a file, whose bytes are due at once, and end its links; raises `NotFound`."""
     quota.lock_account(connection, identity.account_id)
     current = _current(connection, account_id=identity.account_id, uuid=uuid, now=now).first()
     if current is None:
         raise unknown()
     conditions.check(_state(current))
-    file_ends.remove(connection, current, now)
+    eviction.remove(connection, current, now)
 
 
 def page(
@@ -275,7 +214,7 @@ def page(
     *,
     expiring: bool | None = None,
 ) -> Page[File]:
-    """Return a page of the account's files, newest first: all, those that expire, or the kept."""
+    """Return a page of the account's files, newest first: all, the expiring, or the kept."""
     before = decode_cursor(KIND, cursor, int)
     rows = _page[expiring](
         connection,
@@ -304,12 +243,14 @@ def _give_link(
 
 def file_of(row: Row[Any]) -> File:
     """Make a file of a row of `LISTED` or `READY`."""
-    number, uuid, name, kind, created_at, modified_at, expires_at, link, *content = tuple(row)
+    number, uuid, name, content_type, created_at, modified_at, expires_at, link, *content = tuple(
+        row
+    )
     return File(
         number,
         uuid,
         name,
-        kind,
+        content_type,
         created_at,
         modified_at,
         expires_at,
@@ -323,5 +264,5 @@ def _state(current: Any) -> State:  # noqa: ANN401 - a row of `_current`
 
 
 def unknown() -> NotFound:
-    """Make the error for a file that isn't there."""
-    return NotFound("There is no such file")
+    """Return the error for a file that doesn't exist."""
+    return NotFound("No such file")

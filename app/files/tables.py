@@ -1,4 +1,4 @@
-"""Files handed on by a link, for a while or for good."""
+"""The table of files."""
 
 from sqlalchemy import Column, Index, String, Table, Text
 
@@ -17,12 +17,12 @@ files = Table(
     moment("modified_at"),
     moment("expires_at", nullable=True),  # NULL: kept
     Index(None, "account_id", "id"),
-    Index(None, "account_id", "name", "id"),  # for those who know files by their names
+    Index(None, "account_id", "name", "id"),  # for files by name
     sqlite_autoincrement=True,
 )
 
 expires = files.c.expires_at.is_not(None)
-# for expiry, and for eviction within an account: those that expire first go first
+# for expiry, and for eviction within an account: what expires first goes first
 Index(None, files.c.expires_at, sqlite_where=expires, postgresql_where=expires)
 Index(
     None,

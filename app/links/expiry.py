@@ -1,4 +1,4 @@
-"""Which timelinks are still good, and how those that have long ended are removed."""
+"""The end of timelinks: which are still valid, and the removal of those that ended long ago."""
 
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ KEPT: Final = 30 * 86_400 * clock.SECOND
 
 
 def downloads_taken(now: ColumnElement[Any] | int) -> ColumnElement[int]:
-    """Count a link's downloads: those that have begun, and claims that still may become one."""
+    """Count a link's downloads: those that have begun, and claims that may still become one."""
     claims = (
         select(func.count())
         .select_from(timelink_leases)
@@ -44,12 +44,12 @@ def is_later(moment: ColumnElement[Any], now: ColumnElement[Any] | int) -> Colum
 
 
 def is_open(now: ColumnElement[Any] | int) -> ColumnElement[bool]:
-    """Say which links have neither been revoked nor expired."""
+    """Say which links are neither revoked nor expired."""
     return and_(timelinks.c.revoked_at.is_(None), is_later(timelinks.c.expires_at, now))
 
 
 def remove_ended(connection: Connection, now: int, batch: int) -> int:
-    """Remove a batch of the links that ended long ago, and their leases."""
+    """Remove a batch of links that ended `KEPT` ago, and their leases."""
     due = (
         select(timelinks.c.id)
         .where(timelinks.c.expires_at <= now - KEPT)

@@ -1,13 +1,11 @@
-"""Timelinks as those have them who were given one: opened by the token alone, without a login.
+"""The rows of timelinks as visitors use them: opened by the token alone, without a login.
 
 A download of a link with a limit or a password is claimed, and named by a lease: a secret beside
-the token. It ends by itself unless the download begins in time, and the claim is given back with
-it. From then on it lives as long as the link, and ranges, retries and parallel connections under
-it count no further, and need no password.
+the token. The claim is given back unless the download begins in time. From then on the lease lives
+as long as the link, and ranges, retries and parallel connections under it neither count again nor
+need a password.
 """
 
-import secrets
-from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -25,69 +23,16 @@ from sqlalchemy import (
 from app import clock
 from app.accounts.tables import accounts, tiers
 from app.database import Statement
-from app.errors import NotFound, PasswordNeeded
+from app.errors import NotFound
 from app.links import targets
+from app.links.entities import PublicLink, time_left
 from app.links.expiry import downloads_taken, has_downloads_left, is_later, is_open
-from app.links.rows import hash_of
 from app.links.tables import timelink_leases, timelinks
-from app.links.targets import Kind, Target
-from app.security import events
-from app.security.events import Event
-from app.security.passwords import Passwords
-from app.security.rate_limits import (
-    LINK_PASSWORD,
-    LINK_PASSWORD_BY_ADDRESS,
-    RateLimits,
-    by_address,
-    check_all,
-    count_all,
-)
+from app.links.targets import Kind
+from app.links.tokens import MAX_SECRET, hash_of
 
 CLAIM_TIME: Final = 60 * clock.SECOND
 """How long a claim waits for its download to begin, in microseconds."""
-
-_LEASE_LENGTH: Final = 16  # bytes
-_MAX_SECRET: Final = 64  # characters; ours have 22
-
-
-@dataclass(frozen=True, slots=True)
-class PublicLink:
-    """A link that is good, and what it leads to; ``expires_at`` in UTC microseconds."""
-
-    id: int
-    account_id: int
-    owner: str
-    """The uuid of its account."""
-    uuid: str
-    kind: str
-    expires_at: int | None
-    max_downloads: int | None
-    downloads: int
-    password_hash: str | None
-    has_begun: bool
-    """Whether it was opened by the lease of a download that counts already."""
-    target: Target
-
-    @property
-    def downloads_left(self) -> int | None:
-        """How many more may be claimed; None: any number."""
-        return None if self.max_downloads is None else self.max_downloads - self.downloads
-
-    @property
-    def is_limited(self) -> bool:
-        return self.max_downloads is not None
-
-    @property
-    def file_name(self) -> str:
-        """What to call the bytes: a blob's name may look like a path."""
-        name = self.target.name
-        return name.rpartition("/")[2] or name
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether it has neither a count nor a password."""
-        return not self.is_limited and self.password_hash is None
-
 
 _now = bindparam("now", type_=BigInteger)
 _link_id = timelinks.c.id == bindparam("link_id")
@@ -122,7 +67,7 @@ _find_leased = Statement(
         _lease,
     )
 )
-# Claims, downloads that begin and claims that end follow each other by this lock of their link.
+# serialises claims, downloads that begin, and claims that end
 _lock = Statement(select(timelinks.c.id).where(_link_id, is_open(_now)).with_for_update())
 _end_claims = Statement(
     delete(timelink_leases).where(
@@ -145,15 +90,10 @@ _begin = Statement(
 _count = Statement(update(timelinks).where(_link_id).values(downloads=timelinks.c.downloads + 1))
 
 
-def new_lease() -> str:
-    """Make up the secret that names a lease."""
-    return secrets.token_urlsafe(_LEASE_LENGTH)
-
-
 def find(connection: Connection, token: str, lease: str | None, now: int) -> PublicLink:
-    """Return what a token opens; raises `NotFound`, the same whatever the reason.
+    """Return the link of a token; raises `NotFound`, the same whatever the reason.
 
-    With a lease it opens a link that has been used up, too.
+    With a lease it may have been used up.
     """
     if lease is not None:
         link = find_leased(connection, token, lease, now)
@@ -165,8 +105,8 @@ def find(connection: Connection, token: str, lease: str | None, now: int) -> Pub
 
 
 def find_leased(connection: Connection, token: str, lease: str, now: int) -> PublicLink | None:
-    """Return what a token opens together with a lease of the link, if that is still good."""
-    if len(lease) > _MAX_SECRET:
+    """Return the link of a token and a lease; None if the lease isn't valid."""
+    if len(lease) > MAX_SECRET:
         return None
     return _open(connection, _find_leased, token, now, lease_hash=hash_of(lease))
 
@@ -178,7 +118,7 @@ def _open(
     now: int,
     **values: Any,  # noqa: ANN401 - of the statement
 ) -> PublicLink | None:
-    if len(token) > _MAX_SECRET:
+    if len(token) > MAX_SECRET:
         return None
     row = statement(connection, token_hash=hash_of(token), now=now, **values).first()
     if row is None:
@@ -193,6 +133,7 @@ def _open(
         uuid=row.uuid,
         kind=row.kind,
         expires_at=row.expires_at,
+        time_left=time_left(row.expires_at, now),
         max_downloads=row.max_downloads,
         downloads=row.downloads,
         password_hash=row.password_hash,
@@ -204,7 +145,7 @@ def _open(
 def find_plain(
     connection: Connection, token: str, now: int, *, kind: Kind | None = None
 ) -> PublicLink:
-    """Return what a token opens that asks for nothing else; raises `NotFound`."""
+    """Return the link of a token if it has neither a count nor a password; raises `NotFound`."""
     link = find(connection, token, None, now)
     if not link.is_plain or kind not in {None, link.kind}:
         raise _unknown()
@@ -212,17 +153,17 @@ def find_plain(
 
 
 def claim(connection: Connection, token: str, lease: str, now: int) -> PublicLink:
-    """Take one download of a link and name it; raises `NotFound` when none is left.
+    """Claim one download of a link for a lease; raises `NotFound` if none is left.
 
-    It is given back after `CLAIM_TIME` unless `begin` is called before. A lease that is claimed
-    again counts once. On a link without a limit it counts nothing.
+    It is given back after `CLAIM_TIME` unless `begin` is called before. Claiming the same lease
+    again counts once, and on a link without a limit nothing is counted.
     """
     link = _open(connection, _find, token, now)
-    if link is None or len(lease) > _MAX_SECRET:
+    if link is None or len(lease) > MAX_SECRET:
         raise _unknown()
     if _lock(connection, link_id=link.id, now=now).first() is None:
         raise _unknown()
-    # whoever takes a download that was given back makes sure that nobody else begins it
+    # what was given back must be gone before it is claimed anew: nobody else may begin it
     _end_claims(connection, link_id=link.id, now=now)
     held = _find_lease(connection, lease_hash=hash_of(lease)).first()
     if held is not None and held.timelink_id == link.id:
@@ -242,10 +183,9 @@ def claim(connection: Connection, token: str, lease: str, now: int) -> PublicLin
 
 
 def begin(connection: Connection, link: PublicLink, lease: str, now: int) -> None:
-    """Make a claim a download, which is to be called before its first byte is given to anybody.
+    """Turn a claim into a download, before its first byte is sent; idempotent.
 
-    Raises `NotFound` when the claim has been given back, or the link has ended. For a download
-    that has begun it does nothing.
+    Raises `NotFound` if the claim has been given back or the link has ended.
     """
     if _lock(connection, link_id=link.id, now=now).first() is None:
         raise _unknown()
@@ -257,31 +197,6 @@ def begin(connection: Connection, link: PublicLink, lease: str, now: int) -> Non
     held = _find_lease(connection, lease_hash=lease_hash).first()
     if held is None or held.expires_at is not None:
         raise _unknown()
-
-
-async def unlock(
-    link: PublicLink, password: str | None, visitor: str, passwords: Passwords, limits: RateLimits
-) -> None:
-    """Return when the password is right; ``visitor`` is the address that its failures count for.
-
-    Raises `PasswordNeeded` when there is none, or a wrong one, and `TooManyRequests` after too many
-    of those.
-    """
-    if password is None:
-        raise PasswordNeeded
-    counters = [
-        *by_address(LINK_PASSWORD_BY_ADDRESS, visitor, link.uuid),
-        (LINK_PASSWORD, link.uuid),
-    ]
-    async with passwords.turn():
-        await check_all(limits, counters)
-        if await passwords.verify(password, link.password_hash):
-            return
-        events.record(
-            Event.LINK_PASSWORD_FAILED, account=link.owner, link=link.uuid, address=visitor
-        )
-        await count_all(limits, counters)
-    raise PasswordNeeded("The password is wrong")
 
 
 def _unknown() -> NotFound:

@@ -1,14 +1,9 @@
-"""Timelinks as their owners have them: made, listed, revoked, ended with what they lead to.
+"""The rows of timelinks as their owners have them: plain functions for `Access`.
 
-A link's token is derived from its id, and only the token's hash is kept: a copy of the database
-opens no link, and yet its owner can see the URL again.
+Visitors' are in `app.links.public`.
 """
 
-import base64
-import hashlib
-import hmac
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -26,56 +21,20 @@ from sqlalchemy import (
     select,
     update,
 )
-from uuid_utils import uuid7
 
 from app import clock
 from app.accounts.identity import Identity, Tier
 from app.database import Statement, require_room
 from app.errors import Forbidden, NotFound
 from app.links import targets
+from app.links.entities import NewLink, Timelink, time_left
 from app.links.expiry import downloads_taken, has_downloads_left, is_later, is_open
 from app.links.tables import timelinks
 from app.links.targets import TABLES, Kind
 from app.objects import quota
 from app.objects.pagination import Page, decode_cursor, page_of
 
-_TOKEN_LENGTH: Final = 16  # bytes
 _LIST: Final = "timelinks"
-
-
-@dataclass(frozen=True, slots=True)
-class NewLink:
-    """A link that is to be made; ``lifetime`` in seconds, None: as long as its file."""
-
-    uuid: str
-    token_hash: bytes
-    lifetime: int | None
-    max_downloads: int | None
-    password_hash: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Timelink:
-    """A link as its owner sees it; times in UTC microseconds."""
-
-    uuid: str
-    kind: Kind
-    target: str | None
-    """The id that clients know the target by, and its name; None when it is gone."""
-    target_name: str | None
-    lifetime: int | None
-    expires_at: int | None
-    created_at: int
-    max_downloads: int | None
-    downloads: int
-    has_password: bool
-    is_active: bool
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether it has neither a count nor a password."""
-        return self.max_downloads is None and not self.has_password
-
 
 _insert = Statement(
     insert(timelinks).values(
@@ -98,34 +57,12 @@ _end = Statement(
 )
 
 
-def token_of(key: bytes, uuid: str) -> str:
-    """Derive the token of a link, as it stands in a URL, from its id."""
-    digest = hmac.digest(key, uuid.encode(), "sha256")
-    return base64.urlsafe_b64encode(digest[:_TOKEN_LENGTH]).rstrip(b"=").decode()
-
-
-def hash_of(token: str) -> bytes:
-    """Return what is kept of a token, and of a lease."""
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
-
-
-def new_link(
-    key: bytes,
-    lifetime: int | None = None,
-    max_downloads: int | None = None,
-    password_hash: str | None = None,
-) -> NewLink:
-    """Make up a link; without a ``lifetime`` it is a file's own."""
-    uuid = str(uuid7())
-    return NewLink(uuid, hash_of(token_of(key, uuid)), lifetime, max_downloads, password_hash)
-
-
 def create(
     connection: Connection, identity: Identity, kind: Kind, target_id: str, new: NewLink, now: int
 ) -> Timelink:
-    """Make a link to something of the caller's; it ends no later than that.
+    """Make a link to an object of the caller's account; it ends no later than that.
 
-    Raises `NotFound`, and `Forbidden` when an API key may not read such things, or the tier allows
+    Raises `NotFound`, and `Forbidden` if an API key may not read such objects or the tier allows
     no links to them.
     """
     identity.require(f"{kind}s:read")
@@ -133,10 +70,12 @@ def create(
         raise Forbidden("The account's tier does not allow links to pictures")
     assert new.lifetime is not None
     require_room(connection)
-    quota.lock_account(connection, identity.account_id)  # its end must not change meanwhile
+    quota.lock_account(
+        connection, identity.account_id
+    )  # the target's expiry must not change meanwhile
     target = targets.find(connection, identity, kind, target_id, now)
     if target is None:
-        raise NotFound(f"There is no such {kind}")
+        raise NotFound(f"No such {kind}")
     expires_at = _no_later(now + new.lifetime * clock.SECOND, target.expires_at)
     insert_link(connection, identity.account_id, kind, target.id, new, expires_at, now)
     return find(connection, identity, new.uuid, now)
@@ -151,7 +90,7 @@ def insert_link(
     expires_at: int | None,
     now: int,
 ) -> None:
-    """Insert a link whose end has been worked out."""
+    """Insert a link whose expiry is known."""
     _insert(
         connection,
         uuid=new.uuid,
@@ -175,7 +114,7 @@ def find(connection: Connection, identity: Identity, uuid: str, now: int) -> Tim
     row = connection.execute(_own(identity, now).where(timelinks.c.uuid == uuid)).first()
     if row is None:
         raise _unknown()
-    return _timelink(row)
+    return _timelink(row, now)
 
 
 def page(
@@ -199,11 +138,11 @@ def page(
     if before is not None:
         links = links.where(timelinks.c.id < before)
     rows = connection.execute(links).all()
-    return page_of(_LIST, rows, limit, _timelink, lambda row: int(row.id))
+    return page_of(_LIST, rows, limit, lambda row: _timelink(row, now), lambda row: int(row.id))
 
 
 def revoke(connection: Connection, identity: Identity, uuid: str, now: int) -> None:
-    """End a link at once, and every lease of it; raises `NotFound`."""
+    """End a link and all its leases at once; raises `NotFound`."""
     own = (timelinks.c.account_id == identity.account_id) & (timelinks.c.uuid == uuid)
     sooner = case((is_later(timelinks.c.expires_at, now), now), else_=timelinks.c.expires_at)
     revoked = connection.execute(
@@ -216,7 +155,7 @@ def revoke(connection: Connection, identity: Identity, uuid: str, now: int) -> N
 
 
 def end(connection: Connection, kind: Kind, target_ids: Sequence[int], now: int) -> None:
-    """End the links to what is being removed."""
+    """End the links to objects that are being removed."""
     for target_id in target_ids:
         _end(connection, kind=kind, target_id=target_id, now=now)
 
@@ -224,21 +163,21 @@ def end(connection: Connection, kind: Kind, target_ids: Sequence[int], now: int)
 def follow(
     connection: Connection, kind: Kind, target_id: int, expires_at: int | None, now: int
 ) -> bool:
-    """Let the links that live follow a target's new end; tells whether it has one of its own."""
+    """Adapt links to the target's new expiry; returns whether it has a link of its own."""
     links = (timelinks.c.kind == kind) & (timelinks.c.target_id == target_id)
     asked_for = timelinks.c.created_at + timelinks.c.seconds * clock.SECOND
-    no_later = asked_for if expires_at is None else _least(asked_for, expires_at)
+    at_most = asked_for if expires_at is None else _least(asked_for, expires_at)
     connection.execute(
         update(timelinks)
         .where(links, timelinks.c.revoked_at.is_(None), is_later(timelinks.c.expires_at, now))
-        .values(expires_at=case((timelinks.c.is_own, expires_at), else_=no_later))
+        .values(expires_at=case((timelinks.c.is_own, expires_at), else_=at_most))
     )
     own = select(timelinks.c.id).where(links, timelinks.c.is_own).limit(1)
     return connection.execute(own).first() is not None
 
 
 def _own(identity: Identity, now: int) -> Select[Any]:
-    """Select the caller's links with what they lead to, as far as that is still there."""
+    """Select the caller's links, with their targets as far as these still exist."""
     joined: Any = timelinks
     for kind, target in TABLES.items():
         on = (timelinks.c.kind == kind) & (timelinks.c.target_id == target.table.c.id)
@@ -258,7 +197,7 @@ def _own(identity: Identity, now: int) -> Select[Any]:
 
 
 def _is_active(tier: Tier, now: int) -> ColumnElement[bool]:
-    """Say which links of `_own` would let somebody in."""
+    """Say which links of `_own` can be used."""
     alive = [t.table.c.id.is_not(None) for kind, t in TABLES.items() if targets.allows(kind, tier)]
     return and_(is_open(now), has_downloads_left(now), or_(*alive))
 
@@ -271,7 +210,7 @@ def _no_later(moment: int, bound: int | None) -> int:
     return moment if bound is None else min(moment, bound)
 
 
-def _timelink(row: Row[Any]) -> Timelink:
+def _timelink(row: Row[Any], now: int) -> Timelink:
     return Timelink(
         uuid=row.uuid,
         kind=row.kind,
@@ -279,6 +218,7 @@ def _timelink(row: Row[Any]) -> Timelink:
         target_name=row.target_name,
         lifetime=row.seconds,
         expires_at=row.expires_at,
+        time_left=time_left(row.expires_at, now) if row.is_active else 0,
         created_at=row.created_at,
         max_downloads=row.max_downloads,
         downloads=row.taken,
@@ -288,4 +228,4 @@ def _timelink(row: Row[Any]) -> Timelink:
 
 
 def _unknown() -> NotFound:
-    return NotFound("There is no such timelink")
+    return NotFound("No such timelink")

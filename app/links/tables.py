@@ -1,4 +1,4 @@
-"""Timelinks: public links to one object of an account, for a time."""
+"""The tables of timelinks and of their leases."""
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, LargeBinary, String, Table, Text
 

@@ -1,7 +1,7 @@
-"""Where bodies wait until it is known whose they are: bounded in size, together, and in time.
+"""Unclaimed uploads: bodies that wait until it is known whose they are.
 
-A form may hold its file before the field that says who sends it. Nobody is charged for that yet,
-so what a stranger may leave here is bounded instead.
+A form may have its file before the field that says who sends it. Nobody can be charged for that
+yet, so the size of one, of all together, and the time that it waits are bounded.
 """
 
 import asyncio
@@ -16,31 +16,31 @@ from app.objects.scratch import Scratch
 
 MIB: Final = 1024 * 1024
 LIMIT: Final = 256 * MIB
-"""Bytes of one body."""
+"""Bytes that one body may have."""
 
 _STEP: Final = MIB
 
 
-class Held:
-    """A body that has arrived whole, and waits."""
+class Unclaimed:
+    """A body that has arrived whole, and waits for its owner."""
 
     def __init__(self, path: Path, size: int, deadline: asyncio.Timeout) -> None:
         self.size = size
         self._path = path
         self._deadline = deadline
 
-    def admit(self) -> None:
-        """Let it stay for as long as it takes: its sender is known."""
+    def claim(self) -> AsyncIterator[bytes]:
+        """Return its bytes, which may now take as long as they need: the owner is known."""
         self._deadline.reschedule(None)
+        return self._chunks()
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """Yield its bytes."""
+    async def _chunks(self) -> AsyncIterator[bytes]:
         with await asyncio.to_thread(self._path.open, "rb") as file:
             while chunk := await asyncio.to_thread(file.read, _STEP):
                 yield chunk
 
 
-class Anteroom:
+class UnclaimedUploads:
     """Holds bodies of strangers in scratch space."""
 
     def __init__(
@@ -48,27 +48,27 @@ class Anteroom:
         scratch: Scratch,
         *,
         limit: int = LIMIT,
-        room: int = 4 * LIMIT,
+        total: int = 4 * LIMIT,
         seconds: float = 600.0,
     ) -> None:
-        """A body may have ``limit`` bytes, all together ``room``, and those of one host half of it.
+        """A body may have ``limit`` bytes, all together ``total``, those of one host half of that.
 
-        After ``seconds`` a body goes that hasn't been admitted.
+        One that isn't claimed after ``seconds`` is dropped.
         """
         self._scratch = scratch
         self._limit = limit
-        self._room = room
+        self._total = total
         self._seconds = seconds
         self._taken: Counter[str] = Counter()  # bytes, by host
 
     @asynccontextmanager
     async def hold(
         self, chunks: AsyncIterator[bytes], *, host: str, announced: int | None
-    ) -> AsyncIterator[Held]:
-        """Take a body in that comes from ``host``, and hold it as long as the context lasts.
+    ) -> AsyncIterator[Unclaimed]:
+        """Receive a body from ``host``, and hold it as long as the context lasts.
 
-        ``announced`` is how long it may be at most, where that is known. Raises `ContentTooLarge`,
-        `RequestTimeout` when it isn't admitted in time, `ServiceUnavailable` when there is no room,
+        ``announced`` is an upper bound of its size, where known. Raises `ContentTooLarge`,
+        `RequestTimeout` if it isn't claimed in time, `ServiceUnavailable` if too much waits,
         `StoreFull`, and the body's own errors.
         """
         size = 0
@@ -87,7 +87,7 @@ class Anteroom:
                 asyncio.timeout(self._seconds) as deadline,
                 self._scratch.file(counted()) as path,
             ):
-                yield Held(path, size, deadline)
+                yield Unclaimed(path, size, deadline)
         except TimeoutError:
             if deadline.expired():
                 raise RequestTimeout from None
@@ -100,11 +100,11 @@ class Anteroom:
     def _check(self, size: int) -> None:
         if size > self._limit:
             raise ContentTooLarge(
-                f"What comes before the field that says whose it is has up to {self._limit} bytes"
+                f"A file before the field that says whose it is may have up to {self._limit} bytes"
             )
 
     def _take(self, host: str, size: int) -> None:
         taken = self._taken
-        if taken.total() + size > self._room or taken[host] + size > self._room // 2:
-            raise ServiceUnavailable("Too many bodies wait for what says whose they are")
+        if taken.total() + size > self._total or taken[host] + size > self._total // 2:
+            raise ServiceUnavailable("Too many uploads wait to be claimed")
         taken[host] += size

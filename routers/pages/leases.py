@@ -1,4 +1,4 @@
-"""Downloads that are counted: claimed, and led to by the URL of their lease."""
+"""Downloads that count: claimed, and redirected to the URL of their lease."""
 
 import re
 from typing import Final
@@ -8,9 +8,8 @@ from fastapi import Request
 from fastapi.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from app import clock
-from app.links import public as public_links
-from app.links.public import PublicLink
+from app.links.entities import PublicLink
+from app.links.use_cases import Links
 from app.runtime import Runtime
 from routers.web.urls import base_path, base_url
 
@@ -19,34 +18,34 @@ _FROM_THE_START: Final = re.compile(r"\s*bytes\s*=\s*0+\s*-", re.ASCII)
 
 
 def path_of(request: Request, token: str, link: PublicLink) -> str:
-    """Return the path of a link that ends with a name, for clients that call files by URLs."""
+    """Return the path of a link, ending with a file name for clients that take it from there."""
     path = f"{base_path(request)}/t/{token}"
     name = link.file_name
     return path if name in {"", ".", ".."} else f"{path}/{quote(name, safe='')}"
 
 
 async def held(request: Request, runtime: Runtime, token: str) -> tuple[PublicLink, str] | None:
-    """Return the link and the lease of the download that a request goes on with, if there is one.
+    """Return the link and the lease of a download that a request continues; None for a new one.
 
-    Some download managers ask the link's own URL for each further part. They are known by a cookie;
-    whoever asks for the beginning wants a download of its own, cookie or not.
+    Some download managers ask the link's own URL for each further part, and are recognised by a
+    cookie. A request for the beginning is a new download, cookie or not.
     """
     part, lease = request.headers.get("range"), request.cookies.get(_COOKIE)
     if part is None or lease is None or _FROM_THE_START.match(part):
         return None
-    link = await runtime.database.read(public_links.find_leased, token, lease, clock.now())
+    link = await runtime.links.find_leased(token, lease)
     return None if link is None else (link, lease)
 
 
 def see_other(location: str) -> Response:
-    """Lead to another URL."""
+    """Redirect to another URL."""
     return Response(status_code=303, headers={"Location": location})
 
 
-def lead_to(
+def redirect_to_lease(
     request: Request, runtime: Runtime, token: str, link: PublicLink, lease: str
 ) -> Response:
-    """Lead to a lease's URL; programs that follow nowhere are told of it, others remember it."""
+    """Redirect to a lease's URL, in words too for programs that follow no redirects."""
     path = f"{path_of(request, token, link)}?lease={lease}"
     response = see_other(path)
     if request.method == "GET":
@@ -65,23 +64,21 @@ def lead_to(
 
 
 class Download(Response):
-    """The answer to a lease, which makes its claim a download before the first byte is sent."""
+    """The response to a lease, which begins its download before the first byte is sent."""
 
-    def __init__(self, content: Response, runtime: Runtime, link: PublicLink, lease: str) -> None:
+    def __init__(self, content: Response, links: Links, link: PublicLink, lease: str) -> None:
         self.status_code = content.status_code
         self.raw_headers = content.raw_headers
         self.background = None
         self._content = content
-        self._runtime = runtime
+        self._links = links
         self._link = link
         self._lease = lease
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def begin(message: Message) -> None:
             if message["type"] == "http.response.start":
-                await self._runtime.database.write(
-                    public_links.begin, self._link, self._lease, clock.now()
-                )
+                await self._links.begin(self._link, self._lease)
             await send(message)
 
         await self._content(scope, receive, begin)

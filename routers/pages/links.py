@@ -1,4 +1,4 @@
-"""The page of the account's timelinks: those that live, those that have ended, and a new one."""
+"""The page of the account's timelinks: the active, the ended, and a form for a new one."""
 
 from typing import Annotated, Final
 from uuid import UUID
@@ -8,12 +8,10 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel, Field
 
-from app import clock
 from app.blobs.entities import MAX_ID_LENGTH
 from app.config import Settings
 from app.errors import Forbidden, InvalidRequest, NotFound, ProblemError
-from app.links import rows as timelinks
-from app.links import targets
+from app.links import entities, targets
 from app.links.targets import Target
 from app.runtime import Runtime
 from routers.http.forms import check_fields, read_fields
@@ -21,8 +19,7 @@ from routers.pages.page import PageRoute, SignedIn, Visitor, render_app
 from routers.v1.schemas.accounts import GivenPassword
 from routers.v1.schemas.dumps import Text
 from routers.v1.schemas.lists import CursorParam
-from routers.v1.schemas.timelinks import LinkKind, LinkState, Timelink, TimelinkCreate
-from routers.v1.timelinks import make
+from routers.v1.schemas.timelinks import LinkKind, LinkState, NewTimelink, Timelink
 from routers.web.dependencies import RuntimeDep
 from routers.web.problems import invalid
 from routers.web.urls import base_path, link_url
@@ -35,7 +32,7 @@ _USUAL: Final = 3600  # seconds
 
 
 class LinkForm(BaseModel):
-    """The form for a new link as it is sent: an empty field is none."""
+    """The form for a new link; an empty field counts as absent."""
 
     kind: LinkKind = LinkKind.FILE
     id: Annotated[Text, Field(max_length=MAX_ID_LENGTH)] = ""
@@ -43,10 +40,10 @@ class LinkForm(BaseModel):
     max_downloads: str = ""
     password: GivenPassword = ""
 
-    def checked(self) -> TimelinkCreate:
-        """Return what the API takes; raises `RequestValidationError`."""
+    def checked(self) -> NewTimelink:
+        """Return the new link; raises `RequestValidationError`."""
         fields = self.model_dump(mode="json")
-        return check_fields(TimelinkCreate, {n: value for n, value in fields.items() if value})
+        return check_fields(NewTimelink, {n: value for n, value in fields.items() if value})
 
 
 @router.get("/links")
@@ -67,10 +64,18 @@ async def show(
 
 @router.post("/links")
 async def create(request: Request, runtime: RuntimeDep, visitor: SignedIn) -> Response:
-    """Make a link, and lead to the page that shows it."""
+    """Make a link, and redirect to the page that shows it."""
     form = await read_fields(request, LinkForm)
     try:
-        link = await make(runtime, visitor.access, form.checked())
+        new = form.checked()
+        link = await runtime.links.create(
+            visitor.access,
+            new.kind.value,
+            new.id,
+            new.time,
+            max_downloads=new.max_downloads,
+            password=new.password,
+        )
     except RequestValidationError as error:
         return await _page(request, runtime, visitor, form, wrong=invalid(error))
     except (InvalidRequest, NotFound, Forbidden) as error:
@@ -89,15 +94,14 @@ async def _page(
     made: UUID | None = None,
     wrong: ProblemError | None = None,
 ) -> Response:
-    """Render the page; the form is open when there is something in it."""
-    now = clock.now()
+    """Render the page; the form is open if it has been filled in."""
     only_active = state is LinkState.ACTIVE
-    page = await visitor.access.read(timelinks.page, _LIMIT, cursor, now, only_active=only_active)
+    page = await runtime.links.page(visitor.access, _LIMIT, cursor, only_active=only_active)
 
-    def on_the_page(link: timelinks.Timelink) -> Timelink:
-        return Timelink.of(link, link_url(request, runtime, link.uuid), now)
+    def on_the_page(link: entities.Timelink) -> Timelink:
+        return Timelink.of(link, link_url(request, runtime, link.uuid))
 
-    new = await _just_made(visitor, made, now)
+    new = await _just_made(runtime, visitor, made)
     return render_app(
         request,
         "links.html",
@@ -105,7 +109,6 @@ async def _page(
         200 if wrong is None else wrong.status,
         place="links",
         state=state.value,
-        now=clock.to_datetime(now),
         links=[on_the_page(link) for link in page.items],
         next_cursor=page.next_cursor,
         made=None if new is None else on_the_page(new),
@@ -113,35 +116,37 @@ async def _page(
         allows_pictures=targets.allows("picture", visitor.identity.tier),
         is_asked=form is not None,
         form=form or LinkForm(),
-        wanted=None if form is None else await _wanted(visitor, form, now),
+        wanted=None if form is None else await _wanted(runtime, visitor, form),
         wrong=None if wrong is None else _in_words(wrong),
         times=_times(runtime.settings),
     )
 
 
-async def _just_made(visitor: Visitor, made: UUID | None, now: int) -> timelinks.Timelink | None:
-    """Return the link to be shown first: the one that the form has just made."""
+async def _just_made(
+    runtime: Runtime, visitor: Visitor, made: UUID | None
+) -> entities.Timelink | None:
+    """Return the link that the form has just made, which is shown first."""
     if made is None:
         return None
     try:
-        link = await visitor.access.read(timelinks.find, str(made), now)
+        link = await runtime.links.find(visitor.access, str(made))
     except NotFound:
         return None
     return link if link.is_active else None
 
 
-async def _wanted(visitor: Visitor, form: LinkForm, now: int) -> Target | None:
-    """Return what the form is to make a link to, if it is there."""
-    return await visitor.access.read(targets.find, form.kind.value, form.id, now)
+async def _wanted(runtime: Runtime, visitor: Visitor, form: LinkForm) -> Target | None:
+    """Return the target of the form's link, if it exists."""
+    return await runtime.links.target(visitor.access, form.kind.value, form.id)
 
 
 def _in_words(error: ProblemError) -> str:
-    """Return what is wrong, by fields where that is known."""
+    """Return what is wrong, by field where that is known."""
     by_field = [f"{wrong['loc'][-1]}: {wrong['msg']}" for wrong in error.errors]
     return "; ".join(by_field) or error.detail
 
 
 def _times(settings: Settings) -> list[int]:
-    """Return the times to choose from, in seconds: those that are allowed, and the longest."""
+    """Return the lifetimes to choose from, in seconds: those allowed, and the longest."""
     allowed = {t for t in _TIMES if settings.min_link_time <= t <= settings.max_link_time}
     return sorted(allowed | {settings.max_link_time})

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from app.links.public import PublicLink
+from app.links.entities import PublicLink
 from app.objects.lifecycle import Content
 from app.runtime import Runtime
 from routers.http.headers import inline_type

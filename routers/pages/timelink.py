@@ -1,4 +1,4 @@
-"""What is behind a public link: a page for people, the bytes for programs and for the button."""
+"""Public links: a page for people, the bytes for programs and for the page's button."""
 
 import base64
 from collections.abc import Awaitable, Callable
@@ -9,23 +9,22 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 from pydantic_core import to_json
 
-from app import clock
 from app.errors import PasswordNeeded, ProblemError
-from app.links import public as public_links
-from app.links.public import PublicLink
+from app.links.entities import PublicLink
+from app.links.tokens import new_lease
 from app.runtime import Runtime
 from routers.http.downloads import Named, send_content
 from routers.http.forms import read_fields
 from routers.http.negotiation import is_browser
 from routers.pages import leases
 from routers.pages.preview import preview_of
-from routers.pages.rendering import SCRIPTED_CSP, refuse, render
+from routers.pages.rendering import SCRIPTED_CSP, iso_time, refuse, render
 from routers.v1.schemas.accounts import GivenPassword
-from routers.v1.schemas.timelinks import LinkedFacts, time_left
+from routers.v1.schemas.timelinks import PublicTimelink
 from routers.web.dependencies import RuntimeDep
+from routers.web.forwarded import address_of
 from routers.web.problems import as_problem
 from routers.web.route import HoldallRoute
-from routers.web.urls import following
 
 _HEADERS: Final = {
     "Cache-Control": "no-store",
@@ -39,7 +38,7 @@ _REFUSALS: Final = {
 
 
 class LinkRoute(HoldallRoute):
-    """A route of public links: a browser gets errors as a page, and nobody keeps them."""
+    """A route of public links: errors are pages for browsers, and are never cached."""
 
     def answer_problem(self, request: Request, error: ProblemError) -> Response:
         """Make the answer for an error."""
@@ -52,8 +51,8 @@ class LinkRoute(HoldallRoute):
 router = APIRouter(include_in_schema=False, route_class=LinkRoute)
 
 
-class TakeForm(BaseModel):
-    """What the page's button sends: the link's password, and what the lease is to be called."""
+class DownloadForm(BaseModel):
+    """The form of the page's button: the link's password, and the lease to be claimed."""
 
     password: GivenPassword | None = None
     lease: Annotated[str, Field(pattern="^[A-Za-z0-9_-]{22}$")] | None = None
@@ -72,14 +71,14 @@ async def show(
     inline: bool = False,
     lease: Annotated[str | None, Query()] = None,
 ) -> Response:
-    """Show what a link leads to, or answer its bytes; a limited link's only by a lease."""
+    """Show a link's page, or answer its bytes; those of a limited link only by a lease."""
 
     async def answer(visitor: str) -> Response:
         if lease is not None:
             return await _send_leased(request, runtime, token, lease, inline=inline)
         if download and (held := await leases.held(request, runtime, token)) is not None:
-            return leases.lead_to(request, runtime, token, *held)
-        link = await runtime.database.read(public_links.find, token, None, clock.now())
+            return leases.redirect_to_lease(request, runtime, token, *held)
+        link = await runtime.links.open(token)
         password = _basic_password(request)
         refusal = await _refusal(request, runtime, link, password, visitor)
         if refusal is not None:
@@ -87,7 +86,7 @@ async def show(
         if not (download or (not link.is_limited and (inline or not is_browser(request)))):
             return await _describe(request, runtime, token, link)
         if link.is_limited and request.method == "GET":
-            return await _claim(request, runtime, token, public_links.new_lease())
+            return await _claim(request, runtime, token)
         return await _send(request, runtime, link, inline=inline)
 
     return await _guarded(request, runtime, answer)
@@ -96,39 +95,41 @@ async def show(
 @router.post("/t/{token}")
 @router.post("/t/{token}/{name}")
 async def take(token: str, request: Request, runtime: RuntimeDep) -> Response:
-    """Claim a download, and lead to it by a URL that holds no password."""
+    """Claim a download, and redirect to its URL, which holds no password."""
 
     async def answer(visitor: str) -> Response:
-        form = TakeForm()
+        form = DownloadForm()
         if "content-type" in request.headers:
-            form = await read_fields(request, TakeForm)
-        now = clock.now()
+            form = await read_fields(request, DownloadForm)
         if form.lease is not None:
-            held = await runtime.database.read(public_links.find_leased, token, form.lease, now)
-            if held is not None:  # the button was pressed again
-                return leases.lead_to(request, runtime, token, held, form.lease)
-        link = await runtime.database.read(public_links.find, token, None, now)
+            held = await runtime.links.find_leased(token, form.lease)
+            if held is not None:  # the button was pressed twice
+                return leases.redirect_to_lease(request, runtime, token, held, form.lease)
+        link = await runtime.links.open(token)
         password = _basic_password(request) if form.password is None else form.password
         refusal = await _refusal(request, runtime, link, password, visitor)
         if refusal is not None:
             return refusal
         if link.is_plain:
             return leases.see_other(f"{leases.path_of(request, token, link)}?download=1")
-        return await _claim(request, runtime, token, form.lease or public_links.new_lease())
+        return await _claim(request, runtime, token, form.lease)
 
     return await _guarded(request, runtime, answer)
 
 
-async def _claim(request: Request, runtime: Runtime, token: str, lease: str) -> Response:
-    link = await runtime.database.write(public_links.claim, token, lease, clock.now())
-    return leases.lead_to(request, runtime, token, link, lease)
+async def _claim(
+    request: Request, runtime: Runtime, token: str, lease: str | None = None
+) -> Response:
+    link, lease = await runtime.links.claim(token, lease)
+    return leases.redirect_to_lease(request, runtime, token, link, lease)
 
 
 async def _guarded(
     request: Request, runtime: Runtime, answer: Callable[[str], Awaitable[Response]]
 ) -> Response:
     """Answer a visitor who has not tried too many links that lead nowhere."""
-    async with following(request, runtime) as visitor:
+    visitor = address_of(request)
+    async with runtime.links.visit(visitor):
         response = await answer(visitor)
     response.headers.update(_HEADERS)
     return response
@@ -137,14 +138,12 @@ async def _guarded(
 async def _refusal(
     request: Request, runtime: Runtime, link: PublicLink, password: str | None, visitor: str
 ) -> Response | None:
-    """Return the page that asks for a link's password; None when none is needed any more.
+    """Return the page that asks for the link's password; None once it is unlocked.
 
     Raises `PasswordNeeded` for programs.
     """
-    if link.password_hash is None:
-        return None
     try:
-        await public_links.unlock(link, password, visitor, runtime.passwords, runtime.rate_limits)
+        await runtime.links.unlock(link, password, visitor)
     except PasswordNeeded:
         if not is_browser(request):
             raise
@@ -153,12 +152,12 @@ async def _refusal(
 
 
 async def _describe(request: Request, runtime: Runtime, token: str, link: PublicLink) -> Response:
-    """Answer with the page, or for a program with the facts that it shows."""
+    """Answer with the page, or for a program with what it shows in JSON."""
     path = leases.path_of(request, token, link)
     if is_browser(request):
         return _page(request, link, path=path, preview=await preview_of(runtime, link, path))
-    facts = LinkedFacts.of(link, f"{path}?download=1", clock.now())
-    return Response(to_json(facts), media_type="application/json")
+    described = PublicTimelink.of(link, f"{path}?download=1")
+    return Response(to_json(described), media_type="application/json")
 
 
 def _page(
@@ -169,9 +168,8 @@ def _page(
     wrong: bool = False,
     preview: object = None,
 ) -> Response:
-    """Render the page; of what a password protects it tells nothing."""
+    """Render the page; it tells nothing of what a password protects."""
     is_protected = link.password_hash is not None
-    left = time_left(link.expires_at, clock.now())
     return render(
         request,
         "timelink.html",
@@ -181,11 +179,11 @@ def _page(
         path=path,
         name=None if is_protected else link.file_name,
         size=link.target.content.size,
-        expires_at=None if link.expires_at is None else _iso(link.expires_at),
-        time_left=left,
+        expires_at=None if link.expires_at is None else iso_time(link.expires_at),
+        time_left=link.time_left,
         downloads_left=link.downloads_left,
         has_password=is_protected,
-        lease=None if link.is_plain else public_links.new_lease(),
+        lease=None if link.is_plain else new_lease(),
         preview=preview,
         wrong=wrong,
     )
@@ -194,21 +192,17 @@ def _page(
 async def _send_leased(
     request: Request, runtime: Runtime, token: str, lease: str, *, inline: bool
 ) -> Response:
-    """Answer the bytes of a download that was claimed; the first that are given make it count."""
-    link = await runtime.database.read(public_links.find, token, lease, clock.now())
+    """Answer the bytes of a claimed download, which counts once the first are sent."""
+    link = await runtime.links.open(token, lease)
     response = await _send(request, runtime, link, inline=inline)
     if link.has_begun or request.method != "GET" or response.status_code not in {200, 206}:
         return response
-    return leases.Download(response, runtime, link, lease)
+    return leases.Download(response, runtime.links, link, lease)
 
 
 async def _send(request: Request, runtime: Runtime, link: PublicLink, *, inline: bool) -> Response:
     named = Named(link.file_name, link.target.content_type, _HEADERS["Cache-Control"])
     return await send_content(request, runtime, link.target.content, named, inline=inline)
-
-
-def _iso(moment: int) -> str:
-    return clock.to_datetime(moment).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _path(request: Request) -> str:
@@ -217,7 +211,7 @@ def _path(request: Request) -> str:
 
 
 def _basic_password(request: Request) -> str | None:
-    """Return the password of Basic credentials (RFC 7617), with whichever user name."""
+    """Return the password of Basic credentials (RFC 7617), whatever the user name."""
     scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "basic":
         return None

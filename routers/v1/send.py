@@ -2,27 +2,31 @@
 
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import Response
 from pydantic_core import to_json
 
+from app.accounts.identity import Access
 from app.errors import BadRequest
-from app.files import rows as files
+from app.files import entities
+from app.files.entities import NewFile
 from app.runtime import Runtime
 from app.security.characters import without_bidi
 from routers.http.bodies import body_of
-from routers.http.forms import check_fields
-from routers.v1.files import UNNAMED, Writing, admit, commit, link_of
-from routers.v1.schemas.files import ExpiresIn, File, FileFields
-from routers.web.dependencies import RuntimeDep
+from routers.http.headers import media_type
+from routers.v1.file_forms import checked_name
+from routers.v1.schemas.files import ExpiresIn, File
+from routers.web.dependencies import Requires, RuntimeDep
 from routers.web.openapi import BINARY_BODY
 from routers.web.problems import problems
 from routers.web.route import HoldallRoute
-from routers.web.urls import base_url, locate
+from routers.web.urls import base_url, file_link, locate
 
 router = APIRouter(prefix="/v1/send", tags=["files"], route_class=HoldallRoute)
 
-_LINE: Final = "The file's link, or for one that is kept the URL of its content; in one line."
+Writing = Annotated[Access, Depends(Requires("files:write"))]
+
+_LINE: Final = "One line: the file's link, or if it is kept the URL of its content."
 _CREATED: Final[dict[int | str, dict[str, Any]]] = {
     201: {
         "description": "Created",
@@ -43,7 +47,7 @@ async def send(
     request: Request,
     runtime: RuntimeDep,
     access: Writing,
-    name: Annotated[str, Path(description="What to call the file; of a path, the last segment.")],
+    name: Annotated[str, Path(description="The file's name; of a path, the last segment.")],
     expires_in: Annotated[
         ExpiresIn | None, Query(description="Seconds that the file lives; 0 keeps it.")
     ] = None,
@@ -51,21 +55,18 @@ async def send(
     """Store a file from a raw body. Answers its link in plain text unless JSON is asked for."""
     if "content-range" in request.headers:  # RFC 9110 §14.5: never store a part as the whole
         raise BadRequest("PUT with Content-Range is not supported")
-    fields = check_fields(
-        FileFields, {"name": without_bidi(name) or UNNAMED, "expires_in": expires_in}
-    )
-    async with runtime.uploads.receive(
-        access, body_of(request), kind=files.KIND, admit=admit(runtime)
-    ) as received:
-        content_type = request.headers.get("content-type", "")
-        file = await commit(runtime, access, fields, content_type, received)
-    link = link_of(request, runtime, file)
+    content_type = media_type(request.headers.get("content-type"))
+    new = NewFile(checked_name(without_bidi(name) or None), content_type, expires_in)
+    file = await runtime.files.create(access, new, body_of(request))
+    link = file_link(request, runtime, file)
     response = _rendered(request, runtime, file, link)
     locate(request, response, f"/v1/files/{file.uuid}")
     return response
 
 
-def _rendered(request: Request, runtime: Runtime, file: files.File, link: str | None) -> Response:
+def _rendered(
+    request: Request, runtime: Runtime, file: entities.File, link: str | None
+) -> Response:
     if "application/json" in request.headers.get("accept", ""):
         return Response(to_json(File.of(file, link)), 201, media_type="application/json")
     line = link or f"{base_url(request, runtime)}/v1/files/{file.uuid}/content"

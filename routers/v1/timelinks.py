@@ -1,4 +1,4 @@
-"""Timelinks: made, listed and revoked by the owner of what they lead to."""
+"""Timelinks: made, listed and revoked by the owner of their targets."""
 
 from typing import Annotated
 from uuid import UUID
@@ -6,18 +6,15 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
-from app import clock
 from app.accounts.identity import Access
 from app.errors import NotFound
-from app.links import rows as timelinks
-from app.runtime import Runtime
 from routers.http.qr import Format, FormatParam, qr_answer, qr_response
 from routers.v1.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
-from routers.v1.schemas.timelinks import LinkState, Timelink, TimelinkCreate, TimelinkList
+from routers.v1.schemas.timelinks import LinkState, NewTimelink, Timelink, TimelinkList
 from routers.web.dependencies import Requires, RuntimeDep
 from routers.web.problems import problems
 from routers.web.route import HoldallRoute
-from routers.web.urls import check_time, link_key, link_url, locate
+from routers.web.urls import link_url, locate
 
 router = APIRouter(prefix="/v1/timelinks", tags=["timelinks"], route_class=HoldallRoute)
 
@@ -33,27 +30,23 @@ Writing = Annotated[Access, Depends(Requires("timelinks:write"))]
     responses=problems(400, 401, 403, 404, 413, 422, 503, 507),
 )
 async def create(
-    body: TimelinkCreate,
+    body: NewTimelink,
     request: Request,
     response: Response,
     runtime: RuntimeDep,
     access: Writing,
 ) -> Timelink:
-    """Make a public link. It ends no later than what it leads to, and follows its replacements."""
-    link = await make(runtime, access, body)
+    """Make a public link. It ends no later than its target, and follows replacements of that."""
+    link = await runtime.links.create(
+        access,
+        body.kind.value,
+        body.id,
+        body.time,
+        max_downloads=body.max_downloads,
+        password=body.password,
+    )
     locate(request, response, f"/v1/timelinks/{link.uuid}")
-    return Timelink.of(link, link_url(request, runtime, link.uuid), clock.now())
-
-
-async def make(runtime: Runtime, access: Access, body: TimelinkCreate) -> timelinks.Timelink:
-    """Make a link of a checked body; raises as `timelinks.create`, and `InvalidRequest`."""
-    check_time(body.time, runtime.settings)
-    password_hash = None
-    if body.password is not None:
-        await access.check()  # hashing is dear: not for strangers
-        password_hash = await runtime.passwords.hash(body.password)
-    new = timelinks.new_link(link_key(runtime), body.time, body.max_downloads, password_hash)
-    return await access.write(timelinks.create, body.kind.value, body.id, new, clock.now())
+    return Timelink.of(link, link_url(request, runtime, link.uuid))
 
 
 @router.get(
@@ -69,14 +62,14 @@ async def list_timelinks(
     limit: Limit = DEFAULT_LIMIT,
     cursor: CursorParam = None,
     state: Annotated[
-        LinkState | None, Query(description="Only links that are active, or that have ended.")
+        LinkState | None,
+        Query(description="Only links that are active, or only those that have ended."),
     ] = None,
 ) -> TimelinkList:
     """List the account's links, newest first; those that ended stay for 30 days."""
-    now = clock.now()
     only_active = None if state is None else state is LinkState.ACTIVE
-    page = await access.read(timelinks.page, limit, cursor, now, only_active=only_active)
-    items = [Timelink.of(link, link_url(request, runtime, link.uuid), now) for link in page.items]
+    page = await runtime.links.page(access, limit, cursor, only_active=only_active)
+    items = [Timelink.of(link, link_url(request, runtime, link.uuid)) for link in page.items]
     return TimelinkList(items=items, next_cursor=page.next_cursor)
 
 
@@ -86,9 +79,9 @@ async def list_timelinks(
     operation_id="timelinks_delete",
     responses=problems(401, 403, 404, 422, 503, 507),
 )
-async def delete(id: UUID, access: Writing) -> None:  # noqa: A002 - on the wire
-    """Revoke a link, at once."""
-    await access.write(timelinks.revoke, str(id), clock.now())
+async def delete(id: UUID, runtime: RuntimeDep, access: Writing) -> None:  # noqa: A002 - on the wire
+    """Revoke a link at once."""
+    await runtime.links.revoke(access, str(id))
 
 
 @router.get(
@@ -105,7 +98,7 @@ async def get_qr(
     image_format: FormatParam = Format.SVG,
 ) -> Response:
     """Get the QR code of a link that is active."""
-    link = await access.read(timelinks.find, str(id), clock.now())
+    link = await runtime.links.find(access, str(id))
     if not link.is_active:
-        raise NotFound("The link has ended")
+        raise NotFound("Link expired")
     return await qr_response(link_url(request, runtime, link.uuid), image_format)

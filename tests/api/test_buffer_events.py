@@ -72,11 +72,11 @@ def buffer_with(
     """Return the service's buffer, with another bus or interval of checks."""
     runtime = service.runtime
     return Buffer(
+        runtime.settings,
         runtime.uploads,
         BufferEvents(bus or runtime.bus, interval=interval),
-        lifetime=runtime.settings.expire_time,
-        wake_sweep=runtime.sweep.wake,
         wake_expiry=runtime.expiry.wake_for,
+        wake_sweep=runtime.sweep.wake,
     )
 
 

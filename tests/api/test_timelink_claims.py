@@ -15,6 +15,7 @@ from app.config import Settings
 from app.errors import NotFound
 from app.links import public as public_links
 from app.links.tables import timelink_leases
+from app.links.tokens import new_lease
 from tests.api.conftest import Service
 from tests.api.shared import PROFILES, shared_service, shared_settings, store_of
 
@@ -186,7 +187,7 @@ async def test_a_download_begins_or_is_given_back_and_never_both(
     for attempt in range(20):
         link = await make_link(service, user)
         token, now = link["url"].rpartition("/")[2], clock.now()
-        first, second = public_links.new_lease(), public_links.new_lease()
+        first, second = new_lease(), new_lease()
         claimed = await write(public_links.claim, token, first, now)
         in_time, late = now + public_links.CLAIM_TIME - 1, now + public_links.CLAIM_TIME
         begin = write(public_links.begin, claimed, first, in_time)
@@ -226,7 +227,7 @@ async def test_the_button_pressed_again_takes_no_further_download(
     service: Service, user: Headers
 ) -> None:
     link = await make_link(service, user, max_downloads=2)
-    form = {"lease": "A" * 10 + public_links.new_lease()[:12]}
+    form = {"lease": "A" * 10 + new_lease()[:12]}
     pressed = [service.client.post(link["url"], data=form) for _ in range(10)]
     answers = await asyncio.gather(*pressed)
     assert {answer.status_code for answer in answers} == {303}

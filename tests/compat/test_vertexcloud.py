@@ -17,8 +17,8 @@ from sqlalchemy import Connection, select, update
 from app import clock
 from app.accounts.identity import Access
 from app.database.schema import metadata
-from app.files import by_name as named_files
-from app.files.rows import KEPT, new_file
+from app.files import by_name
+from app.files.entities import NewFile
 from app.files.tables import files
 from app.objects.lifecycle import Received
 from routers.compat.vertexcloud import files as vertexcloud_files
@@ -72,7 +72,7 @@ async def clean(service: Service) -> AsyncIterator[None]:
     store_of(service).heal()
     assert await service.runtime.database.read(loose_ends) == []
     assert not [p for p in (service.settings.data_dir / "tmp").rglob("*") if _is_a_copy(p)]
-    assert service.runtime.anteroom._taken == {}
+    assert service.runtime.files.unclaimed._taken == {}
 
 
 def _is_a_copy(path: Path) -> bool:
@@ -311,8 +311,8 @@ async def test_processes_choose_names_in_turn(service: Service, user: User) -> N
     received = Received(5, hashlib.sha256(b"hello").digest(), None, b"hello")
     made = await asyncio.gather(
         *[
-            runtime.database.write(named_files.keep, identity, new, received, now)
-            for new in [new_file("a", "text/plain", KEPT) for _ in range(8)]
+            runtime.database.write(by_name.keep, identity, new, received, now)
+            for new in [NewFile("a", "text/plain") for _ in range(8)]
         ]
     )
     assert len({file.name for file in made}) == len(made)
@@ -339,7 +339,7 @@ async def test_a_bad_key_stores_nothing(
 async def test_a_large_file_needs_a_key_or_a_cookie_before_it(
     service: Service, user: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service.runtime.anteroom, "_limit", LARGE // 2)
+    monkeypatch.setattr(service.runtime.files.unclaimed, "_limit", LARGE // 2)
     data = bytes(LARGE)
     answer = await create(service.client, user.key, "a", data, first="file")
     assert_said(answer, status=413)
@@ -353,7 +353,7 @@ async def test_a_large_file_needs_a_key_or_a_cookie_before_it(
 
 async def test_a_stranger_is_stopped_while_it_streams(service: Service) -> None:
     head = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
-    service.runtime.anteroom._limit, limit = LARGE, service.runtime.anteroom._limit
+    service.runtime.files.unclaimed._limit, limit = LARGE, service.runtime.files.unclaimed._limit
     sent = 0
 
     async def endless() -> AsyncIterator[raw.Message]:
@@ -365,7 +365,7 @@ async def test_a_stranger_is_stopped_while_it_streams(service: Service) -> None:
 
     kind = {"content-type": "multipart/form-data; boundary=x"}
     answer = await raw.request(service, "POST", "/create/file/", kind, endless())
-    service.runtime.anteroom._limit = limit
+    service.runtime.files.unclaimed._limit = limit
     assert answer.status == 413
     assert sent <= LARGE + 50_000
 
@@ -702,7 +702,7 @@ async def test_bytes_want_a_key(service: Service, user: User) -> None:
             assert answer.headers["referrer-policy"] == "no-referrer"
     for params, path in (({"key": other.key}, url), ({"key": user.key}, f"{MEDIA}b.txt")):
         answer = await service.client.get(path, params=params)
-        assert_said(answer, {"status": False, "message": "There is no such file"}, 404)
+        assert_said(answer, {"status": False, "message": "No such file"}, 404)
     unnameable = await service.client.get(f"{MEDIA}a%00b", params={"key": user.key})
     assert_said(unnameable, status=422)
 

@@ -84,7 +84,7 @@ def test_without_scripts_a_link_is_made_and_no_url_holds_its_password(
     page.get_by_label("Password").fill("sesame")
     page.get_by_role("button", name="Make the link").click()
     watch.expect_status(404)
-    expect(page.get_by_role("alert")).to_have_text("There is no such file")
+    expect(page.get_by_role("alert")).to_have_text("No such file")
     expect(page.get_by_label("Which one")).to_have_value("nope")
     expect(page.get_by_label("Downloads")).to_have_value("2")
     expect(page.get_by_label("Password")).to_have_value("")
@@ -125,7 +125,7 @@ def test_a_link_that_can_not_be_made_says_why(person: Page, watch: Watch) -> Non
     # this tier has no links to pictures
     expect(person.locator("#kind option[value=picture]")).to_have_attribute("disabled", "")
     person.get_by_role("button", name="Make the link").click()
-    expect(person.locator("#wrong")).to_have_text("There is no such file")
+    expect(person.locator("#wrong")).to_have_text("No such file")
     watch.expect_status(404)
 
 

@@ -1,7 +1,7 @@
-"""Cloud Buffer: its paths are the pages for sending files and for the buffer.
+"""Cloud Buffer: its paths are those of the pages for sending files and for the buffer.
 
-A browser gets pages there, any other program what the contract has for it. Its paths of accounts
-are in `routers.pages.account`.
+Browsers get the pages, programs the contract's answers. Its paths of accounts are in
+`routers.pages.account`.
 """
 
 from functools import partial
@@ -10,12 +10,9 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
-from app import clock
 from app.accounts.identity import Access
 from app.buffer.entities import DataType, NewClip
 from app.errors import BadRequest, FieldError, InvalidRequest, ProblemError
-from app.links import public as public_links
-from app.links import rows as timelinks
 from app.objects import file_names
 from app.objects.preconditions import Preconditions
 from app.runtime import Runtime
@@ -37,19 +34,20 @@ from routers.http.negotiation import is_browser
 from routers.pages import buffer as buffer_page
 from routers.pages import send as send_page
 from routers.pages.page import PageRoute
-from routers.v1 import files
+from routers.v1 import file_forms
 from routers.v1.schemas.buffer import DATA_TYPE as DATA_TYPE_HEADER
 from routers.v1.schemas.buffer import DispositionHeader, NameHeader
 from routers.v1.schemas.files import FileForm
 from routers.v1.schemas.lists import CursorParam
 from routers.web.dependencies import Requires, RuntimeDep
 from routers.web.downloadable import downloadable
+from routers.web.forwarded import address_of
 from routers.web.openapi import BINARY_BODY, binary_answer, errors_as, multipart_body
-from routers.web.urls import base_path, following, link_key
+from routers.web.urls import base_path, file_link
 
 
 class CloudBufferRoute(PageRoute):
-    """A route whose errors are pages for a browser and else ``{"detail": …}``; it knows no 422."""
+    """A route whose errors are pages for browsers, or else ``{"detail": …}``, with 400 for 422."""
 
     def answer_problem(self, request: Request, error: ProblemError) -> Response:
         """Make the answer for an error."""
@@ -96,12 +94,12 @@ async def show_load(
 async def load(
     request: Request, runtime: RuntimeDep, access: FilesWriting
 ) -> Response | CloudBufferLink:
-    """Send a file, which gets a link. A browser gets a page with that, and its QR code."""
-    file = await files.store_form(request, runtime, access, unnamed="")
-    link = files.link_of(request, runtime, file)
+    """Send a file. A browser gets a page with its link and the QR code of that."""
+    file = await file_forms.create(request, runtime, access, unnamed="")
+    link = file_link(request, runtime, file)
     if is_browser(request):
         return await send_page.show_sent(request, access, file, link)
-    token = None if file.link is None else timelinks.token_of(link_key(runtime), file.link)
+    token = None if file.link is None else runtime.links.token_of(file.link)
     return CloudBufferLink.of(file, link, token)
 
 
@@ -114,9 +112,9 @@ async def load(
     statuses=(404, 412, 429, 503),
 )
 async def get_file(request: Request, runtime: RuntimeDep, token: Token = "") -> Response:
-    """Download what a link leads to, without a login."""
-    async with following(request, runtime):
-        link = await runtime.database.read(public_links.find_plain, token, clock.now())
+    """Download the target of a link, without a login."""
+    async with runtime.links.visit(address_of(request)):
+        link = await runtime.links.open_plain(token)
         named = Named(link.file_name, link.target.content_type, "no-store", _PUBLIC)
         return await send_content(request, runtime, link.target.content, named)
 
@@ -158,7 +156,7 @@ async def fill_buffer(
     file_name: NameHeader = None,
     disposition: DispositionHeader = None,
 ) -> Response | CloudBufferDone:
-    """Put a text or a file into the buffer, by a form or as a raw body."""
+    """Put a text or a file into the buffer, from a form or a raw body."""
     if media_type_of(request) == MULTIPART:
         await _fill_from_form(request, runtime, access, data_type)
     else:

@@ -9,7 +9,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from app import clock
 from app.buffer.entities import DataType
-from app.files.rows import File
+from app.files.entities import File
 
 DATA_TYPE = "X-Data-Type"
 
@@ -34,7 +34,6 @@ class CloudBufferLink(BaseModel):
 
     @classmethod
     def of(cls, file: File, link: str | None, token: str | None) -> Self:
-        """Make the body that answers for a file."""
         expires_at = None if file.expires_at is None else clock.to_datetime(file.expires_at)
         return cls(link=link, token=token, expires_at=expires_at)
 

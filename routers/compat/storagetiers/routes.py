@@ -10,12 +10,9 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Path, Request
 from fastapi.responses import JSONResponse, Response
 
-from app import clock
 from app.accounts.identity import Access
 from app.errors import CredentialNeeded, InvalidRequest, ProblemError, Unauthorized
-from app.links import public as public_links
-from app.links import rows as timelinks
-from app.links.rows import Timelink
+from app.links.entities import Timelink
 from app.runtime import Runtime
 from routers.compat import NO_CREDENTIAL
 from routers.compat.storagetiers.schemas import (
@@ -37,13 +34,13 @@ from routers.http.downloads import send_content
 from routers.http.forms import describe_any, read_fields
 from routers.v1 import picture_forms
 from routers.v1.schemas.pictures import PictureForm
-from routers.v1.schemas.timelinks import time_left
 from routers.web import logins
-from routers.web import urls as links
 from routers.web.dependencies import Requires, RuntimeDep
 from routers.web.downloadable import downloadable
+from routers.web.forwarded import address_of
 from routers.web.openapi import binary_answer, errors_as, multipart_body
 from routers.web.route import HoldallRoute
+from routers.web.urls import locate
 
 CLIENT: Final = "storagetiers"
 """Which contract's sessions these are: another's refresh tokens are no good here."""
@@ -151,7 +148,7 @@ async def upload(
     owner = await access.identity()
     picture = await picture_forms.create(request, runtime, access)
     img = original_path(picture.uuid)
-    links.locate(request, response, img)
+    locate(request, response, img)
     return StoragetiersUpload.of(picture.uuid, picture.name, owner, img=img)
 
 
@@ -166,10 +163,9 @@ async def list_shared(runtime: RuntimeDep, access: Shared) -> Response:
     owner = await access.identity()
 
     async def read(cursor: str | None) -> tuple[Sequence[StoragetiersShared], str | None]:
-        now = clock.now()
-        page = await access.read(timelinks.page, BATCH, cursor, now, kind="picture")
+        page = await runtime.links.page(access, BATCH, cursor, kind="picture")
         items = [
-            StoragetiersShared.of(link, _url(runtime, link), owner, time_left=_time_left(link, now))
+            StoragetiersShared.of(link, _url(runtime, link), owner, time_left=_time_left(link))
             for link in page.items
             if link.is_plain and link.target is not None
         ]
@@ -178,14 +174,13 @@ async def list_shared(runtime: RuntimeDep, access: Shared) -> Response:
     return await send_array(read)
 
 
-def _time_left(link: Timelink, now: int) -> int | str:
-    left = time_left(link.expires_at, now) if link.is_active else None
-    return "Expired" if left is None else left
+def _time_left(link: Timelink) -> int | str:
+    return "Expired" if link.time_left is None or not link.is_active else link.time_left
 
 
 def _url(runtime: Runtime, link: Timelink) -> str:
     """Return the path of a link, with its 128-bit token in the form of a UUID."""
-    token = timelinks.token_of(links.link_key(runtime), link.uuid)
+    token = runtime.links.token_of(link.uuid)
     return f"/api/timelink/{UUID(bytes=base64.urlsafe_b64decode(token + '=='))}"
 
 
@@ -222,9 +217,7 @@ async def share(
     """Create a link to a picture, which expires."""
     owner = await access.identity()
     asked = await read_fields(request, StoragetiersLinkRequest)
-    links.check_time(asked.time, runtime.settings)
-    new = timelinks.new_link(links.link_key(runtime), asked.time)
-    link = await access.write(timelinks.create, "picture", str(id), new, clock.now())
+    link = await runtime.links.create(access, "picture", str(id), asked.time)
     return StoragetiersLink.of(link, _url(runtime, link), owner)
 
 
@@ -268,10 +261,8 @@ async def get_shared(
 ) -> Response:
     """Get the picture of a link, without a login."""
     token = base64.urlsafe_b64encode(uuid.bytes).rstrip(b"=").decode()
-    async with links.following(request, runtime):
-        link = await runtime.database.read(
-            public_links.find_plain, token, clock.now(), kind="picture"
-        )
+    async with runtime.links.visit(address_of(request)):
+        link = await runtime.links.open_plain(token, kind="picture")
         image_format = link.target.content_type.removeprefix("image/")
         named = picture_forms.named_picture(link.target.name, image_format)
         named = replace(named, cache_control="no-store")

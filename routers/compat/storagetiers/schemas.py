@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, Field, RootModel
 
 from app.accounts.identity import Identity, Tier
-from app.links.rows import Timelink
+from app.links.entities import Timelink
 from routers.v1.schemas.accounts import GivenPassword
 
 _URLS = Field(

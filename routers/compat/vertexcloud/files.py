@@ -9,15 +9,9 @@ from fastapi.responses import Response
 from pydantic import WithJsonSchema
 from pydantic_core import to_json
 
-from app import clock
+from app.accounts.identity import Access
 from app.errors import InvalidRequest, NotFound, Unauthorized
-from app.files import by_name as named_files
-from app.files import rows as files
-from app.files.rows import File
-from app.objects import media_types
-from app.objects.lifecycle import Received
-from app.objects.unclaimed import Held
-from app.objects.uploads import Body
+from app.files.entities import File, NewFile
 from app.runtime import Runtime
 from app.security.addresses import networks_of
 from routers.compat.vertexcloud.keys import (
@@ -25,10 +19,10 @@ from routers.compat.vertexcloud.keys import (
     MediaRoute,
     Messages,
     VertexcloudRoute,
-    admit,
-    admit_by_cookie,
     answer,
     errors,
+    find_by_cookie,
+    find_holder,
     refused,
 )
 from routers.compat.vertexcloud.schemas import (
@@ -45,19 +39,17 @@ from routers.compat.vertexcloud.schemas import (
 from routers.http.arrays import BATCH
 from routers.http.bodies import content_length
 from routers.http.downloads import Named, StreamedContent, send_content
-from routers.http.forms import check_fields, describe_any, read_fields
+from routers.http.forms import describe_any, open_form, read_fields
 from routers.http.headers import media_type
-from routers.http.multipart import Part, read_parts
-from routers.v1.files import UNNAMED
+from routers.v1.file_forms import checked_name
 from routers.v1.schemas.dumps import Text
-from routers.v1.schemas.files import FileFields
 from routers.web.dependencies import RuntimeDep
 from routers.web.downloadable import downloadable
 from routers.web.forwarded import address_of
 from routers.web.openapi import multipart_body
 from routers.web.urls import base_path
 
-_MAX_DIGITS: Final = 18  # of a number that every database has room for
+_MAX_DIGITS: Final = 18  # of a number that fits into every database
 
 _NO_KEY: Final = "A session's key is needed: add ?key= to the URL"
 _NONE_SENT: Final = "Invalid Token or Did you forget to add your token to your parameters?"
@@ -86,7 +78,7 @@ _DELETING: Final = Messages(
 router = APIRouter(tags=["vertexcloud"], route_class=VertexcloudRoute)
 media = APIRouter(tags=["vertexcloud"], route_class=MediaRoute)
 
-# what is no number names no file, rather than being an error of its own
+# what is no number is an unknown file, rather than an error of its own
 Number = Annotated[
     str | None,
     Query(alias="id", description="The file's id."),
@@ -125,68 +117,42 @@ class _Upload:
         self.name = ""
         self._request = request
         self._runtime = runtime
-        self._stack = AsyncExitStack()  # leaving it by an exception gives up what was received
-        self._key: str | None = None
-        self._content_type = ""
-        self._encoding: str | None = None
-        self._sender: Holder | None = None
-        self._held: Held | None = None
-        self._received: Received | None = None
 
     async def store(self) -> File:
-        """Read the form and make a file of it; raises `Unauthorized` without a good key."""
-        async with self._stack:
-            parts = await self._stack.enter_async_context(aclosing(read_parts(self._request)))
-            async for part in parts:
-                if part.name == "key":
-                    self._key = await part.text()
-                elif part.name == "file" and part.filename != "":  # a browser's form without one
-                    await self._take(part)
-            return await self._commit()
+        """Store the form's file; raises `Unauthorized` without a valid key."""
+        async with open_form(self._request, None, VertexcloudKey) as form:
+            file = await form.optional_file()
+            if file is None:
+                await self._holder(await form.fields())
+                raise InvalidRequest("The form has no file")
+            self.name = checked_name(file.name)
+            new = NewFile(self.name, media_type(file.content_type))
+            sender = await self._sender(form.fields_so_far())
 
-    async def _take(self, part: Part) -> None:
-        if self.name:
-            raise InvalidRequest("The form has two files")
-        given = UNNAMED if part.filename is None else part.filename
-        self.name = check_fields(FileFields, {"name": given}).name
-        self._content_type, self._encoding = part.content_type, part.encoding
-        if self._key is None:
-            self._sender = await admit_by_cookie(self._request, self._runtime, "files:write")
-        else:
-            self._sender = await self._holder()
-        if self._sender is not None:
-            self._received = await self._receive(self._sender, part.body())
-            return
-        waiting = self._runtime.anteroom.hold(
-            part.chunks(),
-            host=networks_of(address_of(self._request))[-1],  # a site gets no more than one
-            announced=content_length(self._request),
-        )
-        self._held = await self._stack.enter_async_context(waiting)
+            async def claim() -> Access:
+                holder = await self._holder(await form.fields())
+                if sender is not None and not sender.is_same_account(holder):
+                    raise Unauthorized  # the cookie's account has been charged for it
+                return holder.access
 
-    async def _holder(self) -> Holder:
-        return await admit(self._request, self._runtime, self._key, "files:write", _CREATING)
+            if sender is not None:
+                return await self._runtime.files.keep(sender.access, new, file.body, claim)
+            return await self._runtime.files.keep_unclaimed(
+                new,
+                file.body,
+                claim,
+                host=networks_of(address_of(self._request))[-1],  # a site counts as one host
+                announced=content_length(self._request),
+            )
 
-    async def _receive(self, sender: Holder, body: Body) -> Received:
-        receiving = self._runtime.uploads.receive(
-            sender.access, body, kind=files.KIND, admit=named_files.admit
-        )
-        return await self._stack.enter_async_context(receiving)
+    async def _sender(self, fields: VertexcloudKey) -> Holder | None:
+        """Return who sends the file, if that is known before it arrives."""
+        if fields.key is None:
+            return await find_by_cookie(self._request, self._runtime, "files:write")
+        return await self._holder(fields)
 
-    async def _commit(self) -> File:
-        holder = await self._holder()
-        received = self._received
-        if self._held is not None:
-            self._held.admit()
-            body = Body(self._held.chunks(), self._held.size, encoding=self._encoding)
-            received = await self._receive(holder, body)
-        elif self._sender is not None and not self._sender.is_same_account(holder):
-            raise Unauthorized  # the cookie's account has been charged for it
-        if received is None:
-            raise InvalidRequest("The form has no file")
-        kind = media_types.guess(self.name, media_type(self._content_type))
-        new = files.new_file(self.name, kind, files.KEPT)
-        return await holder.access.write(named_files.keep, new, received, clock.now())
+    async def _holder(self, fields: VertexcloudKey) -> Holder:
+        return await find_holder(self._request, self._runtime, fields.key, "files:write", _CREATING)
 
 
 @router.post(
@@ -197,29 +163,27 @@ class _Upload:
     openapi_extra=describe_any(VertexcloudKey),
 )
 async def get_files(request: Request, runtime: RuntimeDep) -> Response:
-    """List all files by their names, oldest first; of several with one name the newest."""
+    """List all files by name, oldest first; of several with one name the newest."""
     form = await read_fields(request, VertexcloudKey)
-    holder = await admit(request, runtime, form.key, "files:read", _LISTING)
-    batch = await _batch(holder, 0)
+    holder = await find_holder(request, runtime, form.key, "files:read", _LISTING)
+    batch = await runtime.files.list_after(holder.access, 0, BATCH)
     if not batch:
         return refused("No file is available under this User", authorization="user-token")
     stack = AsyncExitStack()
-    entries = _entries(holder, batch, base_path(request))
+    entries = _entries(runtime, holder, batch, base_path(request))
     chunks = await stack.enter_async_context(aclosing(entries))
     headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
     return StreamedContent(chunks, stack, 200, headers)
 
 
-async def _batch(holder: Holder, after: int) -> Sequence[File]:
-    return await holder.access.read(named_files.list_after, after, BATCH, clock.now())
-
-
-async def _entries(holder: Holder, batch: Sequence[File], base: str) -> AsyncGenerator[bytes, None]:
+async def _entries(
+    runtime: Runtime, holder: Holder, batch: Sequence[File], base: str
+) -> AsyncGenerator[bytes, None]:
     before = b'{"file":{'
     while batch:
         yield before + to_json({f.name: VertexcloudFile.of(f, base) for f in batch})[1:-1]
         before = b","
-        batch = await _batch(holder, batch[-1].number)
+        batch = await runtime.files.list_after(holder.access, batch[-1].number, BATCH)
     yield b"}}"
 
 
@@ -232,20 +196,19 @@ async def _entries(holder: Holder, batch: Sequence[File], base: str) -> AsyncGen
 async def get_file(
     request: Request, runtime: RuntimeDep, number: Number = None, token: Key = None
 ) -> Response:
-    """Get what is known of a file."""
+    """Get a file's metadata."""
     if not token:
         return refused(_NONE_SENT)
-    holder = await admit(request, runtime, token, "files:read", _GETTING)
+    holder = await find_holder(request, runtime, token, "files:read", _GETTING)
     try:
-        found = _number(number)
-        file = await holder.access.read(named_files.find_numbered, found, clock.now())
+        file = await runtime.files.find_numbered(holder.access, _number(number))
     except NotFound:
         return refused("File matching query does not exist.")
     return answer(VertexcloudFiles(file={file.name: VertexcloudFile.of(file, base_path(request))}))
 
 
 def _number(text: str | None) -> int:
-    """Read a file's id; raises `NotFound` for what can be none."""
+    """Parse a file's id; raises `NotFound` if it can't be one."""
     if text is None or not (text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS):
         raise NotFound
     return int(text)
@@ -261,13 +224,12 @@ async def delete_file(
     request: Request, runtime: RuntimeDep, number: Number = None, key: Key = None
 ) -> Response:
     """Delete a file, and end its links."""
-    holder = await admit(request, runtime, key, "files:write", _DELETING)
+    holder = await find_holder(request, runtime, key, "files:write", _DELETING)
     try:
         found = _number(number)
-        await holder.access.write(named_files.remove_numbered, found, clock.now())
+        await runtime.files.remove_numbered(holder.access, found)
     except NotFound:
         return refused("Could not delete file due to File not exists or invalid id given")
-    runtime.sweep.wake()
     return answer(VertexcloudFileDeleted(message=f"File with id : '{found}' has been deleted"))
 
 
@@ -288,8 +250,8 @@ async def get_media(
     inline: bool = False,
 ) -> Response:
     """Get a file's bytes, or a range of them."""
-    holder = await admit(request, runtime, key, "files:read", _DOWNLOADING)
-    file = await holder.access.read(named_files.find_named, name, clock.now())
+    holder = await find_holder(request, runtime, key, "files:read", _DOWNLOADING)
+    file = await runtime.files.find_named(holder.access, name)
     no_referrer = {"Referrer-Policy": "no-referrer"}  # the URL holds the key
     named = Named(file.name, file.content_type, headers=no_referrer)
     return await send_content(request, runtime, file.content, named, inline=inline)

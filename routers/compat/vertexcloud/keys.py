@@ -108,7 +108,7 @@ def issue(runtime: Runtime, session: str, account: str) -> str:
     return runtime.keyring.issue_session_key(session, account, purpose=PURPOSE)
 
 
-async def admit(
+async def find_holder(
     request: Request, runtime: Runtime, key: str | None, scope: str, messages: Messages
 ) -> Holder:
     """Find out who holds a key; raises `Unauthorized` with the endpoint's message."""
@@ -127,7 +127,7 @@ async def admit(
     return holder
 
 
-async def admit_by_cookie(request: Request, runtime: Runtime, scope: str) -> Holder | None:
+async def find_by_cookie(request: Request, runtime: Runtime, scope: str) -> Holder | None:
     """Find out who holds the session whose cookie was sent, if it is alive."""
     token = cookie_in(request, runtime)
     return None if token is None else await _find(runtime, token, scope)

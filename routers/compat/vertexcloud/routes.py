@@ -18,11 +18,11 @@ from routers.compat.vertexcloud.keys import (
     Holder,
     Messages,
     VertexcloudRoute,
-    admit,
-    admit_by_cookie,
     answer,
     cookie_in,
     errors,
+    find_by_cookie,
+    find_holder,
     issue,
     refused,
 )
@@ -133,7 +133,7 @@ async def token(request: Request, runtime: RuntimeDep) -> Response:
         found = await logins.authenticate(request, runtime, form.username, form.password)
     except Unauthorized:
         return refused("Invalid username or password!")
-    holder = await admit_by_cookie(request, runtime, "account")
+    holder = await find_by_cookie(request, runtime, "account")
     if holder is not None and holder.identity.account_uuid == found.account:
         assert holder.identity.session is not None
         return answer(
@@ -196,7 +196,7 @@ async def clear_session(request: Request, runtime: RuntimeDep) -> Response:
 
 
 async def _clear(request: Request, runtime: Runtime, key: str | None) -> Response:
-    holder = await admit(request, runtime, key, "account", _CLEARING)
+    holder = await find_holder(request, runtime, key, "account", _CLEARING)
     await runtime.logins.log_out(holder.access)
     name = holder.identity.username
     message = f"User : {name} sessions has been Flushed and Now logged out."
@@ -244,7 +244,7 @@ async def delete_user(request: Request, runtime: RuntimeDep) -> Response:
 
 
 async def _delete(request: Request, runtime: Runtime, key: str | None, password: str) -> Response:
-    holder = await admit(request, runtime, key, "account", _DELETING)
+    holder = await find_holder(request, runtime, key, "account", _DELETING)
     try:
         await runtime.accounts.delete_own(holder.access, password)
     except Forbidden:

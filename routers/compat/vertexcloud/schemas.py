@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from app import clock
-from app.files.rows import File
+from app.files.entities import File
 from routers.v1.schemas.accounts import GivenPassword
 
 PRODUCER = "holdall"

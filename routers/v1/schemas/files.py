@@ -1,18 +1,21 @@
-"""Files on the wire."""
+"""Schemas of files."""
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from app import clock
-from app.files import rows as files
-from app.files.rows import MAX_LIFETIME
+from app.files import entities
+from app.files.entities import MAX_LIFETIME
 from app.objects.file_names import MAX_NAME_LENGTH, file_name
 from routers.v1.schemas.lists import ListOf
+
+UNNAMED: Final = "upload"
+"""The name of a file that has none, as from a pipe."""
 
 FileName = Annotated[
     str,
@@ -41,26 +44,23 @@ ExpiresIn = Annotated[
 Evict = Annotated[
     Literal["any", "none"] | UUID,
     Field(
-        description="What may go when there are `MAX_FILES` that expire: those that expire first; "
-        "nothing (409 then); or one file by its id, which goes in any case.",
+        description="What may be evicted when `MAX_FILES` expire: those that expire first; "
+        "nothing, which is a 409; or one file by its id, which goes in any case.",
     ),
 ]
 
 
-class FileForm(BaseModel):
-    """A file to be stored, as a form; its fields may come in any order."""
+class FileFields(BaseModel):
+    """The fields of a file's form beside the file."""
 
-    file: Annotated[str, Field(description="The file.", json_schema_extra={"format": "binary"})]
     expires_in: ExpiresIn | SkipJsonSchema[None] = None
     evict: Evict = "any"
 
 
-class FileFields(BaseModel):
-    """The fields of a file's form beside the file itself, and what that is called."""
+class FileForm(FileFields):
+    """A file that is to be stored, as a form; its fields may come in any order."""
 
-    name: FileName
-    expires_in: ExpiresIn | None = None
-    evict: Evict = "any"
+    file: Annotated[str, Field(description="The file.", json_schema_extra={"format": "binary"})]
 
 
 class FileState(StrEnum):
@@ -71,7 +71,7 @@ class FileState(StrEnum):
 
 
 class FileChange(BaseModel):
-    """What to change about a file; what is absent stays."""
+    """Changes of a file; fields that are absent stay as they are."""
 
     name: FileName | None = None
     expires_in: ExpiresIn | None = None
@@ -89,12 +89,11 @@ class File(BaseModel):
     expires_at: datetime | None = Field(description="Null: it is kept.")
     link: str | None = Field(
         description="URL of a timelink to it: its own, which lives as long as the file, or else "
-        "the newest that is active. Null: there is none."
+        "the newest that is active. Null: it has none."
     )
 
     @classmethod
-    def of(cls, file: files.File, link: str | None) -> Self:
-        """Make the body that answers for a file whose link has this URL."""
+    def of(cls, file: entities.File, link: str | None) -> Self:
         return cls(
             id=file.uuid,
             name=file.name,

@@ -1,4 +1,4 @@
-"""Timelinks on the wire."""
+"""Schemas of timelinks."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -8,15 +8,15 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from app import clock
 from app.blobs.entities import MAX_ID_LENGTH
-from app.links import rows as timelinks
-from app.links.public import PublicLink
+from app.links import entities
+from app.links.entities import PublicLink
 from routers.v1.schemas.lists import ListOf
 
 MAX_PASSWORD: int = 128
 
 
 class LinkKind(StrEnum):
-    """What a link may lead to."""
+    """The kinds of targets that a link may have."""
 
     PICTURE = "picture"
     FILE = "file"
@@ -25,7 +25,7 @@ class LinkKind(StrEnum):
 
 
 class LinkState(StrEnum):
-    """Whether a link still lets somebody in."""
+    """Whether a link can still be used."""
 
     ACTIVE = "active"
     EXPIRED = "expired"
@@ -33,12 +33,12 @@ class LinkState(StrEnum):
 
 def _characters(value: str) -> str:
     if "\0" in value or any("\ud800" <= c <= "\udfff" for c in value):
-        raise ValueError("it holds a null character or a lone surrogate")
+        raise ValueError("A text can't hold null characters or lone surrogates")
     return value
 
 
-class TimelinkCreate(BaseModel):
-    """What a link leads to, and for how long."""
+class NewTimelink(BaseModel):
+    """A link that is to be made."""
 
     kind: LinkKind
     id: Annotated[
@@ -46,17 +46,17 @@ class TimelinkCreate(BaseModel):
         Field(
             min_length=1,
             max_length=MAX_ID_LENGTH,
-            description="The id of what it leads to.",
+            description="The id of its target.",
             examples=["my-unique-blob-id"],
         ),
         AfterValidator(_characters),
     ]
     time: int = Field(
-        description="Seconds that it is to live: 300 to 30000 unless the settings say otherwise.",
+        description="Its lifetime in seconds: 300 to 30000 unless the settings say otherwise.",
         examples=[3600],
     )
     max_downloads: (
-        Annotated[int, Field(ge=1, le=10**9, description="How many downloads it is good for.")]
+        Annotated[int, Field(ge=1, le=10**9, description="The number of downloads it allows.")]
         | None
     ) = None
     password: (
@@ -75,23 +75,24 @@ class Timelink(BaseModel):
     id: str
     url: str
     kind: LinkKind
-    target: str | None = Field(description="The id of what it leads to; null when that is gone.")
-    target_name: str | None = Field(description="What that is called.")
+    target: str | None = Field(description="The target's id; null if it no longer exists.")
+    target_name: str | None = Field(description="The target's name.")
     state: LinkState
     created_at: datetime
     time: int | None = Field(
-        description="Seconds that were asked for; null: a file's own, which lives as long as that."
+        description="The lifetime that was asked for, in seconds; null: a file's own link, which "
+        "lives as long as the file."
     )
-    expires_at: datetime | None = Field(description="Null: not before its file does.")
-    time_left: int | None = Field(description="Whole seconds; 0 when it has ended.")
+    expires_at: datetime | None = Field(description="Null: when its file is deleted.")
+    time_left: int | None = Field(description="Whole seconds; 0 once it has ended.")
     max_downloads: int | None
-    downloads: int = Field(description="How many were claimed, where `max_downloads` counts them.")
+    downloads: int = Field(
+        description="The downloads claimed so far, if `max_downloads` limits them."
+    )
     has_password: bool
 
     @classmethod
-    def of(cls, link: timelinks.Timelink, url: str, now: int) -> Self:
-        """Make the body that answers for a link."""
-        left = time_left(link.expires_at, now)
+    def of(cls, link: entities.Timelink, url: str) -> Self:
         return cls(
             id=link.uuid,
             url=url,
@@ -102,7 +103,7 @@ class Timelink(BaseModel):
             created_at=clock.to_datetime(link.created_at),
             time=link.lifetime,
             expires_at=None if link.expires_at is None else clock.to_datetime(link.expires_at),
-            time_left=left if link.is_active else 0,
+            time_left=link.time_left,
             max_downloads=link.max_downloads,
             downloads=link.downloads,
             has_password=link.has_password,
@@ -113,8 +114,8 @@ class TimelinkList(ListOf[Timelink]):
     """A page of an account's links, newest first."""
 
 
-class LinkedFacts(BaseModel):
-    """What a public link tells a program that has claimed nothing."""
+class PublicTimelink(BaseModel):
+    """A public link, as programs see it before they claim a download."""
 
     name: str
     content_type: str
@@ -122,22 +123,16 @@ class LinkedFacts(BaseModel):
     expires_at: datetime | None
     time_left: int | None
     downloads_left: int | None
-    download: str = Field(description="The URL that takes a download.")
+    download: str = Field(description="The path that starts a download.")
 
     @classmethod
-    def of(cls, link: PublicLink, download: str, now: int) -> Self:
-        """Make the body that answers for a link."""
+    def of(cls, link: PublicLink, download: str) -> Self:
         return cls(
             name=link.target.name,
             content_type=link.target.content_type,
             size=link.target.content.size,
             expires_at=None if link.expires_at is None else clock.to_datetime(link.expires_at),
-            time_left=time_left(link.expires_at, now),
+            time_left=link.time_left,
             downloads_left=link.downloads_left,
             download=download,
         )
-
-
-def time_left(expires_at: int | None, now: int) -> int | None:
-    """Return the whole seconds that are left until a moment; None: there is no end."""
-    return None if expires_at is None else max(0, (expires_at - now) // clock.SECOND)

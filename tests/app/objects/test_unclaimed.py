@@ -1,4 +1,4 @@
-"""The anteroom: what strangers may leave, and for how long."""
+"""Unclaimed uploads: what strangers may leave, and for how long."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,7 +8,7 @@ import pytest
 
 from app.errors import ContentTooLarge, RequestTimeout, ServiceUnavailable
 from app.objects.scratch import Scratch
-from app.objects.unclaimed import Anteroom
+from app.objects.unclaimed import UnclaimedUploads
 
 pytestmark = pytest.mark.anyio
 
@@ -30,56 +30,56 @@ def files(scratch: Scratch) -> list[Path]:
 
 
 async def test_a_body_waits_as_long_as_its_context(scratch: Scratch) -> None:
-    anteroom = Anteroom(scratch)
-    async with anteroom.hold(body(b"one", b"", b"two"), host="a", announced=None) as held:
+    uploads = UnclaimedUploads(scratch)
+    async with uploads.hold(body(b"one", b"", b"two"), host="a", announced=None) as held:
         assert held.size == 6
         assert len(files(scratch)) == 1
         for _ in range(2):
-            assert b"".join([chunk async for chunk in held.chunks()]) == b"onetwo"
+            assert b"".join([chunk async for chunk in held.claim()]) == b"onetwo"
     assert files(scratch) == []
     scratch.close()
 
 
 async def test_a_body_has_a_limit(scratch: Scratch) -> None:
-    anteroom = Anteroom(scratch, limit=4, room=100)
-    async with anteroom.hold(body(b"four"), host="a", announced=4):
+    uploads = UnclaimedUploads(scratch, limit=4, total=100)
+    async with uploads.hold(body(b"four"), host="a", announced=4):
         pass
     for announced, chunks in ((5, body(b"")), (None, body(b"fo", b"ur", b"5"))):
         with pytest.raises(ContentTooLarge):
-            async with anteroom.hold(chunks, host="a", announced=announced):
+            async with uploads.hold(chunks, host="a", announced=announced):
                 pytest.fail("it is too large")
     assert files(scratch) == []
     scratch.close()
 
 
 async def test_a_host_gets_half_of_the_room(scratch: Scratch) -> None:
-    anteroom = Anteroom(scratch, limit=4, room=12)
+    uploads = UnclaimedUploads(scratch, limit=4, total=12)
 
     async def take(host: str, data: bytes) -> None:
-        async with anteroom.hold(body(data), host=host, announced=None):
+        async with uploads.hold(body(data), host=host, announced=None):
             pass
 
-    async with anteroom.hold(body(b"four"), host="a", announced=None):
+    async with uploads.hold(body(b"four"), host="a", announced=None):
         with pytest.raises(ServiceUnavailable):
             await take("a", b"fou")
         await take("a", b"fo")
         async with (
-            anteroom.hold(body(b"four"), host="b", announced=None),
-            anteroom.hold(body(b"fou"), host="c", announced=None),
+            uploads.hold(body(b"four"), host="b", announced=None),
+            uploads.hold(body(b"fou"), host="c", announced=None),
         ):
             with pytest.raises(ServiceUnavailable):
                 await take("d", b"fo")
             await take("d", b"f")
         await take("d", b"four")
     await take("a", b"four")
-    assert anteroom._taken == {}
+    assert uploads._taken == {}
     assert files(scratch) == []
     scratch.close()
 
 
 @pytest.mark.parametrize("moment", ["as it arrives", "as it waits"])
-async def test_who_is_not_admitted_in_time_goes(scratch: Scratch, moment: str) -> None:
-    anteroom = Anteroom(scratch, seconds=0.05)
+async def test_what_is_not_claimed_in_time_goes(scratch: Scratch, moment: str) -> None:
+    uploads = UnclaimedUploads(scratch, seconds=0.05)
 
     async def slow() -> AsyncIterator[bytes]:
         yield b"one"
@@ -87,19 +87,19 @@ async def test_who_is_not_admitted_in_time_goes(scratch: Scratch, moment: str) -
             await asyncio.sleep(HOUR)
 
     with pytest.raises(RequestTimeout):
-        async with anteroom.hold(slow(), host="a", announced=None):
+        async with uploads.hold(slow(), host="a", announced=None):
             await asyncio.sleep(HOUR)
-    assert anteroom._taken == {}
+    assert uploads._taken == {}
     assert files(scratch) == []
     scratch.close()
 
 
-async def test_who_is_admitted_has_time(scratch: Scratch) -> None:
-    anteroom = Anteroom(scratch, seconds=0.05)
-    async with anteroom.hold(body(b"one"), host="a", announced=None) as held:
-        held.admit()
+async def test_what_is_claimed_has_time(scratch: Scratch) -> None:
+    uploads = UnclaimedUploads(scratch, seconds=0.05)
+    async with uploads.hold(body(b"one"), host="a", announced=None) as held:
+        held.claim()
         await asyncio.sleep(0.1)
     with pytest.raises(TimeoutError):  # of somebody else's patience, which is passed on
-        async with anteroom.hold(body(b"one"), host="a", announced=None):
+        async with uploads.hold(body(b"one"), host="a", announced=None):
             raise TimeoutError
     scratch.close()

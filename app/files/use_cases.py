@@ -1,0 +1,197 @@
+"""Files: what an account may do with them."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
+from dataclasses import replace
+from functools import partial
+
+from app import clock
+from app.accounts.identity import Access
+from app.config import Settings
+from app.files import by_name, eviction, rows
+from app.files.entities import ANY, KEPT, KIND, Evicted, File, Lifetime, NewFile
+from app.links.entities import NewLink
+from app.objects import media_types
+from app.objects.lifecycle import Received
+from app.objects.pagination import Page
+from app.objects.preconditions import Preconditions
+from app.objects.unclaimed import UnclaimedUploads
+from app.objects.uploads import Body, Describe, Uploads
+
+Claim = Callable[[], Awaitable[Access]]
+"""Reads what follows a body in its form, and returns the access of its owner."""
+
+
+class Files:
+    """Stores, lists, changes and deletes the files of an account."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        uploads: Uploads,
+        unclaimed: UnclaimedUploads,
+        *,
+        new_link: Callable[[], NewLink],
+        wake_expiry: Callable[[int], None],
+        wake_sweep: Callable[[], None],
+    ) -> None:
+        """``new_link`` makes a file's own link."""
+        self.unclaimed = unclaimed
+        self._usual_lifetime = settings.expire_time
+        self._max_files = settings.max_files
+        self._uploads = uploads
+        self._new_link = new_link
+        self._wake_sweep = wake_sweep
+        self._wake_expiry = wake_expiry
+
+    async def create(
+        self,
+        access: Access,
+        new: NewFile,
+        body: Body,
+        describe: Describe[NewFile] | None = None,
+    ) -> File:
+        """Store a file, and evict others if too many expire.
+
+        ``describe`` is awaited once the body has arrived: the rest of a form may change ``new``.
+        Raises `TooManyFiles`.
+        """
+        async with self._receive(access, new, body) as received:
+            if describe is not None:
+                new = await describe()
+            (file,) = await self._commit(access, [(new, received)])
+        return file
+
+    async def create_all(
+        self, access: Access, sent: AsyncGenerator[tuple[NewFile, Body], None]
+    ) -> Sequence[File]:
+        """Store all files that are sent, or none; raises `TooManyFiles`."""
+        arrived: list[tuple[NewFile, Received]] = []
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(aclosing(sent))
+            async for new, body in sent:
+                receiving = self._receive(access, new, body)
+                arrived.append((new, await stack.enter_async_context(receiving)))
+            return await self._commit(access, arrived) if arrived else []
+
+    async def find(self, access: Access, uuid: str) -> File:
+        """Return a file, ready to be read; raises `NotFound`."""
+        return await access.read(rows.find, uuid, clock.now())
+
+    async def page(
+        self, access: Access, limit: int, cursor: str | None, *, expiring: bool | None = None
+    ) -> Page[File]:
+        """Return a page of files, newest first: all, those that expire, or those that are kept."""
+        return await access.read(rows.page, limit, cursor, clock.now(), expiring=expiring)
+
+    async def next_evicted(self, access: Access) -> Evicted | None:
+        """Return the file that one more would evict; None if there is room for it."""
+        return await access.read(eviction.next_evicted, self._max_files, clock.now())
+
+    async def change(
+        self,
+        access: Access,
+        uuid: str,
+        name: str | None,
+        expires_in: int | None,
+        conditions: Preconditions,
+    ) -> File:
+        """Rename a file, or change how many seconds it lives from now: 0 keeps it.
+
+        Its own link lives as long. Raises `NotFound` and `PreconditionFailed`.
+        """
+        now = clock.now()
+        lifetime = None if expires_in is None else self._lifetime(expires_in, now)
+        file, evicted = await access.write(
+            rows.change, uuid, name, lifetime, conditions, self._max_files, now
+        )
+        self._wake_tasks(file, evicted)
+        return file
+
+    async def remove(self, access: Access, uuid: str, conditions: Preconditions) -> None:
+        """Delete a file and end its links; raises `NotFound` and `PreconditionFailed`."""
+        await access.write(rows.remove, uuid, conditions, clock.now())
+        self._wake_sweep()
+
+    # Files by name, or by number
+
+    async def keep(self, access: Access, new: NewFile, body: Body, claim: Claim) -> File:
+        """Store a file for good; if its name is taken it gets a number: ``a_1.pdf``.
+
+        ``access`` is charged for the body as it arrives; then ``claim`` is awaited.
+        """
+        async with self._receive_kept(access, body) as received:
+            return await self._keep(await claim(), new, received)
+
+    async def keep_unclaimed(
+        self, new: NewFile, body: Body, claim: Claim, *, host: str, announced: int | None
+    ) -> File:
+        """Store a file as `keep` does, of which only ``claim`` tells whose it is.
+
+        Until then it waits, see `UnclaimedUploads.hold`.
+        """
+        async with self.unclaimed.hold(body.chunks, host=host, announced=announced) as held:
+            access = await claim()
+            body = replace(body, chunks=held.claim(), size=held.size)
+            async with self._receive_kept(access, body) as received:
+                return await self._keep(access, new, received)
+
+    async def find_numbered(self, access: Access, number: int) -> File:
+        """Return a file by its number; raises `NotFound`."""
+        return await access.read(by_name.find_numbered, number, clock.now())
+
+    async def find_named(self, access: Access, name: str) -> File:
+        """Return the newest file of a name, ready to be read; raises `NotFound`."""
+        return await access.read(by_name.find_named, name, clock.now())
+
+    async def list_after(self, access: Access, number: int, limit: int) -> Sequence[File]:
+        """Return the files after a number, oldest first; of those with one name the newest."""
+        return await access.read(by_name.list_after, number, limit, clock.now())
+
+    async def remove_numbered(self, access: Access, number: int) -> None:
+        """Delete a file by its number, as `remove` does; raises `NotFound`."""
+        await access.write(by_name.remove_numbered, number, clock.now())
+        self._wake_sweep()
+
+    def _receive(
+        self, access: Access, new: NewFile, body: Body
+    ) -> AbstractAsyncContextManager[Received]:
+        evict = ANY if new.expires_in == 0 else new.evict
+        admit = partial(eviction.admit, max_files=self._max_files, now=clock.now(), evict=evict)
+        return self._uploads.receive(access, body, kind=KIND, admit=admit)
+
+    def _receive_kept(self, access: Access, body: Body) -> AbstractAsyncContextManager[Received]:
+        return self._uploads.receive(access, body, kind=KIND, admit=by_name.admit)
+
+    async def _commit(
+        self, access: Access, arrived: Sequence[tuple[NewFile, Received]]
+    ) -> Sequence[File]:
+        now = clock.now()
+        sent = [
+            (_typed(new), self._lifetime(new.expires_in, now), received)
+            for new, received in arrived
+        ]
+        made = await access.write(rows.create_all, sent, self._max_files, now)
+        for file, evicted in made:
+            self._wake_tasks(file, evicted)
+        return [file for file, _ in made]
+
+    async def _keep(self, access: Access, new: NewFile, received: Received) -> File:
+        return await access.write(by_name.keep, _typed(new), received, clock.now())
+
+    def _lifetime(self, expires_in: int | None, now: int) -> Lifetime:
+        seconds = self._usual_lifetime if expires_in is None else expires_in
+        if seconds == 0:
+            return KEPT
+        return Lifetime(now + seconds * clock.SECOND, self._new_link())
+
+    def _wake_tasks(self, file: File, evicted: int) -> None:
+        if evicted:
+            self._wake_sweep()
+        if file.expires_at is not None:
+            self._wake_expiry(file.expires_at)
+
+
+def _typed(new: NewFile) -> NewFile:
+    """Guess the media type of a file whose sender doesn't know it."""
+    return replace(new, content_type=media_types.guess(new.name, new.content_type))

@@ -1,0 +1,89 @@
+"""What a timelink is: a public link to one object, for a time. Times are in UTC microseconds."""
+
+from dataclasses import dataclass
+
+from app import clock
+from app.links.targets import Kind, Target
+
+
+@dataclass(frozen=True, slots=True)
+class NewLink:
+    """A link that is to be made; ``lifetime`` in seconds, None: as long as its file."""
+
+    uuid: str
+    token_hash: bytes
+    lifetime: int | None
+    max_downloads: int | None
+    password_hash: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Timelink:
+    """A link as its owner sees it."""
+
+    uuid: str
+    kind: Kind
+    target: str | None
+    """The target's id on the wire; None if it is gone."""
+    target_name: str | None
+    lifetime: int | None
+    """The seconds that were asked for; None: as long as its file."""
+    expires_at: int | None
+    time_left: int | None
+    """Whole seconds, 0 once it has ended; None: no end."""
+    created_at: int
+    max_downloads: int | None
+    downloads: int
+    has_password: bool
+    is_active: bool
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it has neither a count nor a password."""
+        return self.max_downloads is None and not self.has_password
+
+
+@dataclass(frozen=True, slots=True)
+class PublicLink:
+    """A valid link as its visitors see it, and its target."""
+
+    id: int
+    account_id: int
+    owner: str
+    """The uuid of its account."""
+    uuid: str
+    kind: str
+    expires_at: int | None
+    time_left: int | None
+    """Whole seconds; None: no end."""
+    max_downloads: int | None
+    downloads: int
+    password_hash: str | None
+    has_begun: bool
+    """Whether it was opened by the lease of a download that has been counted."""
+    target: Target
+
+    @property
+    def downloads_left(self) -> int | None:
+        """How many more may be claimed; None: any number."""
+        return None if self.max_downloads is None else self.max_downloads - self.downloads
+
+    @property
+    def is_limited(self) -> bool:
+        return self.max_downloads is not None
+
+    @property
+    def file_name(self) -> str:
+        """The name of the download: the last segment of a blob's id, which may look like a path."""
+        name = self.target.name
+        return name.rpartition("/")[2] or name
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it has neither a count nor a password."""
+        return not self.is_limited and self.password_hash is None
+
+
+def time_left(expires_at: int | None, now: int) -> int | None:
+    """Return the whole seconds until a moment; None: no end."""
+    return None if expires_at is None else max(0, (expires_at - now) // clock.SECOND)

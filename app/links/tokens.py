@@ -1,0 +1,32 @@
+"""Secrets of links: the token in a link's URL, and the lease of one download.
+
+A token is derived from its link's id, and only its hash is kept: a copy of the database opens no
+link, and yet the owner can see the URL again.
+"""
+
+import base64
+import hashlib
+import hmac
+import secrets
+from typing import Final
+
+MAX_SECRET: Final = 64
+"""Characters that a secret may have; ours have 22."""
+
+_LENGTH: Final = 16  # bytes
+
+
+def token_of(key: bytes, uuid: str) -> str:
+    """Derive the token of a link from its id."""
+    digest = hmac.digest(key, uuid.encode(), "sha256")
+    return base64.urlsafe_b64encode(digest[:_LENGTH]).rstrip(b"=").decode()
+
+
+def new_lease() -> str:
+    """Make the secret of a new lease."""
+    return secrets.token_urlsafe(_LENGTH)
+
+
+def hash_of(secret: str) -> bytes:
+    """Return the hash by which a token or a lease is kept."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()

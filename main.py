@@ -5,7 +5,7 @@ import asyncio
 import json
 import sys
 
-from app import DESCRIPTION, commands, logging
+from app import DESCRIPTION, VERSION, commands, logging
 from app.config import ConfigError, Settings, load_settings
 from app.config.example import example
 from app.database.migrate import migrate
@@ -49,6 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="main.py", description=DESCRIPTION)
+    parser.add_argument("--version", action="version", version=f"Holdall {VERSION}")
     subparsers = parser.add_subparsers(dest="command")
     subparsers.add_parser("serve", help="migrate, and serve (the default)")
     subparsers.add_parser("migrate", help="bring the database's schema up to date")

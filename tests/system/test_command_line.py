@@ -5,6 +5,7 @@ import os
 import re
 import sqlite3
 import time
+import tomllib
 from contextlib import closing
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import httpx
 import pytest
 
 from tests.system.conftest import Inspect, MakeSettings, Run, Settings, Start, StartFork
-from tests.system.processes import DEADLINE, Fork, Service
+from tests.system.processes import DEADLINE, PROJECT, Fork, Service
 
 PASSWORD = "correct horse battery"
 LARGE = bytes(range(256)) * 400  # 100 KiB, and so in the store
@@ -118,6 +119,12 @@ def test_openapi_prints_the_document_that_is_served(
     assert "/v1/blobs" in printed["paths"]
     assert not Path(settings["DATA_DIR"]).exists()
     assert printed == start_fork(settings)[0].client.get("/openapi.json").json()
+
+
+def test_it_says_its_version(make_settings: MakeSettings, run: Run) -> None:
+    version = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["version"]
+    done = run(make_settings("local"), "--version")
+    assert (done.returncode, done.stdout) == (0, f"Holdall {version}\n")
 
 
 def test_an_unknown_command_is_refused_with_those_there_are(

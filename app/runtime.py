@@ -24,7 +24,7 @@ from app.features import EXPIRING, TABLES
 from app.files.use_cases import Files
 from app.links.use_cases import Links
 from app.objects.downloads import Downloads
-from app.objects.memory import MemoryRoom
+from app.objects.memory import BodyMemoryLimit
 from app.objects.scratch import Scratch
 from app.objects.unclaimed import UnclaimedUploads
 from app.objects.uploads import Uploads
@@ -79,7 +79,7 @@ class Runtime:
     uploads: Uploads
     downloads: Downloads
     decoders: ChildPool
-    memory: MemoryRoom
+    memory: BodyMemoryLimit
     state: ServiceState
     sweep: Sweep
     expiry: Expiry
@@ -154,7 +154,7 @@ async def open_runtime(
             stack.push_async_callback(Supervisor(tasks).aclose)
         keyring = Keyring(settings)
         limits = _rate_limits(settings, redis)
-        memory = MemoryRoom()
+        memory = BodyMemoryLimit()
         pings = {"storage": store.ping} | ({} if redis is None else {"redis": redis.ping})
         links = Links(settings, database, passwords, limits, key=keyring.subkey("timelinks"))
         closing = asyncio.Event()

@@ -11,7 +11,7 @@ from app import clock
 from app.accounts.credentials import hold
 from app.accounts.identity import Identity
 from app.accounts.tables import api_keys
-from app.database import require_room
+from app.database import require_storage
 from app.errors import Forbidden, NotFound
 from app.objects.pagination import Page, decode_cursor, page_of
 from app.security import api_keys as secret_keys
@@ -53,7 +53,7 @@ def new_key(
 
 def create(connection: Connection, identity: Identity, digest: bytes, new: ApiKeyRecord) -> None:
     """Give the caller's account a key; raises `Forbidden` for what is an administrator's alone."""
-    require_room(connection)
+    require_storage(connection)
     hold(connection, identity)
     if "metrics:read" in new.scopes and not identity.is_admin:
         raise Forbidden("Only an administrator's key may have the scope metrics:read")

@@ -12,7 +12,7 @@ from app.accounts.credentials import end_everything
 from app.accounts.identity import SERVICE_ACCOUNT, Identity
 from app.accounts.tables import accounts, tiers
 from app.accounts.tiers import tier_id_of
-from app.database import insert_if_absent, require_room
+from app.database import insert_if_absent, require_storage
 from app.errors import Conflict, EmailTaken, Forbidden, UsernameTaken
 
 ROW: Final[Select[Any]] = (
@@ -118,7 +118,7 @@ def take_turn(connection: Connection) -> None:
 def create(connection: Connection, new: NewAccount) -> Account:
     """Make an account; raises `UsernameTaken` or `EmailTaken`."""
     if not new.is_admin:  # who may be needed to free storage
-        require_room(connection)
+        require_storage(connection)
     take_turn(connection)
     if not insert(connection, new, tier_id=tier_id_of(connection, new.tier)):
         named = select(accounts.c.id).where(accounts.c.username_key == new.username.lower())

@@ -11,7 +11,7 @@ from uuid_utils import uuid7
 from app import clock
 from app.accounts.identity import Identity, parse_heights
 from app.accounts.tables import tiers
-from app.database import require_room
+from app.database import require_storage
 from app.errors import Conflict, InvalidRequest, NotFound
 from app.objects.pagination import Page, decode_cursor, page_of
 
@@ -93,7 +93,7 @@ def get(connection: Connection, _: Identity, uuid: str) -> TierRecord:
 
 def create(connection: Connection, _: Identity, new: TierRecord) -> TierRecord:
     """Make a tier; raises `Conflict` when its name is taken."""
-    require_room(connection)
+    require_storage(connection)
     try:
         connection.execute(insert(tiers).values(new.row()))
     except IntegrityError:

@@ -2,7 +2,7 @@
 
 from app.database.base import Database, DatabaseFull, DatabaseUnavailable
 from app.database.patience import Patience
-from app.database.room import require_room
+from app.database.reserve import require_storage
 from app.database.statements import Statement, insert_if_absent
 
 __all__ = [
@@ -12,5 +12,5 @@ __all__ = [
     "Patience",
     "Statement",
     "insert_if_absent",
-    "require_room",
+    "require_storage",
 ]

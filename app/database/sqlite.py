@@ -18,7 +18,7 @@ from sqlalchemy.pool import NullPool
 from app.database.base import Database, DatabaseFull, DatabaseUnavailable, P, Query, T
 from app.database.jobs import Job, fail, in_time
 from app.database.patience import Wait
-from app.database.room import HAS_ROOM
+from app.database.reserve import HAS_STORAGE
 from app.database.statements import Compiled, Result, runners
 from storage.disk import Disk
 
@@ -54,7 +54,7 @@ class SqliteDatabase(Database):
     """A database in one file. Several processes may share it; their writers take turns."""
 
     def __init__(self, path: Path, *, reserve: int | None = 0) -> None:
-        """``reserve`` is what `require_room` leaves of the disk, see `Disk`."""
+        """``reserve`` is what `require_storage` leaves of the disk, see `Disk`."""
         self._path = path
         self._disk = Disk(path.parent, reserve)
         self._engine = create_sqlite_engine(path)
@@ -114,7 +114,9 @@ class SqliteDatabase(Database):
                 _answer(group)
 
     def _prepare_writer(self, connection: Connection) -> None:
-        connection.info[HAS_ROOM] = partial(_has_room, self._disk, self._path, _raw(connection))
+        connection.info[HAS_STORAGE] = partial(
+            _has_storage, self._disk, self._path, _raw(connection)
+        )
 
     def _read_loop(self) -> None:
         with closing(_Opened(self._engine)) as opened:
@@ -229,8 +231,8 @@ def _read(connection: Connection, group: list[Job]) -> None:
         _roll_back(raw)
 
 
-def _has_room(disk: Disk, path: Path, raw: sqlite3.Connection) -> bool:
-    """Tell whether the disk, or the file itself, has more room than the reserve."""
+def _has_storage(disk: Disk, path: Path, raw: sqlite3.Connection) -> bool:
+    """Tell whether more than the reserve is free on the disk, or in the file itself."""
     free = disk.free()
     if free >= _PLENTY:
         return True

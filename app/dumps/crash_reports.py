@@ -17,7 +17,7 @@ from app.dumps.labels import label_of
 from app.errors import ContentTooLarge, FieldError, InvalidRequest
 from app.objects.gzip import inflate, limited
 from app.objects.lifecycle import Received
-from app.objects.memory import MemoryRoom
+from app.objects.memory import BodyMemoryLimit
 from app.objects.uploads import Body
 from app.security.characters import without_bidi
 
@@ -60,7 +60,7 @@ class CrashReport:
     """A report while it arrives; what has been received lives as long as ``stack``."""
 
     def __init__(
-        self, receive: Receive, stack: AsyncExitStack, memory: MemoryRoom, *, max_bytes: int
+        self, receive: Receive, stack: AsyncExitStack, memory: BodyMemoryLimit, *, max_bytes: int
     ) -> None:
         """``max_bytes`` is the limit of a minidump that comes gzipped."""
         self.attachments: list[NewAttachment] = []

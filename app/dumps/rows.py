@@ -10,7 +10,7 @@ from uuid_utils import uuid7
 
 from app import clock
 from app.accounts.identity import Identity
-from app.database import Statement, require_room
+from app.database import Statement, require_storage
 from app.dumps import expiry, submissions
 from app.dumps.entities import KIND, Dump, DumpFile, Filters, NewDump
 from app.dumps.search import find as find_ids
@@ -162,7 +162,7 @@ def change(
 ) -> Dump:
     """Change columns of a dump, and its file if there is a new one; raises `NotFound`."""
     if not changes.keys().isdisjoint(_TEXTS):
-        require_room(connection)
+        require_storage(connection)
     quota.lock_account(connection, identity.account_id)
     current = _row(connection, identity, uuid, now)
     conditions.check(_state(current))

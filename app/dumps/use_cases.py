@@ -23,7 +23,7 @@ from app.dumps.entities import (
     NewDump,
 )
 from app.dumps.reports import Reports
-from app.objects.memory import MemoryRoom
+from app.objects.memory import BodyMemoryLimit
 from app.objects.pagination import Page
 from app.objects.preconditions import Preconditions
 from app.objects.uploads import Admit, Body, Uploads
@@ -40,7 +40,7 @@ class Dumps:
         settings: Settings,
         uploads: Uploads,
         rate_limits: RateLimits,
-        memory: MemoryRoom,
+        memory: BodyMemoryLimit,
         reports: Reports,
         *,
         wake_expiry: Callable[[int], None],

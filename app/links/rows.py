@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from app import clock
 from app.accounts.identity import Identity, Tier
-from app.database import Statement, require_room
+from app.database import Statement, require_storage
 from app.errors import Forbidden, NotFound
 from app.links import targets
 from app.links.entities import NewLink, Timelink, time_left
@@ -69,10 +69,9 @@ def create(
     if not targets.allows(kind, identity.tier):
         raise Forbidden("The account's tier does not allow links to pictures")
     assert new.lifetime is not None
-    require_room(connection)
-    quota.lock_account(
-        connection, identity.account_id
-    )  # the target's expiry must not change meanwhile
+    require_storage(connection)
+    # the target's expiry must not change meanwhile
+    quota.lock_account(connection, identity.account_id)
     target = targets.find(connection, identity, kind, target_id, now)
     if target is None:
         raise NotFound(f"No such {kind}")

@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from app import clock
 from app.accounts.identity import Identity
-from app.database import Statement, insert_if_absent, require_room
+from app.database import Statement, insert_if_absent, require_storage
 from app.errors import ContentTooLarge, LeaseLost
 from app.objects.quota import charge, give_back, lock_account
 from app.objects.tables import object_bytes, objects, tombstones
@@ -190,7 +190,7 @@ def reserve(
 
     What is made of an object that has been charged for is ``free``: size and slots are then 0.
     """
-    require_room(connection)
+    require_storage(connection)
     charge(connection, identity, size, slots)
     object_id = _insert_object(
         connection,
@@ -243,7 +243,7 @@ def settle(
     if limit is not None and received.size > limit:
         raise ContentTooLarge(f"The account's tier allows objects of up to {limit} bytes")
     if received.reservation is None:
-        require_room(connection)
+        require_storage(connection)
         charge(connection, identity, charged, slots)
         object_id = _insert_object(
             connection,

@@ -50,15 +50,15 @@ class BufferPool:
         return mmap(-1, length)
 
 
-class MemoryRoom:
-    """Bounds how many large bodies are wholly in memory at once; small ones don't count."""
+class BodyMemoryLimit:
+    """Limits how many large bodies are in memory whole at once; small ones don't count."""
 
     def __init__(self) -> None:
         self._free = asyncio.Semaphore(_WHOLE_BODIES)
 
     @asynccontextmanager
     async def hold(self, size: int) -> AsyncIterator[None]:
-        """Hold room for ``size`` bytes; raises `ServiceUnavailable` when none comes free."""
+        """Hold ``size`` bytes when that is allowed; raises `ServiceUnavailable` after a minute."""
         if size <= _SMALL_BODY:
             yield
             return

@@ -11,7 +11,7 @@ from starlette.types import Receive
 from app import metrics
 from app.errors import ContentTooLarge, RequestTimeout
 from app.objects.digests import Hashing
-from app.objects.memory import MemoryRoom
+from app.objects.memory import BodyMemoryLimit
 from app.objects.uploads import Body
 from routers.http.digests import OF_STORED_BODY, announced_digests
 from routers.http.encodings import encoding_to_keep, require_plain
@@ -74,8 +74,8 @@ async def disconnected(receive: Receive) -> None:
 
 
 @asynccontextmanager
-async def read_json(request: Request, limit: int, room: MemoryRoom) -> AsyncIterator[bytes]:
-    """Read a JSON body of up to ``limit`` bytes, once there is room, and keep that in the context.
+async def read_json(request: Request, limit: int, memory: BodyMemoryLimit) -> AsyncIterator[bytes]:
+    """Read a JSON body of up to ``limit`` bytes; ``memory`` counts it while the context lasts.
 
     Raises `ContentTooLarge`, as soon as it is known, `UnsupportedMediaType`, `DigestMismatch` and
     `RequestTimeout`.
@@ -85,7 +85,7 @@ async def read_json(request: Request, limit: int, room: MemoryRoom) -> AsyncIter
     if length is not None and length > limit:
         raise _too_large(limit)
     announced = announced_digests(request)
-    async with room.hold(limit if length is None else length):
+    async with memory.hold(limit if length is None else length):
         try:
             async with asyncio.timeout(_JSON_TIMEOUT):
                 body = await _collect(request, limit)

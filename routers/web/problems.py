@@ -100,7 +100,7 @@ def failed(request: Request, request_id: str) -> Response:
 
 
 async def _on_full(request: Request, error: Exception) -> Response:
-    log.error("no room left", error=str(error))
+    log.error("no storage left", error=str(error))
     return render(request, InsufficientStorage())
 
 

@@ -20,7 +20,7 @@ from app.errors import ContentTooLarge, DigestMismatch, QuotaExceeded, ServiceUn
 from app.objects import lifecycle as objects
 from app.objects import memory
 from app.objects.digests import SHA256, Digests
-from app.objects.memory import LARGE, SMALL, BufferPool, MemoryRoom
+from app.objects.memory import LARGE, SMALL, BodyMemoryLimit, BufferPool
 from app.objects.tables import objects as rows
 from app.objects.tables import tombstones
 from app.objects.uploads import Body, Uploads
@@ -302,13 +302,13 @@ async def test_buffers_are_bounded_and_used_again() -> None:
         assert len(one) == LARGE
 
 
-async def test_room_for_whole_bodies_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    room, inside = MemoryRoom(), 0
+async def test_whole_bodies_in_memory_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    limit, inside = BodyMemoryLimit(), 0
     most = 0
 
     async def visit() -> None:
         nonlocal inside, most
-        async with room.hold(10**6):
+        async with limit.hold(10**6):
             inside += 1
             most = max(most, inside)
             await asyncio.sleep(0)
@@ -321,7 +321,7 @@ async def test_room_for_whole_bodies_is_bounded(monkeypatch: pytest.MonkeyPatch)
         full, leave = asyncio.Event(), asyncio.Event()
 
         async def stay(n: int) -> None:
-            async with room.hold(10**6):
+            async with limit.hold(10**6):
                 if n == 7:
                     full.set()
                 await leave.wait()
@@ -329,10 +329,10 @@ async def test_room_for_whole_bodies_is_bounded(monkeypatch: pytest.MonkeyPatch)
         for n in range(8):
             group.create_task(stay(n))
         await full.wait()
-        async with room.hold(1000):  # small ones do not wait
+        async with limit.hold(1000):  # small ones do not wait
             pass
         with pytest.raises(ServiceUnavailable):
-            async with room.hold(10**6):
+            async with limit.hold(10**6):
                 pass
         leave.set()
     await visit()

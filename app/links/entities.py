@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from app import clock
-from app.links.targets import Kind, Target
+from app.links.targets import Target, TargetType
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +22,8 @@ class Timelink:
     """A link as its owner sees it."""
 
     uuid: str
-    kind: Kind
-    target: str | None
+    target_type: TargetType
+    target_id: str | None
     """The target's id on the wire; None if it is gone."""
     target_name: str | None
     lifetime: int | None
@@ -52,7 +52,7 @@ class PublicLink:
     owner: str
     """The uuid of its account."""
     uuid: str
-    kind: str
+    target_type: TargetType
     expires_at: int | None
     time_left: int | None
     """Whole seconds; None: no end."""

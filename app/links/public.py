@@ -28,7 +28,7 @@ from app.links import targets
 from app.links.entities import PublicLink, time_left
 from app.links.expiry import downloads_taken, has_downloads_left, is_later, is_open
 from app.links.tables import timelink_leases, timelinks
-from app.links.targets import Kind
+from app.links.targets import TargetType
 from app.links.tokens import MAX_SECRET, hash_of
 
 CLAIM_TIME: Final = 60 * clock.SECOND
@@ -131,7 +131,7 @@ def _open(
         account_id=row.account_id,
         owner=row.owner,
         uuid=row.uuid,
-        kind=row.kind,
+        target_type=row.kind,
         expires_at=row.expires_at,
         time_left=time_left(row.expires_at, now),
         max_downloads=row.max_downloads,
@@ -143,11 +143,11 @@ def _open(
 
 
 def find_plain(
-    connection: Connection, token: str, now: int, *, kind: Kind | None = None
+    connection: Connection, token: str, now: int, *, target_type: TargetType | None = None
 ) -> PublicLink:
     """Return the link of a token if it has neither a count nor a password; raises `NotFound`."""
     link = find(connection, token, None, now)
-    if not link.is_plain or kind not in {None, link.kind}:
+    if not link.is_plain or target_type not in {None, link.target_type}:
         raise _unknown()
     return link
 

@@ -30,7 +30,7 @@ from app.links import targets
 from app.links.entities import NewLink, Timelink, time_left
 from app.links.expiry import downloads_taken, has_downloads_left, is_later, is_open
 from app.links.tables import timelinks
-from app.links.targets import TABLES, Kind
+from app.links.targets import TABLES, TargetType
 from app.objects import quota
 from app.objects.pagination import Page, decode_cursor, page_of
 
@@ -58,32 +58,37 @@ _end = Statement(
 
 
 def create(
-    connection: Connection, identity: Identity, kind: Kind, target_id: str, new: NewLink, now: int
+    connection: Connection,
+    identity: Identity,
+    target_type: TargetType,
+    target_id: str,
+    new: NewLink,
+    now: int,
 ) -> Timelink:
     """Make a link to an object of the caller's account; it ends no later than that.
 
     Raises `NotFound`, and `Forbidden` if an API key may not read such objects or the tier allows
     no links to them.
     """
-    identity.require(f"{kind}s:read")
-    if not targets.allows(kind, identity.tier):
+    identity.require(f"{target_type}s:read")
+    if not targets.allows(target_type, identity.tier):
         raise Forbidden("The account's tier does not allow links to pictures")
     assert new.lifetime is not None
     require_storage(connection)
     # the target's expiry must not change meanwhile
     quota.lock_account(connection, identity.account_id)
-    target = targets.find(connection, identity, kind, target_id, now)
+    target = targets.find(connection, identity, target_type, target_id, now)
     if target is None:
-        raise NotFound(f"No such {kind}")
+        raise NotFound(f"No such {target_type}")
     expires_at = _no_later(now + new.lifetime * clock.SECOND, target.expires_at)
-    insert_link(connection, identity.account_id, kind, target.id, new, expires_at, now)
+    insert_link(connection, identity.account_id, target_type, target.id, new, expires_at, now)
     return find(connection, identity, new.uuid, now)
 
 
 def insert_link(
     connection: Connection,
     account_id: int,
-    kind: Kind,
+    target_type: TargetType,
     target_id: int,
     new: NewLink,
     expires_at: int | None,
@@ -94,7 +99,7 @@ def insert_link(
         connection,
         uuid=new.uuid,
         account_id=account_id,
-        kind=kind,
+        kind=target_type,
         target_id=target_id,
         token_hash=new.token_hash,
         seconds=new.lifetime,
@@ -124,12 +129,12 @@ def page(
     now: int,
     *,
     only_active: bool | None = None,
-    kind: Kind | None = None,
+    target_type: TargetType | None = None,
 ) -> Page[Timelink]:
     """Return a page of the account's links, newest first: all, the active, or the others."""
     links = _own(identity, now).order_by(timelinks.c.id.desc()).limit(limit + 1)
-    if kind is not None:
-        links = links.where(timelinks.c.kind == kind)
+    if target_type is not None:
+        links = links.where(timelinks.c.kind == target_type)
     if only_active is not None:
         active = _is_active(identity.tier, now)
         links = links.where(active if only_active else ~active)
@@ -153,17 +158,23 @@ def revoke(connection: Connection, identity: Identity, uuid: str, now: int) -> N
         raise _unknown()
 
 
-def end(connection: Connection, kind: Kind, target_ids: Sequence[int], now: int) -> None:
+def end(
+    connection: Connection, target_type: TargetType, target_ids: Sequence[int], now: int
+) -> None:
     """End the links to objects that are being removed."""
     for target_id in target_ids:
-        _end(connection, kind=kind, target_id=target_id, now=now)
+        _end(connection, kind=target_type, target_id=target_id, now=now)
 
 
 def follow(
-    connection: Connection, kind: Kind, target_id: int, expires_at: int | None, now: int
+    connection: Connection,
+    target_type: TargetType,
+    target_id: int,
+    expires_at: int | None,
+    now: int,
 ) -> bool:
     """Adapt links to the target's new expiry; returns whether it has a link of its own."""
-    links = (timelinks.c.kind == kind) & (timelinks.c.target_id == target_id)
+    links = (timelinks.c.kind == target_type) & (timelinks.c.target_id == target_id)
     asked_for = timelinks.c.created_at + timelinks.c.seconds * clock.SECOND
     at_most = asked_for if expires_at is None else _least(asked_for, expires_at)
     connection.execute(
@@ -178,8 +189,8 @@ def follow(
 def _own(identity: Identity, now: int) -> Select[Any]:
     """Select the caller's links, with their targets as far as these still exist."""
     joined: Any = timelinks
-    for kind, target in TABLES.items():
-        on = (timelinks.c.kind == kind) & (timelinks.c.target_id == target.table.c.id)
+    for target_type, target in TABLES.items():
+        on = (timelinks.c.kind == target_type) & (timelinks.c.target_id == target.table.c.id)
         joined = joined.outerjoin(target.table, on & target.alive(now))
     tables = TABLES.values()
     return (
@@ -197,7 +208,11 @@ def _own(identity: Identity, now: int) -> Select[Any]:
 
 def _is_active(tier: Tier, now: int) -> ColumnElement[bool]:
     """Say which links of `_own` can be used."""
-    alive = [t.table.c.id.is_not(None) for kind, t in TABLES.items() if targets.allows(kind, tier)]
+    alive = [
+        target.table.c.id.is_not(None)
+        for target_type, target in TABLES.items()
+        if targets.allows(target_type, tier)
+    ]
     return and_(is_open(now), has_downloads_left(now), or_(*alive))
 
 
@@ -212,8 +227,8 @@ def _no_later(moment: int, bound: int | None) -> int:
 def _timelink(row: Row[Any], now: int) -> Timelink:
     return Timelink(
         uuid=row.uuid,
-        kind=row.kind,
-        target=row.target,
+        target_type=row.kind,
+        target_id=row.target,
         target_name=row.target_name,
         lifetime=row.seconds,
         expires_at=row.expires_at,

@@ -1,4 +1,4 @@
-"""What a timelink may lead to: an object of one of four kinds, by whichever id it is known."""
+"""Targets of timelinks: four types of things, found by the id on the wire or by that of the row."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,12 +32,12 @@ from app.objects.tables import object_bytes
 from app.objects.tables import objects as object_rows
 from app.pictures.tables import pictures
 
-Kind = Literal["picture", "file", "dump", "blob"]
+TargetType = Literal["picture", "file", "dump", "blob"]
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a link leads to, ready to be read; ``expires_at`` in UTC microseconds, None: never."""
+    """A link's target, ready to be read; ``expires_at`` in UTC microseconds, None: never."""
 
     id: int
     name: str
@@ -48,7 +48,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class TargetTable:
-    """Where the things of one kind are, and which columns say what a link needs to know."""
+    """The table of one type of targets, and its columns that links need."""
 
     table: Table
     public_id: Column[Any]
@@ -57,13 +57,13 @@ class TargetTable:
     expires_at: ColumnElement[Any] | None = None
 
     def alive(self, now: ColumnElement[int] | int) -> ColumnElement[bool]:
-        """Say which of the rows have not expired."""
+        """Say which rows have not expired."""
         if self.expires_at is None:
             return self.table.c.id.is_not(None)
         return or_(self.expires_at.is_(None), self.expires_at > now)
 
     def select(self) -> Select[Any]:
-        """Select targets as `_target` wants them."""
+        """Select targets for `_target`."""
         expires_at = null() if self.expires_at is None else self.expires_at
         return (
             select(
@@ -102,14 +102,14 @@ TABLES: Final[Mapping[str, TargetTable]] = {
     ),
     "blob": TargetTable(blobs, blobs.c.name, blobs.c.name, blobs.c.content_type),
 }
-"""By kind."""
+"""The tables by type."""
 
 _by_id: Final = {
-    kind: Statement(target.select().where(target.table.c.id == bindparam("target_id")))
-    for kind, target in TABLES.items()
+    target_type: Statement(target.select().where(target.table.c.id == bindparam("target_id")))
+    for target_type, target in TABLES.items()
 }
 _by_public_id: Final = {
-    kind: Statement(
+    target_type: Statement(
         target.select().where(
             and_(
                 target.table.c.account_id == bindparam("account_id"),
@@ -117,26 +117,26 @@ _by_public_id: Final = {
             )
         )
     )
-    for kind, target in TABLES.items()
+    for target_type, target in TABLES.items()
 }
 
 
-def allows(kind: str, tier: Tier) -> bool:
-    """Tell whether a tier lets its accounts link to things of this kind."""
-    return kind != "picture" or (tier.allow_links and tier.allow_original)
+def allows(target_type: str, tier: Tier) -> bool:
+    """Tell whether a tier lets its accounts link to such targets."""
+    return target_type != "picture" or (tier.allow_links and tier.allow_original)
 
 
-def read(connection: Connection, kind: str, target_id: int, now: int) -> Target | None:
-    """Return a target by the integer that links know it by; None when it is gone or expired."""
-    row = _by_id[kind](connection, target_id=target_id, now=now).first()
+def read(connection: Connection, target_type: str, target_id: int, now: int) -> Target | None:
+    """Return a target by the id of its row; None if it is gone or has expired."""
+    row = _by_id[target_type](connection, target_id=target_id, now=now).first()
     return None if row is None else _target(row)
 
 
 def find(
-    connection: Connection, identity: Identity, kind: Kind, public_id: str, now: int
+    connection: Connection, identity: Identity, target_type: TargetType, public_id: str, now: int
 ) -> Target | None:
-    """Return a target of the caller's account by the id that clients know it by, if it is there."""
-    row = _by_public_id[kind](
+    """Return a target of the caller's account by its id on the wire; None if it doesn't exist."""
+    row = _by_public_id[target_type](
         connection, account_id=identity.account_id, public_id=public_id, now=now
     ).first()
     return None if row is None else _target(row)

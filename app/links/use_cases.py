@@ -12,7 +12,7 @@ from app.database import Database
 from app.errors import FieldError, InvalidRequest, NotFound, PasswordNeeded
 from app.links import public, rows, targets
 from app.links.entities import NewLink, PublicLink, Timelink
-from app.links.targets import Kind, Target
+from app.links.targets import Target, TargetType
 from app.links.tokens import hash_of, new_lease, token_of
 from app.objects.pagination import Page
 from app.security import events
@@ -54,7 +54,7 @@ class Links:
     async def create(
         self,
         access: Access,
-        kind: Kind,
+        target_type: TargetType,
         target_id: str,
         lifetime: int,
         *,
@@ -72,7 +72,7 @@ class Links:
             await access.check()  # hashing is expensive: not for strangers
             password_hash = await self._passwords.hash(password)
         new = self._new_link(lifetime, max_downloads, password_hash)
-        return await access.write(rows.create, kind, target_id, new, clock.now())
+        return await access.write(rows.create, target_type, target_id, new, clock.now())
 
     async def find(self, access: Access, uuid: str) -> Timelink:
         """Return a link, ended or not; raises `NotFound`."""
@@ -85,20 +85,22 @@ class Links:
         cursor: str | None,
         *,
         only_active: bool | None = None,
-        kind: Kind | None = None,
+        target_type: TargetType | None = None,
     ) -> Page[Timelink]:
         """Return a page of links, newest first: all, the active, or the others."""
         return await access.read(
-            rows.page, limit, cursor, clock.now(), only_active=only_active, kind=kind
+            rows.page, limit, cursor, clock.now(), only_active=only_active, target_type=target_type
         )
 
     async def revoke(self, access: Access, uuid: str) -> None:
         """End a link at once; raises `NotFound`."""
         await access.write(rows.revoke, uuid, clock.now())
 
-    async def target(self, access: Access, kind: Kind, target_id: str) -> Target | None:
+    async def target(
+        self, access: Access, target_type: TargetType, target_id: str
+    ) -> Target | None:
         """Return what a link could lead to; None if it doesn't exist."""
-        return await access.read(targets.find, kind, target_id, clock.now())
+        return await access.read(targets.find, target_type, target_id, clock.now())
 
     def new_own_link(self) -> NewLink:
         """Return a file's own link, which lives as long as the file."""
@@ -125,9 +127,11 @@ class Links:
         """Return the link of a token; with a lease it may have been used up. Raises `NotFound`."""
         return await self._database.read(public.find, token, lease, clock.now())
 
-    async def open_plain(self, token: str, *, kind: Kind | None = None) -> PublicLink:
+    async def open_plain(self, token: str, *, target_type: TargetType | None = None) -> PublicLink:
         """Return a link that has neither a count nor a password; raises `NotFound`."""
-        return await self._database.read(public.find_plain, token, clock.now(), kind=kind)
+        return await self._database.read(
+            public.find_plain, token, clock.now(), target_type=target_type
+        )
 
     async def find_leased(self, token: str, lease: str) -> PublicLink | None:
         """Return the link of a token and a lease; None if the lease isn't valid."""

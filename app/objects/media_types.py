@@ -1,4 +1,4 @@
-"""Media types of files whose sender did not know, guessed from their names."""
+"""Media types, guessed from file names where the sender doesn't know them."""
 
 from mimetypes import MimeTypes
 from typing import Final
@@ -30,11 +30,11 @@ for _extension, _type in (
 
 
 def guess(name: str, sent: str) -> str:
-    """Return the media type that was sent, or if that says nothing, what the name suggests."""
+    """Return the media type that was sent, or a guess from the name if that is unknown."""
     if sent != UNKNOWN:
         return sent
-    file_name = name.rpartition(":")[2]  # what comes before would be read as a URL's scheme
-    kind, encoding = _TYPES.guess_type(file_name, strict=False)
-    if encoding is not None or kind is None:  # a .tar.gz is no tar
+    file_name = name.rpartition(":")[2]  # what comes before would be taken for a URL's scheme
+    guessed, encoding = _TYPES.guess_type(file_name, strict=False)
+    if encoding is not None or guessed is None:  # a .tar.gz is no tar
         return _COMPRESSED.get(encoding or "", UNKNOWN)
-    return kind
+    return guessed

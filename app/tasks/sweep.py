@@ -63,7 +63,7 @@ class Sweep(Task):
             except StorageError as error:
                 errors.append(error)
             else:
-                await self._database.write(settle, [id_ for id_, _ in kind], now, late)
+                await self._database.write(forget, [id_ for id_, _ in kind], now, late)
         if errors:
             raise errors[0] if len(errors) == 1 else ExceptionGroup("several kinds", errors)
 
@@ -108,7 +108,7 @@ def claim(connection: Connection, now: int) -> list[tuple[int, str]]:
     return [(row.id, row.key) for row in claimed]
 
 
-def settle(connection: Connection, ids: Sequence[int], claimed_at: int, late: int) -> None:
+def forget(connection: Connection, ids: Sequence[int], claimed_at: int, late: int) -> None:
     """Remove tombstones whose bytes are gone.
 
     One whose put may take effect as late as ``late`` after it had ended is due once more then. One

@@ -1,4 +1,4 @@
-"""Content out: conditions, ranges, headers, and the bytes by the fastest way there is."""
+"""Downloads: conditions, ranges, headers, and the bytes by the fastest way available."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -24,24 +24,29 @@ PRIVATE = "private, no-cache"
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
-    """What content is called when it is sent, and who may keep a copy."""
+class DownloadHeaders:
+    """What the headers of a download say of its content, and of who may cache it."""
 
     filename: str | None
     content_type: str
     cache_control: str = PRIVATE
-    headers: Mapping[str, str] = field(default_factory=dict)
-    """Further ones, of the resource's own."""
+    extra: Mapping[str, str] = field(default_factory=dict)
+    """Further headers, the resource's own."""
 
 
 async def send_content(
-    request: Request, runtime: Runtime, content: Content, named: Named, *, inline: bool = False
+    request: Request,
+    runtime: Runtime,
+    content: Content,
+    described: DownloadHeaders,
+    *,
+    inline: bool = False,
 ) -> Response:
     """Answer GET or HEAD with content: 200, 206, 304, 412 or 416.
 
-    Whatever can go wrong with finding the bytes does so here, before any header is sent.
+    Raises all errors of finding the bytes here, before any header is sent.
     """
-    headers = _headers(content, named, inline=inline)
+    headers = _headers(content, described, inline=inline)
     if ranges.is_unmodified(request.headers, content.sha256, content.modified_at):
         for name in ("Content-Type", "Content-Disposition", "Content-Encoding"):
             headers.pop(name, None)
@@ -64,20 +69,20 @@ async def send_content(
     return await _opened(request, runtime, content, part, status, headers)
 
 
-def _headers(content: Content, named: Named, *, inline: bool) -> dict[str, str]:
-    shown = inline_type(named.content_type) if inline else None
+def _headers(content: Content, described: DownloadHeaders, *, inline: bool) -> dict[str, str]:
+    shown = inline_type(described.content_type) if inline else None
     coded = {} if content.encoding is None else {"Content-Encoding": content.encoding}
     return coded | {
-        "Content-Type": shown or named.content_type,
-        "Content-Disposition": content_disposition(named.filename, inline=shown is not None),
+        "Content-Type": shown or described.content_type,
+        "Content-Disposition": content_disposition(described.filename, inline=shown is not None),
         "ETag": ranges.etag(content.sha256),
         "Last-Modified": ranges.http_date(content.modified_at),
         "Accept-Ranges": "bytes",
         "Repr-Digest": repr_digest(content.sha256),
-        "Cache-Control": named.cache_control,
+        "Cache-Control": described.cache_control,
         "X-Content-Type-Options": "nosniff",
         "Content-Security-Policy": "sandbox",
-        **named.headers,
+        **described.extra,
     }
 
 
@@ -95,7 +100,7 @@ async def _opened(
             file = await asyncio.to_thread(FileIO, path)
         except FileNotFoundError as error:
             raise await runtime.downloads.missing(content) from error
-        except OSError as error:  # a disk that fails, or no descriptor left
+        except OSError as error:  # a failing disk, or no descriptor left
             raise StoreUnavailable(f"a file can't be opened: {error.strerror}") from error
         return FileContent(file, part, status, headers)
     async with AsyncExitStack() as stack:
@@ -104,7 +109,7 @@ async def _opened(
 
 
 class FileContent(Response):
-    """A part of a file, sent by the kernel; owns the open file."""
+    """Part of a file, sent by the kernel; owns the open file."""
 
     def __init__(self, file: FileIO, part: ByteRange, status: int, headers: dict[str, str]) -> None:
         self.status_code = status

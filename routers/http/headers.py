@@ -1,4 +1,4 @@
-"""Headers of content that is sent: what it is called, and how a browser may treat it."""
+"""Headers of content: its name, its digest, and its media type."""
 
 import base64
 import re
@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import quote
 
 _RASTER: Final = frozenset(
-    f"image/{kind}" for kind in ("png", "jpeg", "gif", "webp", "avif", "bmp", "x-icon")
+    f"image/{name}" for name in ("png", "jpeg", "gif", "webp", "avif", "bmp", "x-icon")
 )
 _NOT_TEXT: Final = frozenset({"text/html", "text/xml", "text/xsl", "text/javascript", "text/css"})
 _SPELT: Final = {"ß": "ss", "ẞ": "SS"}
@@ -19,18 +19,18 @@ MAX_TYPE_LENGTH: Final = 255
 
 def content_disposition(name: str | None, *, inline: bool = False) -> str:
     """Return the header for a file name (RFC 6266), with ``filename*`` where it isn't ASCII."""
-    kind = "inline" if inline else "attachment"
+    disposition = "inline" if inline else "attachment"
     if name is None:
-        return kind
+        return disposition
     plain = _UNSAFE.sub("_", _ascii(name))
-    header = f'{kind}; filename="{plain or "_"}"'
+    header = f'{disposition}; filename="{plain or "_"}"'
     if plain != name:
         header += f"; filename*=UTF-8''{quote(name, safe='')}"
     return header
 
 
 def _ascii(name: str) -> str:
-    """Return a name for clients that know ASCII alone: letters lose their accents, others go."""
+    """Return a name in ASCII: letters lose their accents, other characters become ``_``."""
     return "".join(_letter(c) for c in unicodedata.normalize("NFC", name))
 
 
@@ -46,16 +46,17 @@ def repr_digest(sha256: bytes) -> str:
 
 
 def media_type(header: str | None) -> str:
-    """Return the media type that a sender gave, or that of unknown bytes."""
+    """Return the media type in a Content-Type, or that of unknown bytes if it isn't valid."""
     if header is None or len(header) > MAX_TYPE_LENGTH or not _MEDIA_TYPE.fullmatch(header):
         return DEFAULT_TYPE
     return header
 
 
 def inline_type(content_type: str) -> str | None:
-    """Return the type under which a browser may show such content itself; None: it may not.
+    """Return the media type under which a browser may show content; None: it may not.
 
-    Raster images, audio and video as they are, text as plain text; what could run a script, never.
+    Raster images, audio and video as they are, text as plain text, and nothing that could run a
+    script.
     """
     essence = content_type.partition(";")[0].strip().lower()
     if essence in _RASTER or essence.startswith(("audio/", "video/")):

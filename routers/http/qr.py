@@ -9,18 +9,18 @@ import segno
 from fastapi import Query
 from fastapi.responses import Response
 
-_MARGIN: Final = 4  # modules: readers want no less (ISO/IEC 18004)
+_MARGIN: Final = 4  # modules, the least that readers need (ISO/IEC 18004)
 _SCALE: Final = 8  # px a module
 
 
 class Format(StrEnum):
-    """Forms of a QR code."""
+    """Image formats of a QR code."""
 
     SVG = "svg"
     PNG = "png"
 
 
-FormatParam = Annotated[Format, Query(alias="format", description="What the code is drawn as.")]
+FormatParam = Annotated[Format, Query(alias="format", description="The image format of the code.")]
 
 _TYPES: Final = {Format.SVG: "image/svg+xml", Format.PNG: "image/png"}
 _HEADERS: Final = {
@@ -30,10 +30,10 @@ _HEADERS: Final = {
 }
 
 
-async def qr_response(url: str, kind: Format) -> Response:
+async def qr_response(url: str, image_format: Format) -> Response:
     """Answer with the QR code of a URL."""
-    image = await asyncio.to_thread(_draw, url, kind)
-    return Response(image, headers=_HEADERS, media_type=_TYPES[kind])
+    image = await asyncio.to_thread(_draw, url, image_format)
+    return Response(image, headers=_HEADERS, media_type=_TYPES[image_format])
 
 
 async def qr_svg(url: str) -> str:
@@ -44,16 +44,18 @@ async def qr_svg(url: str) -> str:
 def qr_answer() -> dict[int | str, dict[str, Any]]:
     """Declare the answer of a route for a QR code, for its ``responses``.
 
-    As plain bytes, like every download: generators of clients leave out what has a type of image.
+    As plain bytes, like every download: generators of clients skip answers of image types.
     """
     content = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
     return {200: {"description": "The QR code, as SVG or PNG", "content": content}}
 
 
-def _draw(url: str, kind: Format) -> bytes:
+def _draw(url: str, image_format: Format) -> bytes:
     image = io.BytesIO()
-    options: dict[str, Any] = {"title": "QR code"} if kind is Format.SVG else {}
-    _make(url).save(image, kind=kind.value, border=_MARGIN, scale=_SCALE, light="white", **options)
+    options: dict[str, Any] = {"title": "QR code"} if image_format is Format.SVG else {}
+    _make(url).save(
+        image, kind=image_format.value, border=_MARGIN, scale=_SCALE, light="white", **options
+    )
     return image.getvalue()
 
 

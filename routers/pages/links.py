@@ -19,7 +19,7 @@ from routers.pages.page import PageRoute, SignedIn, Visitor, render_app
 from routers.v1.schemas.accounts import GivenPassword
 from routers.v1.schemas.dumps import Text
 from routers.v1.schemas.lists import CursorParam
-from routers.v1.schemas.timelinks import LinkKind, LinkState, NewTimelink, Timelink
+from routers.v1.schemas.timelinks import LinkState, NewTimelink, TargetType, Timelink
 from routers.web.dependencies import RuntimeDep
 from routers.web.problems import invalid
 from routers.web.urls import base_path, link_url
@@ -34,7 +34,7 @@ _USUAL: Final = 3600  # seconds
 class LinkForm(BaseModel):
     """The form for a new link; an empty field counts as absent."""
 
-    kind: LinkKind = LinkKind.FILE
+    kind: TargetType = TargetType.FILE
     id: Annotated[Text, Field(max_length=MAX_ID_LENGTH)] = ""
     time: str = str(_USUAL)
     max_downloads: str = ""
@@ -53,7 +53,7 @@ async def show(
     visitor: SignedIn,
     state: LinkState = LinkState.ACTIVE,
     cursor: CursorParam = None,
-    kind: LinkKind | None = None,
+    kind: TargetType | None = None,
     id: Annotated[Text, Field(max_length=MAX_ID_LENGTH), Query()] = "",  # noqa: A002 - in the URL
     made: UUID | None = None,
 ) -> Response:
@@ -112,7 +112,7 @@ async def _page(
         links=[on_the_page(link) for link in page.items],
         next_cursor=page.next_cursor,
         made=None if new is None else on_the_page(new),
-        kinds=[kind.value for kind in LinkKind],
+        target_types=[target_type.value for target_type in TargetType],
         allows_pictures=targets.allows("picture", visitor.identity.tier),
         is_asked=form is not None,
         form=form or LinkForm(),

@@ -13,7 +13,7 @@ from app.errors import PasswordNeeded, ProblemError
 from app.links.entities import PublicLink
 from app.links.tokens import new_lease
 from app.runtime import Runtime
-from routers.http.downloads import Named, send_content
+from routers.http.downloads import DownloadHeaders, send_content
 from routers.http.forms import read_fields
 from routers.http.negotiation import is_browser
 from routers.pages import leases
@@ -201,8 +201,8 @@ async def _send_leased(
 
 
 async def _send(request: Request, runtime: Runtime, link: PublicLink, *, inline: bool) -> Response:
-    named = Named(link.file_name, link.target.content_type, _HEADERS["Cache-Control"])
-    return await send_content(request, runtime, link.target.content, named, inline=inline)
+    headers = DownloadHeaders(link.file_name, link.target.content_type, _HEADERS["Cache-Control"])
+    return await send_content(request, runtime, link.target.content, headers, inline=inline)
 
 
 def _path(request: Request) -> str:

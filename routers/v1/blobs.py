@@ -18,7 +18,7 @@ from app.blobs import entities
 from app.errors import BadRequest, ContentTooLarge, FieldError, InvalidRequest
 from routers.http import ranges
 from routers.http.bodies import body_of, content_length, read_json
-from routers.http.downloads import Named, send_content
+from routers.http.downloads import DownloadHeaders, send_content
 from routers.http.headers import media_type
 from routers.v1.schemas.blobs import (
     Blob,
@@ -168,8 +168,8 @@ async def get_content(
 ) -> Response:
     """Get a blob's bytes, or a range of them."""
     blob = await runtime.blobs.find(access, blob_id)
-    named = Named(blob_id.rpartition("/")[2], blob.content_type)
-    return await send_content(request, runtime, blob.content, named, inline=inline)
+    headers = DownloadHeaders(blob_id.rpartition("/")[2], blob.content_type)
+    return await send_content(request, runtime, blob.content, headers, inline=inline)
 
 
 @router.delete(

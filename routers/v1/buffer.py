@@ -13,7 +13,7 @@ from app.buffer.entities import NewClip, Revision
 from app.errors import BadRequest
 from routers.http import ranges
 from routers.http.bodies import body_of
-from routers.http.downloads import Named, send_content
+from routers.http.downloads import DownloadHeaders, send_content
 from routers.http.events import COMMENT, EventStream, event
 from routers.http.headers import media_type
 from routers.http.names import name_in_headers
@@ -93,8 +93,8 @@ async def get(
 ) -> Response:
     """Get what is in the buffer, or a range of it."""
     clip = await runtime.buffer.find(access)
-    named = Named(clip.name, clip.content_type, headers={"X-Data-Type": clip.data_type})
-    return await send_content(request, runtime, clip.content, named, inline=inline)
+    headers = DownloadHeaders(clip.name, clip.content_type, extra={"X-Data-Type": clip.data_type})
+    return await send_content(request, runtime, clip.content, headers, inline=inline)
 
 
 @router.delete(

@@ -9,7 +9,7 @@ from fastapi.responses import Response
 from app.accounts.identity import Access
 from app.dumps.entities import Filters
 from routers.http import ranges
-from routers.http.downloads import Named, send_content
+from routers.http.downloads import DownloadHeaders, send_content
 from routers.http.headers import DEFAULT_TYPE
 from routers.v1 import dump_forms
 from routers.v1.schemas.dumps import (
@@ -192,8 +192,8 @@ async def get_content(
 ) -> Response:
     """Get a dump's bytes, or a range of them."""
     dump = await runtime.dumps.find(access, str(id))
-    named = Named(dump.original_name, DEFAULT_TYPE)
-    return await send_content(request, runtime, dump.content, named, inline=inline)
+    headers = DownloadHeaders(dump.original_name, DEFAULT_TYPE)
+    return await send_content(request, runtime, dump.content, headers, inline=inline)
 
 
 @router.get(
@@ -231,5 +231,5 @@ async def get_attachment(
 ) -> Response:
     """Get an attachment's bytes, or a range of them."""
     attachment = await runtime.dumps.find_attachment(access, str(id), str(attachment_id))
-    named = Named(attachment.name, attachment.content_type)
-    return await send_content(request, runtime, attachment.content, named, inline=inline)
+    headers = DownloadHeaders(attachment.name, attachment.content_type)
+    return await send_content(request, runtime, attachment.content, headers, inline=inline)

@@ -9,7 +9,7 @@ from fastapi.responses import Response
 from app.accounts.identity import Access
 from app.errors import NotFound
 from routers.http import ranges
-from routers.http.downloads import Named, send_content
+from routers.http.downloads import DownloadHeaders, send_content
 from routers.http.qr import Format, FormatParam, qr_answer, qr_response
 from routers.v1 import file_forms
 from routers.v1.schemas.files import File, FileChange, FileForm, FileList, FileState
@@ -130,8 +130,8 @@ async def get_content(
 ) -> Response:
     """Get a file's bytes, or a range of them."""
     file = await runtime.files.find(access, str(id))
-    named = Named(file.name, file.content_type)
-    return await send_content(request, runtime, file.content, named, inline=inline)
+    headers = DownloadHeaders(file.name, file.content_type)
+    return await send_content(request, runtime, file.content, headers, inline=inline)
 
 
 @router.get(

@@ -13,7 +13,7 @@ from app.errors import FieldError, InvalidRequest, UnsupportedMediaType
 from app.pictures.entities import Picture
 from app.pictures.formats import ThumbnailFormat
 from app.runtime import Runtime
-from routers.http.downloads import Named, send_content
+from routers.http.downloads import DownloadHeaders, send_content
 from routers.http.forms import open_form
 from routers.http.negotiation import prefers
 from routers.v1.schemas.pictures import PictureFields
@@ -48,8 +48,8 @@ async def send_original(
 ) -> Response:
     """Answer with a picture as it was uploaded, where the account's tier allows it."""
     picture = await runtime.pictures.find_original(access, uuid)
-    named = named_picture(picture.name, picture.facts.format)
-    return await send_content(request, runtime, picture.content, named, inline=inline)
+    headers = picture_headers(picture.name, picture.facts.format)
+    return await send_content(request, runtime, picture.content, headers, inline=inline)
 
 
 async def send_thumbnail(
@@ -60,13 +60,13 @@ async def send_thumbnail(
     webp = prefers(accept, "image/webp", "image/jpeg")
     image_format: ThumbnailFormat = "webp" if webp else "jpeg"
     thumbnail = await runtime.pictures.find_thumbnail(access, uuid, height, image_format)
-    named = named_picture(thumbnail.name, image_format)
-    named = dataclasses.replace(named, headers={"Vary": "Accept"})
-    return await send_content(request, runtime, thumbnail.content, named, inline=inline)
+    headers = picture_headers(thumbnail.name, image_format)
+    headers = dataclasses.replace(headers, extra={"Vary": "Accept"})
+    return await send_content(request, runtime, thumbnail.content, headers, inline=inline)
 
 
-def named_picture(name: str, image_format: str) -> Named:
+def picture_headers(name: str, image_format: str) -> DownloadHeaders:
     """Return the download headers of a picture with this name, in this format."""
     extensions = _EXTENSIONS.get(image_format, (f".{image_format}",))
     filename = name if name.lower().endswith(extensions) else name + extensions[0]
-    return Named(filename, f"image/{image_format}")
+    return DownloadHeaders(filename, f"image/{image_format}")

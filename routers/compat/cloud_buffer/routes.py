@@ -26,7 +26,7 @@ from routers.compat.cloud_buffer.schemas import (
     DataTypeHeader,
 )
 from routers.http.bodies import body_of
-from routers.http.downloads import Named, send_content
+from routers.http.downloads import DownloadHeaders, send_content
 from routers.http.forms import MULTIPART, FormFile, media_type_of, open_form
 from routers.http.headers import media_type
 from routers.http.names import name_in_headers
@@ -115,8 +115,8 @@ async def get_file(request: Request, runtime: RuntimeDep, token: Token = "") -> 
     """Download the target of a link, without a login."""
     async with runtime.links.visit(address_of(request)):
         link = await runtime.links.open_plain(token)
-        named = Named(link.file_name, link.target.content_type, "no-store", _PUBLIC)
-        return await send_content(request, runtime, link.target.content, named)
+        headers = DownloadHeaders(link.file_name, link.target.content_type, "no-store", _PUBLIC)
+        return await send_content(request, runtime, link.target.content, headers)
 
 
 @router.head(
@@ -136,9 +136,9 @@ async def get_buffer(request: Request, runtime: RuntimeDep, access: BufferReadin
     if is_browser(request):
         return await buffer_page.show(request, runtime, access)
     clip = await runtime.buffer.find(access)
-    headers = {"X-Data-Type": clip.data_type, "Vary": "Accept, Cookie"}
-    named = Named(clip.name, clip.content_type, headers=headers)
-    return await send_content(request, runtime, clip.content, named)
+    extra = {"X-Data-Type": clip.data_type, "Vary": "Accept, Cookie"}
+    headers = DownloadHeaders(clip.name, clip.content_type, extra=extra)
+    return await send_content(request, runtime, clip.content, headers)
 
 
 @router.post(

@@ -15,7 +15,7 @@ from routers.compat import NO_CREDENTIAL
 from routers.compat.crash_store.schemas import CrashStoreDump, CrashStoreError, CrashStoreNoFile
 from routers.http import ranges
 from routers.http.arrays import BATCH, send_array
-from routers.http.downloads import Named, send_content
+from routers.http.downloads import DownloadHeaders, send_content
 from routers.http.forms import NoFile
 from routers.http.headers import DEFAULT_TYPE
 from routers.v1 import dump_forms
@@ -191,5 +191,5 @@ async def download(
 ) -> Response:
     """Download a dump's file."""
     dump = await runtime.dumps.find_numbered(access, id)
-    named = Named(dump.original_name, DEFAULT_TYPE)
-    return await send_content(request, runtime, dump.content, named)
+    headers = DownloadHeaders(dump.original_name, DEFAULT_TYPE)
+    return await send_content(request, runtime, dump.content, headers)

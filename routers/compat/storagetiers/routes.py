@@ -163,11 +163,11 @@ async def list_shared(runtime: RuntimeDep, access: Shared) -> Response:
     owner = await access.identity()
 
     async def read(cursor: str | None) -> tuple[Sequence[StoragetiersShared], str | None]:
-        page = await runtime.links.page(access, BATCH, cursor, kind="picture")
+        page = await runtime.links.page(access, BATCH, cursor, target_type="picture")
         items = [
             StoragetiersShared.of(link, _url(runtime, link), owner, time_left=_time_left(link))
             for link in page.items
-            if link.is_plain and link.target is not None
+            if link.is_plain and link.target_id is not None
         ]
         return items, page.next_cursor
 
@@ -262,8 +262,8 @@ async def get_shared(
     """Get the picture of a link, without a login."""
     token = base64.urlsafe_b64encode(uuid.bytes).rstrip(b"=").decode()
     async with runtime.links.visit(address_of(request)):
-        link = await runtime.links.open_plain(token, kind="picture")
+        link = await runtime.links.open_plain(token, target_type="picture")
         image_format = link.target.content_type.removeprefix("image/")
-        named = picture_forms.named_picture(link.target.name, image_format)
-        named = replace(named, cache_control="no-store")
-        return await send_content(request, runtime, link.target.content, named, inline=True)
+        headers = picture_forms.picture_headers(link.target.name, image_format)
+        headers = replace(headers, cache_control="no-store")
+        return await send_content(request, runtime, link.target.content, headers, inline=True)

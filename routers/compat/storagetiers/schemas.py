@@ -80,10 +80,10 @@ class StoragetiersLink(BaseModel):
     @classmethod
     def of(cls, link: Timelink, url: str, owner: Identity, **more: Any) -> Self:  # noqa: ANN401 - fields of subclasses
         """Make the schema of a link whose picture still exists."""
-        assert link.target is not None
+        assert link.target_id is not None
         assert link.target_name is not None
         assert link.lifetime is not None
-        picture = StoragetiersPicture.of(link.target, link.target_name, owner)
+        picture = StoragetiersPicture.of(link.target_id, link.target_name, owner)
         return cls(url=url, picture=picture, time=link.lifetime, **more)
 
 

@@ -38,7 +38,7 @@ from routers.compat.vertexcloud.schemas import (
 )
 from routers.http.arrays import BATCH
 from routers.http.bodies import content_length
-from routers.http.downloads import Named, StreamedContent, send_content
+from routers.http.downloads import DownloadHeaders, StreamedContent, send_content
 from routers.http.forms import describe_any, open_form, read_fields
 from routers.http.headers import media_type
 from routers.v1.file_forms import checked_name
@@ -253,5 +253,5 @@ async def get_media(
     holder = await find_holder(request, runtime, key, "files:read", _DOWNLOADING)
     file = await runtime.files.find_named(holder.access, name)
     no_referrer = {"Referrer-Policy": "no-referrer"}  # the URL holds the key
-    named = Named(file.name, file.content_type, headers=no_referrer)
-    return await send_content(request, runtime, file.content, named, inline=inline)
+    headers = DownloadHeaders(file.name, file.content_type, extra=no_referrer)
+    return await send_content(request, runtime, file.content, headers, inline=inline)

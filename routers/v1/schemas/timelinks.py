@@ -15,8 +15,8 @@ from routers.v1.schemas.lists import ListOf
 MAX_PASSWORD: int = 128
 
 
-class LinkKind(StrEnum):
-    """The kinds of targets that a link may have."""
+class TargetType(StrEnum):
+    """The types of targets that a link may have."""
 
     PICTURE = "picture"
     FILE = "file"
@@ -40,7 +40,7 @@ def _characters(value: str) -> str:
 class NewTimelink(BaseModel):
     """A link that is to be made."""
 
-    kind: LinkKind
+    kind: TargetType
     id: Annotated[
         str,
         Field(
@@ -74,7 +74,7 @@ class Timelink(BaseModel):
 
     id: str
     url: str
-    kind: LinkKind
+    kind: TargetType
     target: str | None = Field(description="The target's id; null if it no longer exists.")
     target_name: str | None = Field(description="The target's name.")
     state: LinkState
@@ -96,8 +96,8 @@ class Timelink(BaseModel):
         return cls(
             id=link.uuid,
             url=url,
-            kind=LinkKind(link.kind),
-            target=link.target,
+            kind=TargetType(link.target_type),
+            target=link.target_id,
             target_name=link.target_name,
             state=LinkState.ACTIVE if link.is_active else LinkState.EXPIRED,
             created_at=clock.to_datetime(link.created_at),

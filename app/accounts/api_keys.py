@@ -12,8 +12,8 @@ from app.accounts.credentials import hold
 from app.accounts.identity import Identity
 from app.accounts.tables import api_keys
 from app.database import require_storage
+from app.database.pagination import Page, decode_cursor, page_of
 from app.errors import Forbidden, NotFound
-from app.objects.pagination import Page, decode_cursor, page_of
 from app.security import api_keys as secret_keys
 
 MAX_LIFETIME: Final = 100 * 365 * 86_400

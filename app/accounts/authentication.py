@@ -9,10 +9,10 @@ from sqlalchemy import Connection, select
 
 from app.accounts.fields import USERNAME_FORM
 from app.accounts.identity import Access, Identity
+from app.accounts.quota import lock_account
 from app.accounts.tables import accounts
 from app.database import Database
 from app.errors import Forbidden, TooManyRequests, Unauthorized
-from app.objects.quota import lock_account
 from app.security import events
 from app.security.events import Event
 from app.security.passwords import Passwords

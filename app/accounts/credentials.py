@@ -3,9 +3,9 @@
 from sqlalchemy import Connection, delete, select
 
 from app.accounts.identity import Identity
+from app.accounts.quota import lock_account
 from app.accounts.tables import api_keys, sessions
 from app.errors import Unauthorized
-from app.objects.quota import lock_account
 
 
 def end_everything(connection: Connection, account_id: int) -> None:

@@ -12,8 +12,8 @@ from app.accounts.identity import Access
 from app.accounts.sessions import Ended, NewSession, Refreshed, Session, Tokens
 from app.config import Settings
 from app.database import Database
+from app.database.pagination import Page
 from app.errors import Unauthorized
-from app.objects.pagination import Page
 from app.security import events
 from app.security.events import Event
 from app.security.keyring import Keyring

@@ -9,11 +9,11 @@ from app import clock
 from app.accounts.authentication import Login
 from app.accounts.credentials import end_everything
 from app.accounts.identity import Identity
+from app.accounts.quota import lock_account
 from app.accounts.tables import accounts, sessions
 from app.database import Statement
+from app.database.pagination import Page, decode_cursor, page_of
 from app.errors import Forbidden, NotFound, Unauthorized
-from app.objects.pagination import Page, decode_cursor, page_of
-from app.objects.quota import lock_account
 from app.security.keyring import RefreshToken
 
 GRACE: Final = 30 * clock.SECOND

@@ -12,8 +12,8 @@ from app import clock
 from app.accounts.identity import Identity, parse_heights
 from app.accounts.tables import tiers
 from app.database import require_storage
+from app.database.pagination import Page, decode_cursor, page_of
 from app.errors import Conflict, InvalidRequest, NotFound
-from app.objects.pagination import Page, decode_cursor, page_of
 
 GIB: Final = 1024**3
 SERVICE_TIER: Final = "service"

@@ -12,7 +12,7 @@ from app.accounts.rows import Account
 from app.accounts.tiers import TierRecord
 from app.config import Settings
 from app.database import Database
-from app.objects.pagination import Page
+from app.database.pagination import Page
 from app.security import events
 from app.security.events import Event
 from app.security.passwords import Passwords

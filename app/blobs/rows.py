@@ -4,16 +4,16 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, select, update
 
+from app.accounts import quota
 from app.accounts.identity import Identity
 from app.blobs.entities import KIND, MAX_ID_LENGTH, Blob
 from app.blobs.tables import blobs
 from app.database import Statement, insert_if_absent
+from app.database.pagination import Page, decode_cursor, page_of
 from app.errors import Conflict, NotFound
 from app.links import rows as timelinks
 from app.objects import lifecycle as objects
-from app.objects import quota
 from app.objects.lifecycle import Content, Received
-from app.objects.pagination import Page, decode_cursor, page_of
 from app.objects.preconditions import Preconditions, State
 from app.objects.tables import object_bytes
 from app.objects.tables import objects as object_rows

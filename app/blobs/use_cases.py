@@ -7,8 +7,8 @@ from app import clock
 from app.accounts.identity import Access
 from app.blobs import rows
 from app.blobs.entities import KIND, Blob
+from app.database.pagination import Page
 from app.objects import media_types
-from app.objects.pagination import Page
 from app.objects.preconditions import Preconditions
 from app.objects.uploads import Body, Uploads
 

@@ -9,13 +9,13 @@ from typing import Any, Final
 from sqlalchemy import BigInteger, Connection, bindparam, func, insert, select, update
 
 from app import clock
+from app.accounts import quota
 from app.accounts.identity import Identity
 from app.buffer.entities import KIND, Clip, NewClip, Revision
 from app.buffer.tables import buffers
 from app.database import Statement
 from app.errors import NotFound
 from app.objects import lifecycle as objects
-from app.objects import quota
 from app.objects.lifecycle import Content, Received
 from app.objects.preconditions import Preconditions, State
 from app.objects.tables import object_bytes

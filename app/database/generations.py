@@ -9,8 +9,7 @@ from typing import Final
 from sqlalchemy import Connection, select, update
 
 from app.database import Database
-from app.database.instance import once
-from app.database.tables import instance
+from app.database.instance import instance, once
 from storage.base import ObjectStore
 
 _STEM: Final = "instance/0/0/00"

@@ -8,17 +8,25 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import BigInteger, Column, Connection, String, Table, select, update
 
 from app.config import ConfigError, Settings
 from app.database import Database, insert_if_absent
 from app.database.migrate import alone
-from app.database.tables import instance
+from app.database.schema import Id, metadata
 from storage.base import ObjectStore
 from storage.errors import ObjectNotFound, StoreUnmarked
 
 # one for each place that a store may be spread over: dumps can live in a folder of their own
 MARKS: Final = tuple(f"{kind}/0/0/{'0' * 32}" for kind in ("instance", "dumps"))
+
+instance = Table(
+    "instance",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=False),
+    Column("uuid", String(36), nullable=False),  # the store carries it too
+    Column("generation", BigInteger, nullable=False),  # 0: it has marked no store yet
+)
 
 _create = insert_if_absent(instance, "id", "uuid", "generation")
 

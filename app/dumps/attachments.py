@@ -7,13 +7,13 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, or_, select
 from uuid_utils import uuid7
 
+from app.accounts import quota
 from app.accounts.identity import Identity
 from app.dumps import expiry, rows, submissions
 from app.dumps.entities import KIND, Attachment, DumpDetails, DumpFile, NewAttachment, NewDump
 from app.dumps.tables import dump_attachments, dumps
 from app.errors import NotFound
 from app.objects import lifecycle as objects
-from app.objects import quota
 from app.objects.tables import object_bytes
 from app.objects.tables import objects as object_rows
 

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection, delete, func, select
 
+from app.accounts import quota
 from app.dumps import submissions
 from app.dumps.tables import dump_attachments, dumps
 from app.links import rows as timelinks
 from app.objects import lifecycle as objects
-from app.objects import quota
 
 
 def remove_all(

@@ -6,9 +6,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, func, or_, select
 
 from app.accounts.identity import Identity
+from app.database.pagination import Page, decode_cursor, page_of
 from app.dumps.entities import Group
 from app.dumps.tables import dumps
-from app.objects.pagination import Page, decode_cursor, page_of
 from app.objects.tables import objects as object_rows
 
 

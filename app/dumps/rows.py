@@ -9,8 +9,10 @@ from sqlalchemy import update as update_rows
 from uuid_utils import uuid7
 
 from app import clock
+from app.accounts import quota
 from app.accounts.identity import Identity
 from app.database import Statement, require_storage
+from app.database.pagination import Page, decode_cursor, encode_cursor
 from app.dumps import expiry, submissions
 from app.dumps.entities import KIND, Dump, DumpFile, Filters, NewDump
 from app.dumps.search import find as find_ids
@@ -18,8 +20,6 @@ from app.dumps.search import searchable
 from app.dumps.tables import dumps
 from app.errors import NotFound
 from app.objects import lifecycle as objects
-from app.objects import quota
-from app.objects.pagination import Page, decode_cursor, encode_cursor
 from app.objects.preconditions import Preconditions, State
 from app.objects.tables import objects as object_rows
 

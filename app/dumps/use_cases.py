@@ -9,6 +9,7 @@ from typing import Any, Final
 from app import clock
 from app.accounts.identity import Access
 from app.config import Settings
+from app.database.pagination import Page
 from app.dumps import attachments, counts, groups, rows, submissions
 from app.dumps.crash_reports import CrashReport, Part
 from app.dumps.entities import (
@@ -24,7 +25,6 @@ from app.dumps.entities import (
 )
 from app.dumps.reports import Reports
 from app.objects.memory import BodyMemoryLimit
-from app.objects.pagination import Page
 from app.objects.preconditions import Preconditions
 from app.objects.uploads import Admit, Body, Uploads
 from app.security.rate_limits import RateLimits

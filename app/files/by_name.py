@@ -7,12 +7,12 @@ from typing import Final
 
 from sqlalchemy import BigInteger, Connection, bindparam, exists, or_, select
 
+from app.accounts import quota
 from app.accounts.identity import Identity
 from app.database import Statement
 from app.files import rows as files
 from app.files.entities import KEPT, File, NewFile
 from app.files.tables import files as rows
-from app.objects import quota
 from app.objects.file_names import MAX_NAME_LENGTH
 from app.objects.lifecycle import Received
 from app.objects.preconditions import Preconditions

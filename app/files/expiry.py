@@ -2,9 +2,9 @@
 
 from sqlalchemy import Connection, delete, func, select
 
+from app.accounts import quota
 from app.files.tables import files
 from app.objects import lifecycle as objects
-from app.objects import quota
 
 
 def remove_expired(connection: Connection, now: int, batch: int) -> int:

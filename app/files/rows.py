@@ -14,8 +14,10 @@ from sqlalchemy import (
     update,
 )
 
+from app.accounts import quota
 from app.accounts.identity import Identity
 from app.database import Statement
+from app.database.pagination import Page, decode_cursor, page_of
 from app.errors import NotFound
 from app.files import eviction
 from app.files.entities import KIND, File, Lifetime, NewFile
@@ -24,9 +26,7 @@ from app.links import expiry as link_expiry
 from app.links import rows as links
 from app.links.tables import timelinks
 from app.objects import lifecycle as objects
-from app.objects import quota
 from app.objects.lifecycle import Content, Received
-from app.objects.pagination import Page, decode_cursor, page_of
 from app.objects.preconditions import Preconditions, State
 from app.objects.tables import object_bytes
 from app.objects.tables import objects as object_rows

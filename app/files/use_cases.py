@@ -8,12 +8,12 @@ from functools import partial
 from app import clock
 from app.accounts.identity import Access
 from app.config import Settings
+from app.database.pagination import Page
 from app.files import by_name, eviction, rows
 from app.files.entities import ANY, KEPT, KIND, Evicted, File, Lifetime, NewFile
 from app.links.entities import NewLink
 from app.objects import media_types
 from app.objects.lifecycle import Received
-from app.objects.pagination import Page
 from app.objects.preconditions import Preconditions
 from app.objects.unclaimed import UnclaimedUploads
 from app.objects.uploads import Body, Describe, Uploads

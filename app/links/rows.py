@@ -23,16 +23,16 @@ from sqlalchemy import (
 )
 
 from app import clock
+from app.accounts import quota
 from app.accounts.identity import Identity, Tier
 from app.database import Statement, require_storage
+from app.database.pagination import Page, decode_cursor, page_of
 from app.errors import Forbidden, NotFound
 from app.links import targets
 from app.links.entities import NewLink, Timelink, time_left
 from app.links.expiry import downloads_taken, has_downloads_left, is_later, is_open
 from app.links.tables import timelinks
 from app.links.targets import TABLES, TargetType
-from app.objects import quota
-from app.objects.pagination import Page, decode_cursor, page_of
 
 _LIST: Final = "timelinks"
 

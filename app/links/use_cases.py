@@ -9,12 +9,12 @@ from app import clock
 from app.accounts.identity import Access
 from app.config import Settings
 from app.database import Database
+from app.database.pagination import Page
 from app.errors import FieldError, InvalidRequest, NotFound, PasswordNeeded
 from app.links import public, rows, targets
 from app.links.entities import NewLink, PublicLink, Timelink
 from app.links.targets import Target, TargetType
 from app.links.tokens import hash_of, new_lease, token_of
-from app.objects.pagination import Page
 from app.security import events
 from app.security.events import Event
 from app.security.passwords import Passwords

@@ -26,9 +26,9 @@ from sqlalchemy import (
 
 from app import clock
 from app.accounts.identity import Identity
+from app.accounts.quota import charge, give_back, lock_account
 from app.database import Statement, insert_if_absent, require_storage
 from app.errors import ContentTooLarge, LeaseLost
-from app.objects.quota import charge, give_back, lock_account
 from app.objects.tables import object_bytes, objects, tombstones
 
 LEASE: Final = 5 * clock.MINUTE

@@ -5,14 +5,14 @@ from typing import Any
 from sqlalchemy import BigInteger, Connection, Row, bindparam, delete, insert, select, update
 from uuid_utils import uuid7
 
+from app.accounts import quota
 from app.accounts.identity import Identity, Tier
 from app.database import Statement
+from app.database.pagination import Page, decode_cursor, page_of
 from app.errors import Forbidden, NotFound
 from app.links import rows as timelinks
 from app.objects import lifecycle as objects
-from app.objects import quota
 from app.objects.lifecycle import Content, Received
-from app.objects.pagination import Page, decode_cursor, page_of
 from app.objects.preconditions import Preconditions, State
 from app.objects.tables import object_bytes
 from app.objects.tables import objects as object_rows

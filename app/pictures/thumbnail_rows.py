@@ -19,11 +19,11 @@ from sqlalchemy import (
 )
 
 from app import clock
+from app.accounts import quota
 from app.accounts.identity import Identity
 from app.database import Statement
 from app.errors import Forbidden, LeaseLost
 from app.objects import lifecycle as objects
-from app.objects import quota
 from app.objects.lifecycle import Content, Received
 from app.objects.tables import object_bytes
 from app.objects.tables import objects as object_rows

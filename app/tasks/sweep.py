@@ -7,9 +7,9 @@ from typing import Final
 from sqlalchemy import Connection, delete, func, select, update
 
 from app import clock
+from app.accounts import quota
 from app.database import Database, generations
 from app.objects import lifecycle as objects
-from app.objects import quota
 from app.objects.tables import objects as object_rows
 from app.objects.tables import tombstones
 from app.tasks.leases import ClockJumps

@@ -7,7 +7,7 @@ from fastapi.responses import Response
 
 from app import VERSION, clock
 from app.accounts.identity import SERVICE_ACCOUNT
-from app.objects.pagination import MAX_LIMIT
+from app.database.pagination import MAX_LIMIT
 from app.objects.storage_use import MAX_AGE
 from app.stores import BACKENDS
 from app.tasks.sweep import MANY

@@ -5,7 +5,7 @@ from typing import Annotated, Generic, TypeVar
 from fastapi import Query
 from pydantic import BaseModel, Field
 
-from app.objects.pagination import DEFAULT_LIMIT, MAX_LIMIT
+from app.database.pagination import DEFAULT_LIMIT, MAX_LIMIT
 
 T = TypeVar("T")
 

@@ -12,15 +12,14 @@ import pytest
 from sqlalchemy import Connection, func, select, update
 
 from app import clock
-from app.accounts import bootstrap
+from app.accounts import bootstrap, quota
 from app.accounts.identity import Identity, identify
 from app.accounts.tables import accounts
 from app.config import Settings
 from app.database import Database, generations, instance
-from app.database.tables import instance as rows_of_instance
+from app.database.instance import instance as rows_of_instance
 from app.errors import ContentTooLarge, LeaseLost, QuotaExceeded
 from app.objects import lifecycle as objects
-from app.objects import quota
 from app.objects.lifecycle import GRACE, LEASE, Received, Reservation
 from app.objects.tables import object_bytes, tombstones
 from app.objects.tables import objects as rows

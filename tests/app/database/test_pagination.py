@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.database.pagination import decode_cursor, encode_cursor, page_of
 from app.errors import InvalidCursor
-from app.objects.pagination import decode_cursor, encode_cursor, page_of
 
 names = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
 

@@ -91,6 +91,24 @@ async def test_an_object_may_be_as_large_as_the_tier_says(service: Service, larg
     assert await usage(service, mine) == expected
 
 
+@pytest.mark.parametrize(
+    ("path", "field"), [("/v1/dumps", "file"), ("/v1/files", "file"), ("/v1/pictures", "img")]
+)
+async def test_a_file_is_too_large_by_the_length_of_its_form(
+    service: Service, path: str, field: str
+) -> None:
+    await limit(service, max_object_bytes=3 * MIB)
+    _, mine = await service.sign_up()
+    most_beside_it = 64 * 2 * 64 * KIB
+    headers = mine | {
+        "content-type": "multipart/form-data; boundary=XX",
+        "content-length": str(3 * MIB + most_beside_it + 1),
+    }
+    head = f'--XX\r\nContent-Disposition: form-data; name="{field}"; filename="a"\r\n\r\nx'
+    answer = await raw.request(service, "POST", path, headers, [raw.part(head.encode())])
+    assert (answer.status, answer.receives) == (413, 1)
+
+
 async def test_too_large_is_said_as_soon_as_it_is_known(service: Service) -> None:
     await limit(service, max_object_bytes=3 * MIB, max_total_bytes=5 * MIB)
     _, mine = await service.sign_up()

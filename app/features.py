@@ -20,6 +20,8 @@ from app.files import expiry as file_expiry
 from app.files.tables import files
 from app.links import expiry as link_expiry
 from app.links.tables import timelink_leases, timelinks
+from app.links.targets import TargetTable, TargetType, text_of
+from app.objects import media_types
 from app.pictures.tables import pictures, thumbnails
 from app.tasks.expiry import Expiring, rows_of
 
@@ -42,6 +44,8 @@ class Feature:
     verbs: tuple[str, ...] = _READ_WRITE
     """What API keys can be permitted: ``read`` is the scope ``files:read`` of files."""
     expiring: tuple[Expiring, ...] = ()
+    target: tuple[TargetType, TargetTable] | None = None
+    """What links call such a thing, and how they find one; None: nothing links to it."""
     counted: Lives | None = None
     """Which things the home page counts; None: it doesn't."""
 
@@ -51,18 +55,39 @@ def _unexpired(table: Table) -> Lives:
 
 
 FEATURES: Final = (
-    Feature("blobs", (blobs,), counted=lambda _: true()),
+    Feature(
+        "blobs",
+        (blobs,),
+        target=("blob", TargetTable(blobs, blobs.c.name, blobs.c.name, blobs.c.content_type)),
+        counted=lambda _: true(),
+    ),
     Feature(
         "dumps",
         (dump_attachments, dumps),
         verbs=(*_READ_WRITE, "submit"),
         expiring=(Expiring(dump_expiry.remove_expired, dump_expiry.next_expiry),),
+        target=(
+            "dump",
+            TargetTable(
+                dumps,
+                dumps.c.uuid,
+                dumps.c.original_name,
+                text_of(media_types.UNKNOWN),
+                dumps.c.expires_at,
+            ),
+        ),
         counted=_unexpired(dumps),
     ),
     Feature(
         "files",
         (files,),
         expiring=(Expiring(file_expiry.remove_expired, file_expiry.next_expiry),),
+        target=(
+            "file",
+            TargetTable(
+                files, files.c.uuid, files.c.name, files.c.content_type, files.c.expires_at
+            ),
+        ),
         counted=_unexpired(files),
     ),
     Feature(
@@ -70,7 +95,17 @@ FEATURES: Final = (
         (buffers,),
         expiring=(Expiring(buffer_rows.remove_expired, buffer_rows.next_expiry),),
     ),
-    Feature("pictures", (thumbnails, pictures), counted=lambda _: true()),
+    Feature(
+        "pictures",
+        (thumbnails, pictures),
+        target=(
+            "picture",
+            TargetTable(
+                pictures, pictures.c.uuid, pictures.c.name, text_of("image/") + pictures.c.format
+            ),
+        ),
+        counted=lambda _: true(),
+    ),
     Feature(
         "timelinks",
         (timelink_leases, timelinks),
@@ -92,6 +127,9 @@ SCOPES: Final = frozenset(
     {f"{feature.name}:{verb}" for feature in FEATURES for verb in feature.verbs} | {"metrics:read"}
 )
 """Everything that an API key can be permitted."""
+
+TARGETS: Final = dict(feature.target for feature in FEATURES if feature.target is not None)
+"""What links may lead to, by type."""
 
 COUNTED: Final[Mapping[str, tuple[Table, Lives]]] = {
     feature.name: (feature.tables[-1], feature.counted)

@@ -20,8 +20,9 @@ from app.database.sqlite import SqliteDatabase
 from app.dumps.reports import MEMORY, READER, SECONDS, Reports
 from app.dumps.use_cases import Dumps
 from app.events.bus import Bus, LocalBus
-from app.features import EXPIRING, TABLES
+from app.features import EXPIRING, TABLES, TARGETS
 from app.files.use_cases import Files
+from app.links.targets import Targets
 from app.links.use_cases import Links
 from app.objects.downloads import Downloads
 from app.objects.memory import BodyMemoryLimit
@@ -156,7 +157,9 @@ async def open_runtime(
         limits = _rate_limits(settings, redis)
         memory = BodyMemoryLimit()
         pings = {"storage": store.ping} | ({} if redis is None else {"redis": redis.ping})
-        links = Links(settings, database, passwords, limits, key=keyring.subkey("timelinks"))
+        links = Links(
+            settings, database, passwords, limits, Targets(TARGETS), key=keyring.subkey("timelinks")
+        )
         closing = asyncio.Event()
         stack.callback(closing.set)
         yield Runtime(

@@ -24,11 +24,10 @@ from app import clock
 from app.accounts.tables import accounts, tiers
 from app.database import Statement
 from app.errors import NotFound
-from app.links import targets
 from app.links.entities import PublicLink, time_left
 from app.links.expiry import downloads_taken, has_downloads_left, is_later, is_open
 from app.links.tables import timelink_leases, timelinks
-from app.links.targets import TargetType
+from app.links.targets import Targets, TargetType
 from app.links.tokens import MAX_SECRET, hash_of
 
 CLAIM_TIME: Final = 60 * clock.SECOND
@@ -90,29 +89,34 @@ _begin = Statement(
 _count = Statement(update(timelinks).where(_link_id).values(downloads=timelinks.c.downloads + 1))
 
 
-def find(connection: Connection, token: str, lease: str | None, now: int) -> PublicLink:
+def find(
+    connection: Connection, targets: Targets, token: str, lease: str | None, now: int
+) -> PublicLink:
     """Return the link of a token; raises `NotFound`, the same whatever the reason.
 
     With a lease it may have been used up.
     """
     if lease is not None:
-        link = find_leased(connection, token, lease, now)
+        link = find_leased(connection, targets, token, lease, now)
     else:
-        link = _open(connection, _find, token, now)
+        link = _open(connection, targets, _find, token, now)
     if link is None or (lease is None and link.downloads_left == 0):
         raise _unknown()
     return link
 
 
-def find_leased(connection: Connection, token: str, lease: str, now: int) -> PublicLink | None:
+def find_leased(
+    connection: Connection, targets: Targets, token: str, lease: str, now: int
+) -> PublicLink | None:
     """Return the link of a token and a lease; None if the lease isn't valid."""
     if len(lease) > MAX_SECRET:
         return None
-    return _open(connection, _find_leased, token, now, lease_hash=hash_of(lease))
+    return _open(connection, targets, _find_leased, token, now, lease_hash=hash_of(lease))
 
 
 def _open(
     connection: Connection,
+    targets: Targets,
     statement: Statement,
     token: str,
     now: int,
@@ -143,22 +147,27 @@ def _open(
 
 
 def find_plain(
-    connection: Connection, token: str, now: int, *, target_type: TargetType | None = None
+    connection: Connection,
+    targets: Targets,
+    token: str,
+    now: int,
+    *,
+    target_type: TargetType | None = None,
 ) -> PublicLink:
     """Return the link of a token if it has neither a count nor a password; raises `NotFound`."""
-    link = find(connection, token, None, now)
+    link = find(connection, targets, token, None, now)
     if not link.is_plain or target_type not in {None, link.target_type}:
         raise _unknown()
     return link
 
 
-def claim(connection: Connection, token: str, lease: str, now: int) -> PublicLink:
+def claim(connection: Connection, targets: Targets, token: str, lease: str, now: int) -> PublicLink:
     """Claim one download of a link for a lease; raises `NotFound` if none is left.
 
     It is given back after `CLAIM_TIME` unless `begin` is called before. Claiming the same lease
     again counts once, and on a link without a limit nothing is counted.
     """
-    link = _open(connection, _find, token, now)
+    link = _open(connection, targets, _find, token, now)
     if link is None or len(lease) > MAX_SECRET:
         raise _unknown()
     if _lock(connection, link_id=link.id, now=now).first() is None:

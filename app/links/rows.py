@@ -28,11 +28,10 @@ from app.accounts.identity import Identity, Tier
 from app.database import Statement, require_storage
 from app.database.pagination import Page, decode_cursor, page_of
 from app.errors import Forbidden, NotFound
-from app.links import targets
 from app.links.entities import NewLink, Timelink, time_left
 from app.links.expiry import downloads_taken, has_downloads_left, is_later, is_open
 from app.links.tables import timelinks
-from app.links.targets import TABLES, TargetType
+from app.links.targets import Targets, TargetType, allows
 
 _LIST: Final = "timelinks"
 
@@ -60,6 +59,7 @@ _end = Statement(
 def create(
     connection: Connection,
     identity: Identity,
+    targets: Targets,
     target_type: TargetType,
     target_id: str,
     new: NewLink,
@@ -71,7 +71,7 @@ def create(
     no links to them.
     """
     identity.require(f"{target_type}s:read")
-    if not targets.allows(target_type, identity.tier):
+    if not allows(target_type, identity.tier):
         raise Forbidden("The account's tier does not allow links to pictures")
     assert new.lifetime is not None
     require_storage(connection)
@@ -82,7 +82,7 @@ def create(
         raise NotFound(f"No such {target_type}")
     expires_at = _no_later(now + new.lifetime * clock.SECOND, target.expires_at)
     insert_link(connection, identity.account_id, target_type, target.id, new, expires_at, now)
-    return find(connection, identity, new.uuid, now)
+    return find(connection, identity, targets, new.uuid, now)
 
 
 def insert_link(
@@ -113,9 +113,11 @@ def insert_link(
     )
 
 
-def find(connection: Connection, identity: Identity, uuid: str, now: int) -> Timelink:
+def find(
+    connection: Connection, identity: Identity, targets: Targets, uuid: str, now: int
+) -> Timelink:
     """Return a link of the caller's account, ended or not; raises `NotFound`."""
-    row = connection.execute(_own(identity, now).where(timelinks.c.uuid == uuid)).first()
+    row = connection.execute(_own(identity, targets, now).where(timelinks.c.uuid == uuid)).first()
     if row is None:
         raise _unknown()
     return _timelink(row, now)
@@ -124,6 +126,7 @@ def find(connection: Connection, identity: Identity, uuid: str, now: int) -> Tim
 def page(
     connection: Connection,
     identity: Identity,
+    targets: Targets,
     limit: int,
     cursor: str | None,
     now: int,
@@ -132,11 +135,11 @@ def page(
     target_type: TargetType | None = None,
 ) -> Page[Timelink]:
     """Return a page of the account's links, newest first: all, the active, or the others."""
-    links = _own(identity, now).order_by(timelinks.c.id.desc()).limit(limit + 1)
+    links = _own(identity, targets, now).order_by(timelinks.c.id.desc()).limit(limit + 1)
     if target_type is not None:
         links = links.where(timelinks.c.kind == target_type)
     if only_active is not None:
-        active = _is_active(identity.tier, now)
+        active = _is_active(identity.tier, targets, now)
         links = links.where(active if only_active else ~active)
     before = decode_cursor(_LIST, cursor, int)
     if before is not None:
@@ -186,32 +189,32 @@ def follow(
     return connection.execute(own).first() is not None
 
 
-def _own(identity: Identity, now: int) -> Select[Any]:
+def _own(identity: Identity, targets: Targets, now: int) -> Select[Any]:
     """Select the caller's links, with their targets as far as these still exist."""
     joined: Any = timelinks
-    for target_type, target in TABLES.items():
+    for target_type, target in targets.tables.items():
         on = (timelinks.c.kind == target_type) & (timelinks.c.target_id == target.table.c.id)
         joined = joined.outerjoin(target.table, on & target.alive(now))
-    tables = TABLES.values()
+    tables = targets.tables.values()
     return (
         select(
             timelinks,
             func.coalesce(*(target.public_id for target in tables)).label("target"),
             func.coalesce(*(target.name for target in tables)).label("target_name"),
             downloads_taken(now).label("taken"),
-            _is_active(identity.tier, now).label("is_active"),
+            _is_active(identity.tier, targets, now).label("is_active"),
         )
         .select_from(joined)
         .where(timelinks.c.account_id == identity.account_id)
     )
 
 
-def _is_active(tier: Tier, now: int) -> ColumnElement[bool]:
+def _is_active(tier: Tier, targets: Targets, now: int) -> ColumnElement[bool]:
     """Say which links of `_own` can be used."""
     alive = [
         target.table.c.id.is_not(None)
-        for target_type, target in TABLES.items()
-        if targets.allows(target_type, tier)
+        for target_type, target in targets.tables.items()
+        if allows(target_type, tier)
     ]
     return and_(is_open(now), has_downloads_left(now), or_(*alive))
 

@@ -1,8 +1,8 @@
-"""Targets of timelinks: four types of things, found by the id on the wire or by that of the row."""
+"""Targets of timelinks: things of several types, found by their id on the wire or their row."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -22,17 +22,14 @@ from sqlalchemy import (
 )
 
 from app.accounts.identity import Identity, Tier
-from app.blobs.tables import blobs
 from app.database import Statement
-from app.dumps.tables import dumps
-from app.files.tables import files
 from app.objects import lifecycle as objects
 from app.objects.lifecycle import Content
 from app.objects.tables import object_bytes
 from app.objects.tables import objects as object_rows
-from app.pictures.tables import pictures
 
-TargetType = Literal["picture", "file", "dump", "blob"]
+TargetType = str
+"""The name of a type of targets, such as ``file``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,43 +79,9 @@ class TargetTable:
         )
 
 
-def _text(value: str) -> ColumnElement[str]:
+def text_of(value: str) -> ColumnElement[str]:
+    """Return a column that is the same text in every row."""
     return literal_column(f"'{value}'", Text)
-
-
-TABLES: Final[Mapping[str, TargetTable]] = {
-    "picture": TargetTable(
-        pictures, pictures.c.uuid, pictures.c.name, _text("image/") + pictures.c.format
-    ),
-    "file": TargetTable(
-        files, files.c.uuid, files.c.name, files.c.content_type, files.c.expires_at
-    ),
-    "dump": TargetTable(
-        dumps,
-        dumps.c.uuid,
-        dumps.c.original_name,
-        _text("application/octet-stream"),
-        dumps.c.expires_at,
-    ),
-    "blob": TargetTable(blobs, blobs.c.name, blobs.c.name, blobs.c.content_type),
-}
-"""The tables by type."""
-
-_by_id: Final = {
-    target_type: Statement(target.select().where(target.table.c.id == bindparam("target_id")))
-    for target_type, target in TABLES.items()
-}
-_by_public_id: Final = {
-    target_type: Statement(
-        target.select().where(
-            and_(
-                target.table.c.account_id == bindparam("account_id"),
-                target.public_id == bindparam("public_id"),
-            )
-        )
-    )
-    for target_type, target in TABLES.items()
-}
 
 
 def allows(target_type: str, tier: Tier) -> bool:
@@ -126,20 +89,49 @@ def allows(target_type: str, tier: Tier) -> bool:
     return target_type != "picture" or (tier.allow_links and tier.allow_original)
 
 
-def read(connection: Connection, target_type: str, target_id: int, now: int) -> Target | None:
-    """Return a target by the id of its row; None if it is gone or has expired."""
-    row = _by_id[target_type](connection, target_id=target_id, now=now).first()
-    return None if row is None else _target(row)
+class Targets:
+    """Everything that a link can lead to, by type."""
 
+    def __init__(self, tables: Mapping[TargetType, TargetTable]) -> None:
+        self.tables = tables
+        self._by_id = {
+            target_type: Statement(
+                target.select().where(target.table.c.id == bindparam("target_id"))
+            )
+            for target_type, target in tables.items()
+        }
+        self._by_public_id = {
+            target_type: Statement(
+                target.select().where(
+                    and_(
+                        target.table.c.account_id == bindparam("account_id"),
+                        target.public_id == bindparam("public_id"),
+                    )
+                )
+            )
+            for target_type, target in tables.items()
+        }
 
-def find(
-    connection: Connection, identity: Identity, target_type: TargetType, public_id: str, now: int
-) -> Target | None:
-    """Return a target of the caller's account by its id on the wire; None if it doesn't exist."""
-    row = _by_public_id[target_type](
-        connection, account_id=identity.account_id, public_id=public_id, now=now
-    ).first()
-    return None if row is None else _target(row)
+    def read(
+        self, connection: Connection, target_type: TargetType, target_id: int, now: int
+    ) -> Target | None:
+        """Return a target by the id of its row; None if it is gone or has expired."""
+        row = self._by_id[target_type](connection, target_id=target_id, now=now).first()
+        return None if row is None else _target(row)
+
+    def find(
+        self,
+        connection: Connection,
+        identity: Identity,
+        target_type: TargetType,
+        public_id: str,
+        now: int,
+    ) -> Target | None:
+        """Return a target of the caller's account by its id on the wire; None if it isn't there."""
+        row = self._by_public_id[target_type](
+            connection, account_id=identity.account_id, public_id=public_id, now=now
+        ).first()
+        return None if row is None else _target(row)
 
 
 def _target(row: Row[Any]) -> Target:

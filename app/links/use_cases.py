@@ -11,9 +11,9 @@ from app.config import Settings
 from app.database import Database
 from app.database.pagination import Page
 from app.errors import FieldError, InvalidRequest, NotFound, PasswordNeeded
-from app.links import public, rows, targets
+from app.links import public, rows
 from app.links.entities import NewLink, PublicLink, Timelink
-from app.links.targets import Target, TargetType
+from app.links.targets import Target, Targets, TargetType
 from app.links.tokens import hash_of, new_lease, token_of
 from app.security import events
 from app.security.events import Event
@@ -38,6 +38,7 @@ class Links:
         database: Database,
         passwords: Passwords,
         rate_limits: RateLimits,
+        targets: Targets,
         *,
         key: bytes,
     ) -> None:
@@ -45,6 +46,7 @@ class Links:
         self._database = database
         self._passwords = passwords
         self._rate_limits = rate_limits
+        self._targets = targets
         self._key = key
         self._min_lifetime = settings.min_link_time
         self._max_lifetime = settings.max_link_time
@@ -72,11 +74,13 @@ class Links:
             await access.check()  # hashing is expensive: not for strangers
             password_hash = await self._passwords.hash(password)
         new = self._new_link(lifetime, max_downloads, password_hash)
-        return await access.write(rows.create, target_type, target_id, new, clock.now())
+        return await access.write(
+            rows.create, self._targets, target_type, target_id, new, clock.now()
+        )
 
     async def find(self, access: Access, uuid: str) -> Timelink:
         """Return a link, ended or not; raises `NotFound`."""
-        return await access.read(rows.find, uuid, clock.now())
+        return await access.read(rows.find, self._targets, uuid, clock.now())
 
     async def page(
         self,
@@ -89,7 +93,13 @@ class Links:
     ) -> Page[Timelink]:
         """Return a page of links, newest first: all, the active, or the others."""
         return await access.read(
-            rows.page, limit, cursor, clock.now(), only_active=only_active, target_type=target_type
+            rows.page,
+            self._targets,
+            limit,
+            cursor,
+            clock.now(),
+            only_active=only_active,
+            target_type=target_type,
         )
 
     async def revoke(self, access: Access, uuid: str) -> None:
@@ -100,7 +110,7 @@ class Links:
         self, access: Access, target_type: TargetType, target_id: str
     ) -> Target | None:
         """Return what a link could lead to; None if it doesn't exist."""
-        return await access.read(targets.find, target_type, target_id, clock.now())
+        return await access.read(self._targets.find, target_type, target_id, clock.now())
 
     def new_own_link(self) -> NewLink:
         """Return a file's own link, which lives as long as the file."""
@@ -125,17 +135,19 @@ class Links:
 
     async def open(self, token: str, lease: str | None = None) -> PublicLink:
         """Return the link of a token; with a lease it may have been used up. Raises `NotFound`."""
-        return await self._database.read(public.find, token, lease, clock.now())
+        return await self._database.read(public.find, self._targets, token, lease, clock.now())
 
     async def open_plain(self, token: str, *, target_type: TargetType | None = None) -> PublicLink:
         """Return a link that has neither a count nor a password; raises `NotFound`."""
         return await self._database.read(
-            public.find_plain, token, clock.now(), target_type=target_type
+            public.find_plain, self._targets, token, clock.now(), target_type=target_type
         )
 
     async def find_leased(self, token: str, lease: str) -> PublicLink | None:
         """Return the link of a token and a lease; None if the lease isn't valid."""
-        return await self._database.read(public.find_leased, token, lease, clock.now())
+        return await self._database.read(
+            public.find_leased, self._targets, token, lease, clock.now()
+        )
 
     async def unlock(self, link: PublicLink, password: str | None, address: str) -> None:
         """Return if the link has no password, or this one.
@@ -164,7 +176,9 @@ class Links:
     async def claim(self, token: str, lease: str | None = None) -> tuple[PublicLink, str]:
         """Claim a download, see `public.claim`; returns the link and the lease."""
         lease = lease or new_lease()
-        return await self._database.write(public.claim, token, lease, clock.now()), lease
+        return await self._database.write(
+            public.claim, self._targets, token, lease, clock.now()
+        ), lease
 
     async def begin(self, link: PublicLink, lease: str) -> None:
         """Turn a claim into a download, before its first byte is sent; raises `NotFound`."""

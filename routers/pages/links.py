@@ -34,7 +34,7 @@ _USUAL: Final = 3600  # seconds
 class LinkForm(BaseModel):
     """The form for a new link; an empty field counts as absent."""
 
-    kind: TargetType = TargetType.FILE
+    kind: TargetType = TargetType("file")
     id: Annotated[Text, Field(max_length=MAX_ID_LENGTH)] = ""
     time: str = str(_USUAL)
     max_downloads: str = ""

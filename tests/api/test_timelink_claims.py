@@ -13,8 +13,10 @@ from app import clock
 from app.accounts.tables import accounts
 from app.config import Settings
 from app.errors import NotFound
+from app.features import TARGETS
 from app.links import public as public_links
 from app.links.tables import timelink_leases
+from app.links.targets import Targets
 from app.links.tokens import new_lease
 from tests.api.conftest import Service
 from tests.api.shared import PROFILES, shared_service, shared_settings, store_of
@@ -183,15 +185,15 @@ async def test_a_download_begins_or_is_given_back_and_never_both(
     service: Service, user: Headers
 ) -> None:
     """Also when the clocks of two processes differ: one begins in time, for the other it ended."""
-    write = service.runtime.database.write
+    write, targets = service.runtime.database.write, Targets(TARGETS)
     for attempt in range(20):
         link = await make_link(service, user)
         token, now = link["url"].rpartition("/")[2], clock.now()
         first, second = new_lease(), new_lease()
-        claimed = await write(public_links.claim, token, first, now)
+        claimed = await write(public_links.claim, targets, token, first, now)
         in_time, late = now + public_links.CLAIM_TIME - 1, now + public_links.CLAIM_TIME
         begin = write(public_links.begin, claimed, first, in_time)
-        take = write(public_links.claim, token, second, late)
+        take = write(public_links.claim, targets, token, second, late)
         both = (begin, take) if attempt % 2 else (take, begin)
         if attempt < 2:  # the one well before the other
             await both[0]

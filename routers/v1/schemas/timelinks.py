@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from app import clock
 from app.blobs.entities import MAX_ID_LENGTH
+from app.features import TARGETS
 from app.links import entities
 from app.links.entities import PublicLink
 from routers.v1.schemas.lists import ListOf
@@ -15,13 +16,8 @@ from routers.v1.schemas.lists import ListOf
 MAX_PASSWORD: int = 128
 
 
-class TargetType(StrEnum):
-    """The types of targets that a link may have."""
-
-    PICTURE = "picture"
-    FILE = "file"
-    DUMP = "dump"
-    BLOB = "blob"
+TargetType = StrEnum("TargetType", [(name, name) for name in TARGETS])  # type: ignore[misc]
+TargetType.__doc__ = "The types of targets that a link may have."
 
 
 class LinkState(StrEnum):

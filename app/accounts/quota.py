@@ -1,4 +1,4 @@
-"""What an account is charged for: bytes and objects, against the limits of its tier."""
+"""Quotas: the bytes and objects that an account is charged for, limited by its tier."""
 
 from typing import Final
 
@@ -31,7 +31,7 @@ _lock_account = Statement(
 
 
 def lock_account(connection: Connection, account_id: int) -> None:
-    """Make other writers of what this account keeps wait until the transaction ends."""
+    """Lock an account: other writers of what it keeps wait until the transaction ends."""
     _lock_account(connection, account_id=account_id)
 
 

@@ -1,4 +1,4 @@
-"""Pages of a list: a cursor says where one ended, so that the next is found by an index."""
+"""Pages of lists: a cursor is the sort key where one ended, so that an index finds the next."""
 
 import base64
 import binascii
@@ -19,22 +19,22 @@ DEFAULT_LIMIT = 100
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """Some items of a list, and the cursor of the page after it, if there is one."""
+    """A page of a list, and the cursor of the next one, if any."""
 
     items: Sequence[T]
     next_cursor: str | None
 
 
 def encode_cursor(list_name: str, position: int | str) -> str:
-    """Make the cursor that continues a list after ``position``, the sort key of its last item."""
+    """Return the cursor for the page after ``position``, the sort key of the last item."""
     text = json.dumps([list_name, position], separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
 
 
 def decode_cursor(list_name: str, cursor: str | None, kind: type[P]) -> P | None:
-    """Read the position from a cursor; None without one.
+    """Return the position of a cursor; None without one.
 
-    Raises `InvalidCursor` unless it is one that this list could have given.
+    Raises `InvalidCursor` unless it is one of this list.
     """
     if cursor is None:
         return None
@@ -61,7 +61,7 @@ def page_of(
     make: Callable[[R], T],
     position: Callable[[R], int | str],
 ) -> Page[T]:
-    """Make a page of ``limit + 1`` fetched rows, of which the one too many tells that more follow.
+    """Return a page of up to ``limit + 1`` rows, the last of which only says that more follow.
 
     ``position`` returns the sort key of a row, ``make`` the item that it becomes.
     """

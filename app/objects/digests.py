@@ -1,4 +1,4 @@
-"""Digests of bodies: those that their senders announced, checked as the bytes arrive."""
+"""Digests that clients announce of bodies, checked as these arrive."""
 
 import hashlib
 from collections.abc import Callable
@@ -14,17 +14,17 @@ MD5: Final = "MD5"
 ALGORITHMS: Final[dict[str, Callable[[], Any]]] = {
     SHA256: hashlib.sha256,
     SHA512: hashlib.sha512,
-    MD5: partial(hashlib.md5, usedforsecurity=False),  # it finds accidents, as it was meant to
+    MD5: partial(hashlib.md5, usedforsecurity=False),  # against accidents only
 }
 
 Digests = frozenset[tuple[str, bytes]]
-"""Algorithms, each with the digest that is expected."""
+"""Expected digests by algorithm."""
 
 NONE: Final[Digests] = frozenset()
 
 
 class Hashing:
-    """The hashes of a body: its SHA-256, and all that its sender announced."""
+    """The hashes of a body: SHA-256, and those that were announced."""
 
     def __init__(self, announced: Digests = NONE) -> None:
         self._announced = announced
@@ -32,17 +32,17 @@ class Hashing:
         self._hashes.setdefault(SHA256, hashlib.sha256())
 
     def update(self, data: bytes | memoryview) -> None:
-        """Take in what arrives next."""
+        """Hash the next bytes."""
         for algorithm in self._hashes.values():
             algorithm.update(data)
 
     def sha256(self) -> bytes:
-        """Return the SHA-256 of what has arrived."""
+        """Return the SHA-256 of the bytes so far."""
         digest: bytes = self._hashes[SHA256].digest()
         return digest
 
     def check(self) -> None:
-        """Raise `DigestMismatch` unless what has arrived is what was announced."""
+        """Raise `DigestMismatch` unless the announced digests are right."""
         for name, expected in self._announced:
             if self._hashes[name].digest() != expected:
                 raise DigestMismatch(f"The {name} of the bytes that arrived is another one")

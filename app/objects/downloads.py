@@ -1,4 +1,4 @@
-"""Reading objects, wherever their bytes are."""
+"""Downloads: reading objects from the database or the store."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -30,16 +30,16 @@ class Downloads:
         self._scratch = scratch
 
     def path(self, content: Content) -> Path | None:
-        """Return the file that holds the content, where the store keeps files on this host."""
+        """Return the content's file if the store keeps it on this host."""
         if content.key is None or not isinstance(self._store, SupportsLocalPath):
             return None
         return self._store.local_path(content.key)
 
     @asynccontextmanager
     async def open(self, content: Content, part: ByteRange) -> AsyncIterator[AsyncIterator[bytes]]:
-        """Open a part of the content, and yield an iterator of its bytes in bounded chunks.
+        """Open a part of the content, as an iterator of bounded chunks.
 
-        Raises `NotFound` when it has just been deleted, and `ObjectDamaged` when it is lost.
+        Raises `NotFound` if it has just been deleted, and `ObjectDamaged` if it is lost.
         """
         if content.data is not None:
             yield _once(content.data[part.start : part.stop])
@@ -55,7 +55,7 @@ class Downloads:
             yield aiter(reader)
 
     async def read(self, content: Content) -> bytes:
-        """Return the whole content; its size is the caller's to bound."""
+        """Return the whole content, whose size the caller must have limited."""
         if content.data is not None:
             return content.data
         async with self.open(content, ByteRange(0, content.size)) as chunks:
@@ -63,7 +63,7 @@ class Downloads:
 
     @asynccontextmanager
     async def local_file(self, content: Content) -> AsyncIterator[BinaryIO]:
-        """Yield an open file of this host that holds the content: the object's own, or a copy.
+        """Open a local file of the content: the object's own, or a temporary copy.
 
         Raises as `open` does, and `StoreFull` where there is no room for a copy.
         """
@@ -82,9 +82,9 @@ class Downloads:
                 yield file
 
     async def missing(self, content: Content) -> Exception:
-        """Tell why an object is not in the store: deleted meanwhile, or lost, which is an alarm.
+        """Return the reason why an object isn't in the store.
 
-        Or else it is the store that is missing.
+        It has been deleted meanwhile, or the store is away, or the bytes are lost: an alarm.
         """
         if content.key is None or not await self._database.read(objects.exists, content.object_id):
             return NotFound()

@@ -1,7 +1,7 @@
-"""The life of every object, as rows: charged, pending, ready, replaced, deleted.
+"""The life cycle of objects, as rows: charged, pending, ready, replaced, deleted.
 
-All are plain functions for `Database.write` and `Database.read`. Whoever changes what an account
-keeps locks the account's row first (`quota`), so that no two transactions wait for each other.
+All are plain functions for `Database.write` and `Database.read`. A transaction that
+changes what an account keeps locks the account first (`quota`), which prevents deadlocks.
 """
 
 from collections.abc import Sequence
@@ -32,10 +32,10 @@ from app.errors import ContentTooLarge, LeaseLost
 from app.objects.tables import object_bytes, objects, tombstones
 
 LEASE: Final = 5 * clock.MINUTE
-"""How long a pending object lives without a sign of life from its upload."""
+"""How long a pending object lives unless its upload renews the lease."""
 
 GRACE: Final = 10 * clock.MINUTE
-"""How long replaced bytes stay, so that downloads under way end whole."""
+"""How long replaced bytes stay, so that downloads in progress can end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +47,18 @@ class Reservation:
     charged_bytes: int
     owner: Identity
     is_free: bool = False
-    """Whether it stays out of the account's usage and limits, however large it gets."""
+    """Whether it doesn't count towards the account's usage and limits."""
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A body that has arrived whole: in the store under its reservation, or in memory."""
+    """A body that has arrived: in the store under its reservation, or in memory."""
 
     size: int
     sha256: bytes
     reservation: Reservation | None
     data: bytes | None
-    """The bytes themselves, of an object small enough to live in its row."""
+    """The bytes of an object small enough to be kept in the database."""
     encoding: str | None = None
     """The content coding that the bytes are in (RFC 9110 §8.4.1)."""
 
@@ -186,9 +186,9 @@ def reserve(
     now: int,
     free: bool = False,
 ) -> Reservation:
-    """Charge for an object that is about to be sent, and note it as pending under a lease.
+    """Charge for an object that is about to be sent, and record it as pending under a lease.
 
-    What is made of an object that has been charged for is ``free``: size and slots are then 0.
+    A derivative of an object that has been charged for is ``free``: its size and slots are 0.
     """
     require_storage(connection)
     charge(connection, identity, size, slots)
@@ -279,7 +279,7 @@ def _complete_reservation(
 ) -> None:
     lock_account(connection, identity.account_id)
     row = _select_object(connection, object_id=reservation.object_id).first()
-    # while it is pending, no sweep has ended its lease, whatever the clock says
+    # a pending object still has its lease, whatever the clock says
     if row is None or row.state != "pending":
         raise LeaseLost
     charge(connection, identity, charged - row.charged_bytes, slots - row.charged_slots)
@@ -297,15 +297,15 @@ def _complete_reservation(
 
 
 def modified_after(previous: int, now: int) -> int:
-    """Return when bytes count as modified that replace those of a moment before.
+    """Return the modification time of bytes that replace others.
 
-    It is in a later second, since that is all that an HTTP date tells.
+    It is at least a second later, the resolution of HTTP dates.
     """
     return max(now, (previous // clock.SECOND + 1) * clock.SECOND)
 
 
 def replace(connection: Connection, *, old: int, new: int, modified_at: int, now: int) -> None:
-    """Let a ready object take the place, and the slot, of another that goes when it is due.
+    """Put a ready object in the place and the slot of another, which is deleted after `GRACE`.
 
     The new bytes count as ``modified_at``, see `modified_after`.
     """
@@ -316,9 +316,9 @@ def replace(connection: Connection, *, old: int, new: int, modified_at: int, now
 
 
 def remove(connection: Connection, object_id: int, *, due_at: int) -> None:
-    """Take an object's rows away, give its charge back, and note its bytes as due for deletion.
+    """Delete an object's rows, give its charge back, and schedule the deletion of its bytes.
 
-    An object that isn't there is fine: somebody else has removed it.
+    Nothing happens if it has been removed already.
     """
     row = _select_object(connection, object_id=object_id).first()
     if row is None:
@@ -333,7 +333,7 @@ def remove(connection: Connection, object_id: int, *, due_at: int) -> None:
 
 
 def remove_all(connection: Connection, object_ids: Sequence[int], *, due_at: int) -> None:
-    """Do what `remove` does for many objects of one account, in a handful of statements."""
+    """Do what `remove` does for many objects of one account, in few statements."""
     gone = objects.c.id.in_(object_ids)
     charged = connection.execute(
         select(
@@ -359,15 +359,15 @@ def remove_all(connection: Connection, object_ids: Sequence[int], *, due_at: int
 
 
 def bury(connection: Connection, key: str, *, due_at: int, put_at: int) -> None:
-    """Note that the bytes under ``key`` are to be deleted, whose put had ended by ``put_at``."""
+    """Schedule the deletion of the bytes under ``key``, whose put had ended by ``put_at``."""
     _insert_tombstone(connection, key=key, due_at=due_at, claimed_until=0, put_at=put_at)
 
 
 def give_up(connection: Connection, reservation: Reservation, now: int) -> None:
-    """Take back a reservation whose upload has failed, unless it has become ready after all."""
+    """Give up the reservation of a failed upload, unless it has become ready after all."""
     lock_account(connection, reservation.owner.account_id)
     row = _select_object(connection, object_id=reservation.object_id).first()
-    if row is None:  # a sweep was faster, and perhaps too early: the put may have come after it
+    if row is None:  # a sweep was faster, perhaps even than the put
         if _renew_tombstone(connection, buried_key=reservation.key, now=now).rowcount == 0:
             bury(connection, reservation.key, due_at=now, put_at=now)
     elif row.state == "pending":
@@ -375,12 +375,12 @@ def give_up(connection: Connection, reservation: Reservation, now: int) -> None:
 
 
 def exists(connection: Connection, object_id: int) -> bool:
-    """Tell whether an object has not been removed since its row was read."""
+    """Tell whether an object still exists."""
     return _exists(connection, object_id=object_id).first() is not None
 
 
 def renew(connection: Connection, object_ids: list[int], now: int) -> None:
-    """Renew the leases of running uploads, but for those that a sweep has ended."""
+    """Renew the leases of running uploads, except those that a sweep has ended."""
     connection.execute(
         update(objects)
         .where(objects.c.id.in_(object_ids), objects.c.state == "pending")

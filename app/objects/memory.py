@@ -1,7 +1,7 @@
-"""Memory for bodies under way: page-aligned, used again, and bounded however many there are.
+"""Memory for bodies: page-aligned buffers that are reused, within a budget.
 
-Page-aligned buffers let a store write around the page cache, and using them again spares the
-kernel the clearing of fresh pages. Both were measured to matter more than anything else here.
+Page-aligned buffers let a store bypass the page cache, and reusing them saves the kernel from
+clearing fresh pages. By measurement, nothing else matters more here.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ _PATIENCE: Final = 60.0  # seconds
 
 
 class BufferPool:
-    """Lends buffers in pairs: an upload fills one while the other is being written."""
+    """Lends pairs of buffers: an upload fills one while the other is written."""
 
     def __init__(self) -> None:
         self._kept: list[mmap] = []

@@ -8,7 +8,7 @@ from app.errors import PreconditionFailed
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What is there to be written over: its entity tag, and when it was modified (microseconds)."""
+    """The current state of a resource: its entity tag, and when it was modified (microseconds)."""
 
     tag: str
     modified_at: int
@@ -16,14 +16,14 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Preconditions:
-    """What a request demands of the current state; entity tags are hex digests, ``*`` is any."""
+    """The preconditions of a request; entity tags are hex digests, ``*`` matches any."""
 
     if_match: frozenset[str] | None = None
     if_none_match: frozenset[str] | None = None
     if_unmodified_since: int | None = None  # seconds; counts only without If-Match
 
     def check(self, current: State | None) -> None:
-        """Raise `PreconditionFailed` unless they hold; ``current`` is None where nothing is."""
+        """Raise `PreconditionFailed` unless they hold; ``current`` is None if nothing is there."""
         if self.if_match is not None:
             if not _matches(self.if_match, current):
                 raise PreconditionFailed("If-Match does not hold")

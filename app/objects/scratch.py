@@ -1,7 +1,7 @@
-"""Scratch space: files for a moment, which outlive no process for longer than until the next start.
+"""Scratch space: temporary files, removed at the next start if their process died.
 
-Several processes may share a data folder. Each has a folder of its own there, and holds a lock on
-it for as long as it lives, however it ends.
+Several processes may share a data folder. Each has a folder of its own in it, which stays locked
+as long as the process lives.
 """
 
 import asyncio
@@ -45,7 +45,7 @@ class Scratch:
 
     @asynccontextmanager
     async def file(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[Path]:
-        """Make a file of these bytes, for this user only; it goes when the context ends.
+        """Create a file of these bytes, readable by this user only, for the context.
 
         Raises `StoreFull`, and the errors of ``chunks``.
         """
@@ -57,7 +57,7 @@ class Scratch:
             await _in_thread(path.unlink, True)  # noqa: FBT003 - it may not have been made
 
     def close(self) -> None:
-        """Remove the folder; what can't be removed now goes when a process starts."""
+        """Remove the folder; what can't be removed now is at the next start."""
         shutil.rmtree(self._folder, ignore_errors=True)
         self._lock.close()
 
@@ -78,7 +78,7 @@ async def _write(path: Path, chunks: AsyncIterator[bytes], disk: Disk) -> None:
 
 
 class _Copy:
-    """A file that is being written; its methods block, and closing what is not open is fine."""
+    """A file that is being written; its methods block, and `close` is idempotent."""
 
     def __init__(self, disk: Disk) -> None:
         self._disk = disk
@@ -98,13 +98,13 @@ class _Copy:
 
 
 async def _in_thread(fn: Callable[[*Ts], None], *args: *Ts) -> None:
-    """Run what blocks in a thread, to its end even when cancelled: the next step relies on that."""
+    """Run a blocking call in a thread, to its end even if cancelled, so that nothing overlaps."""
     running = asyncio.ensure_future(asyncio.to_thread(fn, *args))
     try:
         await asyncio.shield(running)
     except asyncio.CancelledError:
         await asyncio.wait([running])
-        running.exception()  # the cancellation is what counts
+        running.exception()  # the cancellation matters more
         raise
 
 

@@ -1,7 +1,7 @@
-"""Storage use: how much the service keeps in all, by kind.
+"""Storage use: how much the service keeps, by kind of object.
 
-Counting reads the row of every object, a quarter of a second for a million: so it is done now and
-then, and for everybody who asks meanwhile.
+Counting reads every object's row, which takes a quarter of a second for a million, so that the
+figures are cached.
 """
 
 import asyncio
@@ -17,12 +17,12 @@ from app.database import Database
 from app.objects.tables import objects as object_rows
 
 MAX_AGE: Final = 5 * clock.MINUTE
-"""How old a figure may be."""
+"""How old figures may be."""
 
 
 @dataclass(frozen=True, slots=True)
 class KindUse:
-    """What is kept of one kind: its objects, and their bytes."""
+    """The number and the bytes of one kind of objects."""
 
     kind: str
     objects: int
@@ -31,7 +31,7 @@ class KindUse:
 
 @dataclass(frozen=True, slots=True)
 class StorageUse:
-    """What the service keeps, as it was at ``counted_at`` (UTC microseconds)."""
+    """The storage use at ``counted_at`` (UTC microseconds)."""
 
     kinds: Sequence[KindUse]
     accounts: int
@@ -39,17 +39,17 @@ class StorageUse:
 
     @property
     def objects(self) -> int:
-        """The objects of every kind."""
+        """The number of all objects."""
         return sum(use.objects for use in self.kinds)
 
     @property
     def bytes(self) -> int:
-        """The bytes of every kind."""
+        """The bytes of all objects."""
         return sum(use.bytes for use in self.kinds)
 
 
 class StorageUses:
-    """Counts for whoever asks, and keeps what it found for `MAX_AGE`."""
+    """Counts on demand, at most once in `MAX_AGE`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -57,7 +57,7 @@ class StorageUses:
         self._last: StorageUse | None = None
 
     async def latest(self, now: int) -> StorageUse:
-        """Return figures that are not too old; whoever asks while they are counted waits."""
+        """Return figures no older than `MAX_AGE`; concurrent callers share one count."""
         async with self._lock:
             if self._last is None or now - self._last.counted_at >= MAX_AGE:
                 self._last = await self._database.read_long(count, now)
@@ -65,7 +65,7 @@ class StorageUses:
 
 
 def count(connection: Connection, now: int) -> StorageUse:
-    """Count the objects that are ready, those that cost nobody anything included."""
+    """Count the objects that are ready, including those that nobody is charged for."""
     size, number = func.sum(object_rows.c.size), func.count()
     rows = connection.execute(
         select(object_rows.c.kind, number, size)

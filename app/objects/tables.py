@@ -1,4 +1,4 @@
-"""Objects: immutable bytes that belong to an account, and what is left to do about them."""
+"""The tables of objects, of their small bytes, and of what is to be deleted."""
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, LargeBinary, String, Table
 
@@ -15,15 +15,15 @@ objects = Table(
     Column("size", BigInteger, nullable=False),
     Column("sha256", LargeBinary(32)),  # NULL while pending
     Column("encoding", String(255)),  # the content coding of the bytes; NULL: none
-    # what its account was charged, and gets back
+    # what its account was charged, given back on deletion
     Column("charged_bytes", BigInteger, nullable=False),
     Column("charged_slots", BigInteger, nullable=False),
     moment("created_at"),
-    moment("lease_until", nullable=True),  # of a pending one: its upload lives till then
+    moment("lease_until", nullable=True),  # of a pending one: when its upload counts as dead
     sqlite_autoincrement=True,
 )
 
-# most objects are small and ready: neither index holds anything for them
+# partial: most objects are small and ready
 for column, unique in ((objects.c.key, True), (objects.c.lease_until, False)):
     present = column.is_not(None)
     Index(None, column, unique=unique, sqlite_where=present, postgresql_where=present)
@@ -41,7 +41,9 @@ tombstones = Table(
     identity(),
     Column("key", CodePoints, nullable=False, unique=True),
     moment("due_at", index=True),  # not to be deleted before
-    Column("claimed_until", BigInteger, nullable=False),  # a sweep is at it till then; 0: none
-    moment("put_at"),  # the put of its bytes had ended by then, for better or worse
+    Column(
+        "claimed_until", BigInteger, nullable=False
+    ),  # until when a sweep has claimed it; 0: none
+    moment("put_at"),  # when the put of its bytes had ended at the latest
     sqlite_autoincrement=True,
 )

@@ -1,4 +1,4 @@
-"""Receiving bodies: small ones into memory, others to the store under a reservation."""
+"""Uploads: small bodies are received into memory, others into the store under a reservation."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
@@ -27,24 +27,24 @@ T = TypeVar("T")
 Describe = Callable[[], Awaitable[T]]
 """Reads what follows a body in its form, and returns what is to be made of it all."""
 
-_STEP: Final = 1024 * 1024  # a body of unknown length is charged for this at first, then doubles
+_STEP: Final = 1024 * 1024  # first charge for a body of unknown length, then doubled
 _MAX_STEP: Final = 256 * 1024 * 1024
-_AHEAD: Final = 256 * 1024  # bytes of a body of unknown length that are read to see if that's all
+_AHEAD: Final = 256 * 1024  # bytes read ahead of a body of unknown length, to see whether it ends
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """Bytes that are about to arrive; ``size`` and ``digests`` where the sender announced them."""
+    """A body that is about to arrive; ``size`` and ``digests`` where they were announced."""
 
     chunks: AsyncIterator[bytes]
     size: int | None = None
     digests: Digests = NONE
     encoding: str | None = None
-    """The content coding that they are in, to be kept with them."""
+    """Its content coding, which is kept with it."""
     at_least: int = 0
-    """How many bytes will come at the least, where the exact size isn't announced."""
+    """A lower bound of its size, where that isn't announced."""
 
     @classmethod
     def of(cls, data: bytes) -> Self:
@@ -69,7 +69,7 @@ class Uploads:
         self._on_give_up = on_give_up
         self._buffers = BufferPool()
         self._hashing = ThreadPoolExecutor(4, thread_name_prefix="hash")
-        self._running: set[int] = set()  # the pending objects whose leases are ours to renew
+        self._running: set[int] = set()  # pending objects of this process
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -84,14 +84,14 @@ class Uploads:
         inline: bool = True,
         free: bool = False,
     ) -> AsyncIterator[Received]:
-        """Receive a body; within the context its owner commits it, by `objects.settle`.
+        """Receive a body, which must be committed by `objects.settle` within the context.
 
-        It is charged for as it arrives, unless it is ``free``. Leaving by an exception gives up
-        what was received. Raises `ContentTooLarge`, `QuotaExceeded`, `DigestMismatch`, the store's
-        errors and the body's own.
+        It is charged for as it arrives, unless it is ``free``. An exception gives up the upload.
+        Raises `ContentTooLarge`, `QuotaExceeded`, `DigestMismatch`, the store's errors and the
+        body's own.
         """
         if body.size is None:
-            # of what is refused anyway, nothing is read
+            # don't read what will be refused
             await access.read(_check, admit, body.at_least, free=free)
             body = await _measured(body, max(_AHEAD, self._inline_max))
         if inline and body.size is not None and body.size <= self._inline_max:
@@ -115,13 +115,13 @@ class Uploads:
                 self._idle.set()
 
     async def renew_leases(self, now: int) -> int:
-        """Renew the leases of the uploads that run in this process; returns how many those are."""
+        """Renew the leases of this process's uploads; returns how many there are."""
         if running := list(self._running):
             await self._database.write(objects.renew, running, now)
         return len(running)
 
     async def aclose(self) -> None:
-        """Wait for the uploads under way, which have been cancelled, to clean up."""
+        """Wait until the uploads in progress, which have been cancelled, have cleaned up."""
         await self._idle.wait()
         self._hashing.shutdown()
 
@@ -183,7 +183,7 @@ class _Intake:
         self.hashing.check()
 
     async def finish_hashing(self) -> None:
-        """Wait until what has been yielded is hashed, so that its buffer is free."""
+        """Wait until the last chunk is hashed, so that its buffer is free."""
         if self._hashed is not None:
             hashed, self._hashed = self._hashed, None
             await _finished(hashed)
@@ -210,7 +210,7 @@ class _Intake:
 
 
 async def _finished(future: asyncio.Future[None]) -> None:
-    """Await a thread's work to its end even when cancelled: it reads a buffer that we lend."""
+    """Await a thread's work to its end even if cancelled: it reads a buffer on loan."""
     try:
         await asyncio.shield(future)
     except asyncio.CancelledError:
@@ -219,7 +219,7 @@ async def _finished(future: asyncio.Future[None]) -> None:
 
 
 async def _measured(body: Body, enough: int) -> Body:
-    """Read ahead in a body of unknown length: one that ends before ``enough`` bytes has a size."""
+    """Read ahead in a body of unknown length, whose size is known if it ends early."""
     ahead: list[bytes] = []
     size = 0
     async for chunk in body.chunks:

@@ -1,4 +1,4 @@
-"""Lists that are one JSON array however long: sent in batches, each read when the last has gone."""
+"""Whole lists as one JSON array: sent in batches, each read once the last has been sent."""
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, aclosing
@@ -11,11 +11,11 @@ from starlette.responses import Response
 from routers.http.downloads import StreamedContent
 
 BATCH: Final = 200
-"""Items that are in memory at once."""
+"""Items in memory at once."""
 
 
 class ReadBatch(Protocol):
-    """Reads what follows a cursor; None begins the list, and ends it."""
+    """Reads the batch after a cursor, None for the first, and returns the cursor of the next."""
 
     async def __call__(self, cursor: str | None) -> tuple[Sequence[BaseModel], str | None]: ...
 

@@ -1,4 +1,4 @@
-"""Bodies in: as a stream with what its headers announce, or whole where it is bounded JSON."""
+"""Request bodies: as a stream with what its headers announce, or whole if it is bounded."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -17,19 +17,19 @@ from routers.http.digests import OF_STORED_BODY, announced_digests
 from routers.http.encodings import encoding_to_keep, require_plain
 
 IDLE_TIMEOUT: Final = 60.0
-"""Seconds that a client may send nothing, or take nothing, before it counts as gone."""
+"""Seconds that a client may send or take nothing before it counts as gone."""
 
 _JSON_TIMEOUT: Final = 60.0  # for a whole JSON body
 
 
 class ClientDisconnected(Exception):
-    """The client is gone: nobody is there to be answered."""
+    """The client has disconnected: there is nobody to answer."""
 
 
 def body_of(request: Request) -> Body:
     """Return the request's raw body as a stream, with its announced size, digests and coding.
 
-    A raw body's Content-Digest and Repr-Digest (RFC 9530) are the same thing.
+    A raw body's Content-Digest and Repr-Digest (RFC 9530) are the same.
     """
     return Body(
         stream(request),
@@ -40,7 +40,7 @@ def body_of(request: Request) -> Body:
 
 
 def content_length(request: Request) -> int | None:
-    """Return the announced length of the body; the server has made sure that it is a number."""
+    """Return the announced length of the body; the server has checked that it is a number."""
     header = request.headers.get("content-length")
     return None if header is None else int(header)
 
@@ -48,7 +48,7 @@ def content_length(request: Request) -> int | None:
 async def stream(request: Request) -> AsyncIterator[bytes]:
     """Yield the body as it arrives.
 
-    Raises `RequestTimeout` when nothing comes for long, and `ClientDisconnected`.
+    Raises `RequestTimeout` after a pause of `IDLE_TIMEOUT`, and `ClientDisconnected`.
     """
     receive = request.receive
     while True:
@@ -68,7 +68,7 @@ async def stream(request: Request) -> AsyncIterator[bytes]:
 
 
 async def disconnected(receive: Receive) -> None:
-    """Return when the client is gone; what it still sends is dropped."""
+    """Return when the client has disconnected; what it still sends is dropped."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
@@ -99,7 +99,7 @@ async def read_json(request: Request, limit: int, memory: BodyMemoryLimit) -> As
 
 
 async def read_small(request: Request, limit: int) -> bytes:
-    """Return a body of up to ``limit`` bytes, few enough to be held for anybody.
+    """Return a body of up to ``limit`` bytes, small enough to be read for strangers.
 
     Raises as `read_json` does.
     """

@@ -12,7 +12,7 @@ from app.objects.digests import ALGORITHMS, MD5, SHA256, SHA512, Digests
 
 OF_BODY: Final = ("content-digest",)
 OF_STORED_BODY: Final = ("content-digest", "repr-digest")
-"""Of a raw body: the representation is what is sent."""
+"""The fields for a raw body, which is the representation itself."""
 
 _ALGORITHMS: Final = {"sha-256": SHA256, "sha-512": SHA512}
 _MEMBER: Final = re.compile(r"([^=;]*)(?:=([^;]*))?(?:;.*)?", re.DOTALL)  # RFC 9651 §3.2
@@ -22,7 +22,7 @@ _BYTES: Final = re.compile(r":[A-Za-z0-9+/]*={0,2}:")
 def announced_digests(request: Request, fields: tuple[str, ...] = OF_BODY) -> Digests:
     """Return the digests in a request's fields and in Content-MD5.
 
-    Algorithms that aren't known here are ignored, as RFC 9530 says. Raises `BadRequest` for a
+    Unknown algorithms are ignored, as RFC 9530 says. Raises `BadRequest` for a
     digest that is none, and where two fields differ.
     """
     found: dict[str, bytes] = {}

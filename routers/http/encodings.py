@@ -1,4 +1,4 @@
-"""Content codings of bodies that come in (RFC 9110 §8.4.1): kept with bytes, refused elsewhere."""
+"""Content codings of request bodies (RFC 9110 §8.4.1): kept with objects, refused elsewhere."""
 
 import re
 from typing import Final
@@ -10,7 +10,7 @@ from app.errors import BadRequest, UnsupportedMediaType
 MAX_LENGTH: Final = 255
 _CODING: Final = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
 _OF_MESSAGES: Final = frozenset({"aws-chunked", "chunked"})
-"""Not of the content: these say how a message carries it."""
+"""Transfer codings, which say nothing of the content."""
 
 
 def codings_of(header: str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Server-sent events: an answer without an end, until the client, its right or the process goes."""
+"""Server-sent events, streamed until the client disconnects, its access ends or we stop."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,12 +12,12 @@ from starlette.types import Receive, Scope, Send
 from routers.http.bodies import IDLE_TIMEOUT, ClientDisconnected, disconnected
 
 RETRY: Final = b"retry: 3000\n\n"
-"""Tells a client how many milliseconds to wait before it connects again."""
+"""Tells a client how many milliseconds to wait before it reconnects."""
 
 COMMENT: Final = b":\n\n"
-"""Means nothing, but shows both sides that the other is there."""
+"""Keeps the connection alive: an event without a meaning."""
 
-_FAREWELL: Final = 1.0  # seconds that a client gets to take the end of its stream
+_FAREWELL: Final = 1.0  # seconds for the client to take the end of its stream
 
 
 def event(name: str, number: int, data: Any) -> bytes:  # noqa: ANN401 - what becomes JSON
@@ -26,7 +26,7 @@ def event(name: str, number: int, data: Any) -> bytes:  # noqa: ANN401 - what be
 
 
 class EventStream(Response):
-    """Events as they come; owns what they come from. Ends when ``closing`` is set."""
+    """A stream of events, which owns their source; ends when ``closing`` is set."""
 
     def __init__(
         self, events: AsyncIterator[bytes], opened: AsyncExitStack, closing: asyncio.Event
@@ -37,7 +37,7 @@ class EventStream(Response):
             {
                 "Content-Type": "text/event-stream",
                 "Cache-Control": "no-store",
-                "X-Accel-Buffering": "no",  # nginx would keep events back
+                "X-Accel-Buffering": "no",  # nginx would buffer events
                 "X-Content-Type-Options": "nosniff",
             }
         )
@@ -59,7 +59,7 @@ class EventStream(Response):
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
             if not gone.cancelled():
-                return  # clients come and go: that is no failure
+                return  # no failure: clients come and go
             if not sending.cancelled():
                 sending.result()
             await _within(_FAREWELL, send, b"", more=False)
@@ -78,7 +78,7 @@ class EventStream(Response):
 
 
 async def _within(seconds: float, send: Send, data: bytes, *, more: bool = True) -> None:
-    """Send a part of the body; a client who does not take it in that time counts as gone."""
+    """Send a part of the body; a client that doesn't take it in time counts as gone."""
     try:
         async with asyncio.timeout(seconds):
             await send({"type": "http.response.body", "body": data, "more_body": more})

@@ -1,4 +1,4 @@
-"""The Accept header: which media type a client would rather have (RFC 9110 §12.5.1)."""
+"""The Accept header: which media type a client prefers (RFC 9110 §12.5.1)."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ from starlette.requests import Request
 
 
 def is_browser(request: Request) -> bool:
-    """Tell whether a request wants a page rather than data."""
+    """Tell whether a request prefers a page to data."""
     return "text/html" in request.headers.get("accept", "")
 
 

@@ -1,4 +1,4 @@
-"""QR codes of URLs, for a screen or for paper."""
+"""QR codes of URLs."""
 
 import asyncio
 import io

@@ -1,4 +1,4 @@
-"""Ranges and conditions of requests for content (RFC 9110 §13 and §14)."""
+"""Conditional requests and ranges (RFC 9110 §13 and §14)."""
 
 import re
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ from app.errors import BadRequest, PreconditionFailed, RangeNotSatisfiable
 from app.objects.preconditions import Preconditions
 from storage.base import ByteRange
 
-# more digits can't be a position in an object, and int() is slow on very many
+# no object is larger, and int() is slow for very many digits
 _RANGE: Final = re.compile(r"bytes\s*=\s*(\d{0,99})\s*-\s*(\d{0,99})", re.ASCII | re.IGNORECASE)
 _TAG: Final = r'(W/)?"([\x21\x23-\x7e\x80-\xff]*+)"'
 _TAGS: Final = re.compile(rf"[ \t,]*+(?:{_TAG}(?:[ \t]*+(?:,[ \t,]*+|$)))*+")  # RFC 9110 §5.6.1
@@ -25,14 +25,14 @@ def etag(sha256: bytes) -> str:
 
 
 def http_date(microseconds: int) -> str:
-    """Return a moment in the form of RFC 9110 §5.6.7, whole seconds."""
+    """Return a moment as an HTTP date (RFC 9110 §5.6.7), in whole seconds."""
     return format_datetime(clock.to_datetime(microseconds).replace(microsecond=0), usegmt=True)
 
 
 def parse_range(header: str | None, size: int) -> ByteRange | None:
-    """Return the one range a request asks for; None when it is to get the whole.
+    """Return the one range that a request asks for; None for the whole.
 
-    Several ranges, other units and bad syntax get the whole. Raises `RangeNotSatisfiable`.
+    Several ranges, other units and invalid syntax mean the whole. Raises `RangeNotSatisfiable`.
     """
     match = _RANGE.fullmatch(header.strip()) if header else None
     if match is None or match.groups() == ("", ""):
@@ -41,7 +41,7 @@ def parse_range(header: str | None, size: int) -> ByteRange | None:
     if not first:
         if int(last) == 0:
             raise _not_satisfiable(size)
-        # the end of nothing is satisfiable, but no Content-Range can say so (RFC 9110 §14.1.2)
+        # a suffix of nothing is satisfiable, but no Content-Range can say so (RFC 9110 §14.1.2)
         return ByteRange(max(0, size - int(last)), size) if size else None
     start = int(first)
     if last and int(last) < start:
@@ -56,7 +56,7 @@ def _not_satisfiable(size: int) -> RangeNotSatisfiable:
 
 
 def is_unmodified(headers: Headers, sha256: bytes, modified_at: int) -> bool:
-    """Tell whether a reader has these bytes already (304); raises `PreconditionFailed`."""
+    """Tell whether a client has these bytes already (304); raises `PreconditionFailed`."""
     tag = sha256.hex()
     if (if_match := _field(headers, "if-match")) is None:
         since = _date(headers.get("if-unmodified-since"))
@@ -71,10 +71,10 @@ def is_unmodified(headers: Headers, sha256: bytes, modified_at: int) -> bool:
 
 
 def range_applies(if_range: str | None, sha256: bytes, modified_at: int, now: int) -> bool:
-    """Tell whether If-Range lets a range be answered with that range.
+    """Tell whether If-Range permits to answer a range.
 
-    A date does only a second after the bytes were modified: before that others may have had the
-    same date (RFC 9110 §8.8.2.2).
+    A date does so only a second after the bytes were modified: before that, other bytes may have
+    had the same date (RFC 9110 §8.8.2.2).
     """
     if if_range is None:
         return True
@@ -85,7 +85,7 @@ def range_applies(if_range: str | None, sha256: bytes, modified_at: int, now: in
 
 
 def write_preconditions(headers: Headers) -> Preconditions:
-    """Read the preconditions of a write; raises `BadRequest` for what isn't a list of tags."""
+    """Return the preconditions of a write; raises `BadRequest` for an invalid list of tags."""
     return Preconditions(
         if_match=_tags(_field(headers, "if-match"), weak=False),
         if_none_match=_tags(_field(headers, "if-none-match"), weak=True),
@@ -94,15 +94,15 @@ def write_preconditions(headers: Headers) -> Preconditions:
 
 
 def _field(headers: Headers, name: str) -> str | None:
-    """Return a list's field, which may come in several lines (RFC 9110 §5.3)."""
+    """Return a list-valued field, which may have several lines (RFC 9110 §5.3)."""
     lines = headers.getlist(name)
     return ", ".join(lines) if lines else None
 
 
 def _tags(header: str | None, *, weak: bool) -> frozenset[str] | None:
-    """Return the entity tags in a header; ``weak`` says whether those that are weak count.
+    """Return the entity tags in a header; weak ones only if ``weak``.
 
-    Tags among what else is no list match nothing, where that refuses the write.
+    If the header is no valid list but holds tags, it matches nothing, where that refuses the write.
     """
     if header is None:
         return None
@@ -121,12 +121,12 @@ def _includes(header: str, tag: str, *, weak: bool) -> bool:
 
 
 def _listed(header: str) -> list[tuple[str, str]]:
-    """Return the entity tags of a list, each with its mark of weakness; none if it isn't a list."""
+    """Return the entity tags of a list, each with its weakness mark; none if it isn't valid."""
     return _EACH_TAG.findall(header) if _TAGS.fullmatch(header) else []
 
 
 def _date(header: str | None) -> int | None:
-    """Read an HTTP date as seconds; None for what isn't one, which is to be ignored."""
+    """Return an HTTP date in seconds; None for an invalid one, which must be ignored."""
     if header is None:
         return None
     try:

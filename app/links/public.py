@@ -209,4 +209,4 @@ def begin(connection: Connection, link: PublicLink, lease: str, now: int) -> Non
 
 
 def _unknown() -> NotFound:
-    return NotFound("This link leads nowhere, or does so no more")
+    return NotFound("No such link, or it has expired")

@@ -1,4 +1,4 @@
-"""Characters that turn text around: by them one name looks like another (UTS #55)."""
+"""Characters that change the direction of text, by which one name looks like another (UTS #55)."""
 
 import re
 from typing import Final
@@ -8,12 +8,12 @@ _BIDI: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 
 def without_bidi(name: str) -> str:
-    """Return a name that a file brought along, without such characters."""
+    """Return the name that came with a file, without such characters."""
     return _BIDI.sub("", name)
 
 
 def refuse_bidi(name: str) -> str:
-    """Return a name that somebody has chosen; raises `ValueError` if it has such characters."""
+    """Return a name that a user chose; raises `ValueError` if it has such characters."""
     if _BIDI.search(name):
-        raise ValueError("a name holds no characters that turn its direction around")
+        raise ValueError("A name can't hold characters that change its direction")
     return name

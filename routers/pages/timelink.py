@@ -41,7 +41,7 @@ class LinkRoute(HoldallRoute):
     """A route of public links: errors are pages for browsers, and are never cached."""
 
     def answer_problem(self, request: Request, error: ProblemError) -> Response:
-        """Make the answer for an error."""
+        """Return the answer to an error."""
         error.headers.update(_HEADERS)
         if not is_browser(request):
             return as_problem(request, error)
@@ -127,7 +127,7 @@ async def _claim(
 async def _guarded(
     request: Request, runtime: Runtime, answer: Callable[[str], Awaitable[Response]]
 ) -> Response:
-    """Answer a visitor who has not tried too many links that lead nowhere."""
+    """Answer a visitor, unless too many of their visits have found no link."""
     visitor = address_of(request)
     async with runtime.links.visit(visitor):
         response = await answer(visitor)

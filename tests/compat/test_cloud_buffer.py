@@ -23,7 +23,7 @@ pytestmark = pytest.mark.anyio
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8", "Sec-Fetch-Site": "same-origin"}
 DATA = bytes(range(256)) * 100
 OK = {"code": 0, "message": "ok"}
-NOWHERE = {"detail": "This link leads nowhere, or does so no more"}
+NOWHERE = {"detail": "No such link, or it has expired"}
 
 Form = list[tuple[str, tuple[str | None, str | bytes]]]
 

@@ -50,7 +50,7 @@ class CloudBufferRoute(PageRoute):
     """A route whose errors are pages for browsers, or else ``{"detail": …}``, with 400 for 422."""
 
     def answer_problem(self, request: Request, error: ProblemError) -> Response:
-        """Make the answer for an error."""
+        """Return the answer to an error."""
         if isinstance(error, InvalidRequest):
             reasons = "; ".join(wrong["msg"] for wrong in error.errors)
             error = BadRequest(f"{error.detail}: {reasons}" if reasons else error.detail)

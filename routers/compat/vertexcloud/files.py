@@ -1,4 +1,4 @@
-"""VertexCloud's files: uploaded, listed, fetched and deleted by a session's key."""
+"""VertexCloud's files."""
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, aclosing

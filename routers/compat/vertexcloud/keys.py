@@ -1,4 +1,4 @@
-"""VertexCloud's keys and answers: a key stands for one session, and is derived from it."""
+"""VertexCloud's keys, each derived from a session, and the form of its answers."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -27,7 +27,7 @@ from routers.web.route import HoldallRoute
 PURPOSE: Final = "vertexcloud keys"
 
 _HEADERS: Final = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
-"""Of every answer: keys are in bodies and URLs."""
+"""Headers of every answer, since keys are in bodies and URLs."""
 
 errors = partial(errors_as, VertexcloudRefusal)
 
@@ -39,7 +39,7 @@ def answer(body: BaseModel, status: int = 200) -> Response:
 
 
 def refused(message: str, **more: str | bool) -> Response:
-    """Answer that something isn't done, as the contract does: with status 200."""
+    """Answer a refusal, which has status 200 in this contract."""
     return answer(VertexcloudRefusal.model_validate({"message": message} | more))
 
 
@@ -63,7 +63,7 @@ class VertexcloudRoute(HoldallRoute):
 
 
 class MediaRoute(VertexcloudRoute):
-    """A route that answers bytes: its errors have the status that they have elsewhere."""
+    """A route for bytes, whose errors keep their status."""
 
     answered_with_200: ClassVar = frozenset[int]()
 
@@ -76,7 +76,7 @@ def _message(error: ProblemError) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who holds a good key, and the database as they may use it."""
+    """The holder of a valid key."""
 
     access: Access
     identity: Identity
@@ -87,31 +87,31 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class Messages:
-    """What an endpoint says of keys that don't work."""
+    """An endpoint's messages for keys that don't work."""
 
     missing: str
-    """There is neither a key nor a session's cookie."""
+    """Neither a key nor a session's cookie was sent."""
     unknown: str
     gone: str
-    """It was a key of an account that is gone."""
+    """The key's account no longer exists."""
     keyless: str | None = None
-    """There is a session's cookie, but no key; None: as for one that is unknown."""
+    """A session's cookie was sent, but no key; None: as ``unknown``."""
 
     @classmethod
     def same(cls, message: str) -> Self:
-        """Say the same of every such key."""
+        """Make the same message for all of them."""
         return cls(message, message, message)
 
 
 def issue(runtime: Runtime, session: str, account: str) -> str:
-    """Return the key of a session, which is always the same."""
+    """Return the key of a session; it never changes."""
     return runtime.keyring.issue_session_key(session, account, purpose=PURPOSE)
 
 
 async def find_holder(
     request: Request, runtime: Runtime, key: str | None, scope: str, messages: Messages
 ) -> Holder:
-    """Find out who holds a key; raises `Unauthorized` with the endpoint's message."""
+    """Return the holder of a key; raises `Unauthorized` with the endpoint's message."""
     if not key:
         if cookie_in(request, runtime) is None:
             raise Unauthorized(messages.missing)
@@ -128,7 +128,7 @@ async def find_holder(
 
 
 async def find_by_cookie(request: Request, runtime: Runtime, scope: str) -> Holder | None:
-    """Find out who holds the session whose cookie was sent, if it is alive."""
+    """Return the holder of the cookie's session, if it is valid."""
     token = cookie_in(request, runtime)
     return None if token is None else await _find(runtime, token, scope)
 
@@ -142,7 +142,7 @@ async def _find(runtime: Runtime, token: AccessToken, scope: str) -> Holder | No
 
 
 def cookie_in(request: Request, runtime: Runtime) -> AccessToken | None:
-    """Read the session's cookie, if there is one, and it isn't another site's page that sent it."""
+    """Return the session's cookie, unless another site's page caused the request."""
     try:
         return cookies.credential_in(request, runtime)
     except (Unauthorized, Forbidden):

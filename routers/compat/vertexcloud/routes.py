@@ -1,4 +1,4 @@
-"""VertexCloud: accounts and sessions, as the clients of that service know them."""
+"""VertexCloud: accounts and sessions."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -69,7 +69,7 @@ _TAKES_LOGINS: Final[dict[int | str, dict[str, Any]]] = errors(408, 413, 415, 42
 
 
 def health() -> Response:
-    """Say that the service runs: what `/` answers to programs."""
+    """Answer that the service runs: what programs get from `/`."""
     response = answer(VertexcloudHealth())
     response.headers["Vary"] = "Accept"
     return response
@@ -83,7 +83,7 @@ def health() -> Response:
     openapi_extra=describe_any(VertexcloudSignup),
 )
 async def signup(request: Request, runtime: RuntimeDep) -> Response:
-    """Sign up, which begins a session."""
+    """Sign up, and begin a session."""
     form = await read_fields(request, VertexcloudSignup)
     try:
         await logins.sign_up(request, runtime, form.username, form.email or None, form.password)
@@ -146,7 +146,7 @@ async def token(request: Request, runtime: RuntimeDep) -> Response:
 
 @dataclass(frozen=True, slots=True)
 class _Begun:
-    """A session that has just begun."""
+    """A new session."""
 
     login: Login
     session: NewSession
@@ -162,7 +162,7 @@ async def _begin(request: Request, runtime: Runtime, login: Login) -> _Begun:
 
 
 def _with_cookie(request: Request, runtime: Runtime, begun: _Begun, body: BaseModel) -> Response:
-    """Answer with a session's cookie, but to another site's page: that may not sign anybody in."""
+    """Answer with the session's cookie, except to another site's page, which may not log in."""
     response = answer(body)
     with suppress(Forbidden):
         cookies.check_origin(request, runtime)
@@ -206,7 +206,7 @@ async def _clear(request: Request, runtime: Runtime, key: str | None) -> Respons
 def _without_cookie(
     request: Request, runtime: Runtime, holder: Holder, body: BaseModel
 ) -> Response:
-    """Answer, and take the cookie away if it is the session's that has ended."""
+    """Answer, and delete the cookie if it is that of the ended session."""
     response = answer(body)
     token = cookie_in(request, runtime)
     if token is not None and token.session == holder.identity.session:
@@ -224,9 +224,9 @@ async def delete_user_of(
     request: Request,
     runtime: RuntimeDep,
     key: Key = None,
-    password: Annotated[str, Query(max_length=1024, description="The account's.")] = "",
+    password: Annotated[str, Query(max_length=1024, description="The account's password.")] = "",
 ) -> Response:
-    """Delete the account of a key in the URL, and all it has."""
+    """Delete the account of a key in the URL, and everything in it."""
     return await _delete(request, runtime, key, password)
 
 
@@ -238,7 +238,7 @@ async def delete_user_of(
     openapi_extra=describe_any(VertexcloudDeletion),
 )
 async def delete_user(request: Request, runtime: RuntimeDep) -> Response:
-    """Delete a key's account, and all it has."""
+    """Delete a key's account, and everything in it."""
     form = await read_fields(request, VertexcloudDeletion)
     return await _delete(request, runtime, form.key, form.password)
 

@@ -1,4 +1,4 @@
-"""VertexCloud on the wire."""
+"""Schemas of VertexCloud."""
 
 from datetime import UTC
 from typing import Annotated, Literal, Self
@@ -13,14 +13,14 @@ from routers.v1.schemas.accounts import GivenPassword
 
 PRODUCER = "holdall"
 MEDIA = "/media/cloud/media/static/files/"
-"""What the paths of files begin with."""
+"""The prefix of the paths of files."""
 
 Text = Annotated[str, Field(max_length=1024)]
 Key = Annotated[str, Field(description="The session's key.")]
 
 
 class VertexcloudSignup(BaseModel):
-    """What it takes to sign up; an address that is left empty is none."""
+    """A new account; an empty address counts as absent."""
 
     username: Text
     email: Text | None = None
@@ -54,7 +54,7 @@ class VertexcloudUpload(BaseModel):
 
 
 class VertexcloudRefusal(BaseModel):
-    """What is answered instead, with status 200 for whatever the client can mend."""
+    """A refusal, with status 200 if the client can correct its request."""
 
     status: Literal[False] = False
     message: str
@@ -64,7 +64,7 @@ class VertexcloudRefusal(BaseModel):
 
 
 class VertexcloudHealth(BaseModel):
-    """That the service runs."""
+    """Confirmation that the service runs."""
 
     status: Literal[True] = True
     request_method: str = Field("GET", serialization_alias="request method")
@@ -103,7 +103,7 @@ class VertexcloudExistingKey(BaseModel):
 
 
 class VertexcloudKeyDetails(BaseModel):
-    """A key, and whose it is."""
+    """A key, and the name of its account."""
 
     user: str
     key: str
@@ -118,7 +118,7 @@ class VertexcloudNewKey(BaseModel):
 
 
 class VertexcloudCreated(BaseModel):
-    """A file that has just been stored, under a name that no other has."""
+    """A file that has just been stored, under a name of its own."""
 
     status: Literal[True] = True
     message: str = "File Created Successfully! and has been saved."
@@ -138,7 +138,7 @@ class VertexcloudFile(BaseModel):
 
     @classmethod
     def of(cls, file: File, base: str) -> Self:
-        """Make the entry for a file of a service whose paths begin with ``base``."""
+        """Make the schema of a file; ``base`` is the prefix of the service's paths."""
         created = clock.to_datetime(file.created_at).astimezone(UTC).replace(tzinfo=None)
         return cls(
             id=file.number,
@@ -150,19 +150,19 @@ class VertexcloudFile(BaseModel):
 
 
 class VertexcloudFiles(BaseModel):
-    """Files by their names."""
+    """Files by name."""
 
     file: dict[str, VertexcloudFile]
 
 
 class VertexcloudDone(BaseModel):
-    """That it has been done."""
+    """Confirmation."""
 
     status: Literal[True] = True
     message: str
 
 
 class VertexcloudFileDeleted(VertexcloudDone):
-    """That a file has been deleted."""
+    """Confirmation that a file was deleted."""
 
     authorization: str = "user-token"

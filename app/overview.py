@@ -8,8 +8,8 @@ from sqlalchemy import ColumnElement, Connection, Table, func, select
 
 from app import clock
 from app.accounts import rows as accounts
+from app.accounts.entities import Account
 from app.accounts.identity import Access, Identity
-from app.accounts.rows import Account
 from app.buffer import rows as buffer
 from app.buffer.entities import Clip
 from app.dumps import rows as dump_service

@@ -1,7 +1,6 @@
 """API keys: for programs, each permitted no more than its scopes."""
 
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import Connection, Row, insert, or_, select
 from sqlalchemy import delete as delete_from
@@ -9,6 +8,7 @@ from uuid_utils import uuid7
 
 from app import clock
 from app.accounts.credentials import hold
+from app.accounts.entities import ApiKeyRecord
 from app.accounts.identity import Identity
 from app.accounts.tables import api_keys
 from app.database import require_storage
@@ -16,22 +16,7 @@ from app.database.pagination import Page, decode_cursor, page_of
 from app.errors import Forbidden, NotFound
 from app.security import api_keys as secret_keys
 
-MAX_LIFETIME: Final = 100 * 365 * 86_400
-"""Seconds that a key which expires may live at most."""
-
 _LIST = "keys"
-
-
-@dataclass(frozen=True, slots=True)
-class ApiKeyRecord:
-    """A key as its owner sees it, without the secret; times in UTC microseconds."""
-
-    uuid: str
-    name: str
-    scopes: tuple[str, ...]
-    hint: str
-    created_at: int
-    expires_at: int | None
 
 
 def new_key(

@@ -1,12 +1,12 @@
 """Passwords that are given: by who wants to sign in, and by who is signed in and changes much."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
 from sqlalchemy import Connection, select
 
+from app.accounts.entities import Login
 from app.accounts.fields import USERNAME_FORM
 from app.accounts.identity import Access, Identity
 from app.accounts.quota import lock_account
@@ -29,15 +29,6 @@ from app.security.rate_limits import (
 )
 
 _SHOWN: Final = 64  # characters in the log of what was given as a user name
-
-
-@dataclass(frozen=True, slots=True)
-class Login:
-    """An account whose password was given, and the hash that it was right against."""
-
-    account_id: int
-    account: str
-    password_hash: str
 
 
 async def authenticate(

@@ -7,11 +7,12 @@ from sqlalchemy import Connection, select
 from uuid_utils import uuid7
 
 from app import clock
+from app.accounts.entities import NewAccount, TierRecord
 from app.accounts.identity import SERVICE_ACCOUNT
 from app.accounts.registration import sign_up
-from app.accounts.rows import NewAccount, insert
+from app.accounts.rows import insert
 from app.accounts.tables import accounts, tiers
-from app.accounts.tiers import GIB, SERVICE_TIER, TierRecord, tier_id_of
+from app.accounts.tiers import GIB, SERVICE_TIER, row_of, tier_id_of
 from app.config import ConfigError, Settings
 from app.database import Database, insert_if_absent
 from app.errors import Conflict, InvalidRequest
@@ -61,7 +62,7 @@ def create_built_ins(connection: Connection, uuids: list[str], now: int) -> None
         return
     *tier_uuids, account_uuid = uuids
     for tier in _built_in_tiers(tier_uuids, now):
-        _insert_tier(connection, **tier.row())
+        _insert_tier(connection, **row_of(tier))
     unlimited = select(tiers.c.id).where(tiers.c.name_key == SERVICE_TIER)
     new = NewAccount(
         uuid=account_uuid,

@@ -6,10 +6,9 @@ from uuid_utils import uuid7
 
 from app import clock
 from app.accounts import api_keys, authentication, sessions
-from app.accounts.api_keys import ApiKeyRecord
-from app.accounts.authentication import Login
+from app.accounts.entities import ApiKeyRecord, Login, NewSession, Session, Tokens
 from app.accounts.identity import Access
-from app.accounts.sessions import Ended, NewSession, Refreshed, Session, Tokens
+from app.accounts.sessions import Ended, Refreshed
 from app.config import Settings
 from app.database import Database
 from app.database.pagination import Page

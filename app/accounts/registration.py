@@ -10,8 +10,8 @@ from uuid_utils import uuid7
 
 from app import clock
 from app.accounts import fields, rows
+from app.accounts.entities import Account, NewAccount
 from app.accounts.identity import SERVICE_ACCOUNT
-from app.accounts.rows import Account, NewAccount
 from app.accounts.tables import accounts
 from app.database import Database
 from app.errors import Forbidden

@@ -1,7 +1,6 @@
 """Accounts as rows: made, changed by their owners, deleted."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, Select, select, update
@@ -9,6 +8,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app.accounts.authentication import hold_password
 from app.accounts.credentials import end_everything
+from app.accounts.entities import Account, NewAccount
 from app.accounts.identity import SERVICE_ACCOUNT, Identity
 from app.accounts.tables import accounts, tiers
 from app.accounts.tiers import tier_id_of
@@ -21,23 +21,6 @@ ROW: Final[Select[Any]] = (
     .where(accounts.c.deleted_at.is_(None))
 )
 """Accounts that are not deleted, as `account_of` wants them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """An account as it and administrators see it; times in UTC microseconds."""
-
-    uuid: str
-    username: str
-    email: str | None
-    tier: str
-    is_admin: bool
-    is_active: bool
-    created_at: int
-    used_bytes: int
-    used_objects: int
-    max_bytes: int | None
-    max_objects: int | None
 
 
 def account_of(row: Row[Any]) -> Account:
@@ -55,19 +38,6 @@ def account_of(row: Row[Any]) -> Account:
         max_bytes=row.max_total_bytes,
         max_objects=row.max_objects,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class NewAccount:
-    """All there is to know about an account that is to be made."""
-
-    uuid: str
-    username: str
-    email: str | None
-    password_hash: str | None
-    tier: str
-    is_admin: bool
-    created_at: int
 
 
 _insert = insert_if_absent(

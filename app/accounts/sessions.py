@@ -6,8 +6,8 @@ from typing import Any, Final
 from sqlalchemy import BigInteger, Connection, Row, bindparam, delete, insert, select, update
 
 from app import clock
-from app.accounts.authentication import Login
 from app.accounts.credentials import end_everything
+from app.accounts.entities import Login, NewSession, Session
 from app.accounts.identity import Identity
 from app.accounts.quota import lock_account
 from app.accounts.tables import accounts, sessions
@@ -21,42 +21,6 @@ GRACE: Final = 30 * clock.SECOND
 
 USER_AGENT_MAX: Final = 255
 _LIST = "sessions"
-
-
-@dataclass(frozen=True, slots=True)
-class NewSession:
-    """A session about to begin; ``client`` is the contract that its tokens are good for."""
-
-    uuid: str
-    client: str
-    user_agent: str
-    created_at: int
-    expires_at: int
-
-    @property
-    def lifetime(self) -> int:
-        """Seconds that it lives unless it is refreshed."""
-        return (self.expires_at - self.created_at) // clock.SECOND
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """A session as its owner sees it; times in UTC microseconds."""
-
-    uuid: str
-    created_at: int
-    expires_at: int
-    user_agent: str
-    current: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Tokens:
-    """What a session is used by; ``expires_in`` is the access token's, in seconds."""
-
-    access_token: str
-    refresh_token: str
-    expires_in: int
 
 
 def open_session(connection: Connection, login: Login, new: NewSession) -> None:

@@ -1,7 +1,7 @@
 """Tiers: what an account may keep, and what its pictures and links may do."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from uuid_utils import uuid7
 
 from app import clock
+from app.accounts.entities import TierRecord
 from app.accounts.identity import Identity, parse_heights
 from app.accounts.tables import tiers
 from app.database import require_storage
@@ -23,37 +24,14 @@ _LIST = "tiers"
 _listed = tiers.c.name_key != SERVICE_TIER
 
 
-@dataclass(frozen=True, slots=True)
-class TierRecord:
-    """A tier as administrators see it; limits of None are none, times UTC microseconds."""
-
-    uuid: str
-    name: str
-    heights: Sequence[int]
-    allow_original: bool
-    allow_links: bool
-    max_object_bytes: int | None
-    max_total_bytes: int | None
-    max_objects: int | None
-    created_at: int
-
-    def row(self) -> dict[str, Any]:
-        """Return its columns."""
-        return {
-            "uuid": self.uuid,
-            **columns_of({"name": self.name, "heights": self.heights}),
-            "allow_original": self.allow_original,
-            "allow_links": self.allow_links,
-            "max_object_bytes": self.max_object_bytes,
-            "max_total_bytes": self.max_total_bytes,
-            "max_objects": self.max_objects,
-            "created_at": self.created_at,
-        }
-
-
 def new_tier(**facts: Any) -> TierRecord:  # noqa: ANN401 - the fields of the record
     """Make up a tier: all its facts but those that it gets here."""
     return TierRecord(uuid=str(uuid7()), created_at=clock.now(), **facts)
+
+
+def row_of(tier: TierRecord) -> dict[str, Any]:
+    """Return the columns of a tier."""
+    return columns_of(asdict(tier))
 
 
 def columns_of(facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -95,7 +73,7 @@ def create(connection: Connection, _: Identity, new: TierRecord) -> TierRecord:
     """Make a tier; raises `Conflict` when its name is taken."""
     require_storage(connection)
     try:
-        connection.execute(insert(tiers).values(new.row()))
+        connection.execute(insert(tiers).values(row_of(new)))
     except IntegrityError:
         raise Conflict("There is a tier of this name") from None
     return new

@@ -6,10 +6,9 @@ from typing import Any, Final
 from app import clock
 from app.accounts import administration, fields, registration, rows, tiers
 from app.accounts.authentication import verify_password
+from app.accounts.entities import Account, TierRecord
 from app.accounts.identity import Access
 from app.accounts.registration import Registration
-from app.accounts.rows import Account
-from app.accounts.tiers import TierRecord
 from app.config import Settings
 from app.database import Database
 from app.database.pagination import Page
@@ -183,7 +182,7 @@ class Tiers:
         """Make a tier; raises `Conflict` when its name is taken."""
         new = tiers.new_tier(**facts)
         tier, identity = await access.write_by(tiers.create, new)
-        events.record(Event.TIER_MADE, identity, tier=new.uuid, **new.row())
+        events.record(Event.TIER_MADE, identity, tier=new.uuid, **tiers.row_of(new))
         return tier
 
     async def change(self, access: Access, uuid: str, facts: Mapping[str, Any]) -> TierRecord:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from pydantic import BaseModel, Field
 
-from app.accounts.authentication import Login
+from app.accounts.entities import Login
 from app.errors import ProblemError
 from app.runtime import Runtime
 from routers.http.forms import read_fields

@@ -6,8 +6,7 @@ from urllib.parse import urlsplit
 from fastapi import Request
 from fastapi.responses import Response
 
-from app.accounts.authentication import Login
-from app.accounts.sessions import NewSession
+from app.accounts.entities import Login, NewSession
 from app.errors import Forbidden
 from app.runtime import Runtime
 from app.security.credentials import AccessToken

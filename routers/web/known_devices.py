@@ -11,7 +11,7 @@ from typing import Final
 from fastapi import Request
 from fastapi.responses import Response
 
-from app.accounts.authentication import Login
+from app.accounts.entities import Login
 from app.errors import Forbidden
 from app.runtime import Runtime
 from routers.web import cookies

@@ -2,10 +2,8 @@
 
 from fastapi import Request, Response
 
-from app.accounts.authentication import Login
+from app.accounts.entities import Account, Login, NewSession, Tokens
 from app.accounts.registration import REFUSAL
-from app.accounts.rows import Account
-from app.accounts.sessions import NewSession, Tokens
 from app.errors import Forbidden, Unauthorized
 from app.runtime import Runtime
 from routers.web import known_devices

@@ -8,8 +8,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel
 
-from app.accounts.authentication import Login
-from app.accounts.sessions import NewSession
+from app.accounts.entities import Login, NewSession
 from app.errors import EmailTaken, Forbidden, Unauthorized, UsernameTaken
 from app.runtime import Runtime
 from app.security.credentials import AccessToken

@@ -6,8 +6,8 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BaseModel, Field
 
 from app import clock
+from app.accounts import entities
 from app.accounts import fields as account_fields
-from app.accounts import rows as accounts
 from app.security import guessable
 from routers.v1.schemas.lists import ListOf
 
@@ -88,7 +88,7 @@ class Account(BaseModel):
     usage: Usage
 
     @classmethod
-    def of(cls, account: accounts.Account) -> Self:
+    def of(cls, account: entities.Account) -> Self:
         """Make the body that answers for an account."""
         return cls.model_validate(
             {

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, Field
 
 from app import clock
-from app.accounts import api_keys, sessions
+from app.accounts import entities
+from app.accounts.entities import MAX_KEY_LIFETIME
 from app.features import SCOPES
 from routers.v1.schemas.accounts import GivenPassword
 from routers.v1.schemas.lists import ListOf
@@ -38,7 +39,7 @@ class TokenPair(BaseModel):
     expires_in: int = Field(description="Seconds that the access token is good for.")
 
     @classmethod
-    def of(cls, tokens: sessions.Tokens) -> Self:
+    def of(cls, tokens: entities.Tokens) -> Self:
         """Make the body that hands out tokens."""
         return cls(
             access_token=tokens.access_token,
@@ -57,7 +58,7 @@ class Session(BaseModel):
     current: bool = Field(description="Whether it is the one that asks.")
 
     @classmethod
-    def of(cls, session: sessions.Session) -> Self:
+    def of(cls, session: entities.Session) -> Self:
         """Make the body that answers for a session."""
         return cls(
             id=session.uuid,
@@ -96,9 +97,9 @@ class ApiKeyCreate(BaseModel):
             json_schema_extra=_lenient,
         ),
     ]
-    expires_in: (
-        Annotated[int, Field(ge=1, le=api_keys.MAX_LIFETIME, description="Seconds.")] | None
-    ) = None
+    expires_in: Annotated[int, Field(ge=1, le=MAX_KEY_LIFETIME, description="Seconds.")] | None = (
+        None
+    )
 
 
 class ApiKey(BaseModel):
@@ -112,7 +113,7 @@ class ApiKey(BaseModel):
     expires_at: datetime | None
 
     @classmethod
-    def of(cls, record: api_keys.ApiKeyRecord, **also: str) -> Self:
+    def of(cls, record: entities.ApiKeyRecord, **also: str) -> Self:
         """Make the body that answers for a record."""
         return cls(
             id=record.uuid,

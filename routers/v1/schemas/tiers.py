@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StrictBool
 
 from app import clock
-from app.accounts import tiers
+from app.accounts import entities
 from routers.v1.schemas.lists import ListOf
 
 
@@ -85,7 +85,7 @@ class Tier(BaseModel):
     created_at: datetime
 
     @classmethod
-    def of(cls, tier: tiers.TierRecord) -> Self:
+    def of(cls, tier: entities.TierRecord) -> Self:
         """Make the body that answers for a tier."""
         return cls(
             id=tier.uuid,

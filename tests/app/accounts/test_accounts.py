@@ -7,7 +7,7 @@ import pytest
 
 from app import clock
 from app.accounts import administration, bootstrap, registration
-from app.accounts import rows as accounts
+from app.accounts.entities import Account
 from app.accounts.identity import Identity, identify
 from app.config import Settings
 from app.database import Database
@@ -31,7 +31,7 @@ async def sign_up(
     email: str | None = None,
     *,
     is_admin: bool = False,
-) -> accounts.Account:
+) -> Account:
     return await registration.sign_up(
         database,
         passwords,

@@ -11,6 +11,7 @@ from app import clock
 from app.accounts import administration, api_keys, authentication, bootstrap, registration, sessions
 from app.accounts import rows as accounts
 from app.accounts.credentials import end_everything
+from app.accounts.entities import Account, Login, NewSession
 from app.accounts.identity import Identity, identify
 from app.accounts.tables import sessions as session_rows
 from app.config import Settings
@@ -33,7 +34,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-async def account(database: Database, passwords: Passwords, settings: Settings) -> accounts.Account:
+async def account(database: Database, passwords: Passwords, settings: Settings) -> Account:
     """An account that has just signed up."""
     await bootstrap.prepare(database, passwords, settings)
     return await registration.sign_up(
@@ -41,21 +42,21 @@ async def account(database: Database, passwords: Passwords, settings: Settings) 
     )
 
 
-async def log_in(database: Database, passwords: Passwords, password: str) -> authentication.Login:
+async def log_in(database: Database, passwords: Passwords, password: str) -> Login:
     return await authentication.authenticate(
         database, passwords, NoRateLimits(), username="ada", password=password, address="::1"
     )
 
 
-def new_session() -> sessions.NewSession:
+def new_session() -> NewSession:
     now = clock.now()
-    return sessions.NewSession(str(uuid7()), "v1", "test", now, now + DAY)
+    return NewSession(str(uuid7()), "v1", "test", now, now + DAY)
 
 
 @pytest.fixture
 async def session(
-    database: Database, passwords: Passwords, settings: Settings, account: accounts.Account
-) -> sessions.NewSession:
+    database: Database, passwords: Passwords, settings: Settings, account: Account
+) -> NewSession:
     """A session of that account, of the client ``v1``."""
     login = await log_in(database, passwords, PASSWORD)
     new = new_session()
@@ -64,7 +65,7 @@ async def session(
 
 
 async def rotate(
-    database: Database, session: sessions.NewSession, n: int, now: int, client: str = "v1"
+    database: Database, session: NewSession, n: int, now: int, client: str = "v1"
 ) -> int | None:
     """Use refresh token ``n``; returns the number of its successor."""
     token = RefreshToken(session.uuid, n)
@@ -74,15 +75,13 @@ async def rotate(
     return refreshed.n if isinstance(refreshed, sessions.Refreshed) else None
 
 
-async def identity_of(
-    database: Database, session: sessions.NewSession, now: int | None = None
-) -> Identity:
+async def identity_of(database: Database, session: NewSession, now: int | None = None) -> Identity:
     credential = AccessToken(session=session.uuid, account="")
     return await database.read(identify, credential, now or session.created_at)
 
 
 async def test_all_who_use_a_token_at_once_get_the_same_successor(
-    database: Database, session: sessions.NewSession
+    database: Database, session: NewSession
 ) -> None:
     now = session.created_at
     answers = await asyncio.gather(*(rotate(database, session, 1, now) for _ in range(8)))
@@ -90,7 +89,7 @@ async def test_all_who_use_a_token_at_once_get_the_same_successor(
 
 
 async def test_a_used_token_returns_its_successor_for_30_seconds(
-    database: Database, session: sessions.NewSession
+    database: Database, session: NewSession
 ) -> None:
     now = session.created_at
     assert await rotate(database, session, 1, now) == 2
@@ -99,7 +98,7 @@ async def test_a_used_token_returns_its_successor_for_30_seconds(
 
 
 async def test_a_token_used_again_later_ends_the_session(
-    database: Database, session: sessions.NewSession
+    database: Database, session: NewSession
 ) -> None:
     now = session.created_at
     assert await rotate(database, session, 1, now) == 2
@@ -110,7 +109,7 @@ async def test_a_token_used_again_later_ends_the_session(
 
 
 async def test_the_token_before_the_last_ends_the_session_at_once(
-    database: Database, session: sessions.NewSession
+    database: Database, session: NewSession
 ) -> None:
     now = session.created_at
     assert await rotate(database, session, 1, now) == 2
@@ -120,7 +119,7 @@ async def test_the_token_before_the_last_ends_the_session_at_once(
 
 
 async def test_a_token_ahead_of_its_session_is_not_good(
-    database: Database, session: sessions.NewSession
+    database: Database, session: NewSession
 ) -> None:
     now = session.created_at
     assert await rotate(database, session, 2, now) is None  # of a database since restored, say
@@ -128,7 +127,7 @@ async def test_a_token_ahead_of_its_session_is_not_good(
 
 
 async def test_a_token_is_good_for_its_own_client_only(
-    database: Database, session: sessions.NewSession
+    database: Database, session: NewSession
 ) -> None:
     now = session.created_at
     assert await rotate(database, session, 1, now, client="storagetiers") is None
@@ -136,7 +135,7 @@ async def test_a_token_is_good_for_its_own_client_only(
 
 
 async def test_each_refresh_prolongs_the_session_until_it_expires(
-    database: Database, session: sessions.NewSession
+    database: Database, session: NewSession
 ) -> None:
     first_end = session.expires_at
     assert await rotate(database, session, 1, first_end - 1) == 2
@@ -148,7 +147,7 @@ async def test_each_refresh_prolongs_the_session_until_it_expires(
 
 
 async def test_a_password_changed_meanwhile_opens_no_session(
-    database: Database, passwords: Passwords, settings: Settings, session: sessions.NewSession
+    database: Database, passwords: Passwords, settings: Settings, session: NewSession
 ) -> None:
     login = await log_in(database, passwords, PASSWORD)
     identity = await identity_of(database, session)
@@ -164,7 +163,7 @@ async def test_a_password_changed_meanwhile_opens_no_session(
 
 
 async def test_a_deactivated_account_opens_no_session(
-    database: Database, passwords: Passwords, settings: Settings, session: sessions.NewSession
+    database: Database, passwords: Passwords, settings: Settings, session: NewSession
 ) -> None:
     login = await log_in(database, passwords, PASSWORD)
     identity = await identity_of(database, session)
@@ -182,7 +181,7 @@ async def test_a_deactivated_account_opens_no_session(
 
 
 async def test_a_key_made_while_everything_ends_does_not_outlive_it(
-    database: Database, session: sessions.NewSession
+    database: Database, session: NewSession
 ) -> None:
     identity = await identity_of(database, session)
     await database.write(end_everything, identity.account_id)
@@ -193,11 +192,11 @@ async def test_a_key_made_while_everything_ends_does_not_outlive_it(
 
 
 async def test_guesses_that_come_at_once_are_counted_like_others(
-    database: Database, passwords: Passwords, account: accounts.Account
+    database: Database, passwords: Passwords, account: Account
 ) -> None:
     limits = LocalRateLimits()
 
-    async def guess(n: int) -> authentication.Login:
+    async def guess(n: int) -> Login:
         return await authentication.authenticate(
             database,
             passwords,
@@ -218,7 +217,7 @@ async def test_guesses_that_come_at_once_are_counted_like_others(
 
 
 async def test_right_passwords_are_not_counted(
-    database: Database, passwords: Passwords, account: accounts.Account
+    database: Database, passwords: Passwords, account: Account
 ) -> None:
     limits = LocalRateLimits()
     for _ in range(LOGIN.limit + 1):
@@ -228,7 +227,7 @@ async def test_right_passwords_are_not_counted(
 
 
 async def test_all_devices_of_a_name_together_may_not_guess_for_ever(
-    database: Database, passwords: Passwords, account: accounts.Account
+    database: Database, passwords: Passwords, account: Account
 ) -> None:
     limits = LocalRateLimits()
 
@@ -254,7 +253,7 @@ async def test_all_devices_of_a_name_together_may_not_guess_for_ever(
 
 @pytest.mark.parametrize("name", ["nobody", "service", "a\0b", "ada ", "\ud800", "x" * 5000])
 async def test_other_names_are_nobody(
-    database: Database, passwords: Passwords, account: accounts.Account, name: str
+    database: Database, passwords: Passwords, account: Account, name: str
 ) -> None:
     with pytest.raises(Unauthorized, match="Invalid credentials"):
         await authentication.authenticate(

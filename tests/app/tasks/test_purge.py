@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Table, func, insert, select
 from app import clock
 from app.accounts import bootstrap, registration
 from app.accounts import rows as accounts
+from app.accounts.entities import Account
 from app.accounts.identity import Identity, identify
 from app.accounts.tables import accounts as account_rows
 from app.accounts.tables import api_keys, sessions
@@ -43,7 +44,7 @@ async def count(database: Database, table: Table) -> int:
     return found
 
 
-def owner(connection: Connection, account: accounts.Account) -> Identity:
+def owner(connection: Connection, account: Account) -> Identity:
     """Make an identity of an account, without limits."""
     tier = identify(connection, ServiceToken(), 0).tier
     account_id = connection.execute(
@@ -55,7 +56,7 @@ def owner(connection: Connection, account: accounts.Account) -> Identity:
     )  # fmt: skip
 
 
-def fill(connection: Connection, account: accounts.Account, number: int) -> int:
+def fill(connection: Connection, account: Account, number: int) -> int:
     """Give an account blobs of both kinds, an upload under way, a session and a key."""
     identity = owner(connection, account)
     for n in range(number):
@@ -92,7 +93,7 @@ def add_credentials(connection: Connection, account_id: int, expires_at: int | N
         connection.execute(insert(sessions).values(session))
 
 
-async def sign_up(database: Database, passwords: Passwords, name: str) -> accounts.Account:
+async def sign_up(database: Database, passwords: Passwords, name: str) -> Account:
     return await registration.sign_up(
         database, passwords, username=name, email=None, password="correct horse", tier="Basic"
     )

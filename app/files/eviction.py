@@ -41,7 +41,7 @@ def admit(
     return 0
 
 
-def make_room(
+def evict_for_one_more(
     connection: Connection, account_id: int, max_files: int, now: int, evict: str = ANY
 ) -> int:
     """Evict files for one more that expires; returns how many.
@@ -78,11 +78,11 @@ def _count(connection: Connection, account_id: int, now: int) -> int:
 
 
 def evict_first(
-    connection: Connection, account_id: int, room: int, now: int, *, spared: int = 0
+    connection: Connection, account_id: int, most: int, now: int, *, spared: int = 0
 ) -> int:
-    """Remove the files that expire first, at equal times the oldest, until ``room`` are left."""
+    """Remove the files that expire first, at equal times the oldest, until ``most`` are left."""
     of_account: dict[str, Any] = {"account_id": account_id, "spared": spared, "now": now}
-    too_many = _count_expiring(connection, **of_account).scalar_one() - room
+    too_many = _count_expiring(connection, **of_account).scalar_one() - most
     if too_many <= 0:
         return 0
     for row in _first_to_expire(connection, **of_account, limit=too_many).rows:

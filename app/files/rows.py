@@ -121,7 +121,9 @@ def create(
     quota.lock_account(connection, identity.account_id)
     evicted = 0
     if lifetime.expires_at is not None:
-        evicted = eviction.make_room(connection, identity.account_id, max_files, now, new.evict)
+        evicted = eviction.evict_for_one_more(
+            connection, identity.account_id, max_files, now, new.evict
+        )
     object_id = objects.settle(connection, identity, received, kind=KIND, slots=1, now=now)
     file_id = _insert(
         connection,

@@ -40,7 +40,7 @@ GRACE: Final = 10 * clock.MINUTE
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """A pending object: room that its account has been charged for, and a key to put it under."""
+    """A pending object: the storage that its account was charged for, and a key to put it under."""
 
     object_id: int
     key: str

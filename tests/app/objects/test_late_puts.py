@@ -56,7 +56,7 @@ class Way:
 async def s3(request: pytest.FixtureRequest) -> AsyncIterator[Way]:
     server: S3Server = request.getfixturevalue("s3_server")
     arguments: dict[str, Any] = {
-        "bucket": server.bucket,
+        "bucket": server.create_bucket(),
         "region": server.region,
         "access_key": server.access_key,
         "secret_key": server.secret_key,
@@ -66,7 +66,6 @@ async def s3(request: pytest.FixtureRequest) -> AsyncIterator[Way]:
         store = await S3Store.connect(**arguments, endpoint_url=url)
         endpoint = f"http://127.0.0.1:{proxy.port}"
         through = await S3Store.connect(**arguments, endpoint_url=endpoint, patience=PATIENCE)
-        await store.delete([info.key async for info in store.list()])
         yield Way(store, through, proxy)
         await through.aclose()
         await store.aclose()

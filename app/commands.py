@@ -29,12 +29,12 @@ async def fsck(settings: Settings, *, repair: bool, checksums: bool, adopt: bool
     """Compare store and database, and print what differs; 1 when something is left wrong."""
     async with open_runtime(settings, background=False, adopt=adopt) as runtime:
         comparison = reconcile.Comparison(
-            runtime.database, runtime.store, clock.now(), checksums=checksums
+            runtime.parts.database, runtime.parts.store, clock.now(), checksums=checksums
         )
         findings = comparison.run()
         if repair:
-            await generations.require_current(runtime.database, runtime.store)
-            findings = reconcile.repaired(findings, runtime.store)
+            await generations.require_current(runtime.parts.database, runtime.parts.store)
+            findings = reconcile.repaired(findings, runtime.parts.store)
         garbage = harm = 0
         async for finding in findings:
             print(f"{finding.kind}: {finding.key}")  # noqa: T201

@@ -1,10 +1,9 @@
-"""What a running service is made of, opened once and closed in reverse."""
+"""What a running service is made of, opened once and closed in reverse order."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
 
 from app.accounts import bootstrap
 from app.accounts.identity import Access
@@ -13,49 +12,29 @@ from app.accounts.use_cases import Accounts, Tiers
 from app.blobs.use_cases import Blobs
 from app.buffer.events import BufferEvents
 from app.buffer.use_cases import Buffer
-from app.config import ConfigError, Settings
-from app.database import Database
-from app.database.migrate import migrate
-from app.database.sqlite import SqliteDatabase
+from app.config import Settings
 from app.dumps.reports import MEMORY, READER, SECONDS, Reports
 from app.dumps.use_cases import Dumps
-from app.events.bus import Bus, LocalBus
-from app.features import EXPIRING, TABLES, TARGETS
+from app.features import TARGETS
 from app.files.use_cases import Files
 from app.links.targets import Targets
 from app.links.use_cases import Links
 from app.objects.downloads import Downloads
 from app.objects.memory import BodyMemoryLimit
-from app.objects.scratch import Scratch
 from app.objects.unclaimed import UnclaimedUploads
-from app.objects.uploads import Uploads
-from app.pictures.imaging import CHILD_MODULES, Imaging
+from app.parts import Parts, open_parts
+from app.pictures.imaging import Imaging
 from app.pictures.thumbnails import Thumbnails
 from app.pictures.use_cases import Pictures
 from app.processes import confinement
 from app.processes.pool import ChildPool
 from app.security.credentials import Credential
 from app.security.keyring import Keyring
-from app.security.passwords import Passwords
-from app.security.rate_limits import LocalRateLimits, NoRateLimits, RateLimits
-from app.state import ServiceState
-from app.stores import open_store
-from app.tasks.expiry import Expiry
+from app.state import Ping, ServiceState
 from app.tasks.generation import RaiseGeneration
 from app.tasks.leases import RenewLeases
-from app.tasks.purge import Purge
 from app.tasks.reconcile import Reconcile
 from app.tasks.supervisor import Supervisor
-from app.tasks.sweep import Sweep
-from storage.base import ObjectStore
-
-if TYPE_CHECKING:
-    from redis.asyncio import Redis
-
-    from app.events.redis_bus import RedisBus
-
-DECODING_SECONDS: Final = 30.0
-"""How long a picture may take in a child; one of 100 MP takes a tenth of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,201 +42,113 @@ class Runtime:
     """Everything that a request may need; reached through one dependency."""
 
     settings: Settings
-    database: Database
-    store: ObjectStore
     keyring: Keyring
-    passwords: Passwords
-    rate_limits: RateLimits
     accounts: Accounts
     tiers: Tiers
     logins: Logins
     blobs: Blobs
     buffer: Buffer
     dumps: Dumps
-    pictures: Pictures
     files: Files
+    pictures: Pictures
     links: Links
-    uploads: Uploads
     downloads: Downloads
-    decoders: ChildPool
     memory: BodyMemoryLimit
     state: ServiceState
-    sweep: Sweep
-    expiry: Expiry
-    purge: Purge
-    bus: Bus
+    parts: Parts
+    """What the features are built from; for commands."""
     closing: asyncio.Event
     """Set as soon as the process is to stop: what has no end by itself must end then."""
 
     def access(self, credential: Credential, scope: str) -> Access:
         """Return the database as a credential may use it for what ``scope`` names."""
-        return Access(self.database, credential, scope)
+        return Access(self.parts.database, credential, scope)
 
 
 @asynccontextmanager
 async def open_runtime(
     settings: Settings, *, background: bool = True, adopt: bool = False
 ) -> AsyncIterator[Runtime]:
-    """Migrate, open everything, check that store and database belong together, start the tasks.
+    """Open everything, check that store and database belong together, and start the tasks.
 
-    ``adopt`` takes the store as it is, whatever marks it lacks and however new it is. Raises
-    `ConfigError`, `DatabaseUnavailable` or `StoreUnavailable` when it can't.
+    ``adopt`` and errors are those of `open_parts`.
     """
     confinement.hide()
     async with AsyncExitStack() as stack:
-        _prepare_folder(settings)
-        scratch = _open_scratch(settings)
-        stack.callback(scratch.close)
-        await migrate(settings)
-        database = open_database(settings)
-        stack.push_async_callback(database.aclose)
-        store = await open_store(stack, settings, database, adopt=adopt)
-        redis = None
-        bus: Bus = LocalBus()
-        if settings.redis_url is not None:
-            redis = _open_redis(settings.redis_url.get_secret_value())
-            stack.push_async_callback(redis.aclose)
-            bus = redis_bus = _open_bus(settings.redis_url.get_secret_value())
-            stack.push_async_callback(redis_bus.aclose)
-        passwords = Passwords()
-        stack.callback(passwords.close)
-        await bootstrap.prepare(database, passwords, settings)
-        sweep = Sweep(database, store)
-        uploads = Uploads(
-            database, store, inline_max=settings.inline_max_bytes, on_give_up=sweep.wake
-        )
-        stack.push_async_callback(uploads.aclose)
-        decoders = ChildPool(
-            workers=settings.decoders,
-            memory=settings.decoder_memory,
-            seconds=DECODING_SECONDS,
-            name="decoders",
-            modules=CHILD_MODULES,
-            threads=True,  # without which libde265 decodes no HEIC
-        )
-        stack.push_async_callback(decoders.aclose)
-        downloads = Downloads(database, store, scratch)
-        imaging = Imaging(downloads, decoders, max_pixels=settings.max_pixels)
-        readers = ChildPool(
-            workers=1,
-            memory=MEMORY,
-            seconds=SECONDS,
-            name="minidumps",
-            modules=[READER],
-        )
-        stack.push_async_callback(readers.aclose)
-        reports = Reports(database, downloads, readers)
-        expiry = Expiry(database, EXPIRING, wake_sweep=sweep.wake)
-        purge = Purge(database, TABLES, wake_sweep=sweep.wake)
+        parts = await open_parts(stack, settings, adopt=adopt)
+        await bootstrap.prepare(parts.database, parts.passwords, settings)
+        reports = _open_reports(stack, parts)
         if background:
-            daily = [RaiseGeneration(database, store), Reconcile(database, store)]
-            tasks = [sweep, expiry, purge, reports, RenewLeases(uploads), *daily]
-            stack.push_async_callback(Supervisor(tasks).aclose)
-        keyring = Keyring(settings)
-        limits = _rate_limits(settings, redis)
-        memory = BodyMemoryLimit()
-        pings = {"storage": store.ping} | ({} if redis is None else {"redis": redis.ping})
-        links = Links(
-            settings, database, passwords, limits, Targets(TARGETS), key=keyring.subkey("timelinks")
-        )
+            stack.push_async_callback(_start_tasks(parts, reports).aclose)
         closing = asyncio.Event()
         stack.callback(closing.set)
-        yield Runtime(
-            settings=settings,
-            database=database,
-            store=store,
-            keyring=keyring,
-            passwords=passwords,
-            rate_limits=limits,
-            accounts=Accounts(database, passwords, limits, settings, wake_purge=purge.wake),
-            tiers=Tiers(settings),
-            logins=Logins(database, keyring, passwords, limits, settings),
-            blobs=Blobs(uploads, wake_sweep=sweep.wake),
-            buffer=Buffer(
-                settings,
-                uploads,
-                BufferEvents(bus),
-                wake_expiry=expiry.wake_for,
-                wake_sweep=sweep.wake,
-            ),
-            dumps=Dumps(
-                settings,
-                uploads,
-                limits,
-                memory,
-                reports,
-                wake_expiry=expiry.wake_for,
-                wake_sweep=sweep.wake,
-            ),
-            pictures=Pictures(
-                uploads,
-                imaging,
-                Thumbnails(database, uploads, imaging),
-                wake_sweep=sweep.wake,
-            ),
-            files=Files(
-                settings,
-                uploads,
-                UnclaimedUploads(scratch),
-                new_link=links.new_own_link,
-                wake_expiry=expiry.wake_for,
-                wake_sweep=sweep.wake,
-            ),
-            links=links,
-            uploads=uploads,
-            downloads=downloads,
-            decoders=decoders,
-            memory=memory,
-            state=ServiceState(database, pings, decoders, sweep=sweep, expiry=expiry),
-            sweep=sweep,
-            expiry=expiry,
-            purge=purge,
-            bus=bus,
-            closing=closing,
-        )
+        yield _build(parts, reports, closing)
 
 
-def open_database(settings: Settings) -> Database:
-    """Open the database that the settings name; it has been migrated."""
-    if settings.uses_postgres:
-        from app.database.postgres import PostgresDatabase
-
-        return PostgresDatabase(settings.postgres_dsn)
-    return SqliteDatabase(settings.sqlite_path, reserve=settings.disk_reserve)
-
-
-def _open_redis(url: str) -> "Redis":
-    from redis.asyncio import Redis
-
-    redis: Redis = Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2)
-    return redis
+def _open_reports(stack: AsyncExitStack, parts: Parts) -> Reports:
+    readers = ChildPool(
+        workers=1, memory=MEMORY, seconds=SECONDS, name="minidumps", modules=[READER]
+    )
+    stack.push_async_callback(readers.aclose)
+    return Reports(parts.database, parts.downloads, readers)
 
 
-def _open_bus(url: str) -> "RedisBus":
-    from app.events.redis_bus import RedisBus
-
-    return RedisBus(url)
-
-
-def _rate_limits(settings: Settings, redis: "Redis | None") -> RateLimits:
-    if settings.rate_limits == "off":
-        return NoRateLimits()
-    if redis is None:
-        return LocalRateLimits()
-    from app.security.redis_rate_limits import RedisRateLimits
-
-    return RedisRateLimits(redis)
+def _start_tasks(parts: Parts, reports: Reports) -> Supervisor:
+    database, store = parts.database, parts.store
+    daily = [RaiseGeneration(database, store), Reconcile(database, store)]
+    waking = [parts.sweep, parts.expiry, parts.purge, reports]
+    return Supervisor([*waking, RenewLeases(parts.uploads), *daily])
 
 
-def _prepare_folder(settings: Settings) -> None:
-    try:
-        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"DATA_DIR: {error.strerror}: {settings.data_dir}") from error
-
-
-def _open_scratch(settings: Settings) -> Scratch:
-    try:
-        return Scratch(settings.data_dir / "tmp", reserve=settings.disk_reserve)
-    except OSError as error:
-        raise ConfigError(f"DATA_DIR: {error.strerror}: {error.filename}") from error
+def _build(parts: Parts, reports: Reports, closing: asyncio.Event) -> Runtime:
+    settings, database, uploads = parts.settings, parts.database, parts.uploads
+    keyring, passwords, limits = parts.keyring, parts.passwords, parts.rate_limits
+    wake_sweep, wake_expiry = parts.sweep.wake, parts.expiry.wake_for
+    imaging = Imaging(parts.downloads, parts.decoders, max_pixels=settings.max_pixels)
+    pings: dict[str, Ping] = {"storage": parts.store.ping}
+    if parts.redis is not None:
+        pings["redis"] = parts.redis.ping
+    links = Links(
+        settings, database, passwords, limits, Targets(TARGETS), key=keyring.subkey("timelinks")
+    )
+    return Runtime(
+        settings=settings,
+        keyring=keyring,
+        accounts=Accounts(database, passwords, limits, settings, wake_purge=parts.purge.wake),
+        tiers=Tiers(settings),
+        logins=Logins(database, keyring, passwords, limits, settings),
+        blobs=Blobs(uploads, wake_sweep=wake_sweep),
+        buffer=Buffer(
+            settings,
+            uploads,
+            BufferEvents(parts.bus),
+            wake_expiry=wake_expiry,
+            wake_sweep=wake_sweep,
+        ),
+        dumps=Dumps(
+            settings,
+            uploads,
+            limits,
+            parts.memory,
+            reports,
+            wake_expiry=wake_expiry,
+            wake_sweep=wake_sweep,
+        ),
+        files=Files(
+            settings,
+            uploads,
+            UnclaimedUploads(parts.scratch),
+            new_link=links.new_own_link,
+            wake_expiry=wake_expiry,
+            wake_sweep=wake_sweep,
+        ),
+        pictures=Pictures(
+            uploads, imaging, Thumbnails(database, uploads, imaging), wake_sweep=wake_sweep
+        ),
+        links=links,
+        downloads=parts.downloads,
+        memory=parts.memory,
+        state=ServiceState(database, pings, parts.decoders, sweep=parts.sweep, expiry=parts.expiry),
+        parts=parts,
+        closing=closing,
+    )

@@ -14,6 +14,9 @@ from app.processes.pool import ChildFailed, ChildPool
 CHILD_MODULES: Final = ("app.pictures.child_calls", "app.pictures.decoding")
 """The modules that child processes import."""
 
+DECODING_SECONDS: Final = 30.0
+"""How long a picture may take in a child; one of 100 MP takes a tenth of it."""
+
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 

@@ -16,7 +16,7 @@ from tests.api.conftest import Service
 
 async def stored_keys(service: Service) -> set[str]:
     """Return the keys of all blobs in the store, which other services may share."""
-    return {info.key async for info in service.runtime.store.list("blobs/")}
+    return {info.key async for info in service.runtime.parts.store.list("blobs/")}
 
 
 async def used(service: Service) -> tuple[int, int]:
@@ -27,7 +27,7 @@ async def used(service: Service) -> tuple[int, int]:
         size, number = connection.execute(sums).one()
         return int(size), int(number)
 
-    return await service.runtime.database.read(read)
+    return await service.runtime.parts.database.read(read)
 
 
 async def audit(service: Service, before: set[str]) -> None:
@@ -36,7 +36,7 @@ async def audit(service: Service, before: set[str]) -> None:
     Everything that is ready is whole and belongs to one blob, nothing is pending, every account is
     charged for what it has, and no bytes lie in the store that no row knows.
     """
-    books = await service.runtime.database.read(_read_books)
+    books = await service.runtime.parts.database.read(_read_books)
     assert [row for row in books["objects"] if row.state != "ready"] == []
     for row in books["objects"]:
         assert row.charged_bytes == row.size
@@ -44,7 +44,7 @@ async def audit(service: Service, before: set[str]) -> None:
         data = books["bytes"].get(row.id)
         if row.key is not None:
             assert data is None
-            data = await _read(service.runtime.store, row.key)
+            data = await _read(service.runtime.parts.store, row.key)
         assert (len(data), hashlib.sha256(data).digest()) == (row.size, bytes(row.sha256))
     assert sorted(books["owned"]) == sorted(row.id for row in books["objects"])
     charged: Counter[int] = Counter()

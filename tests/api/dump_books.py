@@ -22,7 +22,7 @@ async def account_of(service: Service) -> AsyncIterator[Headers]:
     """
     account, headers = await service.sign_up()
     yield headers
-    charged, kept = await service.runtime.database.read(_charges, account["id"])
+    charged, kept = await service.runtime.parts.database.read(_charges, account["id"])
     assert charged == kept
 
 

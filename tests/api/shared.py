@@ -24,8 +24,8 @@ PROFILES = ["embedded", "scaled"]
 
 def store_of(service: Service) -> FaultyStore:
     """Return the store of a shared service, to tell it what is to fail."""
-    assert isinstance(service.runtime.store, FaultyStore)
-    return service.runtime.store
+    assert isinstance(service.runtime.parts.store, FaultyStore)
+    return service.runtime.parts.store
 
 
 def shared_settings(
@@ -66,7 +66,7 @@ async def audited(service: Service) -> AsyncIterator[None]:
     yield
     store_of(service).heal()
     await audit(service, before)
-    await service.runtime.database.write(_wipe)
+    await service.runtime.parts.database.write(_wipe)
 
 
 def _wipe(connection: Connection) -> None:

@@ -143,7 +143,7 @@ async def test_signing_up_is_limited_by_address(make_settings: MakeSettings) -> 
     async with running(make_settings(rate_limits="on")) as service:
         address = "127.0.0.1"  # as the test's client has it
         for _ in range(SIGN_UP.limit - 1):
-            await service.runtime.rate_limits.count(SIGN_UP, address)
+            await service.runtime.parts.rate_limits.count(SIGN_UP, address)
         assert (await sign_up(service)).status_code == 201
         refused = await sign_up(service, username="bob")
         assert_problem(refused, 429)
@@ -213,10 +213,10 @@ async def test_a_deleted_account_is_gone_at_once_and_its_name_later(service: Ser
     assert_problem(await service.client.post("/v1/auth/token", data=form), 401)
     assert_problem(await sign_up(service), 409)
 
-    assert service.runtime.purge.woken.is_set()
-    while await service.runtime.purge.run_once(clock.now()):
+    assert service.runtime.parts.purge.woken.is_set()
+    while await service.runtime.parts.purge.run_once(clock.now()):
         pass
-    while await service.runtime.sweep.run_once(clock.now()):
+    while await service.runtime.parts.sweep.run_once(clock.now()):
         pass
     assert await stored_keys(service) == others
     assert (await sign_up(service)).status_code == 201
@@ -261,7 +261,7 @@ async def admin(service: Service) -> dict[str, str]:
     """Headers of an administrator's."""
     account, headers = await service.sign_up("root")
     runtime = service.runtime
-    await runtime.database.write(_make_admin, account["id"])
+    await runtime.parts.database.write(_make_admin, account["id"])
     return headers
 
 

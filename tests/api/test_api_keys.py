@@ -40,7 +40,7 @@ async def test_a_key_is_shown_once_and_kept_as_a_hash(service: Service) -> None:
         "items": [{name: value for name, value in key.items() if name != "key"}],
         "next_cursor": None,
     }
-    rows = await service.runtime.database.read(
+    rows = await service.runtime.parts.database.read(
         lambda c: [tuple(row) for row in c.execute(api_keys.select())]
     )
     assert key["key"] not in repr(rows)
@@ -90,7 +90,7 @@ async def test_an_expired_key_is_over_however_late_the_expiry_is(service: Servic
     _, headers = await service.sign_up()
     key = (await make_key(service, headers, expires_in=60)).json()
     assert (await service.client.get("/v1/blobs", headers=bearer(key))).status_code == 200
-    await service.runtime.database.write(
+    await service.runtime.parts.database.write(
         lambda c: c.execute(api_keys.update().values(expires_at=clock.now())).rowcount
     )
     assert (await service.client.get("/v1/blobs", headers=bearer(key))).status_code == 401

@@ -214,7 +214,7 @@ async def test_failures_are_limited_by_address(make_settings: MakeSettings) -> N
     async with running(make_settings(rate_limits="on")) as service:
         await service.sign_up("ada")
         for _ in range(LOGIN_BY_ADDRESS.limit - 1):
-            await service.runtime.rate_limits.count(LOGIN_BY_ADDRESS, "127.0.0.1")
+            await service.runtime.parts.rate_limits.count(LOGIN_BY_ADDRESS, "127.0.0.1")
         await log_in(service)
         service.client.cookies.clear()  # by which the device would be known
         forms = [

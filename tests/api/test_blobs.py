@@ -444,5 +444,5 @@ async def test_delete_takes_bytes_and_charge_away(service: Service) -> None:
         assert (await client.delete("/v1/blobs/a", headers=headers | condition)).status_code == 204
         assert_problem(await client.delete("/v1/blobs/a", headers=headers), 404, "not-found")
         assert await used(service) == (0, 0)
-        await service.runtime.sweep.run_once(clock.now())
+        await service.runtime.parts.sweep.run_once(clock.now())
         assert await stored_keys(service) == before

@@ -137,7 +137,7 @@ async def test_no_body_is_endless(service: Service, kind: str) -> None:
         small = {"max_object_bytes": 256 * KIB, "max_total_bytes": 1024 * KIB}
         connection.execute(update(tiers).values(small))
 
-    await service.runtime.database.write(lower)
+    await service.runtime.parts.database.write(lower)
     _, mine = await service.sign_up()
     for method, path, example in routes_with_bodies(service):
         for beginning in BEGINNINGS[kind]:

@@ -68,11 +68,11 @@ async def expire(service: Service, account: dict[str, Any]) -> None:
         own = buffers.c.account_id == owner
         connection.execute(update(buffers).where(own).values(expires_at=clock.now()))
 
-    await service.runtime.database.write(run)
+    await service.runtime.parts.database.write(run)
 
 
 async def stored_keys(service: Service) -> set[str]:
-    return {info.key async for info in service.runtime.store.list("buffer/")}
+    return {info.key async for info in service.runtime.parts.store.list("buffer/")}
 
 
 @pytest.mark.parametrize("size", [0, 5, LARGE])
@@ -279,14 +279,14 @@ async def test_a_download_under_way_ends_whole(service: Service, ada: Headers) -
             replaced = True
             assert not answer.ended
             assert (await put(service, ada, b"new")).status_code == 200
-            await service.runtime.sweep.run_once(clock.now())
+            await service.runtime.parts.sweep.run_once(clock.now())
 
     got = await raw.request(service, "GET", URL, ada, _silent(), on_send=on_send)
     assert replaced
     assert got.ended
     assert got.body == old
     assert await used(service, ada) == (3, 1)
-    await service.runtime.sweep.run_once(clock.now() + object_service.GRACE)
+    await service.runtime.parts.sweep.run_once(clock.now() + object_service.GRACE)
     assert key not in await stored_keys(service)
 
 
@@ -305,10 +305,10 @@ async def test_it_expires(service: Service) -> None:
     assert_problem(await put(service, ada, b"x", TEXT | {"If-Match": "*"}), 412)
     assert await used(service, ada) == (LARGE, 1)
 
-    while await service.runtime.expiry.run_once(clock.now()):
+    while await service.runtime.parts.expiry.run_once(clock.now()):
         pass
     assert await used(service, ada) == (0, 0)
-    await service.runtime.sweep.run_once(clock.now())
+    await service.runtime.parts.sweep.run_once(clock.now())
     assert len(keys - await stored_keys(service)) == 1
     # 1 was the file, 2 that it expired
     assert (await put(service, ada)).json()["version"] == 3
@@ -321,7 +321,7 @@ async def test_what_has_expired_gives_way_to_what_comes(service: Service) -> Non
         assert (stored.status_code, stored.json()["version"]) == (201, version)
         assert await used(service, ada) == (version, 1)
         await expire(service, account)
-    await service.runtime.expiry.run_once(clock.now())
+    await service.runtime.parts.expiry.run_once(clock.now())
     assert await used(service, ada) == (0, 0)
 
 
@@ -331,7 +331,7 @@ async def test_a_write_prolongs_its_life(service: Service) -> None:
     assert first < (await put(service, ada)).json()["expires_at"]
     await expire(service, account)
     await put(service, ada, b"new")
-    await service.runtime.expiry.run_once(clock.now())
+    await service.runtime.parts.expiry.run_once(clock.now())
     assert (await service.client.get(URL, headers=ada)).content == b"new"
 
 
@@ -370,7 +370,7 @@ async def _limit(service: Service, account: dict[str, Any], **limits: int | None
         assert key is not None
         connection.execute(update(accounts).where(own).values(tier_id=key[0]))
 
-    await service.runtime.database.write(run)
+    await service.runtime.parts.database.write(run)
 
 
 async def test_each_account_has_its_own(service: Service, ada: Headers) -> None:

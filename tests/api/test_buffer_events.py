@@ -46,7 +46,7 @@ async def _nothing_leaks(request: pytest.FixtureRequest) -> AsyncIterator[None]:
         return
     service: Service = request.getfixturevalue("service")
     assert service.runtime.buffer.listeners == 0
-    local = getattr(service.runtime.bus, "_local", service.runtime.bus)
+    local = getattr(service.runtime.parts.bus, "_local", service.runtime.parts.bus)
     assert isinstance(local, LocalBus)
     assert local.topics == frozenset()
     running = {task.get_coro().__qualname__ for task in asyncio.all_tasks()}  # type: ignore[union-attr]
@@ -73,10 +73,10 @@ def buffer_with(
     runtime = service.runtime
     return Buffer(
         runtime.settings,
-        runtime.uploads,
-        BufferEvents(bus or runtime.bus, interval=interval),
-        wake_expiry=runtime.expiry.wake_for,
-        wake_sweep=runtime.sweep.wake,
+        runtime.parts.uploads,
+        BufferEvents(bus or runtime.parts.bus, interval=interval),
+        wake_expiry=runtime.parts.expiry.wake_for,
+        wake_sweep=runtime.parts.sweep.wake,
     )
 
 
@@ -171,7 +171,7 @@ async def test_a_lost_hint_heals_at_the_next_check(quick: Service, ada: Headers)
     await put(quick, ada)
     async with listening(quick, ada) as stream:
         assert await stream.next() == current(1)
-        await quick.runtime.database.write(_count_on)
+        await quick.runtime.parts.database.write(_count_on)
         assert await stream.next() == changed(2)
 
 
@@ -286,7 +286,7 @@ class _WatchedBus:
 
 
 async def test_what_is_told_has_been_committed(service: Service, ada: Headers) -> None:
-    bus = _WatchedBus(service.runtime.bus)
+    bus = _WatchedBus(service.runtime.parts.bus)
     watched = variant(service, buffer=buffer_with(service, bus))
     await put(watched, ada)
     for content, also in ((b"x", {}), (b"x", TEXT | {"If-None-Match": "*"})):
@@ -302,7 +302,7 @@ async def test_a_database_that_is_away_ends_no_stream(tmp_path: Path) -> None:
         quick = variant(service, buffer=buffer_with(service, interval=0.05))
         async with listening(quick, quick.service_token) as stream:
             assert await stream.next() == current(0, empty=True)
-            await quick.runtime.database.aclose()
+            await quick.runtime.parts.database.aclose()
             for _ in range(3):
                 await stream.next_comment()
             assert not stream.ended.is_set()

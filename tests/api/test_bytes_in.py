@@ -80,7 +80,7 @@ async def rows_with_bytes(service: Service) -> list[bytes]:
     def find(connection: Connection) -> list[bytes]:
         return [bytes(data) for data in connection.execute(select(object_bytes.c.data)).scalars()]
 
-    return await service.runtime.database.read(find)
+    return await service.runtime.parts.database.read(find)
 
 
 SIZES = [0, 1, INLINE - 1, INLINE, INLINE + 1, BUFFER - 1, BUFFER, BUFFER + 1, 2 * BUFFER,
@@ -157,7 +157,7 @@ async def test_a_body_is_checked_against_its_digests(service: Service, size: int
             assert answer.json()["type"].removeprefix("urn:holdall:problem:") in kinds
     assert await used(service) == (0, 0)
     assert await read(service) is None
-    await service.runtime.sweep.run_once(clock.now())
+    await service.runtime.parts.sweep.run_once(clock.now())
     assert await stored_keys(service) == before
     for headers in [
         {"Content_Digest": good}, {"Repr_Digest": good}, {"Content_Digest": f"{good512}, {good}"},
@@ -199,7 +199,7 @@ async def test_a_body_that_breaks_off_leaves_nothing(
         assert answer.status is None
         assert await read(service) == existing
         assert await used(service) == charged
-    await service.runtime.sweep.run_once(clock.now())
+    await service.runtime.parts.sweep.run_once(clock.now())
     assert await stored_keys(service) == before
 
 
@@ -225,7 +225,7 @@ async def test_a_request_that_is_cancelled_leaves_nothing(service: Service) -> N
         answer = await task
         assert (answer.status, answer.headers["retry-after"]) == (503, "5")
         assert await used(service) == (0, 0)
-    await service.runtime.sweep.run_once(clock.now())
+    await service.runtime.parts.sweep.run_once(clock.now())
     assert await stored_keys(service) == before
 
 
@@ -387,7 +387,7 @@ async def test_an_upload_whose_lease_has_ended_is_lost(service: Service) -> None
         go.clear()
         task = asyncio.create_task(put(service, body()))
         await reached.wait()
-        await service.runtime.sweep.run_once(clock.now() + object_service.LEASE)
+        await service.runtime.parts.sweep.run_once(clock.now() + object_service.LEASE)
         go.set()
         answer = await task
         assert answer.status_code == 409
@@ -395,7 +395,7 @@ async def test_an_upload_whose_lease_has_ended_is_lost(service: Service) -> None
         assert await read(service) == (b"old" if replaces else None)
         await put(service, b"old")
     assert await used(service) == (3, 1)
-    await service.runtime.sweep.run_once(clock.now())
+    await service.runtime.parts.sweep.run_once(clock.now())
     assert await stored_keys(service) == before
 
 
@@ -411,8 +411,8 @@ async def test_a_renewed_lease_lets_a_slow_upload_end(service: Service) -> None:
     task = asyncio.create_task(put(service, body()))
     await reached.wait()
     later = clock.now() + object_service.LEASE // 2
-    assert await service.runtime.uploads.renew_leases(later) == 1
-    await service.runtime.sweep.run_once(later + object_service.LEASE // 2 + clock.SECOND)
+    assert await service.runtime.parts.uploads.renew_leases(later) == 1
+    await service.runtime.parts.sweep.run_once(later + object_service.LEASE // 2 + clock.SECOND)
     go.set()
     assert (await task).status_code == 201
     assert await read(service) == b"x" * BUFFER + b"y"
@@ -437,7 +437,7 @@ async def test_a_store_that_fails_leaves_nothing_behind(service: Service, moment
         assert "secret" not in answer.text
         assert await read(service) == b"old"
         assert await used(service) == (3, 1)
-        await service.runtime.sweep.run_once(clock.now())
+        await service.runtime.parts.sweep.run_once(clock.now())
         assert await stored_keys(service) == before
     assert (await put(service, pattern(LARGE))).status_code == 200
     assert await read(service) == pattern(LARGE)

@@ -332,7 +332,7 @@ async def test_what_is_deleted_while_it_is_read_is_never_wrong(service: Service)
             assert gone.status_code == 204
         else:
             await put(service, b"new")
-        await service.runtime.sweep.run_once(clock.now())
+        await service.runtime.parts.sweep.run_once(clock.now())
         go.set()
         answer = await reading
         assert answer.status == 200
@@ -398,7 +398,7 @@ async def test_a_blob_deleted_between_row_and_bytes_is_not_found(
     reading = asyncio.create_task(get(service))
     await fault.reached.wait()
     await service.client.delete("/v1/blobs/a", headers=service.service_token)
-    await service.runtime.sweep.run_once(clock.now())
+    await service.runtime.parts.sweep.run_once(clock.now())
     fault.go.set()
     answer = await reading
     assert (answer.status_code, damaged()) == (404, alarms)

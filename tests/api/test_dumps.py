@@ -122,7 +122,7 @@ async def test_small_dumps_lie_in_the_folder_for_dumps(service: Service, user: H
         )  # fmt: skip
         return str(connection.execute(key).scalar_one())
 
-    key = await service.runtime.database.read(key_of)
+    key = await service.runtime.parts.database.read(key_of)
     kind, first, second, name = key.split("/")
     assert (kind, len(name), name[:2]) == ("dumps", 32, first + second)
     if service.settings.active_storage == "local":
@@ -459,7 +459,7 @@ async def test_what_has_expired_is_gone_and_then_removed(service: Service, user:
     dump = await upload(service, user, Minidump().write(), label="l", retention="60")
     kept = await upload(service, user, label="l")
     expired = clock.from_datetime(datetime.fromisoformat(dump["expires_at"]))
-    assert await service.runtime.expiry.next_due(clock.now()) is not None
+    assert await service.runtime.parts.expiry.next_due(clock.now()) is not None
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(clock, "now", lambda: expired)
         for path in ("", "/content", "/attachments"):
@@ -479,9 +479,9 @@ async def test_what_has_expired_is_gone_and_then_removed(service: Service, user:
         return connection.execute(row).first() is not None
 
     for moment, left in ((expired - 1, True), (expired, False)):
-        while await service.runtime.expiry.run_once(moment):
+        while await service.runtime.parts.expiry.run_once(moment):
             pass
-        assert await service.runtime.database.read(is_there) is left
+        assert await service.runtime.parts.database.read(is_there) is left
     assert [d["id"] for d in await read_all(service, user)] == [kept["id"]]
 
 

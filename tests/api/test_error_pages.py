@@ -100,7 +100,7 @@ async def test_a_failure_is_told_of_by_a_page(
     async def fail(*_: object) -> None:
         raise RuntimeError("SELECT secret FROM /var/lib/holdall")
 
-    monkeypatch.setattr(type(service.runtime.database), "read", fail)
+    monkeypatch.setattr(type(service.runtime.parts.database), "read", fail)
     headers = BROWSER | service.service_token | {"X-Request-ID": "the-id"}
     for path in ("/links", "/v1/blobs"):
         answer = await service.client.get(path, headers=headers)

@@ -51,7 +51,7 @@ async def user(service: Service) -> AsyncIterator[Headers]:
     account, headers = await service.sign_up()
     yield headers
     store_of(service).heal()
-    charged, kept = await service.runtime.database.read(_charges, account["id"])
+    charged, kept = await service.runtime.parts.database.read(_charges, account["id"])
     assert charged == kept
 
 
@@ -103,7 +103,7 @@ async def pass_time(service: Service, seconds: int, user: Headers) -> None:
             }
             connection.execute(update(table).where(table.c.account_id == own).values(earlier))
 
-    await service.runtime.database.write(shift)
+    await service.runtime.parts.database.write(shift)
 
 
 async def keys_of(service: Service, *ids: str) -> list[str | None]:
@@ -111,12 +111,12 @@ async def keys_of(service: Service, *ids: str) -> list[str | None]:
         rows = select(objects.c.key).select_from(files.join(objects)).where(files.c.uuid.in_(ids))
         return list(connection.execute(rows).scalars())
 
-    return await service.runtime.database.read(read)
+    return await service.runtime.parts.database.read(read)
 
 
 async def is_stored(service: Service, key: str) -> bool:
     try:
-        await service.runtime.store.stat(key)
+        await service.runtime.parts.store.stat(key)
     except ObjectNotFound:
         return False
     return True
@@ -398,7 +398,7 @@ async def test_one_more_evicts_what_expires_first(service: Service, user: Header
     for file in (late, newest):
         assert (await service.client.get(file["link"])).status_code == 200
     assert (await service.client.get(f"/v1/files/{kept['id']}", headers=user)).json() == kept
-    while await service.runtime.sweep.run_once(clock.now()):
+    while await service.runtime.parts.sweep.run_once(clock.now()):
         pass
     assert not await is_stored(service, key)
     await upload(service, user, "one more", expires_in=5000)
@@ -416,7 +416,7 @@ async def test_at_equal_times_the_oldest_is_evicted(service: Service, user: Head
             .values(expires_at=clock.now() + 900 * clock.SECOND)
         )
 
-    await service.runtime.database.write(even_out)
+    await service.runtime.parts.database.write(even_out)
     for name, left in (("d", ["d", "c", "b"]), ("e", ["e", "d", "c"]), ("f", ["f", "e", "d"])):
         await upload(service, user, name)
         assert await names(service, user) == left
@@ -522,7 +522,7 @@ async def limit(service: Service, user: Headers, **limits: int) -> None:
         tier = select(tiers.c.id).where(tiers.c.uuid == account).scalar_subquery()
         connection.execute(update(accounts).where(accounts.c.uuid == account).values(tier_id=tier))
 
-    await service.runtime.database.write(change)
+    await service.runtime.parts.database.write(change)
 
 
 @pytest.mark.parametrize("size", [5, LARGE])
@@ -577,9 +577,9 @@ async def test_an_expired_file_is_gone_at_once_and_soon_for_good(
             assert answer.status_code == 404, (method, path)
         assert (await service.client.get(file["link"])).status_code == 404
     now = clock.now()
-    while await service.runtime.expiry.run_once(now):
+    while await service.runtime.parts.expiry.run_once(now):
         pass
-    while await service.runtime.sweep.run_once(now):
+    while await service.runtime.parts.sweep.run_once(now):
         pass
     assert not await is_stored(service, key)
     assert await keys_of(service, small["id"], large["id"], kept["id"]) == [None]
@@ -593,20 +593,20 @@ async def test_expired_files_make_room(service: Service, user: Headers) -> None:
     await upload(service, user, "e")
     await upload(service, user, "f")
     assert await names(service, user) == ["f", "e", "d"]
-    while await service.runtime.expiry.run_once(clock.now()):
+    while await service.runtime.parts.expiry.run_once(clock.now()):
         pass
 
 
 async def test_the_next_expiry_is_known(service: Service, user: Headers) -> None:
     await upload(service, user, expires_in=60)
-    due = await service.runtime.expiry.next_due(clock.now())
+    due = await service.runtime.parts.expiry.next_due(clock.now())
     assert due is not None
     assert due <= clock.now() + 60 * clock.SECOND
-    service.runtime.expiry.woken.clear()
+    service.runtime.parts.expiry.woken.clear()
     await upload(service, user, expires_in=3600)
-    assert not service.runtime.expiry.woken.is_set()
+    assert not service.runtime.parts.expiry.woken.is_set()
     await upload(service, user, expires_in=5)
-    assert service.runtime.expiry.woken.is_set()
+    assert service.runtime.parts.expiry.woken.is_set()
 
 
 async def change(service: Service, user: Headers, file: dict[str, Any], **changes: Any) -> Any:  # noqa: ANN401
@@ -642,7 +642,7 @@ async def test_the_link_lives_as_long_as_the_file(service: Service, user: Header
     await change(service, user, file, expires_in=60)
     await pass_time(service, 60, user)
     assert (await service.client.get(file["link"])).status_code == 404
-    while await service.runtime.expiry.run_once(clock.now()):
+    while await service.runtime.parts.expiry.run_once(clock.now()):
         pass
 
 
@@ -712,7 +712,7 @@ async def test_delete_takes_bytes_and_links_away(
     assert_problem(await service.client.delete(url, headers=user), 404)
     assert await names(service, user) == []
     assert (await service.client.get(file["link"])).status_code == 404
-    while await service.runtime.sweep.run_once(clock.now()):
+    while await service.runtime.parts.sweep.run_once(clock.now()):
         pass
     if key is not None:
         assert not await is_stored(service, key)
@@ -801,7 +801,7 @@ async def test_nothing_is_left_to_delete_twice(service: Service, user: Headers) 
     file = await upload(service, user, data=bytes(LARGE), expires_in=60)
     url = f"/v1/files/{file['id']}"
     later = clock.now() + 61 * clock.SECOND
-    expiry = service.runtime.expiry
+    expiry = service.runtime.parts.expiry
     await asyncio.gather(
         service.client.delete(url, headers=user), *[expiry.run_once(later) for _ in range(4)]
     )
@@ -811,8 +811,8 @@ async def test_nothing_is_left_to_delete_twice(service: Service, user: Headers) 
         rows = select(func.count()).select_from(tombstones)
         return int(connection.execute(rows).scalar_one())
 
-    twice = later + int(service.runtime.store.late) * clock.SECOND
+    twice = later + int(service.runtime.parts.store.late) * clock.SECOND
     for moment in (later, twice):  # once more, for what may come late of the upload
-        while await service.runtime.sweep.run_once(moment):
+        while await service.runtime.parts.sweep.run_once(moment):
             pass
-    assert await service.runtime.database.read(count) == 0
+    assert await service.runtime.parts.database.read(count) == 0

@@ -48,7 +48,7 @@ async def limit(service: Service, **limits: int | None) -> None:
     def change(connection: Connection) -> None:
         connection.execute(update(tiers).where(tiers.c.name == "Basic").values(every))
 
-    await service.runtime.database.write(change)
+    await service.runtime.parts.database.write(change)
 
 
 async def chunked(size: int, chunk: int = 64 * KIB) -> AsyncIterator[bytes]:
@@ -210,7 +210,7 @@ async def test_a_replacement_needs_room_for_both_until_the_swap(
     # replaced bytes that are still there for their readers are charged to nobody
     assert await usage(service, mine) == (size, 1)
     before = await stored_keys(service)
-    await service.runtime.sweep.run_once(clock.now() + 11 * clock.MINUTE)
+    await service.runtime.parts.sweep.run_once(clock.now() + 11 * clock.MINUTE)
     if size > 16 * KIB:
         assert len(before - await stored_keys(service)) == 4
 

@@ -374,7 +374,7 @@ async def test_a_minidump_is_read_after_the_answer(
 
 
 def reports_with(service: Service, children: ChildPool) -> Reports:
-    return Reports(service.runtime.database, service.runtime.downloads, children)
+    return Reports(service.runtime.parts.database, service.runtime.downloads, children)
 
 
 class FailingPool(ChildPool):
@@ -487,9 +487,9 @@ async def test_bytes_that_are_lost_are_no_reason_to_go_on_trying(
         own = select(dumps.c.object_id).where(dumps.c.uuid == dump_id).scalar_subquery()
         connection.execute(update(objects).where(objects.c.id == own).values(key=to))
 
-    kept = await service.runtime.database.write(point_elsewhere)
+    kept = await service.runtime.parts.database.write(point_elsewhere)
     await service.runtime.dumps.reports.run_once(clock.now())
     dump = await get(service, user, dump_id)
     assert dump["report_state"] == "failed"
     assert "missing" in dump["report_error"]
-    await service.runtime.database.write(move, kept)
+    await service.runtime.parts.database.write(move, kept)

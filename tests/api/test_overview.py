@@ -14,7 +14,7 @@ pytestmark = pytest.mark.anyio
 
 async def seen(service: Service, *, hours: int = 0) -> Overview:
     """Look at the built-in account, so many hours from now."""
-    access = Access(service.runtime.database, ServiceToken(), "metrics:read")
+    access = Access(service.runtime.parts.database, ServiceToken(), "metrics:read")
     return await access.read(overview, clock.now() + hours * 60 * clock.MINUTE)
 
 

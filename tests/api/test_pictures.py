@@ -62,7 +62,7 @@ async def account(service: Service) -> AsyncIterator[dict[str, Any]]:
     await set_tier(service, account["id"], "Premium")
     yield {**account, "headers": headers}
     store_of(service).heal()
-    books = await service.runtime.database.read(_books, account["id"])
+    books = await service.runtime.parts.database.read(_books, account["id"])
     assert books["charged"] == books["kept"]
     assert books["pending"] == 0
 
@@ -95,7 +95,7 @@ async def set_tier(service: Service, uuid: str, name: str) -> None:
         tier = select(tiers.c.id).where(tiers.c.name == name).scalar_subquery()
         connection.execute(update(accounts).where(accounts.c.uuid == uuid).values(tier_id=tier))
 
-    await service.runtime.database.write(write)
+    await service.runtime.parts.database.write(write)
 
 
 async def post(
@@ -226,12 +226,12 @@ async def test_two_pictures_in_a_form_are_refused(service: Service, user: Header
 async def test_what_is_no_good_picture_leaves_nothing(
     service: Service, account: dict[str, Any], data: bytes, status: int
 ) -> None:
-    before = {info.key async for info in service.runtime.store.list("pictures/")}
+    before = {info.key async for info in service.runtime.parts.store.list("pictures/")}
     assert_problem(await post(service, account["headers"], data), status)
-    books = await service.runtime.database.read(_books, account["id"])
+    books = await service.runtime.parts.database.read(_books, account["id"])
     assert (books["charged"], books["objects"]) == ((0, 0), 0)
-    await service.runtime.sweep.run_once(clock.now())
-    assert {info.key async for info in service.runtime.store.list("pictures/")} <= before
+    await service.runtime.parts.sweep.run_once(clock.now())
+    assert {info.key async for info in service.runtime.parts.store.list("pictures/")} <= before
 
 
 @pytest.mark.parametrize("data", [SMALL[:-2], LARGE[: len(LARGE) // 2]], ids=["small", "large"])
@@ -280,10 +280,10 @@ async def test_a_full_account_has_no_room_for_pictures_but_for_thumbnails(
 ) -> None:
     headers = account["headers"]
     picture = await upload(service, headers, WIDE)
-    await service.runtime.database.write(_use, account["id"], 1000 * 1024 * MIB)
+    await service.runtime.parts.database.write(_use, account["id"], 1000 * 1024 * MIB)
     refused = await post(service, headers, SMALL)
     made = await service.client.get(picture["urls"][1], headers=headers)
-    await service.runtime.database.write(_use, account["id"], len(WIDE))
+    await service.runtime.parts.database.write(_use, account["id"], len(WIDE))
     assert_problem(refused, 413)
     assert refused.json()["type"] == "urn:holdall:problem:quota-exceeded"
     assert made.status_code == 200
@@ -435,18 +435,18 @@ async def test_deleting_takes_everything_away(service: Service, account: dict[st
         for accept in ("image/jpeg", "image/webp"):
             answer = await service.client.get(url, headers=headers | {"Accept": accept})
             assert answer.status_code == 200
-    keys = await service.runtime.database.read(_keys, account["id"])
+    keys = await service.runtime.parts.database.read(_keys, account["id"])
     assert {key.partition("/")[0] for key in keys} == {"pictures", "thumbs"}
     path = f"/v1/pictures/{picture['id']}"
     assert (await service.client.delete(path, headers=headers)).status_code == 204
     for url in (path, *picture["urls"]):
         assert_problem(await service.client.get(url, headers=headers), 404)
     assert_problem(await service.client.delete(path, headers=headers), 404)
-    while await service.runtime.sweep.run_once(clock.now()):
+    while await service.runtime.parts.sweep.run_once(clock.now()):
         pass
-    stored = {info.key async for info in service.runtime.store.list()}
+    stored = {info.key async for info in service.runtime.parts.store.list()}
     assert stored.isdisjoint(keys)
-    books = await service.runtime.database.read(_books, account["id"])
+    books = await service.runtime.parts.database.read(_books, account["id"])
     assert (books["charged"], books["objects"]) == ((0, 0), 0)
 
 
@@ -459,24 +459,24 @@ async def test_an_account_takes_its_pictures_with_it(service: Service) -> None:
     account, headers = await service.sign_up()
     picture = await upload(service, headers, encoded(noise(3000, 250), "jpeg", quality=95))
     assert (await service.client.get(picture["urls"][0], headers=headers)).status_code == 200
-    keys = await service.runtime.database.read(_keys, account["id"])
+    keys = await service.runtime.parts.database.read(_keys, account["id"])
     assert {key.partition("/")[0] for key in keys} == {"pictures", "thumbs"}
     answer = await service.client.post(
         "/v1/accounts/me/delete", json={"password": PASSWORD}, headers=headers
     )
     assert answer.status_code == 204
-    while await service.runtime.purge.run_once(clock.now()):
+    while await service.runtime.parts.purge.run_once(clock.now()):
         pass
-    while await service.runtime.sweep.run_once(clock.now()):
+    while await service.runtime.parts.sweep.run_once(clock.now()):
         pass
-    stored = {info.key async for info in service.runtime.store.list()}
+    stored = {info.key async for info in service.runtime.parts.store.list()}
     assert stored.isdisjoint(keys)
 
     def left(connection: Connection) -> list[Any]:
         rows = select(pictures.c.id).where(pictures.c.uuid == picture["id"])
         return list(connection.execute(rows))
 
-    assert await service.runtime.database.read(left) == []
+    assert await service.runtime.parts.database.read(left) == []
 
 
 async def test_a_child_that_dies_of_a_picture_harms_nobody(make_settings: MakeSettings) -> None:

@@ -119,7 +119,7 @@ async def test_a_failure_tells_the_client_nothing_but_an_id(
     async def fail(*_: object) -> None:
         raise RuntimeError("SELECT secret FROM /var/lib/holdall")
 
-    monkeypatch.setattr(type(service.runtime.database), "read", fail)
+    monkeypatch.setattr(type(service.runtime.parts.database), "read", fail)
     answer = await service.client.get("/v1/blobs", headers=service.service_token)
     assert answer.status_code == 500
     assert answer.headers["content-type"] == "application/problem+json"

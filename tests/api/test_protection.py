@@ -132,7 +132,7 @@ async def test_what_is_made_says_where_it_is(make_settings: MakeSettings, prefix
         making = {path for path, responses in posts.items() if "201" in responses}
         assert making == CREATIONS.keys()
         _, headers = await service.sign_up("root")
-        await service.runtime.database.write(_promote)
+        await service.runtime.parts.database.write(_promote)
         for path, body in CREATIONS.items():
             assert "Location" in posts[path]["201"]["headers"], path
             made = await service.client.post(path, **body, headers=headers)

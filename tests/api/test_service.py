@@ -37,7 +37,7 @@ async def _faulty(settings: Any) -> AsyncIterator[tuple[Service, FaultyStore]]: 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stores, "marked", lambda *args: FaultyStore(marked(*args)))
         async with running(settings) as service:
-            store = service.runtime.store
+            store = service.runtime.parts.store
             assert isinstance(store, FaultyStore)
             yield service, store
 
@@ -73,7 +73,7 @@ async def test_without_decoders_it_is_degraded(
             with monkeypatch.context() as patched:
                 patched.setattr(sys, "executable", executable)
                 with contextlib.suppress(ServiceUnavailable):
-                    await service.runtime.decoders.run(format_of, b"")
+                    await service.runtime.parts.decoders.run(format_of, b"")
             answer = await service.client.get("/readyz")
             assert answer.status_code == 200
             assert answer.json()["checks"]["decoders"]["status"] == status
@@ -133,7 +133,7 @@ async def test_without_its_database_it_is_unavailable(
             server: servers.PostgresServer = request.getfixturevalue("postgres_server")
             server.drop_database(service.settings.postgres_dsn)
         else:
-            await service.runtime.database.aclose()
+            await service.runtime.parts.database.aclose()
         answer = await service.client.get("/readyz")
         assert answer.status_code == 503
         assert answer.json()["checks"]["database"]["status"] == "failed"

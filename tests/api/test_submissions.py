@@ -145,8 +145,10 @@ async def test_what_goes_by_itself_makes_room(make_settings: MakeSettings) -> No
         assert await kept(service, user) == [first, third, fourth]
         now = clock.now()
         ends = update(dumps).where(dumps.c.uuid == third).values(expires_at=now)
-        await service.runtime.database.write(lambda connection: connection.execute(ends).rowcount)
-        assert await service.runtime.database.write(dump_expiry.remove_expired, now, 10) == 1
+        await service.runtime.parts.database.write(
+            lambda connection: connection.execute(ends).rowcount
+        )
+        assert await service.runtime.parts.database.write(dump_expiry.remove_expired, now, 10) == 1
         fifth = await submitted(service, key)
         assert await kept(service, user) == [first, fourth, fifth]
 
@@ -189,4 +191,4 @@ async def test_a_link_to_one_that_goes_ends(make_settings: MakeSettings) -> None
         assert (await service.client.get(link["url"])).status_code == 200
         await submitted(service, key)
         assert (await service.client.get(link["url"])).status_code == 404
-        assert (await service.runtime.sweep.run_once(clock.now())) > 0
+        assert (await service.runtime.parts.sweep.run_once(clock.now())) > 0

@@ -57,7 +57,7 @@ async def picture(service: Service) -> AsyncIterator[str]:
     store_of(service).calls.clear()
     yield uuid
     store_of(service).heal()
-    assert await service.runtime.database.read(_unfinished) == 0
+    assert await service.runtime.parts.database.read(_unfinished) == 0
 
 
 async def upload(service: Service, data: bytes) -> str:
@@ -79,15 +79,17 @@ def _unfinished(connection: Connection) -> int | None:
 
 @pytest.fixture
 def access(service: Service) -> Access:
-    return Access(service.runtime.database, ServiceToken(), "pictures:read")
+    return Access(service.runtime.parts.database, ServiceToken(), "pictures:read")
 
 
 @pytest.fixture
 def elsewhere(service: Service) -> Thumbnails:
     """The thumbnails of another process: all that they share with this one is what is stored."""
     runtime = service.runtime
-    imaging = Imaging(runtime.downloads, runtime.decoders, max_pixels=runtime.settings.max_pixels)
-    return Thumbnails(runtime.database, runtime.uploads, imaging)
+    imaging = Imaging(
+        runtime.downloads, runtime.parts.decoders, max_pixels=runtime.settings.max_pixels
+    )
+    return Thumbnails(runtime.parts.database, runtime.parts.uploads, imaging)
 
 
 def decodings(service: Service) -> int:
@@ -168,7 +170,7 @@ async def test_what_another_process_gives_up_is_made_here(
     waiting = asyncio.create_task(
         service.runtime.pictures.find_thumbnail(access, picture, 200, "jpeg")
     )
-    await service.runtime.database.write(thumbnail_rows.give_up, held)
+    await service.runtime.parts.database.write(thumbnail_rows.give_up, held)
     data = (await waiting).content.data
     assert data is not None
     assert decoded(data).size == (300, 200)
@@ -193,8 +195,8 @@ async def test_who_was_too_slow_leaves_the_next_one_alone(
     held = await claim(access, picture)
     with pytest.raises(LeaseLost):
         await access.write(thumbnail_rows.keep, slow, received(b"late"), clock.now())
-    await service.runtime.database.write(thumbnail_rows.give_up, slow)
-    await service.runtime.database.write(thumbnail_rows.fail, slow, "too slow", clock.now())
+    await service.runtime.parts.database.write(thumbnail_rows.give_up, slow)
+    await service.runtime.parts.database.write(thumbnail_rows.fail, slow, "too slow", clock.now())
     await access.write(thumbnail_rows.keep, held, received(b"in time"), clock.now())
     found = await service.runtime.pictures.find_thumbnail(access, picture, 200, "jpeg")
     assert found.content.data == b"in time"
@@ -261,7 +263,7 @@ async def test_a_picture_that_kills_its_child_is_not_tried_again_and_again(
     )
     try:
         imaging = Imaging(runtime.downloads, pool, max_pixels=runtime.settings.max_pixels)
-        starved = Thumbnails(runtime.database, runtime.uploads, imaging)
+        starved = Thumbnails(runtime.parts.database, runtime.parts.uploads, imaging)
         for _ in range(2):
             results = await asyncio.gather(
                 *(starved.find(access, picture, 200, "jpeg") for _ in range(5)),
@@ -276,7 +278,7 @@ async def test_a_picture_that_kills_its_child_is_not_tried_again_and_again(
     )
     assert answer.status_code == 422
     assert "can't be decoded" in answer.json()["detail"]
-    await runtime.database.write(_let_time_pass, thumbnail_rows.RETRY)
+    await runtime.parts.database.write(_let_time_pass, thumbnail_rows.RETRY)
     assert (await runtime.pictures.find_thumbnail(access, picture, 200, "jpeg")).content.size > 0
 
 
@@ -289,7 +291,7 @@ async def test_so_many_may_wait_for_a_thumbnail_to_be_made(
         workers=1, memory=512 * MIB, seconds=DEADLINE, name="busy", modules=modules, queue=1
     )
     imaging = Imaging(runtime.downloads, pool, max_pixels=runtime.settings.max_pixels)
-    busy = Thumbnails(runtime.database, runtime.uploads, imaging)
+    busy = Thumbnails(runtime.parts.database, runtime.parts.uploads, imaging)
     try:
         holding = asyncio.create_task(pool.run(children.hold, line.end))
         await line.pid()
@@ -324,7 +326,7 @@ async def test_a_picture_that_is_deleted_meanwhile(
     results = await asyncio.gather(*making, return_exceptions=True)
     assert {type(result) for result in results} == {NotFound}
 
-    assert await service.runtime.database.read(_left_of, picture) == 0
+    assert await service.runtime.parts.database.read(_left_of, picture) == 0
 
 
 def _left_of(connection: Connection, uuid: str) -> int | None:
@@ -351,7 +353,7 @@ async def test_thumbnails_are_free(service: Service, access: Access) -> None:
     assert made[1].content.key is not None  # it lies in the store
     after = await service.client.get("/v1/accounts/me", headers=service.service_token)
     assert after.json()["usage"] == before.json()["usage"]
-    kept: list[Any] = await service.runtime.database.read(_thumbs)
+    kept: list[Any] = await service.runtime.parts.database.read(_thumbs)
     assert {(row.charged_bytes, row.charged_slots) for row in kept} == {(0, 0)}
     assert {row.size for row in kept} >= {thumbnail.content.size for thumbnail in made}
 

@@ -96,7 +96,7 @@ async def let_claims_end(service: Service, user: Headers) -> None:
             .values(expires_at=timelink_leases.c.expires_at - public_links.CLAIM_TIME)
         )
 
-    await service.runtime.database.write(shift)
+    await service.runtime.parts.database.write(shift)
 
 
 async def test_a_claim_leads_to_its_lease(service: Service, user: Headers) -> None:
@@ -185,7 +185,7 @@ async def test_a_download_begins_or_is_given_back_and_never_both(
     service: Service, user: Headers
 ) -> None:
     """Also when the clocks of two processes differ: one begins in time, for the other it ended."""
-    write, targets = service.runtime.database.write, Targets(TARGETS)
+    write, targets = service.runtime.parts.database.write, Targets(TARGETS)
     for attempt in range(20):
         link = await make_link(service, user)
         token, now = link["url"].rpartition("/")[2], clock.now()
@@ -208,11 +208,11 @@ async def test_claims_that_ended_are_removed(service: Service, user: Headers) ->
     link = await make_link(service, user, max_downloads=2)
     begun, waiting = await claim(service, link), await claim(service, link)
     assert (await service.client.get(begun)).content == DATA
-    due = await service.runtime.expiry.next_due(clock.now())
+    due = await service.runtime.parts.expiry.next_due(clock.now())
     assert due is not None
     assert due <= clock.now() + public_links.CLAIM_TIME
     await let_claims_end(service, user)
-    while await service.runtime.expiry.run_once(clock.now()):
+    while await service.runtime.parts.expiry.run_once(clock.now()):
         pass
 
     def count(connection: Connection, lease: str) -> int:
@@ -220,7 +220,7 @@ async def test_claims_that_ended_are_removed(service: Service, user: Headers) ->
         rows = select(func.count()).where(timelink_leases.c.hash == digest)
         return connection.execute(rows).scalar_one()
 
-    counts = [await service.runtime.database.read(count, lease) for lease in (begun, waiting)]
+    counts = [await service.runtime.parts.database.read(count, lease) for lease in (begun, waiting)]
     assert counts == [1, 0]
     assert await seen(service, user, link) == ("active", 1)
 

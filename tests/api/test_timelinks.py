@@ -107,7 +107,7 @@ async def plant(service: Service, user: Headers, kind: str) -> str:
             row |= {"name": "a.txt", "format": "png", "width": 1, "height": 1}
             connection.execute(insert(pictures).values(row))
 
-    await service.runtime.database.write(write)
+    await service.runtime.parts.database.write(write)
     return uuid
 
 
@@ -152,7 +152,7 @@ async def give_tier(service: Service, user: Headers, name: str) -> None:
         tier = select(tiers.c.id).where(tiers.c.name == name).scalar_subquery()
         connection.execute(update(accounts).where(accounts.c.uuid == account).values(tier_id=tier))
 
-    await service.runtime.database.write(change)
+    await service.runtime.parts.database.write(change)
 
 
 async def pass_time(service: Service, seconds: int, user: Headers) -> None:
@@ -168,7 +168,7 @@ async def pass_time(service: Service, seconds: int, user: Headers) -> None:
             }
             connection.execute(update(table).where(table.c.account_id == own).values(earlier))
 
-    await service.runtime.database.write(shift)
+    await service.runtime.parts.database.write(shift)
 
 
 def assert_problem(answer: httpx.Response, status: int) -> Json:
@@ -331,7 +331,7 @@ async def test_a_link_is_no_good_when_its_file_has_gone(service: Service, user: 
         gone = update(files).where(files.c.uuid == file).values(expires_at=clock.now())
         connection.execute(gone)
 
-    await service.runtime.database.write(expire)
+    await service.runtime.parts.database.write(expire)
     for url in (link["url"], lease, f"{link['url']}?download=1"):
         assert_problem(await service.client.get(url), 404)
     assert_problem(await service.client.post(link["url"]), 404)
@@ -461,7 +461,7 @@ async def test_only_a_hash_of_the_token_is_kept(service: Service, user: Headers)
         tables = (timelinks, timelink_leases)
         return repr([tuple(row) for t in tables for row in connection.execute(select(t))])
 
-    kept = await service.runtime.database.read(read)
+    kept = await service.runtime.parts.database.read(read)
     for secret in (token, lease, repr(raw)[2:-1], raw.hex()):
         assert secret not in kept
 
@@ -786,7 +786,7 @@ async def test_links_rest_while_their_account_does(service: Service, user: Heade
             own = accounts.c.uuid == account
             connection.execute(update(accounts).where(own).values(is_active=is_active))
 
-        await service.runtime.database.write(change)
+        await service.runtime.parts.database.write(change)
 
     await set_active(is_active=False)
     for url in (link["url"], lease, f"{link['url']}?download=1"):
@@ -805,7 +805,7 @@ async def test_a_deleted_account_takes_its_links_along(service: Service, user: H
     for url in (link["url"], lease):
         assert_problem(await service.client.get(url), 404)
     assert await count_rows(service, link, lease) == (1, 1)
-    while await service.runtime.purge.run_once(clock.now()):
+    while await service.runtime.parts.purge.run_once(clock.now()):
         pass
     assert await count_rows(service, link, lease) == (0, 0)
 
@@ -819,7 +819,7 @@ async def count_rows(service: Service, link: Json, lease: str) -> tuple[int, int
         leases = select(func.count()).where(timelink_leases.c.hash == digest)
         return connection.execute(own).scalar_one(), connection.execute(leases).scalar_one()
 
-    return await service.runtime.database.read(count)
+    return await service.runtime.parts.database.read(count)
 
 
 async def test_links_that_ended_are_listed_for_thirty_days(service: Service, user: Headers) -> None:
@@ -832,7 +832,7 @@ async def test_links_that_ended_are_listed_for_thirty_days(service: Service, use
     await service.client.delete(f"/v1/files/{file}", headers=user)
 
     async def clean() -> list[str]:
-        while await service.runtime.expiry.run_once(clock.now()):
+        while await service.runtime.parts.expiry.run_once(clock.now()):
             pass
         return [i["id"] for i in await links(service, user)]
 
@@ -843,7 +843,7 @@ async def test_links_that_ended_are_listed_for_thirty_days(service: Service, use
     await pass_time(service, 20, user)
     assert await clean() == [link["id"]]
     assert await links(service, user, "?state=active") == []
-    due = await service.runtime.expiry.next_due(clock.now())
+    due = await service.runtime.parts.expiry.next_due(clock.now())
     assert due is not None
     assert due <= clock.now() + 600 * clock.SECOND
     await pass_time(service, 600, user)

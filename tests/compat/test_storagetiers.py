@@ -76,7 +76,7 @@ async def set_tier(service: Service, account: dict[str, Any], name: str) -> None
             update(accounts).where(accounts.c.username == account["name"]).values(tier_id=tier)
         )
 
-    await service.runtime.database.write(write)
+    await service.runtime.parts.database.write(write)
 
 
 async def upload(service: Service, user: Headers, name: str = "harbour") -> dict[str, Any]:
@@ -198,7 +198,7 @@ async def test_a_refresh_token_expires(service: Service, ada: dict[str, Any]) ->
             update(sessions).where(sessions.c.account_id == own).values(expires_at=clock.now())
         )
 
-    await service.runtime.database.write(expire)
+    await service.runtime.parts.database.write(expire)
     body = {"refresh": ada["refresh"]}
     assert_detail(await service.client.post("/api/token/refresh/", json=body), 401)
 
@@ -375,7 +375,7 @@ async def test_a_link_that_has_ended(service: Service, ada: dict[str, Any], user
     def expire(connection: Connection) -> None:
         connection.execute(update(timelinks).values(expires_at=clock.now()))
 
-    await service.runtime.database.write(expire)
+    await service.runtime.parts.database.write(expire)
     assert await shown() == "Expired"
     assert_detail(await service.client.get(link["url"]), 404)
     # with its picture it is gone

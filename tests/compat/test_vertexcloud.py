@@ -70,7 +70,7 @@ async def clean(service: Service) -> AsyncIterator[None]:
     service.client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     yield
     store_of(service).heal()
-    assert await service.runtime.database.read(loose_ends) == []
+    assert await service.runtime.parts.database.read(loose_ends) == []
     assert not [p for p in (service.settings.data_dir / "tmp").rglob("*") if _is_a_copy(p)]
     assert service.runtime.files.unclaimed._taken == {}
 
@@ -241,7 +241,7 @@ async def test_no_table_holds_a_key(service: Service, user: User) -> None:
     def everything(connection: Connection) -> str:
         return repr([connection.execute(select(table)).all() for table in metadata.sorted_tables])
 
-    held = await service.runtime.database.read(everything)
+    held = await service.runtime.parts.database.read(everything)
     assert user.name in held
     for secret in (user.key, user.cookie["Cookie"].partition("=")[2]):
         assert secret not in held
@@ -307,11 +307,11 @@ async def test_processes_choose_names_in_turn(service: Service, user: User) -> N
     """What one process writes for an account it writes in turn anyway."""
     runtime, now = service.runtime, clock.now()
     token = runtime.keyring.parse_session_key(user.key, purpose=PURPOSE)
-    identity = await Access(runtime.database, token, "files:write").identity()
+    identity = await Access(runtime.parts.database, token, "files:write").identity()
     received = Received(5, hashlib.sha256(b"hello").digest(), None, b"hello")
     made = await asyncio.gather(
         *[
-            runtime.database.write(by_name.keep, identity, new, received, now)
+            runtime.parts.database.write(by_name.keep, identity, new, received, now)
             for new in [NewFile("a", "text/plain") for _ in range(8)]
         ]
     )
@@ -506,7 +506,7 @@ async def test_an_expired_file_is_gone(service: Service, user: User) -> None:
         those = files.c.id.in_(numbers)
         connection.execute(update(files).where(those).values(expires_at=clock.now()))
 
-    await service.runtime.database.write(expire)
+    await service.runtime.parts.database.write(expire)
     assert {name: file["size"] for name, file in (await user.list()).items()} == {"a": 4}
     key = {"key": user.key}
     assert (await service.client.get(f"{MEDIA}a", params=key)).content == b"kept"
@@ -661,7 +661,7 @@ async def test_deleting_a_user(service: Service, user: User, kind: str) -> None:
     created = await create(service.client, user.key)
     assert_refused(created, NOT_CREATED.format("a.txt"), producer="holdall")
     assert (await service.client.get(f"{MEDIA}b", params=key)).status_code == 401
-    while await service.runtime.purge.run_once(clock.now()):
+    while await service.runtime.parts.purge.run_once(clock.now()):
         pass
 
 

@@ -52,7 +52,7 @@ async def test_a_quota_is_a_limit(make_settings: MakeSettings) -> None:
                 assert_said(answer, status=413)
                 assert answer.json()["status"] is False
         assert set(await user.list()) == {"a"}
-        assert await service.runtime.database.read(loose_ends) == []
+        assert await service.runtime.parts.database.read(loose_ends) == []
 
 
 async def test_too_many_failures(make_settings: MakeSettings) -> None:

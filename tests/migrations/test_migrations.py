@@ -18,7 +18,7 @@ from app.config import Settings
 from app.database import Database
 from app.database.migrate import current_revision, migrate, migrate_sqlite, newest_revision
 from app.database.schema import metadata
-from app.runtime import open_database
+from app.parts import open_database
 from migrations.comparison import include_object
 from tests import servers
 

@@ -1,0 +1,153 @@
+"""Parts that features are built from: opened once, and closed in reverse order."""
+
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from app.config import ConfigError, Settings
+from app.database import Database
+from app.database.migrate import migrate
+from app.database.sqlite import SqliteDatabase
+from app.events.bus import Bus, LocalBus
+from app.features import EXPIRING, TABLES
+from app.objects.downloads import Downloads
+from app.objects.memory import BodyMemoryLimit
+from app.objects.scratch import Scratch
+from app.objects.uploads import Uploads
+from app.pictures.imaging import CHILD_MODULES, DECODING_SECONDS
+from app.processes.pool import ChildPool
+from app.security.keyring import Keyring
+from app.security.passwords import Passwords
+from app.security.rate_limits import LocalRateLimits, NoRateLimits, RateLimits
+from app.stores import open_store
+from app.tasks.expiry import Expiry
+from app.tasks.purge import Purge
+from app.tasks.sweep import Sweep
+from storage.base import ObjectStore
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+    from app.events.redis_bus import RedisBus
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What several features use; requests use features."""
+
+    settings: Settings
+    database: Database
+    store: ObjectStore
+    redis: "Redis | None"
+    bus: Bus
+    scratch: Scratch
+    keyring: Keyring
+    passwords: Passwords
+    rate_limits: RateLimits
+    memory: BodyMemoryLimit
+    uploads: Uploads
+    downloads: Downloads
+    decoders: ChildPool
+    sweep: Sweep
+    expiry: Expiry
+    purge: Purge
+
+
+async def open_parts(stack: AsyncExitStack, settings: Settings, *, adopt: bool) -> Parts:
+    """Migrate, and open the parts, which ``stack`` closes.
+
+    ``adopt`` takes the store as it is, whatever marks it lacks and however new it is. Raises
+    `ConfigError`, `DatabaseUnavailable` or `StoreUnavailable` when it can't.
+    """
+    _prepare_folder(settings)
+    scratch = _open_scratch(settings)
+    stack.callback(scratch.close)
+    await migrate(settings)
+    database = open_database(settings)
+    stack.push_async_callback(database.aclose)
+    store = await open_store(stack, settings, database, adopt=adopt)
+    redis = None
+    bus: Bus = LocalBus()
+    if settings.redis_url is not None:
+        redis = _open_redis(settings.redis_url.get_secret_value())
+        stack.push_async_callback(redis.aclose)
+        bus = redis_bus = _open_bus(settings.redis_url.get_secret_value())
+        stack.push_async_callback(redis_bus.aclose)
+    passwords = Passwords()
+    stack.callback(passwords.close)
+    sweep = Sweep(database, store)
+    uploads = Uploads(database, store, inline_max=settings.inline_max_bytes, on_give_up=sweep.wake)
+    stack.push_async_callback(uploads.aclose)
+    decoders = ChildPool(
+        workers=settings.decoders,
+        memory=settings.decoder_memory,
+        seconds=DECODING_SECONDS,
+        name="decoders",
+        modules=CHILD_MODULES,
+        threads=True,  # without which libde265 decodes no HEIC
+    )
+    stack.push_async_callback(decoders.aclose)
+    return Parts(
+        settings=settings,
+        database=database,
+        store=store,
+        redis=redis,
+        bus=bus,
+        scratch=scratch,
+        keyring=Keyring(settings),
+        passwords=passwords,
+        rate_limits=_rate_limits(settings, redis),
+        memory=BodyMemoryLimit(),
+        uploads=uploads,
+        downloads=Downloads(database, store, scratch),
+        decoders=decoders,
+        sweep=sweep,
+        expiry=Expiry(database, EXPIRING, wake_sweep=sweep.wake),
+        purge=Purge(database, TABLES, wake_sweep=sweep.wake),
+    )
+
+
+def open_database(settings: Settings) -> Database:
+    """Open the database that the settings name; it has been migrated."""
+    if settings.uses_postgres:
+        from app.database.postgres import PostgresDatabase
+
+        return PostgresDatabase(settings.postgres_dsn)
+    return SqliteDatabase(settings.sqlite_path, reserve=settings.disk_reserve)
+
+
+def _open_redis(url: str) -> "Redis":
+    from redis.asyncio import Redis
+
+    redis: Redis = Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2)
+    return redis
+
+
+def _open_bus(url: str) -> "RedisBus":
+    from app.events.redis_bus import RedisBus
+
+    return RedisBus(url)
+
+
+def _rate_limits(settings: Settings, redis: "Redis | None") -> RateLimits:
+    if settings.rate_limits == "off":
+        return NoRateLimits()
+    if redis is None:
+        return LocalRateLimits()
+    from app.security.redis_rate_limits import RedisRateLimits
+
+    return RedisRateLimits(redis)
+
+
+def _prepare_folder(settings: Settings) -> None:
+    try:
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"DATA_DIR: {error.strerror}: {settings.data_dir}") from error
+
+
+def _open_scratch(settings: Settings) -> Scratch:
+    try:
+        return Scratch(settings.data_dir / "tmp", reserve=settings.disk_reserve)
+    except OSError as error:
+        raise ConfigError(f"DATA_DIR: {error.strerror}: {error.filename}") from error

@@ -1,4 +1,4 @@
-"""What Holdall is, apart from HTTP."""
+"""Holdall, apart from HTTP."""
 
 from typing import Final
 

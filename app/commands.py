@@ -1,4 +1,4 @@
-"""Commands of the command line that need no server, and the greeting of the one that serves."""
+"""Commands of the command line, and the greeting that a started server prints."""
 
 import getpass
 import sys
@@ -17,7 +17,7 @@ _NO_ADMINISTRATOR: Final = (
 
 
 async def create_admin(settings: Settings, username: str) -> int:
-    """Make an administrator; the password is asked for, or read from standard input."""
+    """Make an administrator, whose password is asked for or read from standard input."""
     password = getpass.getpass() if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
     async with open_runtime(settings, background=False) as runtime:
         await runtime.accounts.create_admin(username, password)
@@ -26,7 +26,7 @@ async def create_admin(settings: Settings, username: str) -> int:
 
 
 async def fsck(settings: Settings, *, repair: bool, checksums: bool, adopt: bool) -> int:
-    """Compare store and database, and print what differs; 1 when something is left wrong."""
+    """Compare store and database, and print the differences; returns 1 if any is left."""
     async with open_runtime(settings, background=False, adopt=adopt) as runtime:
         comparison = reconcile.Comparison(
             runtime.parts.database, runtime.parts.store, clock.now(), checksums=checksums
@@ -46,7 +46,7 @@ async def fsck(settings: Settings, *, repair: bool, checksums: bool, adopt: bool
 
 
 async def greeting(runtime: Runtime, url: str) -> str:
-    """Return what to print once the service serves ``url``: first steps, while it is new."""
+    """Return the text to print once ``url`` is served: first steps, if there is no account yet."""
     lines = [f"Holdall serves {url}"]
     if not await runtime.accounts.are_there():
         lines += _first_account(url, await runtime.accounts.registration())

@@ -1,18 +1,18 @@
-"""What a request can be answered instead of what it asked for: one tree, mapped to HTTP once."""
+"""Errors that requests are answered with: one tree, rendered as HTTP in one place."""
 
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, TypedDict
 
 
 class FieldError(TypedDict):
-    """One thing wrong with a request: where, and what."""
+    """One error of a request: its location, and a message."""
 
     loc: list[str | int]
     msg: str
 
 
 class ProblemError(Exception):
-    """An answer in the form of RFC 9457; ``detail`` is for the user, and leaks nothing."""
+    """An error as RFC 9457 has it; ``detail`` is for the client, and must leak nothing."""
 
     name: ClassVar[str]
     title: ClassVar[str]
@@ -58,14 +58,14 @@ class Unauthorized(ProblemError):
 
 
 class CredentialNeeded(Unauthorized):
-    """There is no credential at all, rather than a bad one."""
+    """No credential was sent."""
 
     def __init__(self) -> None:
         super().__init__("Send an Authorization header with a bearer token")
 
 
 class PasswordNeeded(ProblemError):
-    """A public link asks for its password; any user name goes with it."""
+    """A public link asks for its password; the user name doesn't matter."""
 
     name, title, status = "password-needed", "A password is needed", 401
 
@@ -87,7 +87,7 @@ class MethodNotAllowed(ProblemError):
 
 
 class Failed(ProblemError):
-    """What nobody expected; the log says what, under the request's id."""
+    """An unexpected error; the log has it under the request's id."""
 
     name, title, status = "failed", "Internal Server Error", 500
 
@@ -114,7 +114,7 @@ class EmailTaken(Conflict):
 
 
 class TooManyFiles(ProblemError):
-    """One more file that expires would evict another, which was not asked for."""
+    """One more file that expires would evict another, which the client didn't allow."""
 
     name, title, status = "too-many-files", "Too many files that expire", 409
 
@@ -172,4 +172,4 @@ class InsufficientStorage(ProblemError):
 
 
 class ObjectDamaged(Exception):
-    """A ready object whose bytes are missing or wrong: an alarm, and a 500 for the user."""
+    """A ready object whose bytes are missing or wrong: an alarm, and a 500 for the client."""

@@ -1,7 +1,7 @@
-"""Features: what accounts keep, each declared once for all that walks them.
+"""Features: the kinds of things that accounts keep, each declared once.
 
-The purge and the expiry walk their tables, API keys have their scopes, links lead to their targets
-and the home page counts them.
+Purge and expiry walk their tables, API keys have their scopes, links lead to their targets, and the
+home page counts them.
 """
 
 from collections.abc import Callable, Mapping
@@ -26,28 +26,28 @@ from app.pictures.tables import pictures, thumbnails
 from app.tasks.expiry import Expiring, rows_of
 
 Lives = Callable[[int], ColumnElement[bool]]
-"""Says which rows of a table count as there, at a moment in UTC microseconds."""
+"""Makes the condition for rows that haven't expired, at a moment in UTC microseconds."""
 
 _READ_WRITE: Final = ("read", "write")
 
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """One kind of thing that accounts keep; its name is the plural that scopes have."""
+    """One kind of things; the name is the plural, as in scopes."""
 
     name: str
     tables: tuple[Table, ...]
-    """Have an ``account_id``, and an ``object_id`` where rows own an object.
+    """Its tables, with an ``account_id``, and an ``object_id`` where rows own an object.
 
     A table that refers to another comes before it; the last one has a row for each thing.
     """
     verbs: tuple[str, ...] = _READ_WRITE
-    """What API keys can be permitted: ``read`` is the scope ``files:read`` of files."""
+    """Its scopes: ``read`` makes ``files:read``."""
     expiring: tuple[Expiring, ...] = ()
     target: tuple[TargetType, TargetTable] | None = None
-    """What links call such a thing, and how they find one; None: nothing links to it."""
+    """The type that links have for it, and how they find one; None: links can't lead to it."""
     counted: Lives | None = None
-    """Which things the home page counts; None: it doesn't."""
+    """Those that the home page counts; None: it counts none."""
 
 
 def _unexpired(table: Table) -> Lives:
@@ -126,10 +126,10 @@ FEATURES: Final = (
 SCOPES: Final = frozenset(
     {f"{feature.name}:{verb}" for feature in FEATURES for verb in feature.verbs} | {"metrics:read"}
 )
-"""Everything that an API key can be permitted."""
+"""All scopes of API keys."""
 
 TARGETS: Final = dict(feature.target for feature in FEATURES if feature.target is not None)
-"""What links may lead to, by type."""
+"""The targets of links, by type."""
 
 COUNTED: Final[Mapping[str, tuple[Table, Lives]]] = {
     feature.name: (feature.tables[-1], feature.counted)
@@ -138,7 +138,7 @@ COUNTED: Final[Mapping[str, tuple[Table, Lives]]] = {
 }
 
 TABLES: Final = tuple(table for feature in FEATURES for table in feature.tables)
-"""What the purge takes away with an account, in this order."""
+"""Tables that the purge empties of an account, in this order."""
 
 EXPIRING: Final = tuple(expiring for feature in FEATURES for expiring in feature.expiring)
-"""Everything that expires."""
+"""The expiry of all that expires."""

@@ -1,4 +1,4 @@
-"""What the service counts about itself, for Prometheus."""
+"""Metrics of the service, for Prometheus."""
 
 from functools import lru_cache
 from typing import Final
@@ -52,7 +52,7 @@ _METHODS: Final = frozenset(
 def count_request(method: str, route: str, status: str, seconds: float) -> None:
     """Count an answered request; ``route`` is a template such as ``/v1/blobs/{id}``.
 
-    Whoever invents methods makes no new series: they count as one.
+    Unknown methods count as one, so that clients can't make new series.
     """
     counter, histogram = _series(method if method in _METHODS else "other", route, status)
     counter.inc()

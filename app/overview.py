@@ -1,4 +1,4 @@
-"""What an account has, at a glance: how many of each kind, and the newest of them."""
+"""The overview of an account: how many things of each kind, and the newest."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,14 +22,14 @@ from app.pictures import rows as picture_service
 from app.pictures.entities import Picture
 
 MANY: Final = 1000
-"""Where counting stops, so that a glance costs no more when there is much to look at."""
+"""Where counting stops, so that an overview of many things costs no more."""
 
 _NEWEST: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """An account, its counts, what is in its buffer, and the newest of the rest."""
+    """An account, its counts, its buffer, and the newest of its things."""
 
     account: Account
     counts: Mapping[str, int]
@@ -41,12 +41,12 @@ class Overview:
 
 
 async def look(access: Access) -> Overview:
-    """Look at all that the caller's account has."""
+    """Return the overview of the caller's account."""
     return await access.read(overview, clock.now())
 
 
 def overview(connection: Connection, identity: Identity, now: int) -> Overview:
-    """Look at all that the account has, at one moment."""
+    """Read the overview in one transaction."""
     return Overview(
         account=accounts.profile(connection, identity),
         counts=_counts(connection, identity, now),

@@ -1,4 +1,4 @@
-"""Parts that features are built from: opened once, and closed in reverse order."""
+"""The parts that features are built from, opened once and closed in reverse order."""
 
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What several features use; requests use features."""
+    """The parts; requests use the features that are built from them."""
 
     settings: Settings
     database: Database
@@ -108,7 +108,7 @@ async def open_parts(stack: AsyncExitStack, settings: Settings, *, adopt: bool) 
 
 
 def open_database(settings: Settings) -> Database:
-    """Open the database that the settings name; it has been migrated."""
+    """Open the database of the settings, which has been migrated."""
     if settings.uses_postgres:
         from app.database.postgres import PostgresDatabase
 

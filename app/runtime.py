@@ -1,4 +1,4 @@
-"""What a running service is made of, opened once and closed in reverse order."""
+"""The runtime of the service: its features, opened once and closed in reverse order."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -56,12 +56,12 @@ class Runtime:
     memory: BodyMemoryLimit
     state: ServiceState
     parts: Parts
-    """What the features are built from; for commands."""
+    """The parts of the features; for commands."""
     closing: asyncio.Event
-    """Set as soon as the process is to stop: what has no end by itself must end then."""
+    """Set as soon as the process is to stop, for responses that don't end by themselves."""
 
     def access(self, credential: Credential, scope: str) -> Access:
-        """Return the database as a credential may use it for what ``scope`` names."""
+        """Return the database for a request with this credential, which needs ``scope``."""
         return Access(self.parts.database, credential, scope)
 
 

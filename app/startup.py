@@ -16,11 +16,11 @@ EXPECTED: Final = (
     StorageError,
     ProblemError,
 )
-"""Errors with a cause that whoever runs the service can mend, and needs no traceback for."""
+"""Errors that an operator can mend, and needs no traceback for."""
 
 
 def explain(error: BaseException) -> str:
-    """Say what one of the `EXPECTED` errors means, and which settings it concerns."""
+    """Return the message for one of the `EXPECTED` errors, with the settings that it concerns."""
     if isinstance(error, DatabaseUnavailable | DatabaseFull):
         return f"Holdall can't use its database (DATABASE_URL, DATA_DIR, DB_HOST): {error}"
     if isinstance(error, StorageError):

@@ -1,4 +1,4 @@
-"""The state of the service: whether its parts answer, its work is on time, and what it keeps."""
+"""The state of the service: readiness, background work, storage use."""
 
 import asyncio
 import time
@@ -16,7 +16,7 @@ from app.tasks.supervisor import Task
 from app.tasks.sweep import Sweep
 
 CHECK_TIMEOUT: Final = 5.0
-"""Seconds in which a part must answer."""
+"""Seconds within which a part must answer."""
 
 _DISPENSABLE: Final = frozenset({"redis", "decoders"})
 """Parts without which most requests can be served."""
@@ -28,24 +28,24 @@ Ping = Callable[[], Awaitable[object]]
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """How one part answered, and in how many milliseconds."""
+    """The answer of one part, and after how many milliseconds."""
 
     status: Literal["ok", "failed"]
     ms: float
     confinement: str | None = None
-    """Of processes that read what strangers sent: what the kernel confines them by."""
+    """How the kernel confines the processes that read untrusted content."""
 
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """Whether the service can serve, and how each of its parts answered."""
+    """Whether the service can serve requests, and the answers of its parts."""
 
     status: Literal["ready", "degraded", "unavailable"]
     checks: Mapping[str, Check]
 
 
 class ServiceState:
-    """Finds out about the running service, for balancers and administrators."""
+    """The state of the running service, for load balancers and administrators."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class ServiceState:
         sweep: Sweep,
         expiry: Task,
     ) -> None:
-        """``parts`` are those that must answer, beside the decoders."""
+        """``parts`` are further parts that must answer, by name."""
         self._parts = {"database": database.ping, **parts, "decoders": decoders.ping}
         self._decoders = decoders
         self._uses = StorageUses(database)
@@ -65,7 +65,7 @@ class ServiceState:
         self._checking: asyncio.Task[dict[str, Check]] | None = None
 
     async def readiness(self) -> Readiness:
-        """Find out whether the service can serve."""
+        """Check whether the service can serve requests."""
         checks = await self._shared_checks()
         failed = {name for name, check in checks.items() if check.status != "ok"}
         if failed - _DISPENSABLE:
@@ -73,7 +73,7 @@ class ServiceState:
         return Readiness("degraded" if failed else "ready", checks)
 
     async def lags(self) -> dict[str, float]:
-        """Return by task how many seconds its work is late; zero is as it should be."""
+        """Return by task how many seconds its work is late; 0 is as it should be."""
         now = clock.now()
         return {task.name: await task.lag(now) for task in self._tasks}
 
@@ -86,7 +86,7 @@ class ServiceState:
         return await self._uses.latest(clock.now())
 
     async def _shared_checks(self) -> dict[str, Check]:
-        """Check every part once for all who ask meanwhile, so that asking often costs no more."""
+        """Check every part once for all concurrent callers."""
         if self._checking is None or self._checking.done():
             self._checking = asyncio.create_task(self._check_all())
         return await asyncio.shield(self._checking)
@@ -105,7 +105,7 @@ async def _check(name: str, ping: Ping) -> Check:
         async with asyncio.timeout(CHECK_TIMEOUT):
             await ping()
     except Exception as error:  # noqa: BLE001 - reported, below and in the answer
-        # without a traceback: balancers ask every few seconds, and the error says it all
+        # without a traceback: balancers ask every few seconds, and the error says enough
         log.warning("a part of the service does not answer", part=name, error=repr(error))
         status = "failed"
     return Check(status, round((time.perf_counter() - started) * 1000, 2))

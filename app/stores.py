@@ -1,4 +1,4 @@
-"""Storage backends: each is listed once, by the name that `ACTIVE_STORAGE` has for it."""
+"""Storage backends, listed by their names in `ACTIVE_STORAGE`."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -58,10 +58,10 @@ async def _open_postgres(settings: Settings, _marks: Sequence[str]) -> ObjectSto
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """A kind of store: what people call it, and how one is opened.
+    """A storage backend: its name for people, and how it is opened.
 
-    ``open(settings, marks)`` opens a store that has these marks already; a local one makes nothing
-    where they are missing.
+    ``open(settings, marks)`` opens a store that must have these marks already, if any: where they
+    are missing, a local one makes no folders.
     """
 
     label: str

@@ -49,7 +49,7 @@ def get(connection: Connection, _: Identity, uuid: str) -> Account:
 def change(
     connection: Connection, identity: Identity, uuid: str, changes: Mapping[str, Any]
 ) -> Account:
-    """Set ``tier`` (a name), ``is_active`` or ``is_admin``; deactivation ends everything."""
+    """Set ``tier`` (a name), ``is_active`` or ``is_admin``; deactivation ends all credentials."""
     account_id = _id_of(connection, uuid)
     refuse_service(connection, account_id)
     values: dict[str, Any] = {

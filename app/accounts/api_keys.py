@@ -1,4 +1,4 @@
-"""API keys: for programs, each permitted no more than its scopes."""
+"""API keys: credentials of programs, each limited to its scopes."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ _LIST = "keys"
 def new_key(
     name: str, scopes: frozenset[str], expires_in: int | None
 ) -> tuple[str, bytes, ApiKeyRecord]:
-    """Make up a key that lives for ``expires_in`` seconds: itself, its hash, its record."""
+    """Make a key that lives for ``expires_in`` seconds; returns it, its hash and its record."""
     key = secret_keys.generate()
     now = clock.now()
     record = ApiKeyRecord(
@@ -37,7 +37,7 @@ def new_key(
 
 
 def create(connection: Connection, identity: Identity, digest: bytes, new: ApiKeyRecord) -> None:
-    """Give the caller's account a key; raises `Forbidden` for what is an administrator's alone."""
+    """Insert a key of the caller's account; raises `Forbidden` for an administrator's scope."""
     require_storage(connection)
     hold(connection, identity)
     if "metrics:read" in new.scopes and not identity.is_admin:

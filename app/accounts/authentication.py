@@ -1,4 +1,4 @@
-"""Passwords that are given: by who wants to sign in, and by who is signed in and changes much."""
+"""Password checks: at a login, and before changes that need the current password."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -28,7 +28,7 @@ from app.security.rate_limits import (
     count_all,
 )
 
-_SHOWN: Final = 64  # characters in the log of what was given as a user name
+_SHOWN: Final = 64  # characters of a given user name in the log
 
 
 async def authenticate(
@@ -41,10 +41,10 @@ async def authenticate(
     address: str,
     devices: Mapping[str, str] = MappingProxyType({}),
 ) -> Login:
-    """Check a user name and password; raises `Unauthorized`, or `TooManyRequests` by failures.
+    """Check a password; raises `Unauthorized`, or `TooManyRequests` after too many failures.
 
-    An unknown name costs as much time as a wrong password. ``address`` is the client's, and
-    ``devices`` the ids that its device has for the accounts that signed in from it before.
+    An unknown name takes as long as a wrong password. ``address`` is the client's; ``devices`` are
+    the ids of its device, by account that has signed in from it.
     """
     key = username.lower() if USERNAME_FORM.fullmatch(username) else None
     found = await database.read(_login_of, key) if key else None
@@ -74,10 +74,10 @@ def _of_stranger(key: str | None, address: str) -> list[Counter]:
 
 
 def _of_device(device: str, key: str | None) -> list[Counter]:
-    """Return the counters of a device that has signed in before, which strangers don't reach.
+    """Return the counters of a known device, which failures elsewhere don't count against.
 
-    All of a name's devices are counted together too: somebody who knew its password once may have
-    made as many as they liked.
+    The devices of one name are counted together too: whoever knew its password once may have made
+    any number.
     """
     return [(LOGIN, f"device {device}"), (LOGIN_BY_NAME, f"devices of {key}")]
 
@@ -97,10 +97,10 @@ def _login_of(connection: Connection, username_key: str) -> Login | None:
 async def verify_password(
     access: Access, passwords: Passwords, limits: RateLimits, password: str
 ) -> str:
-    """Return the hash that the caller's password was right against; raises `Forbidden`.
+    """Verify the caller's password; returns the hash, or raises `Forbidden`.
 
-    The change that it permits is to compare it with the hash then in force (`hold_password`).
-    Failures count for the caller's session alone: what strangers try keeps nobody from it.
+    The change that it permits must compare the hash with the current one (`hold_password`).
+    Failures count against the caller's session alone, so that nobody else can use them up.
     """
     identity, hashed = await access.read(_own_password)
     counters: list[Counter] = [(PASSWORD_CHECK, identity.session or identity.account_uuid)]
@@ -119,7 +119,7 @@ def _own_password(connection: Connection, identity: Identity) -> tuple[Identity,
 
 
 def hold_password(connection: Connection, identity: Identity, verified: str) -> None:
-    """Raise `Forbidden` when a password that was verified isn't in force any more."""
+    """Raise `Forbidden` if the password has changed since it was verified."""
     lock_account(connection, identity.account_id)
     if _own_password(connection, identity)[1] != verified:
         raise Forbidden("The current password is wrong")

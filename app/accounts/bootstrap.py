@@ -1,4 +1,4 @@
-"""What a database holds before anybody has signed up: tiers, the service account, an admin."""
+"""Bootstrap of a database: built-in tiers, the service account, an administrator."""
 
 from typing import Final
 
@@ -38,9 +38,9 @@ _SERVICE_NAME: Final = SERVICE_TIER.capitalize()
 
 
 async def prepare(database: Database, passwords: Passwords, settings: Settings) -> None:
-    """Bring a database into the state that the service starts from, whoever else does so too.
+    """Make what every database has; several processes may do so at once.
 
-    Raises `ConfigError` when the tier that `DEFAULT_TIER` names isn't there.
+    Raises `ConfigError` when there is no such tier as `DEFAULT_TIER`.
     """
     uuids = [str(uuid7()) for _ in range(5)]
     await database.write(create_built_ins, uuids, clock.now())
@@ -56,7 +56,7 @@ async def prepare(database: Database, passwords: Passwords, settings: Settings) 
 
 
 def create_built_ins(connection: Connection, uuids: list[str], now: int) -> None:
-    """Make the built-in tiers and the service account, once: a tier deleted later stays so."""
+    """Make the built-in tiers and the service account, once: a deleted tier stays deleted."""
     service = select(accounts.c.id).where(accounts.c.username_key == SERVICE_ACCOUNT)
     if connection.execute(service).first() is not None:
         return
@@ -127,6 +127,6 @@ async def _ensure_admin(
 
 
 def _is_admin(connection: Connection, username: str) -> bool | None:
-    """Tell whether an account of that name administrates; None without one."""
+    """Tell whether the account of a name is an administrator; None: no such account."""
     row = select(accounts.c.is_admin).where(accounts.c.username_key == username.lower())
     return connection.execute(row).scalar()

@@ -1,4 +1,4 @@
-"""What lets a request in, as a whole: its end, and the lock under which it begins."""
+"""All credentials of an account: their end, and the lock under which new ones begin."""
 
 from sqlalchemy import Connection, delete, select
 
@@ -18,8 +18,8 @@ def end_everything(connection: Connection, account_id: int) -> None:
 def hold(connection: Connection, identity: Identity) -> None:
     """Keep the caller's session alive until the transaction ends, or raise `Unauthorized`.
 
-    Whoever makes a credential calls it first: else one made while `end_everything` runs would
-    outlive the session that made it.
+    Functions that make a credential call it first: one that is made while `end_everything` runs
+    would outlive the session that made it.
     """
     lock_account(connection, identity.account_id)
     if identity.session is None:

@@ -1,4 +1,4 @@
-"""Accounts, tiers, and what lets accounts in, as data. Times are in UTC microseconds."""
+"""Accounts, tiers, sessions and API keys. Times are in UTC microseconds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -76,7 +76,7 @@ class NewSession:
 
     @property
     def lifetime(self) -> int:
-        """Seconds that it lives unless it is refreshed."""
+        """Seconds until it expires, unless it is refreshed."""
         return (self.expires_at - self.created_at) // clock.SECOND
 
 

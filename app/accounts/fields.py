@@ -1,4 +1,4 @@
-"""What an account may be called, and what may open it."""
+"""Rules for user names, email addresses and passwords."""
 
 import re
 from typing import Final
@@ -8,7 +8,7 @@ from app.security.passwords import Passwords
 
 USERNAME_FORM: Final = re.compile(r"[A-Za-z0-9_.-]{3,64}", re.ASCII)
 
-# what browsers take for an address (HTML, `<input type=email>`): whether it works, only mail tells
+# as browsers have it (HTML, `<input type=email>`); whether it works, only an email can tell
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 EMAIL_FORM: Final = re.compile(
     rf"[A-Za-z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@{_LABEL}(?:\.{_LABEL})*", re.ASCII
@@ -17,7 +17,7 @@ EMAIL_MAX: Final = 254
 
 
 async def check(passwords: Passwords, username: str, email: str | None, password: str) -> None:
-    """Raise `InvalidRequest` for what doesn't pass as name, address or password."""
+    """Raise `InvalidRequest` unless all are valid."""
     errors: list[FieldError] = []
     if USERNAME_FORM.fullmatch(username) is None:
         message = "A user name has 3 to 64 letters, digits, dots, dashes or underscores"
@@ -32,5 +32,5 @@ async def check(passwords: Passwords, username: str, email: str | None, password
 
 
 def names_of(username: str, email: str | None) -> tuple[str, ...]:
-    """Return what an account goes by, so that no password may be it."""
+    """Return the names of an account, which its password must not be."""
     return (username,) if email is None else (username, email, email.rpartition("@")[0])

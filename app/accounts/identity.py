@@ -1,7 +1,7 @@
-"""Who is asking: a credential becomes an identity inside the request's own transaction.
+"""Identities: a credential becomes an account and its rights, inside the request's transaction.
 
-Nothing is cached in between, so a revoked session or key, a changed tier, or an account that is
-gone counts from the next statement on, in every process.
+Nothing is cached, so a revoked session or key, a changed tier or a deleted account has effect from
+the next transaction on, in every process.
 """
 
 from collections.abc import Callable
@@ -20,14 +20,14 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 SERVICE_ACCOUNT: Final = "service"
-"""Username of the built-in account that the service token acts as."""
+"""User name of the built-in account, which the service token belongs to."""
 
 _IMPLIED_BY: Final = {"dumps:submit": "dumps:write"}
 
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """What a tier allows; None is no limit."""
+    """The limits and rights of a tier; None is no limit."""
 
     name: str
     heights: tuple[int, ...]
@@ -40,15 +40,15 @@ class Tier:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """An account that is there and active, and what the request's credential permits of it."""
+    """An active account, and what the request's credential permits."""
 
     account_id: int
     account_uuid: str
     username: str
     is_admin: bool
     tier: Tier
-    scopes: frozenset[str] | None  # None: all the account may do
-    session: str | None  # uuid of the session, if that is how it came
+    scopes: frozenset[str] | None  # None: everything that the account may do
+    session: str | None  # uuid of the session, if the credential is one
     key: str | None = None  # uuid of the API key, likewise
 
     @property
@@ -57,16 +57,16 @@ class Identity:
 
     @property
     def only_submits(self) -> bool:
-        """Whether it came by a key that may submit dumps but not write them: it may be public."""
+        """Whether its key may submit dumps but not write them, and so may be public."""
         scopes = self.scopes
         return scopes is not None and "dumps:submit" in scopes and "dumps:write" not in scopes
 
     def require(self, scope: str) -> None:
         """Raise `Forbidden` unless the credential permits ``scope``.
 
-        ``account`` is what no key permits: to manage keys, sessions and the account itself.
-        ``admin`` is for administrators, and not for their keys; ``metrics:read`` for them, their
-        keys with that scope, and the service token.
+        ``account`` (to manage keys, sessions and the account itself) is permitted by no API key.
+        ``admin`` is for administrators, but not for their keys; ``metrics:read`` is for them,
+        their keys with that scope, and the service token.
         """
         if self.scopes is not None and not {scope, _IMPLIED_BY.get(scope)} & self.scopes:
             is_permitted_to_some = ":" in scope
@@ -123,7 +123,7 @@ _by_name = Statement(
 
 
 def identify(connection: Connection, credential: Credential, now: int) -> Identity:
-    """Return who the credential stands for now; raises `Unauthorized` when that is nobody."""
+    """Return the identity of a credential; raises `Unauthorized` if it isn't valid any more."""
     match credential:
         case AccessToken(session=session):
             row = _by_session(connection, session=session, now=now).first()
@@ -153,12 +153,12 @@ def _identity(row: Row[Any]) -> Identity:
 
 
 def parse_heights(text: str) -> tuple[int, ...]:
-    """Read a tier's heights as they are kept: ``"200,400"``."""
+    """Parse a tier's heights as they are stored: ``"200,400"``."""
     return tuple(int(height) for height in text.split(",") if height)
 
 
 class Access:
-    """The database as one request may use it: each call first finds out who is asking.
+    """The database for one request: each call first identifies the caller.
 
     Functions get the connection, the identity, and then their own arguments.
     """
@@ -192,7 +192,7 @@ class Access:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
-        """Do what `read` does, as `Database.read_long` does it."""
+        """Read as `Database.read_long` does."""
         return await self._database.read_long(self._admitting(fn, *args, **kwargs))
 
     async def write(
@@ -213,7 +213,7 @@ class Access:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> tuple[T, Identity]:
-        """Do what `write` does, and return who did it too."""
+        """Do what `write` does; returns the identity too."""
 
         def both(connection: Connection, identity: Identity) -> tuple[T, Identity]:
             return fn(connection, identity, *args, **kwargs), identity
@@ -221,11 +221,11 @@ class Access:
         return await self.write(both)
 
     async def identity(self) -> Identity:
-        """Find out who is asking and whether they may, and nothing else."""
+        """Return the caller's identity; raises `Unauthorized` and `Forbidden`."""
         return await self.read(_itself)
 
     async def check(self) -> None:
-        """Raise what `identity` raises."""
+        """Raise `Unauthorized` or `Forbidden` as `identity` does."""
         await self.read(_itself)
 
     def _admitting(
@@ -235,7 +235,7 @@ class Access:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> Callable[[Connection], T]:
-        """Make the function that finds out who is asking, and then does what is asked."""
+        """Return a function that identifies the caller and then runs ``fn``."""
         now = clock.now()
 
         def run(connection: Connection) -> T:

@@ -1,4 +1,4 @@
-"""Logins: passwords become sessions, sessions live by their tokens, API keys need neither."""
+"""Logins: sessions that begin with a password, their tokens, and API keys."""
 
 from collections.abc import Mapping
 
@@ -23,8 +23,8 @@ from app.security.rate_limits import RateLimits
 class Logins:
     """Begins, refreshes and ends sessions and API keys.
 
-    A session belongs to the ``client`` that began it, which is a contract: another's refresh
-    tokens are no good there.
+    A session belongs to a ``client``, the contract that it began with: its refresh tokens are not
+    valid elsewhere.
     """
 
     def __init__(
@@ -46,8 +46,8 @@ class Logins:
     ) -> Login:
         """Check a password; raises `Unauthorized`, or `TooManyRequests` after too many failures.
 
-        ``address`` is the client's, and ``devices`` are the ids that its device has for the
-        accounts that signed in from it before.
+        ``address`` is the client's; ``devices`` are the ids of its device, by account that has
+        signed in from it.
         """
         return await authentication.authenticate(
             self._database,
@@ -62,7 +62,7 @@ class Logins:
     async def begin(
         self, login: Login, *, client: str, user_agent: str, in_cookie: bool = False
     ) -> NewSession:
-        """Begin a session; one that lives in a cookie isn't refreshed, and so lives longer.
+        """Begin a session; in a cookie it isn't refreshed, and so lives longer.
 
         Raises `Unauthorized` if the password has been changed since it was given.
         """

@@ -1,4 +1,4 @@
-"""Registration: who may make an account, by one rule for all clients, and how one is made."""
+"""Registration: who may make an account, and how it is made."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -30,18 +30,18 @@ class Registration(Enum):
 
     ALL = "all"
     FIRST = "first"
-    """To the first to come, who becomes administrator and closes it."""
+    """To whoever comes first, becomes administrator and thereby closes it."""
     NOBODY = "nobody"
 
 
 def has_accounts(connection: Connection) -> bool:
-    """Tell whether there is any account beside the built-in one."""
+    """Tell whether there is any account but the built-in one."""
     others = select(accounts.c.id).where(accounts.c.username_key != SERVICE_ACCOUNT)
     return connection.execute(others.limit(1)).first() is not None
 
 
 def create_first(connection: Connection, new: NewAccount) -> Account:
-    """Make the first account, an administrator; raises `Forbidden` when there is one already."""
+    """Make the first account, an administrator; raises `Forbidden` if there is one already."""
     rows.take_turn(connection)
     if has_accounts(connection):
         raise Forbidden(REFUSAL)
@@ -59,10 +59,9 @@ async def sign_up(
     is_admin: bool = False,
     make: Callable[[Connection, NewAccount], Account] = rows.create,
 ) -> Account:
-    """Make an account with a password, in a transaction that is ``make``.
+    """Make an account with a password, by the transaction ``make``.
 
-    Raises `InvalidRequest` for what doesn't pass as name, address or password, `UsernameTaken`
-    and `EmailTaken`.
+    Raises `InvalidRequest`, `UsernameTaken` and `EmailTaken`.
     """
     await fields.check(passwords, username, email, password)
     new = NewAccount(

@@ -1,4 +1,4 @@
-"""Accounts as rows: made, changed by their owners, deleted."""
+"""Rows of accounts: made, changed by their owners, deleted."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -20,7 +20,7 @@ ROW: Final[Select[Any]] = (
     .select_from(accounts.join(tiers))
     .where(accounts.c.deleted_at.is_(None))
 )
-"""Accounts that are not deleted, as `account_of` wants them."""
+"""Accounts that are not deleted, with the columns for `account_of`."""
 
 
 def account_of(row: Row[Any]) -> Account:
@@ -59,7 +59,7 @@ _insert = insert_if_absent(
 
 
 def insert(connection: Connection, new: NewAccount, *, tier_id: int) -> bool:
-    """Insert an account unless its name or address is taken; tells whether it did."""
+    """Insert an account unless its name or address is taken; returns whether it did."""
     inserted = _insert(
         connection,
         uuid=new.uuid,
@@ -80,14 +80,14 @@ def insert(connection: Connection, new: NewAccount, *, tier_id: int) -> bool:
 
 
 def take_turn(connection: Connection) -> None:
-    """Make others who are about to make an account wait until the transaction ends."""
+    """Lock out others who make an account until the transaction ends."""
     built_in = select(accounts.c.id).where(accounts.c.username_key == SERVICE_ACCOUNT)
     connection.execute(built_in.with_for_update())
 
 
 def create(connection: Connection, new: NewAccount) -> Account:
     """Make an account; raises `UsernameTaken` or `EmailTaken`."""
-    if not new.is_admin:  # who may be needed to free storage
+    if not new.is_admin:  # an administrator may be needed to free storage
         require_storage(connection)
     take_turn(connection)
     if not insert(connection, new, tier_id=tier_id_of(connection, new.tier)):
@@ -97,7 +97,7 @@ def create(connection: Connection, new: NewAccount) -> Account:
 
 
 def is_there(connection: Connection, uuid: str) -> bool:
-    """Tell whether there is such an account, which is active and not deleted."""
+    """Tell whether there is such an account, active and not deleted."""
     found = select(accounts.c.id).where(
         accounts.c.uuid == uuid, accounts.c.is_active, accounts.c.deleted_at.is_(None)
     )
@@ -105,14 +105,14 @@ def is_there(connection: Connection, uuid: str) -> bool:
 
 
 def profile(connection: Connection, identity: Identity) -> Account:
-    """Return what an account knows of itself."""
+    """Return the caller's account."""
     return account_of(connection.execute(ROW.where(accounts.c.id == identity.account_id)).one())
 
 
 def change(
     connection: Connection, identity: Identity, verified: str, changes: Mapping[str, str | None]
 ) -> Account:
-    """Set ``email`` or ``password_hash``; a new password ends every session and key."""
+    """Set ``email`` or ``password_hash``; a new password ends every session and API key."""
     hold_password(connection, identity, verified)
     if "email" in changes:
         changes = {**changes, "email_key": _email_key(changes["email"])}
@@ -124,14 +124,14 @@ def change(
 
 
 def delete_own(connection: Connection, identity: Identity, verified: str, now: int) -> None:
-    """Delete the caller's account, who has just given its password."""
+    """Delete the caller's account, whose password has just been verified."""
     keep_an_admin(connection, without=identity.account_id)
     hold_password(connection, identity, verified)
     mark_deleted(connection, identity.account_id, now)
 
 
 def mark_deleted(connection: Connection, account_id: int, now: int) -> None:
-    """Hide an account and all it has, at once; a task takes it away (`app.tasks.purge`)."""
+    """Hide an account and all it has at once; `app.tasks.purge` removes them."""
     refuse_service(connection, account_id)
     keep_an_admin(connection, without=account_id)
     _update(connection, account_id, {"deleted_at": now})
@@ -139,9 +139,10 @@ def mark_deleted(connection: Connection, account_id: int, now: int) -> None:
 
 
 def keep_an_admin(connection: Connection, *, without: int) -> None:
-    """Raise `Conflict` when nobody else could administrate; two at once don't slip through.
+    """Raise `Conflict` when there is no other administrator.
 
-    It locks the administrators' rows, so it comes before any other account is locked.
+    It locks the administrators' rows, so that two can't leave at once; call it before locking other
+    accounts.
     """
     admins = (
         select(accounts.c.id)
@@ -154,7 +155,7 @@ def keep_an_admin(connection: Connection, *, without: int) -> None:
 
 
 def refuse_service(connection: Connection, account_id: int) -> None:
-    """Raise `Forbidden` for the built-in account, which stays as it is."""
+    """Raise `Forbidden` for the built-in account, which can't be changed."""
     name = select(accounts.c.username_key).where(accounts.c.id == account_id)
     if connection.execute(name).scalar() == SERVICE_ACCOUNT:
         raise Forbidden("The built-in service account can't be changed or deleted")

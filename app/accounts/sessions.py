@@ -1,4 +1,4 @@
-"""Sessions: a login by password, the tokens it lives by, and its end."""
+"""Rows of sessions: opened by a login, kept by refresh tokens, ended."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -17,14 +17,14 @@ from app.errors import Forbidden, NotFound, Unauthorized
 from app.security.keyring import RefreshToken
 
 GRACE: Final = 30 * clock.SECOND
-"""How long a refresh token that was used returns its successor again (two tabs, a lost answer)."""
+"""How long a used refresh token returns the same successor (two tabs, a lost answer)."""
 
 USER_AGENT_MAX: Final = 255
 _LIST = "sessions"
 
 
 def open_session(connection: Connection, login: Login, new: NewSession) -> None:
-    """Open a session; raises `Unauthorized` if the password has been changed since it was given."""
+    """Insert a session; raises `Unauthorized` if the password has changed since it was verified."""
     lock_account(connection, login.account_id)
     unchanged = select(accounts.c.id).where(
         accounts.c.id == login.account_id,
@@ -50,7 +50,7 @@ def open_session(connection: Connection, login: Login, new: NewSession) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Refreshed:
-    """A session that goes on: its account, and the number of its refresh token in force."""
+    """A refreshed session: its account, and the number of its current refresh token."""
 
     account: str
     n: int
@@ -58,7 +58,7 @@ class Refreshed:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A session that was ended, since a token of it came again."""
+    """A session that was ended because a used refresh token came again."""
 
     account: str
 
@@ -88,9 +88,9 @@ _end = Statement(delete(sessions).where(sessions.c.uuid == bindparam("session"))
 def rotate(
     connection: Connection, token: RefreshToken, *, client: str, now: int, expires_at: int
 ) -> Refreshed | Ended | None:
-    """Use a refresh token; None when it isn't good, and one used before ends its session.
+    """Use a refresh token; one that was used before ends its session. None: it isn't valid.
 
-    The session then lives until ``expires_at``. It doesn't raise, which would undo that end.
+    The session then lives until ``expires_at``. Raising would roll the session's end back.
     """
     _rotate(
         connection,
@@ -112,7 +112,7 @@ def rotate(
 
 
 def account_of(connection: Connection, token: RefreshToken, *, client: str, now: int) -> str | None:
-    """Return the account of the session that a refresh token is in force for; None when of none."""
+    """Return the account of a current refresh token; None: it isn't valid."""
     state = _state(connection, session=token.session, client=client, now=now).first()
     if state is None or state.rotation != token.n:
         return None

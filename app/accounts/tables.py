@@ -1,7 +1,4 @@
-"""Accounts, the tiers that say how much they may keep, and what lets them in.
-
-Of sessions and API keys, secrets are kept as hashes only.
-"""
+"""Tables of accounts, their tiers, sessions and API keys; secrets are stored as hashes."""
 
 from sqlalchemy import BigInteger, Boolean, Column, LargeBinary, String, Table, Text
 
@@ -33,17 +30,17 @@ accounts = Table(
     Column("username_key", CodePoints, nullable=False, unique=True),  # without case
     Column("email", String(320)),
     Column("email_key", CodePoints, unique=True),
-    Column("password_hash", Text),  # NULL: no password opens it
+    Column("password_hash", Text),  # NULL: nobody can log in
     reference("tier_id", "tiers", index=True),
     Column("is_admin", Boolean, nullable=False),
     Column("is_active", Boolean, nullable=False),
-    # charged at the reservation of an object, given back when it is deleted
+    # charged when an object is reserved, given back when it is deleted
     Column("used_bytes", BigInteger, nullable=False),
     Column("used_objects", BigInteger, nullable=False),
     # of dumps that public keys submitted, see `dumps.submitted_bytes`
     Column("submitted_bytes", BigInteger, nullable=False, server_default="0"),
     moment("created_at"),
-    moment("deleted_at", nullable=True, index=True),  # hidden since; a task takes all it has away
+    moment("deleted_at", nullable=True, index=True),  # hidden since; a task removes all it has
     sqlite_autoincrement=True,
 )
 
@@ -53,8 +50,8 @@ sessions = Table(
     identity(),
     public_id(),
     reference("account_id", "accounts", index=True),
-    Column("door", String(16), nullable=False),  # the contract that opened it: v1, …
-    Column("rotation", BigInteger, nullable=False),  # number of the refresh token in force
+    Column("door", String(16), nullable=False),  # the client, a contract: v1, …
+    Column("rotation", BigInteger, nullable=False),  # number of the current refresh token
     moment("rotated_at"),
     moment("created_at"),
     moment("expires_at", index=True),
@@ -71,7 +68,7 @@ api_keys = Table(
     Column("name", String(255), nullable=False),
     Column("scopes", Text, nullable=False),  # separated by spaces
     Column("hash", LargeBinary(32), nullable=False, unique=True),  # SHA-256
-    Column("hint", String(16), nullable=False),  # its first characters, to know it by
+    Column("hint", String(16), nullable=False),  # its first characters, for its owner
     moment("created_at"),
     moment("expires_at", nullable=True, index=True),
     sqlite_autoincrement=True,

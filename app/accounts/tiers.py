@@ -1,4 +1,4 @@
-"""Tiers: what an account may keep, and what its pictures and links may do."""
+"""Rows of tiers: the limits of accounts, and the rights of their pictures and links."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -18,14 +18,14 @@ from app.errors import Conflict, InvalidRequest, NotFound
 
 GIB: Final = 1024**3
 SERVICE_TIER: Final = "service"
-"""Key of the tier without limits that the account `service` has to itself; no list shows it."""
+"""Name key of the built-in tier without limits, which only the account `service` has."""
 
 _LIST = "tiers"
 _listed = tiers.c.name_key != SERVICE_TIER
 
 
 def new_tier(**facts: Any) -> TierRecord:  # noqa: ANN401 - the fields of the record
-    """Make up a tier: all its facts but those that it gets here."""
+    """Return a new tier of these facts."""
     return TierRecord(uuid=str(uuid7()), created_at=clock.now(), **facts)
 
 
@@ -35,7 +35,7 @@ def row_of(tier: TierRecord) -> dict[str, Any]:
 
 
 def columns_of(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Turn some of a tier's facts into columns."""
+    """Return the columns of some facts of a tier."""
     columns = dict(facts)
     if "name" in facts:
         columns["name_key"] = key_of(facts["name"])
@@ -45,7 +45,7 @@ def columns_of(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def key_of(name: str) -> str:
-    """Return what two names must differ in: the name without case."""
+    """Return the name without case, in which tiers must differ."""
     return name.casefold()
 
 
@@ -86,7 +86,7 @@ def change(
     facts: Mapping[str, Any],
     default_tier: str,
 ) -> TierRecord:
-    """Set some of a tier's facts; raises `Conflict` when its name is taken, or must stay."""
+    """Change a tier; raises `Conflict` if its new name is taken, or the old one must stay."""
     before = get(connection, identity, uuid)
     if "name" in facts and key_of(facts["name"]) != key_of(before.name):
         _refuse_default(before, default_tier)
@@ -100,7 +100,7 @@ def change(
 
 
 def remove(connection: Connection, identity: Identity, uuid: str, default_tier: str) -> None:
-    """Delete a tier; raises `Conflict` while an account has it, or new ones would get it."""
+    """Delete a tier; raises `Conflict` while accounts have it, or new ones would get it."""
     _refuse_default(get(connection, identity, uuid), default_tier)
     try:
         connection.execute(delete(tiers).where(tiers.c.uuid == uuid))
@@ -109,7 +109,7 @@ def remove(connection: Connection, identity: Identity, uuid: str, default_tier: 
 
 
 def tier_id_of(connection: Connection, name: str) -> int:
-    """Return the id of a tier that accounts may have; raises `InvalidRequest` if there is none."""
+    """Return the id of a tier by its name; raises `InvalidRequest` if there is none."""
     row = select(tiers.c.id).where(_listed, tiers.c.name_key == key_of(name))
     tier_id: int | None = connection.execute(row).scalar()
     if tier_id is None:

@@ -1,4 +1,4 @@
-"""Accounts and tiers: what their owners and administrators may do with them."""
+"""Use-cases of accounts and tiers, for their owners and for administrators."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
@@ -21,7 +21,7 @@ _CHANGES: Final = {Event.EMAIL_CHANGED: "email", Event.PASSWORD_CHANGED: "passwo
 
 
 class Accounts:
-    """Signs accounts up, changes and deletes them; for their owners and for administrators."""
+    """Registers, changes and deletes accounts."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class Accounts:
         self._wake_purge = wake_purge
 
     async def are_there(self) -> bool:
-        """Tell whether there is any account beside the built-in one."""
+        """Tell whether there is any account but the built-in one."""
         return await self._database.read(registration.has_accounts)
 
     async def registration(self) -> Registration:
@@ -47,7 +47,7 @@ class Accounts:
         chosen = self._settings.registration
         if chosen is not None:
             return Registration.ALL if chosen == "open" else Registration.NOBODY
-        # being on this host opens nothing: a proxy may be there too, and pass on the whole world
+        # a request from this host proves nothing: a proxy may run here, and pass on anybody's
         if not self._settings.is_private or await self.are_there():
             return Registration.NOBODY
         return Registration.FIRST
@@ -63,7 +63,7 @@ class Accounts:
     ) -> Account:
         """Make an account for the client at ``address``.
 
-        ``permit`` is called where registration is closed, and raises unless an administrator asks.
+        ``permit`` is called if registration is closed, and raises unless an administrator asks.
         Raises `TooManyRequests`, and what `registration.sign_up` raises.
         """
         opened_to = await self.registration()
@@ -95,7 +95,7 @@ class Accounts:
         )
 
     async def is_there(self, uuid: str) -> bool:
-        """Tell whether there is such an account, which is active and not deleted."""
+        """Tell whether there is such an account, active and not deleted."""
         return await self._database.read(rows.is_there, uuid)
 
     async def profile(self, access: Access) -> Account:

@@ -1,4 +1,4 @@
-"""What the services know of a database: two verbs over plain synchronous functions."""
+"""The interface of a database: two verbs over plain synchronous functions."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -12,19 +12,19 @@ Query = Callable[Concatenate[Connection, P], T]
 
 
 class DatabaseFull(Exception):
-    """The database's disk has no room left."""
+    """The database's disk is full."""
 
 
 class DatabaseUnavailable(Exception):
-    """The database does not answer, or is too busy, for now."""
+    """The database does not answer in time."""
 
 
 class Database(ABC):
     """Runs functions ``fn(connection, *args)`` in transactions of their own.
 
-    A function does SQL only, returns plain values, and is safe to run again: when a transaction is
-    lost through no fault of its own it is run once more. It reads no clock and draws no random
-    numbers that matter, for the same reason: such values are its arguments.
+    A function does SQL only, returns plain values, and is safe to run again: it is run once more
+    when its transaction was lost through no fault of its own. So it reads no clock and draws no
+    random numbers that matter: such values are its arguments.
     """
 
     @abstractmethod
@@ -32,7 +32,7 @@ class Database(ABC):
         """Run a function that only reads."""
 
     async def read_long(self, fn: Query[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a function that reads, perhaps for tens of milliseconds: none waits for it."""
+        """Run a function that reads for tens of milliseconds; no other job waits for it."""
         return await self.read(fn, *args, **kwargs)
 
     async def write(self, fn: Query[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -47,9 +47,9 @@ class Database(ABC):
     async def write_in_turn(
         self, turn: str | None, fn: Query[P, T], /, *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Write as `write` does; those of one ``turn`` may share a commit.
+        """Write as `write` does; writes of one ``turn`` may share a commit.
 
-        A turn names what its writers would wait for each other on anyway: an account.
+        A turn names a lock that these writers would take in turn anyway: an account's.
         """
 
     async def ping(self) -> None:

@@ -1,7 +1,7 @@
-"""How old a database is against its store: both carry a generation, which is raised every day.
+"""Generations of database and store, which are raised every day: a restored database is older.
 
-A database that was restored from a backup is the lower one, as soon as a day has passed since.
-Objects that came after the backup then look like orphans, and must not be deleted as such.
+Objects that were stored after the backup look like orphans to it, and must not be deleted as such.
+It is recognised when the backup is more than a day old.
 """
 
 from typing import Final
@@ -16,7 +16,7 @@ _STEM: Final = "instance/0/0/00"
 
 
 class OlderDatabase(Exception):
-    """The database is an earlier one than its store has seen."""
+    """The store has seen a later generation of the database."""
 
 
 async def raise_generation(database: Database, store: ObjectStore) -> None:
@@ -41,7 +41,7 @@ async def require_current(database: Database, store: ObjectStore) -> None:
 
 
 async def catch_up(database: Database, store: ObjectStore) -> None:
-    """Make the database no older than its store: whoever restored it means what it says."""
+    """Raise the database's generation to its store's: the administrator says that it is right."""
     await database.write(_raise_to, await stored_generation(store))
 
 

@@ -1,7 +1,7 @@
 """Binds a store to its database, so that no sweep runs against somebody else's objects.
 
-The store carries the database's instance id under its marks, which are made once. What the
-database has marked is missing when a mark is: no start makes it anew, see docs/operations.md.
+The store carries the database's instance id under its marks, which are made once. A mark that is
+missing later means that the store is: no start makes it again, see docs/operations.md.
 """
 
 from collections.abc import AsyncIterator
@@ -17,7 +17,7 @@ from app.database.schema import Id, metadata
 from storage.base import ObjectStore
 from storage.errors import ObjectNotFound, StoreUnmarked
 
-# one for each place that a store may be spread over: dumps can live in a folder of their own
+# one for each place that a store may consist of: dumps can have a folder of their own
 MARKS: Final = tuple(f"{kind}/0/0/{'0' * 32}" for kind in ("instance", "dumps"))
 
 instance = Table(
@@ -33,7 +33,7 @@ _create = insert_if_absent(instance, "id", "uuid", "generation")
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """What a database is known by; its generation is 0 until it has marked a store."""
+    """The identity of a database; its generation is 0 until it has marked a store."""
 
     uuid: str
     generation: int
@@ -45,19 +45,19 @@ class Instance:
 
 
 def is_mark(key: str) -> bool:
-    """Tell whether an object is a mark, or tells a generation."""
+    """Tell whether an object is a mark, or records a generation."""
     return key in MARKS or key.startswith("instance/")
 
 
 def identify(connection: Connection, fresh: str) -> Instance:
-    """Return what the database is; ``fresh`` becomes its id when it has none yet."""
+    """Return the identity of the database; ``fresh`` becomes its id when it has none yet."""
     _create(connection, id=1, uuid=fresh, generation=0)
     row = connection.execute(select(instance.c.uuid, instance.c.generation)).one()
     return Instance(row.uuid, row.generation)
 
 
 async def bind(settings: Settings, database: Database, store: ObjectStore, own: Instance) -> None:
-    """Mark the store of a database that has never marked one; else check its marks.
+    """Mark the store of a database that has none yet, or check the marks.
 
     Raises `ConfigError` when the store belongs to another database, and `StoreUnmarked` when it
     lacks a mark.
@@ -70,13 +70,13 @@ async def bind(settings: Settings, database: Database, store: ObjectStore, own: 
     # one process at a time: keys are for one writer
     async with alone(settings):
         for mark in await _unmarked(store, own.uuid):
-            await store.delete([mark])  # what a start that was killed has left of it
+            await store.delete([mark])  # left incomplete by a start that was killed
             await store.put(mark, once(own.uuid.encode()), size=len(own.uuid))
         await database.write(_note_marked)
 
 
 def lacking(mark: str) -> str:
-    """Say that a store lacks a mark."""
+    """Return the message for a store that lacks a mark."""
     return (
         f"{mark} is missing, which this database's store has: "
         "is its disk not mounted, is it another bucket? See docs/operations.md"

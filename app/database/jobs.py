@@ -11,9 +11,9 @@ from app.database.patience import too_late
 
 
 class Job:
-    """A function to run, and the future of the one who waits for it, ``until`` a moment at most.
+    """A function to run, and the future of its caller, who waits ``until`` a moment at most.
 
-    One that nobody waits for any more is not begun, unless its caller was cancelled.
+    A job that timed out is not begun; one whose caller was cancelled is.
     """
 
     __slots__ = ("alone", "error", "future", "loop", "result", "run", "until")
@@ -24,7 +24,7 @@ class Job:
         self.run = run
         self.until = until
         self.alone = alone
-        """Whether it is to share no transaction with others."""
+        """Whether it must not share a transaction with others."""
         self.loop = asyncio.get_running_loop()
         self.future: asyncio.Future[Any] = self.loop.create_future()
         self.result: object = None
@@ -35,7 +35,7 @@ class Job:
         return self.until is not None and time.monotonic() >= self.until
 
     async def answered(self) -> Any:  # noqa: ANN401 - whatever the function returns
-        """Wait for the answer; raises `DatabaseUnavailable` when it doesn't come in time."""
+        """Wait for the result; raises `DatabaseUnavailable` when it doesn't come in time."""
         if self.until is None:
             return await self.future
         timer = self.loop.call_at(self.until, self._give_up)
@@ -45,7 +45,7 @@ class Job:
             timer.cancel()
 
     def attempt(self, connection: Connection) -> None:
-        """Run the function; what it returns or raises is kept for the answer."""
+        """Run the function, and keep what it returns or raises for `answer`."""
         self.result, self.error = None, too_late() if self.is_late else None
         if self.error is not None:
             return
@@ -55,7 +55,7 @@ class Job:
             self.error = error
 
     def answer(self, translate: Callable[[Exception], Exception]) -> None:
-        """Give the result, or the error in the words of `Database`, to whoever waits."""
+        """Pass the result, or the error as `Database` has it, to the caller."""
         if self.future.done():  # the caller is gone
             return
         if self.error is None:
@@ -69,7 +69,7 @@ class Job:
 
 
 def in_time(group: list[Job]) -> list[Job]:
-    """Return the jobs of a group that are still waited for; the others fail."""
+    """Return the jobs of a group that have not timed out; the others fail."""
     waiting = []
     for job in group:
         if job.is_late:

@@ -25,7 +25,7 @@ _SCRIPTS: Final = Path(__file__).parents[2] / "migrations"
 
 
 async def migrate(settings: Settings) -> None:
-    """Run the migrations that the database still lacks; waits while another process does."""
+    """Run the migrations that the database lacks; wait while another process runs them."""
     if settings.uses_postgres:
         await _migrate_postgres(settings.postgres_dsn)
     else:
@@ -39,7 +39,7 @@ async def _migrate_postgres(dsn: str) -> None:
 
 @asynccontextmanager
 async def _locked_postgres(dsn: str) -> AsyncIterator["AsyncConnection"]:
-    """Hold an exclusive lock for the transaction of a connection of its own."""
+    """Hold an exclusive lock, on a connection of its own, while the context lasts."""
     from app.database.postgres_connections import create_postgres_engine
 
     engine = create_postgres_engine(dsn)
@@ -62,7 +62,7 @@ async def _connect(engine: "AsyncEngine") -> "AsyncConnection":
 
 @asynccontextmanager
 async def alone(settings: Settings) -> AsyncIterator[None]:
-    """Be the only process that prepares what belongs to this database; others wait."""
+    """Let one process at a time prepare what belongs to this database."""
     if settings.uses_postgres:
         async with _locked_postgres(settings.postgres_dsn):
             yield
@@ -76,7 +76,7 @@ async def alone(settings: Settings) -> AsyncIterator[None]:
 
 
 def migrate_sqlite(path: Path) -> None:
-    """Migrate a SQLite file, making it and its folder when they aren't there.
+    """Migrate a SQLite file; it and its folder are made if needed.
 
     Raises `DatabaseUnavailable` when the file or its disk does not allow that.
     """
@@ -120,7 +120,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def upgrade(connection: Connection) -> bool:
-    """Run the missing migrations in the connection's transaction; tells whether there were any.
+    """Run the missing migrations in the connection's transaction; returns whether there were any.
 
     Raises `DatabaseUnavailable` when a later version of Holdall has migrated the database.
     """
@@ -139,12 +139,12 @@ def upgrade(connection: Connection) -> bool:
 
 
 def newest_revision() -> str:
-    """Return the revision of the last migration there is."""
+    """Return the revision of the newest migration."""
     return max(_revisions())
 
 
 def _revisions() -> set[str]:
-    """Return the revisions there are; the files of migrations begin with theirs."""
+    """Return all revisions, from the names of the migrations' files."""
     return {path.name.partition("_")[0] for path in _SCRIPTS.glob("versions/[0-9]*.py")}
 
 

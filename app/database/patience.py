@@ -1,4 +1,4 @@
-"""How long a request waits for the database: so many seconds in all, whatever it asks.
+"""The limit to how long one request waits for the database in all.
 
 Work outside any request has no such limit.
 """
@@ -16,10 +16,10 @@ _GIVEN_BACK: Final = 0.1
 
 
 class Patience:
-    """What is left of one request's limit; the request runs within this context.
+    """The rest of one request's limit; the request runs within this context.
 
-    Time that passes otherwise, while a body is sent, gives a tenth of itself back: nothing that
-    takes hours ends by the sum of its short waits.
+    A tenth of the time that it spends otherwise, as on sending a body, is given back: a request
+    of hours must not fail by the sum of its short waits.
     """
 
     __slots__ = ("_at", "_left", "_token")
@@ -50,10 +50,10 @@ _current: ContextVar[Patience | None] = ContextVar("patience", default=None)
 
 
 class Wait:
-    """A wait for the database, which counts against the request that it is part of.
+    """A wait for the database, which counts against the limit of the running request.
 
     ``until`` is when it must end, by `time.monotonic`, which is the loop's time too; None: never.
-    Entering raises `DatabaseUnavailable` when the request has waited long enough.
+    Entering raises `DatabaseUnavailable` when the request has used up its limit.
     """
 
     __slots__ = ("_begun", "_patience", "until")
@@ -75,5 +75,5 @@ class Wait:
 
 
 def too_late() -> DatabaseUnavailable:
-    """Make the error of a request that has waited long enough."""
+    """Return the error of a request that has used up its limit."""
     return DatabaseUnavailable("the database did not answer in time")

@@ -1,4 +1,4 @@
-"""PostgreSQL over asyncpg: one transaction for the writes that an account has waiting."""
+"""PostgreSQL over asyncpg: the waiting writes of one account share a transaction."""
 
 import asyncio
 import time
@@ -23,13 +23,13 @@ from app.database.statements import Compiled, Result, runners
 GROUP: Final = 64  # writes that may share a commit
 ATTEMPTS: Final = 3
 MAINTENANCE: Final = 60.0
-"""Seconds that work outside any request waits."""
+"""Seconds that work outside any request waits at most."""
 
 _Run = Callable[[Connection, list[Job]], None]
 
 
 class PostgresDatabase(Database):
-    """A database that any number of processes share."""
+    """A database that any number of processes may share."""
 
     def __init__(self, dsn: str) -> None:
         self._connections = Connections(dsn)
@@ -89,7 +89,7 @@ class PostgresDatabase(Database):
         del self._waiting[turn]
 
     async def _finish(self, group: list[Job]) -> None:
-        """Commit what of a group is still waited for; then answer."""
+        """Commit the jobs of a group that have not timed out, then answer all."""
         if waiting := in_time(group):
             await self._commit(waiting)
         for job in group:
@@ -98,8 +98,8 @@ class PostgresDatabase(Database):
     async def _commit(self, group: list[Job]) -> None:
         """Commit a group.
 
-        At first without savepoints, which cost two round trips each; when one fails, again with
-        them; when the transaction itself is lost to another, each alone. Without a server all fail
+        It is tried without savepoints, which cost two round trips each; when a job fails, with
+        them; and when the transaction conflicts with another, job by job. Without a server all fail
         at once.
         """
         error = await self._transact(group, _run_bare)
@@ -114,9 +114,9 @@ class PostgresDatabase(Database):
                 job.error = error
 
     async def _transact(self, group: list[Job], run: _Run) -> Exception | None:
-        """Run a group in one transaction, anew when its connection was lost before the commit.
+        """Run a group in one transaction, again if its connection was lost before the commit.
 
-        Returns what kept it from coming to its commit; None: it came there.
+        Returns the error that kept it from its commit, if any.
         """
         error: Exception | None = None
         for _ in range(ATTEMPTS):
@@ -149,7 +149,7 @@ class PostgresDatabase(Database):
 
 
 def _end_of(wait: Wait) -> float:
-    """Return when a wait must end: background work waits for longer than a request does."""
+    """Return when a wait must end; background work waits longer than a request does."""
     return time.monotonic() + MAINTENANCE if wait.until is None else wait.until
 
 
@@ -159,7 +159,7 @@ def _last(job: Job) -> float:
 
 
 def _run_bare(connection: Connection, group: list[Job]) -> None:
-    """Run the jobs; the first that fails fails all."""
+    """Run the jobs without savepoints: if one fails, all do."""
     await_only(driver_of(connection).execute("BEGIN"))
     for job in group:
         job.attempt(connection)
@@ -168,7 +168,7 @@ def _run_bare(connection: Connection, group: list[Job]) -> None:
 
 
 def _run_guarded(connection: Connection, group: list[Job]) -> None:
-    """Run the jobs, each in its savepoint."""
+    """Run the jobs, each in a savepoint of its own."""
     driver = driver_of(connection)
     await_only(driver.execute("BEGIN"))
     for job in group:

@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL: how they are made, and lent."""
+"""Connections to PostgreSQL: how they are made, and lent to jobs."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -17,14 +17,14 @@ CONNECTIONS: Final = 10
 _CONNECT_SECONDS: Final = 5.0
 _CLOSE_SECONDS: Final = 1.0
 ABANDONED_SECONDS: Final = 30
-"""After which the server ends a transaction whose process has vanished, and with it its locks.
+"""Seconds after which the server ends the transaction, and the locks, of a vanished process.
 
 By TCP's own measure that takes hours.
 """
 
 
 def create_postgres_engine(dsn: str) -> AsyncEngine:
-    """Make an engine whose connections begin transactions only when told to.
+    """Make an engine whose user says when transactions begin.
 
     The driver reads the URL, as it does for the store: parameters are libpq's (``sslmode``).
     """
@@ -42,7 +42,7 @@ def create_postgres_engine(dsn: str) -> AsyncEngine:
 
 
 class Connections:
-    """Connections kept open and lent one by one, to those who asked first.
+    """A pool of connections, lent in the order of requests.
 
     SQLAlchemy's pool takes longer over lending a connection than PostgreSQL takes over a query.
     """
@@ -56,9 +56,8 @@ class Connections:
     async def lend(self, until: float) -> AsyncIterator[AsyncConnection]:
         """Lend a connection outside any transaction; one that broke meanwhile is closed.
 
-        It breaks at ``until``, a time of the loop: no cancelling, which asks the server for a
-        favour, gets rid of one that doesn't answer. Raises `DatabaseUnavailable` when none is to
-        be had.
+        It is broken at ``until``, a time of the loop: a cancellation would need the server's
+        answer, which may never come. Raises `DatabaseUnavailable` when no connection is available.
         """
         await self._wait_for_slot(until)
         try:
@@ -74,7 +73,7 @@ class Connections:
             self._slots.release()
 
     async def forget_idle(self) -> None:
-        """Close the connections that nobody uses: where one was lost, all are."""
+        """Close the idle connections: where one was lost, all are."""
         while self._idle:
             await _drop(self._idle.pop())
 
@@ -142,7 +141,7 @@ def _is_broken(connection: AsyncConnection) -> bool:
 
 
 async def _drop(connection: AsyncConnection) -> None:
-    """Close a connection that is of no use any more, whatever is wrong with it."""
+    """Close a connection, in whatever state it is."""
     with suppress(Exception):
         driver_of(connection.sync_connection).terminate()
     with suppress(Exception):

@@ -1,4 +1,4 @@
-"""What errors of PostgreSQL, and of the way to it, mean to those who asked."""
+"""Errors of PostgreSQL and of the connection to it, as `Database` has them."""
 
 from typing import Final
 
@@ -15,7 +15,7 @@ _DISCONNECTED: Final = (asyncpg.InterfaceError, asyncpg.InternalClientError, Con
 
 
 def is_conflict(error: Exception) -> bool:
-    """Tell whether a transaction gave way to another: nothing was done, and may be tried again."""
+    """Tell whether a transaction conflicted with another, and can be run again."""
     return _sqlstate(error) in _CONFLICTS
 
 
@@ -30,12 +30,12 @@ def is_disconnect(error: Exception) -> bool:
 
 
 def is_outage(error: Exception) -> bool:
-    """Tell whether there is no server to be had, however often one tries."""
+    """Tell whether no server can be reached, so that trying again is useless."""
     return isinstance(error, DatabaseUnavailable) or is_disconnect(error)
 
 
 def translated(error: Exception) -> Exception:
-    """Return the error that `Database` has for one of PostgreSQL's; another one as it is."""
+    """Return the error of `Database` for one of PostgreSQL's; any other error as it is."""
     state = _sqlstate(error)
     known: Exception
     if state in _FULL:

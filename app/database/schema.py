@@ -1,4 +1,4 @@
-"""What all tables share: naming, text that sorts by code point, and the kinds of columns."""
+"""The common parts of all tables: names of constraints, and the types of columns."""
 
 from typing import Any
 
@@ -17,26 +17,26 @@ metadata = MetaData(
 # SQLite numbers rows by itself only in a column that is exactly INTEGER
 Id = BigInteger().with_variant(Integer, "sqlite")
 
-# by code point in both databases, whatever locale PostgreSQL's was made with
+# sorts by code point in both databases, whatever the locale of PostgreSQL's
 CodePoints = Text().with_variant(Text(collation="C"), "postgresql")
 
 
 def identity() -> Column[Any]:
-    """Make the integer primary key, whose values are never reused."""
+    """Return an integer primary key, whose values are never reused."""
     return Column("id", Id, primary_key=True, autoincrement=True)
 
 
 def public_id() -> Column[Any]:
-    """Make the UUIDv7 that clients know a row by."""
+    """Return the column of the UUIDv7 that clients know a row by."""
     kind = String(36).with_variant(String(36, collation="C"), "postgresql")
     return Column("uuid", kind, nullable=False, unique=True)
 
 
 def reference(name: str, target: str, **options: Any) -> Column[Any]:  # noqa: ANN401 - Column's own
-    """Make a column that refers to another table's ``id``; deletes never cascade."""
+    """Return a column that refers to another table's ``id``; deletes never cascade."""
     return Column(name, Id, ForeignKey(f"{target}.id"), nullable=False, **options)
 
 
 def moment(name: str, *, nullable: bool = False, index: bool = False) -> Column[Any]:
-    """Make a column of UTC microseconds."""
+    """Return a column of UTC microseconds."""
     return Column(name, BigInteger, nullable=nullable, index=index)

@@ -1,9 +1,9 @@
-"""Finding the newest rows that match, by a trigram index where there is one, and never without end.
+"""Search for the newest rows that match, by a trigram index, within a bounded number of rows.
 
-All that PostgreSQL and SQLite do differently about searching is here: pg_trgm, and FTS5. Neither
-sorts what it finds by the thousand. FTS5 gives its rows newest first. PostgreSQL gives them in no
-order, so it first looks at the newest rows one by one, which is all it takes to fill a page with
-what is found often, and asks the index only for what is not.
+The differences between PostgreSQL (pg_trgm) and SQLite (FTS5) are here. Neither must sort
+thousands of hits. FTS5 returns its rows newest first. PostgreSQL returns them in no order, so the
+newest rows are looked at one by one, which fills a page with what is found often, and the index is
+asked for what is rare.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,17 +13,17 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, Table, and_, column, literal_column, select, table
 
 BUDGET: Final = 20_000
-"""Rows that are looked at for one page at most."""
+"""Rows that are looked at, at most, for one page."""
 
 SHORTEST: Final = 3
-"""Characters of the shortest text that the index knows of."""
+"""Characters of the shortest text that the index can find."""
 
 _GROWTH: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Ids of rows that match, newest first; all above ``stopped_at`` has been looked at."""
+    """Ids of rows that match, newest first; all ids above ``stopped_at`` have been looked at."""
 
     ids: Sequence[int]
     stopped_at: int | None
@@ -32,10 +32,10 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Indexed:
-    """A table with the index over its column ``search``.
+    """A table with an index over its column ``search``.
 
-    Its texts hold letters and digits alone, and begin with a mark of three characters that only
-    those of the same account have.
+    Its texts consist of letters and digits, and begin with a mark of three characters that is the
+    account's own.
     """
 
     table: Table
@@ -48,9 +48,9 @@ class Indexed:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What to find: rows of an account with ids between two others that hold a text.
+    """A query: rows of an account, with ids between two others, that contain a text.
 
-    ``condition`` makes all else that is wanted of the table's columns, or of a subquery's.
+    ``condition`` makes further conditions on the columns of the table, or of a subquery.
     """
 
     account_id: int
@@ -64,10 +64,10 @@ class Wanted:
 def walk(
     look: Callable[[int, int], Sequence[Any]], before: int, count: int, *, budget: int = BUDGET
 ) -> Found:
-    """Look at rows, newest first, until ``count`` hit or the budget is spent.
+    """Look at rows, newest first, until ``count`` match or the budget is spent.
 
     ``look(before, size)`` returns up to ``size`` rows from ``before`` down, each as its id and
-    whether it hits.
+    whether it matches.
     """
     ids: list[int] = []
     size, left = count, max(budget, count)
@@ -84,7 +84,7 @@ def walk(
 
 
 def search(connection: Connection, indexed: Indexed, wanted: Wanted, count: int) -> Found:
-    """Find the ``count`` newest rows that hold a text of at least `SHORTEST` characters."""
+    """Return the ``count`` newest rows that contain a text of at least `SHORTEST` characters."""
     if connection.dialect.name == "sqlite":
         return _search_sqlite(connection, indexed, wanted, count)
     return _search_postgres(connection, indexed.table, wanted, count)

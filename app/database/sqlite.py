@@ -31,7 +31,7 @@ _FAILURES: Final = (sqlite3.Error, MemoryError)
 
 
 def create_sqlite_engine(path: Path) -> Engine:
-    """Make an engine whose connections are durable, and begin transactions only when told to."""
+    """Make an engine of durable connections; its user says when transactions begin."""
     engine = create_engine(
         f"sqlite:///{path}",
         isolation_level="AUTOCOMMIT",
@@ -54,7 +54,7 @@ class SqliteDatabase(Database):
     """A database in one file. Several processes may share it; their writers take turns."""
 
     def __init__(self, path: Path, *, reserve: int | None = 0) -> None:
-        """``reserve`` is what `require_storage` leaves of the disk, see `Disk`."""
+        """``reserve`` is how much of the disk `require_storage` keeps free, see `Disk`."""
         self._path = path
         self._disk = Disk(path.parent, reserve)
         self._engine = create_sqlite_engine(path)
@@ -126,7 +126,7 @@ class SqliteDatabase(Database):
 
 
 class _Opened:
-    """A thread's connection, opened when it is needed and whenever it couldn't be before."""
+    """A thread's connection, opened when it is first needed, and again after a failure."""
 
     def __init__(
         self, engine: Engine, prepare: Callable[[Connection], None] = lambda _: None
@@ -136,7 +136,7 @@ class _Opened:
         self._connection: Connection | None = None
 
     def run(self, work: Callable[[Connection, list[Job]], None], group: list[Job]) -> None:
-        """Do work for a group of jobs; what keeps it from that is the jobs' error."""
+        """Do work for a group of jobs; if it can't be done, its error is theirs."""
         try:
             if self._connection is None:
                 self._connection = self._engine.connect()
@@ -152,7 +152,7 @@ class _Opened:
 
 
 class _End:
-    """What closes a queue for one of its threads."""
+    """The item that ends one of the threads of a queue."""
 
 
 _END: Final = _End()
@@ -160,7 +160,7 @@ _Queue = SimpleQueue[Job | _End]
 
 
 def _groups(queue: _Queue, most: int) -> Iterator[list[Job]]:
-    """Wait for jobs, and yield each with those that wait already, until the end comes."""
+    """Yield waiting jobs in groups, until the end comes."""
     first = queue.get()
     while isinstance(first, Job):
         group, following = [first], None
@@ -178,7 +178,7 @@ def _groups(queue: _Queue, most: int) -> Iterator[list[Job]]:
 
 
 def _commit(connection: Connection, group: list[Job]) -> None:
-    """Run a group in one transaction, each job in its savepoint; each alone when that is lost."""
+    """Run a group in one transaction, each job in a savepoint; one by one if that is lost."""
     try:
         _raw(connection).execute("BEGIN IMMEDIATE")
     except _FAILURES as error:
@@ -196,9 +196,9 @@ def _commit(connection: Connection, group: list[Job]) -> None:
 
 
 def _commit_or_make_room(connection: Connection, group: list[Job]) -> None:
-    """Commit a group; those that found the disk full try again once the log has been emptied.
+    """Commit a group; jobs that found the disk full are tried again once the log has been emptied.
 
-    The log's pages may all have their places in the file already: a delete needs no more then.
+    All pages of the log may have their places in the file already, and then a delete needs no more.
     """
     _commit(connection, group)
     full = [job for job in group if _code(_original(job.error)) == sqlite3.SQLITE_FULL]
@@ -221,7 +221,7 @@ def _run_all(connection: Connection, group: list[Job]) -> None:
 
 
 def _read(connection: Connection, group: list[Job]) -> None:
-    """Run jobs on one snapshot of the database, which is taken after all of them came."""
+    """Run jobs on one snapshot of the database, taken after all of them arrived."""
     raw = _raw(connection)
     try:
         raw.execute("BEGIN")
@@ -287,7 +287,7 @@ def _original(error: BaseException | None) -> BaseException | None:
 
 
 def _code(error: BaseException | None) -> int:
-    """Return SQLite's code for an error, the primary one of an extended one; 0: it isn't one."""
+    """Return the primary code of one of SQLite's errors; 0 for other errors."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 

@@ -1,9 +1,8 @@
 """Statements that are compiled once per dialect.
 
-Running a Core statement costs about 150 µs, most of it spent on finding its compiled form again.
-The hot statements take a short cut: they keep their SQL and give it to the driver, to the very
-driver, which costs a tenth. Values go to the driver and come back as they are, so their
-columns hold integers, text and bytes only.
+Running a Core statement costs about 150 µs, most of which is spent on finding its compiled form.
+Hot statements take a short cut that costs a tenth: they keep their SQL, and pass it to the driver
+itself. Values are not converted, so their columns hold integers, text and bytes only.
 """
 
 from collections import namedtuple
@@ -22,7 +21,7 @@ _REQUIRED: Final = object()
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a statement gave: its rows, all of them, and how many it changed."""
+    """The result of a statement: all its rows, and the number that it changed."""
 
     rows: list[Any]
     rowcount: int
@@ -32,11 +31,11 @@ class Result:
         return self.rows[0] if self.rows else None
 
     def scalar_one(self) -> Any:  # noqa: ANN401 - a value of any kind
-        """Return the first column of the one row there is."""
+        """Return the first column of the only row."""
         return self.one()[0]
 
     def one(self) -> Any:  # noqa: ANN401 - a row
-        """Return the one row there is."""
+        """Return the only row."""
         (row,) = self.rows
         return row
 
@@ -51,7 +50,7 @@ class Compiled:
 
 
 runners: dict[str, Callable[[Connection, Compiled, tuple[object, ...]], Result]] = {}
-"""How each dialect's driver runs a compiled statement; its module says so when it is imported."""
+"""By dialect, how its driver runs a compiled statement; its module registers here on import."""
 
 
 class Statement:
@@ -89,9 +88,9 @@ class Statement:
 
 
 def insert_if_absent(table: Table, *columns: str) -> Statement:
-    """Make an INSERT of these columns that skips a row which breaks a unique constraint.
+    """Make an INSERT of these columns that skips rows which break a unique constraint.
 
-    Its result has the new row's ``id``, or no row when nothing was inserted.
+    Its result is the new row's ``id``, or no row if nothing was inserted.
     """
     values = {name: bindparam(name, type_=table.c[name].type) for name in columns}
     in_sqlite = sqlite.insert(table).values(values).on_conflict_do_nothing()

@@ -1,4 +1,4 @@
-"""The bus: hints that something has changed, to whoever listens, in this process or in all."""
+"""The bus: hints that something has changed, within this process or among all."""
 
 import asyncio
 from collections import deque
@@ -7,29 +7,29 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Final, Protocol
 
 BACKLOG: Final = 16
-"""Messages that are kept for a subscriber who does not take them; then the oldest are lost."""
+"""Messages that are kept for a slow subscriber; beyond them the oldest are lost."""
 
 
 class Bus(Protocol):
-    """Carries short messages from publishers to those who listen to the same topic.
+    """Carries short messages from publishers to the subscribers of a topic.
 
-    They are hints, and nothing may hang on them: a subscriber who is slow loses the older ones,
-    and one who listens in another process may lose any. Publish after the commit. To publish
-    takes no time that a subscriber could draw out, and never fails.
+    They are hints, and nothing may depend on them: a slow subscriber loses the older ones, and one
+    in another process may lose any. Publish after the commit. Publishing never fails, and never
+    waits for a subscriber.
     """
 
     async def publish(self, topic: str, message: str) -> None:
-        """Pass a message on to the subscribers that there are."""
+        """Pass a message on to the current subscribers."""
 
     def subscribe(self, topic: str) -> AbstractAsyncContextManager[AsyncIterator[str]]:
-        """Listen in the context: an endless iterator of what is published from its start on.
+        """Subscribe while the context lasts; yields an endless iterator of messages.
 
-        Waiting for the next message may be cancelled and taken up again.
+        Waiting for the next message may be cancelled and resumed.
         """
 
 
 class Subscription:
-    """What one subscriber has yet to take, at most `BACKLOG` messages."""
+    """The messages that one subscriber has yet to take, at most `BACKLOG`."""
 
     def __init__(self) -> None:
         self._messages: deque[str] = deque(maxlen=BACKLOG)
@@ -57,7 +57,7 @@ class LocalBus:
 
     @property
     def topics(self) -> frozenset[str]:
-        """The topics that somebody listens to."""
+        """The topics that have subscribers."""
         return frozenset(self._subscriptions)
 
     async def publish(self, topic: str, message: str) -> None:

@@ -1,4 +1,4 @@
-"""The bus over Redis pub/sub: the processes of one service tell each other."""
+"""The bus over Redis pub/sub, among the processes of one service."""
 
 import asyncio
 import random
@@ -25,8 +25,8 @@ log = structlog.get_logger(__name__)
 class RedisBus:
     """Carries messages to every process that is connected to the same Redis.
 
-    Those of this process reach its own subscribers directly, with or without Redis. All topics
-    share one connection, which is made when somebody first listens; a lost one is made again.
+    Messages within a process reach its subscribers directly, with or without Redis. All topics
+    share one connection, which is made for the first subscriber, and again when it is lost.
     """
 
     TIMEOUT: Final = 0.5  # seconds that publishing, or joining a topic, may take
@@ -77,7 +77,7 @@ class RedisBus:
         await self._redis.aclose()
 
     async def _join(self, topic: str) -> None:
-        """Wait until other processes' messages come too, unless that takes long."""
+        """Wait a while for the subscription to other processes' messages."""
         self._topics_changed.set()
         if self._listening is None:
             self._listening = asyncio.create_task(self._listen(), name="bus")
@@ -86,7 +86,7 @@ class RedisBus:
                 await self._joined.setdefault(topic, asyncio.Event()).wait()
 
     async def _listen(self) -> None:
-        """Keep up a connection that follows the topics."""
+        """Keep a connection that is subscribed to the topics."""
         backoff = self.FIRST_BACKOFF
         while True:
             try:
@@ -106,7 +106,7 @@ class RedisBus:
             backoff = min(backoff * 2, self.MAX_BACKOFF)
 
     async def _follow_topics(self, pubsub: PubSub) -> None:
-        """Subscribe to what is listened to here, as that changes."""
+        """Subscribe to this process's topics, as they change."""
         followed: frozenset[str] = frozenset()
         while True:
             self._topics_changed.clear()
@@ -119,7 +119,7 @@ class RedisBus:
             await self._topics_changed.wait()
 
     async def _receive(self, pubsub: PubSub) -> None:
-        """Pass on what comes in; raises when Redis falls silent."""
+        """Pass on incoming messages; raises when Redis falls silent."""
         is_asked = False
         while True:
             message = await pubsub.get_message(timeout=self.SILENCE)

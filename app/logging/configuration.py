@@ -1,4 +1,4 @@
-"""Configuration of logging: whatever this process logs goes to standard error, line by line."""
+"""Configuration of logging: all log lines of the process go to standard error."""
 
 import atexit
 import logging
@@ -13,7 +13,7 @@ from app.logging.rendering import Event, Renderer
 
 
 class _Handler(logging.Handler):
-    """Takes what libraries log."""
+    """The handler of records that libraries log."""
 
     def __init__(self, render: Renderer, output: LogOutput) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class _Handler(logging.Handler):
 
 
 class _LineLogger:
-    """What structlog gives its finished lines to."""
+    """The logger that structlog passes finished lines to."""
 
     def __init__(self, output: LogOutput) -> None:
         self.debug = self.info = output.write_soon
@@ -39,7 +39,7 @@ class _LineLogger:
 
 
 def configure(settings: Settings) -> None:
-    """Send everything that this process logs, libraries and warnings included, to stderr."""
+    """Send all log lines of this process, of libraries and warnings too, to standard error."""
     terminal = sys.stderr is not None and sys.stderr.isatty()
     as_text = settings.log_format == "text" or (settings.log_format == "auto" and terminal)
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
@@ -57,7 +57,7 @@ def configure(settings: Settings) -> None:
         cache_logger_on_first_use=True,
     )
     logging.root.handlers[:] = [_Handler(render, output)]
-    logging.root.setLevel(max(level, logging.INFO))  # what libraries tell at debug holds secrets
+    logging.root.setLevel(max(level, logging.INFO))  # debug records of libraries hold secrets
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True

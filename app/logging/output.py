@@ -1,4 +1,4 @@
-"""Output of log lines: nobody waits for whoever reads them."""
+"""Output of log lines, which never blocks."""
 
 import asyncio
 import json
@@ -14,15 +14,15 @@ _KEPT: Final = 1024 * 1024  # bytes of lines that wait for a reader
 
 
 class LogOutput:
-    """Writes lines to standard error, and never waits for whoever reads them.
+    """Writes lines to standard error, and never waits for a slow reader.
 
-    What a full pipe does not take is kept, up to a limit, until it takes more, which is tried with
-    every line and at the end of the process. What comes beyond the limit is dropped, counted, and
-    told of in a line. Any thread may write.
+    Lines that a full pipe does not take are kept, up to a limit, and tried again with every line
+    and at the end of the process. Lines beyond the limit are dropped and counted, and a line
+    reports that. Any thread may write.
     """
 
     def __init__(self, file: int = 2, *, limit: int = _KEPT) -> None:
-        """``file`` is a descriptor, and ``limit`` how many bytes to keep."""
+        """``file`` is a descriptor, and ``limit`` the number of bytes to keep."""
         self._file = file
         self._limit = limit
         self._kept = bytearray()
@@ -33,7 +33,7 @@ class LogOutput:
         self._lock = threading.Lock()
 
     def write_soon(self, line: str) -> None:
-        """Write a line with those of the next 10 ms: a system call for each costs more than all."""
+        """Write a line together with those of the next 10 ms, in one system call."""
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
@@ -45,7 +45,7 @@ class LogOutput:
             loop.call_later(_TOGETHER, self.flush)
 
     def write(self, line: str) -> None:
-        """Write a line, now or as soon as it can be."""
+        """Write a line now, or as soon as possible."""
         self._keep(line)
         self.flush()
 
@@ -62,7 +62,7 @@ class LogOutput:
                 self._kept += data
 
     def flush(self) -> None:
-        """Write what is kept, as far as that is possible without waiting."""
+        """Write the kept lines, as far as that is possible without waiting."""
         self._due = False
         with self._lock:
             self._flush()
@@ -74,7 +74,7 @@ class LogOutput:
                 end = self._kept.rfind(b"\n", 0, select.PIPE_BUF) + 1
                 written = os.write(self._file, self._kept[: end or select.PIPE_BUF])
                 del self._kept[:written]
-        except OSError:  # nobody reads any more, and there is nobody else to tell
+        except OSError:  # the reader is gone, and there is no one else to tell
             self._kept.clear()
 
     def _takes_more(self) -> bool:

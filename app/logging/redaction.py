@@ -1,4 +1,4 @@
-"""Redaction: secrets are blotted out of log lines, wherever they turn up."""
+"""Redaction of secrets in log lines."""
 
 import json
 import re
@@ -9,10 +9,9 @@ from pydantic import SecretStr
 
 from app.config import Settings
 
-# what grants access, wherever it turns up: API keys, refresh tokens, passwords in URLs, keys and
-# tokens in queries, headers, public links, JWTs. Strangers write lines too: nothing is looked at
-# twice, so that the time goes with the length. What begins like a JWT is taken whole, and may
-# prove to be none, so it is the last to be tried.
+# API keys, refresh tokens, passwords in URLs, keys and tokens in queries, headers, public links,
+# JWTs. Strangers influence lines too, so nothing backtracks: the time is linear in the length. What
+# begins like a JWT is matched whole, though it may prove to be none, and so is tried last.
 _SECRETS: Final = re.compile(
     r"hk_[A-Za-z0-9]++|hr_[0-9a-f-]{36}\.\d++\.[\w-]++"
     r"|(?<=://)[^/\s@:\"\\]*+:[^/\s@\"\\]++(?=@)"
@@ -24,24 +23,24 @@ _SECRETS: Final = re.compile(
 )
 _API_KEY: Final = re.compile(r"hk_[A-Za-z0-9]++")
 _REDACTED: Final = "[redacted]"
-# searching for these is far quicker, and most lines have none
+# searching for these is far faster, and most lines have none
 _MARKS: Final = (
     "hk_", "hr_", "eyJ", "://", "key=", "token=", "word=", "earer ", "asic ", "/t/", "/timel"
 )  # fmt: skip
-_SHORTEST: Final = 4  # a shorter password would blot out half of every line
+_SHORTEST: Final = 4  # a shorter password would redact half of every line
 
 
 class Redaction:
-    """Blots out every secret that can be recognised, and the settings' own by their value."""
+    """Redacts secrets that can be recognised by their form, and those of the settings by value."""
 
     def __init__(self, values: frozenset[str] = frozenset()) -> None:
-        """``values`` are to be found in whatever form a line may have them."""
+        """``values`` are redacted in every encoding that a line may have them in."""
         forms = {form for value in values if len(value) >= _SHORTEST for form in _forms(value)}
         self._values = tuple(sorted(forms, key=len, reverse=True))
 
     @classmethod
     def of(cls, settings: Settings) -> "Redaction":
-        """Make the redaction that knows these settings' secrets."""
+        """Make a redaction of these settings' secrets."""
         values: set[str] = set()
         for name in type(settings).model_fields:
             value = getattr(settings, name)
@@ -51,7 +50,7 @@ class Redaction:
         return cls(frozenset(values))
 
     def __call__(self, text: str) -> str:
-        """Return the text with its secrets blotted out."""
+        """Return the text without its secrets."""
         for value in self._values:
             if value in text:
                 text = text.replace(value, _REDACTED)

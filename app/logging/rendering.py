@@ -1,4 +1,4 @@
-"""Rendering: an event becomes a line, JSON for machines and text on a terminal."""
+"""Rendering of log events as lines: JSON for machines, text on a terminal."""
 
 import json
 from collections.abc import MutableMapping
@@ -12,17 +12,17 @@ from pydantic_core import PydanticSerializationError, to_json
 from app.logging.redaction import Redaction
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
-"""The id of the request that is served here, which every line has, those of libraries too."""
+"""The id of the current request, which every line has, those of libraries too."""
 
 Event = MutableMapping[str, Any]
 
 
 class Renderer:
-    """Makes lines of events: JSON, or text."""
+    """Renders events as lines of JSON or text."""
 
     def __init__(self, redact: Redaction, *, as_text: bool, colors: bool) -> None:
         self._redact = redact
-        # the default would show local variables, and so secrets, where it finds the rich package
+        # the default would show local variables, and so secrets, if the rich package is installed
         self._console = (
             structlog.dev.ConsoleRenderer(
                 colors=colors, exception_formatter=structlog.dev.plain_traceback
@@ -32,7 +32,7 @@ class Renderer:
         )
 
     def __call__(self, level: str, event: Event) -> str:
-        """Return the line for an event, without its end."""
+        """Return the line of an event, without a line feed."""
         moment = datetime.now(UTC).isoformat(timespec="microseconds")[:-6]
         line = {"timestamp": f"{moment}Z", "level": level, "event": event.pop("event", "")}
         if (current := request_id.get()) is not None:
@@ -44,7 +44,7 @@ class Renderer:
         assert self._console is not None
         for name, value in line.items():
             if isinstance(value, str) and not value.isprintable():
-                line[name] = repr(value)  # nobody writes lines of their own, or to the terminal
+                line[name] = repr(value)  # against forged lines and terminal escapes
         return str(self._console(None, "", line))
 
 

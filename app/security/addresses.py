@@ -1,4 +1,4 @@
-"""Clients' addresses, as limits count them."""
+"""Networks of clients, as rate limits count them."""
 
 import ipaddress
 from typing import Final
@@ -8,10 +8,10 @@ _SITE: Final = 48
 
 
 def networks_of(host: str) -> tuple[str, ...]:
-    """Return what a client's address counts as, the narrowest first.
+    """Return the networks that an address counts for, the narrowest first.
 
-    IPv4 addresses stand for themselves. An IPv6 user has a whole /64 (RFC 6177), and whoever has a
-    site or rents a server perhaps a /48, which holds 65,536 of these: so it counts beside them.
+    An IPv4 address counts for itself. An IPv6 user has a whole /64 (RFC 6177), and a site or a
+    rented server perhaps a /48, which holds 65,536 of these: so both are counted.
     """
     try:
         address = ipaddress.ip_address(host.partition("%")[0])

@@ -9,7 +9,7 @@ from typing import Final
 
 PREFIX: Final = "hk_"
 HINT_LENGTH: Final = 9
-"""How many of a key's first characters may be shown, to know it by."""
+"""How many of a key's first characters may be shown, so that its owner recognises it."""
 
 _ALPHABET: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _RANDOM_LENGTH: Final = 32  # 190 bits
@@ -24,7 +24,7 @@ def generate() -> str:
 
 
 def is_well_formed(key: str) -> bool:
-    """Tell whether a text is a key that `generate` could have made; typing errors are found."""
+    """Tell whether a text is a key that `generate` could have made; the checksum finds typos."""
     return (
         _FORM.fullmatch(key) is not None
         and _checksum(key[:-_CHECKSUM_LENGTH]) == key[-_CHECKSUM_LENGTH:]
@@ -32,7 +32,7 @@ def is_well_formed(key: str) -> bool:
 
 
 def hash_of(key: str) -> bytes:
-    """Return the only form in which a key is kept: its SHA-256.
+    """Return the SHA-256 of a key, the only form in which it is kept.
 
     A key has 190 random bits, so no slow hash is needed.
     """

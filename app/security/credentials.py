@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class AccessToken:
-    """A verified JWT or cookie: the session that it lives by, and that session's account."""
+    """A verified JWT or cookie: its session, and that session's account."""
 
     session: str
     account: str
@@ -20,7 +20,7 @@ class ApiKey:
 
 @dataclass(frozen=True, slots=True)
 class ServiceToken:
-    """The service token itself, already compared."""
+    """The service token, already compared."""
 
 
 Credential = AccessToken | ApiKey | ServiceToken

@@ -1,7 +1,7 @@
-"""Security events: what happens to accounts and to what lets them in, a line of the log each.
+"""Security events: what happens to accounts and their credentials, one log line each.
 
-Accounts, sessions and keys are named by their ids, and whoever failed to log in by what they gave
-as a name, and their address. No line holds a secret, or a part of one.
+Accounts, sessions and keys are named by their ids, failed logins by the given name and the address.
+No line holds a secret, or a part of one.
 """
 
 from enum import StrEnum
@@ -13,7 +13,7 @@ log = structlog.get_logger("holdall.security")
 
 
 class Event(StrEnum):
-    """What has happened."""
+    """What happened."""
 
     LOGIN_SUCCEEDED = "login_succeeded"
     LOGIN_FAILED = "login_failed"
@@ -59,7 +59,7 @@ class Actor(Protocol):
 
 
 def record(event: Event, by: Actor | None = None, /, **facts: object) -> None:
-    """Log an event, and who did it where that is known; call it after the commit."""
+    """Log an event, and who did it if known; call it after the commit."""
     if by is not None:
         who = {"by": by.account_uuid, "by_session": by.session, "by_key": by.key}
         facts |= {name: value for name, value in who.items() if value is not None}

@@ -1,4 +1,4 @@
-"""Passwords that are guessed first."""
+"""Passwords that are easily guessed."""
 
 import importlib.util
 from collections.abc import Iterable
@@ -9,13 +9,13 @@ from typing import Final
 MIN_LENGTH: Final = 8
 MAX_LENGTH: Final = 128
 COMMON: Final = 10_000
-"""How many of the most common passwords nobody may have."""
+"""How many of the most common passwords are refused."""
 
 
 def refusal(password: str, names: Iterable[str]) -> str | None:
-    """Say what is wrong with a password that somebody wants to have; None: nothing.
+    """Return what is wrong with a new password; None: nothing.
 
-    ``names`` are what its account goes by. The first call reads a file.
+    ``names`` are those of its account. The first call reads a file.
     """
     if "\0" in password or not MIN_LENGTH <= len(password) <= MAX_LENGTH:
         return f"A password has {MIN_LENGTH} to {MAX_LENGTH} characters"
@@ -32,7 +32,7 @@ def _common() -> frozenset[str]:
     """Return those of the most common passwords that are long enough.
 
     They are from zxcvbn, whose lists are ordered by frequency. Only the module with its lists is
-    run, and forgotten: all of the package would keep 15 MiB for what it makes of them.
+    run, and then dropped: importing the package would take 15 MiB.
     """
     package = importlib.util.find_spec("zxcvbn")
     assert package is not None

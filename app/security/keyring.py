@@ -1,7 +1,6 @@
-"""The keyring: it tells good bearer tokens from bad ones, and makes new ones.
+"""The keyring: issues tokens and keys, and verifies their form and signature.
 
-It knows form and signature only. Whether a session or key is still alive is the database's to say
-(`app.accounts.identity`).
+Whether a session or an API key is still valid, the database says (`app.accounts.identity`).
 """
 
 import base64
@@ -36,14 +35,14 @@ _REFRESH_FORM: Final = re.compile(r"hr_([0-9a-f-]{36})\.([0-9]{1,15})\.([A-Za-z0
 
 @dataclass(frozen=True, slots=True)
 class RefreshToken:
-    """A refresh token that was made here: number ``n`` of a session."""
+    """A verified refresh token: number ``n`` of a session."""
 
     session: str
     n: int
 
 
 class Keyring:
-    """Holds the signing key and the service token; cheap to ask on every request."""
+    """Holds the signing key and the service token; fast enough for every request."""
 
     def __init__(self, settings: Settings) -> None:
         """Raises `ConfigError` when there is no signing key, and none can be made."""
@@ -58,14 +57,14 @@ class Keyring:
         self._verified: dict[str, tuple[AccessToken, int]] = {}
 
     def subkey(self, purpose: str) -> bytes:
-        """Derive the 32-byte key for one purpose, so that nothing signed for one passes in another.
+        """Derive the 32-byte key for a purpose, so that nothing signed for it is valid for another.
 
         The expanding half of HKDF (RFC 5869): the signing key is random already.
         """
         return hmac.digest(self._root, b"holdall " + purpose.encode() + b"\x01", "sha256")
 
     def parse(self, token: str) -> Credential:
-        """Return what a bearer token is; raises `Unauthorized` for one that was not made here."""
+        """Return the credential of a bearer token; raises `Unauthorized` for a forged one."""
         if self._service_token is not None:
             # header values arrive as Latin-1, whatever they were
             sent = token.encode("latin-1", "replace")
@@ -91,7 +90,7 @@ class Keyring:
         return parsed
 
     def _verify(self, token: str) -> tuple[AccessToken, int]:
-        """Return what a token says and when it expires, in seconds; raises `Unauthorized`."""
+        """Return a JWT's claims, and when it expires, in seconds; raises `Unauthorized`."""
         if len(token) > _MAX_TOKEN:
             raise _invalid("The token is not one that was made here")
         try:
@@ -109,7 +108,7 @@ class Keyring:
             raise _invalid("The access token has expired or is not valid") from None
 
     def issue_access_token(self, session: str, account: str, now: int) -> str:
-        """Make the JWT that stands for a session until it expires, or the session ends."""
+        """Make a JWT that is valid until it expires or the session ends."""
         issued = now // clock.SECOND
         claims = {
             "iss": ISSUER,
@@ -123,13 +122,13 @@ class Keyring:
         return token
 
     def issue_refresh_token(self, session: str, n: int) -> str:
-        """Make the ``n``-th refresh token of a session; it is always the same."""
+        """Return the ``n``-th refresh token of a session, which is always the same."""
         body = f"{session}.{n}"
         mac = hmac.digest(self._refresh, body.encode(), "sha256")
         return f"hr_{body}.{base64.urlsafe_b64encode(mac).rstrip(b'=').decode()}"
 
     def parse_refresh_token(self, token: str) -> RefreshToken:
-        """Read a refresh token; raises `Unauthorized` for one that was not made here."""
+        """Verify a refresh token; raises `Unauthorized` for a forged one."""
         match = _REFRESH_FORM.fullmatch(token)
         if match is None:
             raise _invalid("The refresh token is not valid")
@@ -140,25 +139,25 @@ class Keyring:
         return parsed
 
     def issue_session_key(self, session: str, account: str, *, purpose: str) -> str:
-        """Make the key that stands for a session as long as it lives; it is always the same.
+        """Return the key of a session, which is always the same and valid until the session ends.
 
-        One made for a purpose, such as a cookie, is no good for another.
+        A key for one purpose, such as a cookie, is not valid for another.
         """
         return self._sign(session, account, purpose)
 
     def parse_session_key(self, key: str, *, purpose: str) -> AccessToken:
-        """Read a session key; raises `Unauthorized` for one that was not made here."""
+        """Verify a session key; raises `Unauthorized` for a forged one."""
         ids = self._signed(key, purpose)
         if ids is None:
             raise _invalid("The session is not one that was begun here")
         return AccessToken(session=ids[0], account=ids[1])
 
     def issue_device_key(self, device: str, account: str) -> str:
-        """Make the proof that an account has signed in from a device before."""
+        """Return the proof that an account has signed in from a device."""
         return self._sign(device, account, _DEVICES)
 
     def parse_device_key(self, key: str) -> tuple[str, str] | None:
-        """Return the device and the account of such a proof; None: it was not made here."""
+        """Return the device and the account of such a proof; None for a forged one."""
         return self._signed(key, _DEVICES)
 
     def _sign(self, one: str, other: str, purpose: str) -> str:
@@ -167,7 +166,7 @@ class Keyring:
         return base64.urlsafe_b64encode(ids + mac).rstrip(b"=").decode()
 
     def _signed(self, key: str, purpose: str) -> tuple[str, str] | None:
-        """Return the two ids of a key that was made for this purpose."""
+        """Return the two ids of a key for this purpose; None for a forged one."""
         if _PAIR_FORM.fullmatch(key) is None:
             return None
         decoded = base64.urlsafe_b64decode(key + "==")

@@ -1,4 +1,4 @@
-"""Passwords: argon2id in threads, a bounded number at once."""
+"""Passwords: argon2id in threads, a limited number at once."""
 
 import asyncio
 import base64
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What hashing a password with argon2id takes."""
+    """The cost of hashing a password with argon2id."""
 
     memory: int  # KiB
     rounds: int
@@ -32,7 +32,7 @@ COST: Final = Cost(memory=19 * 1024, rounds=2)
 class Passwords:
     """Hashes and verifies passwords off the event loop; close it when done.
 
-    As many run at once as there are processors: each takes 19 MiB and about 20 ms of one.
+    One runs per processor at once; each takes 19 MiB and about 20 ms.
     """
 
     def __init__(self, at_once: int | None = None) -> None:
@@ -44,7 +44,7 @@ class Passwords:
         self._turns = asyncio.Semaphore(at_once)
 
     async def refusal(self, password: str, names: Iterable[str]) -> str | None:
-        """Say what is wrong with a password that ``names`` wants to have; None: nothing."""
+        """Return what is wrong with a new password of an account with these names, if anything."""
         return await self._run(lambda: guessable.refusal(password, names))
 
     async def hash(self, password: str) -> str:
@@ -53,16 +53,16 @@ class Passwords:
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
-        """Wait until few enough are verifying.
+        """Wait for one of the turns to verify.
 
-        What is checked inside, before `verify`, holds for it: of a thousand guesses that come at
-        once, those that follow the last permitted failure are refused without having been tried.
+        A rate limit that is checked inside, before `verify`, holds: of a thousand guesses that come
+        at once, those after the last permitted failure are refused without being tried.
         """
         async with self._turns:
             yield
 
     async def verify(self, password: str, hashed: str | None) -> bool:
-        """Tell whether a password is right; against None it never is, after the same time."""
+        """Tell whether a password is right; against None it never is, which takes as long."""
         against = hashed or self._nobody
         right = await self._run(lambda: self._hash.verify(_encoded(password), against))
         return right and hashed is not None
@@ -76,7 +76,7 @@ class Passwords:
 
 
 def _of_nobody(cost: Cost) -> str:
-    """Make a hash of no password; verifying against it costs what it costs against a real one."""
+    """Make a hash that no password has; verifying against it takes as long."""
     salt, tag = (base64.b64encode(os.urandom(size)).decode().rstrip("=") for size in (16, 32))
     return f"$argon2id$v=19$m={cost.memory},t={cost.rounds},p=1${salt}${tag}"
 

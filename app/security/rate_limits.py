@@ -25,14 +25,14 @@ class Rule:
 
 
 SITE: Final = 4
-"""How many times more than one network a site may try."""
+"""How many times as often as one network a site may try."""
 
 Counter = tuple[Rule, str]
-"""What is counted under a rule: a name, an address, both."""
+"""A rule, and what it counts: a name, an address, both."""
 
 
-# of logins only failures count, so that nobody keeps others out; a device that has signed in before
-# counts for itself
+# of logins only failures count, so that nobody can lock others out; a device that has signed in
+# before is counted by itself
 LOGIN: Final = Rule("login", 10, 300)  # a name from an address, or from a known device
 LOGIN_BY_NAME: Final = Rule("login-name", 100, 900)
 LOGIN_BY_ADDRESS: Final = Rule("login-address", 50, 300)  # offices share an address
@@ -44,7 +44,7 @@ LINK_PASSWORD_BY_ADDRESS: Final = Rule("link-password-address", 10, 300)  # fail
 
 
 class RateLimits(Protocol):
-    """Counts what was tried under a rule by each ``key``: a name, an address."""
+    """Counts attempts under a rule for each ``key``: a name, an address."""
 
     async def check(self, rule: Rule, key: str) -> None:
         """Raise `TooManyRequests` when ``key`` has used up what the rule allows."""
@@ -54,7 +54,7 @@ class RateLimits(Protocol):
 
 
 def by_address(rule: Rule, address: str, *names: str) -> list[Counter]:
-    """Return what counts a client at ``address``, for each of ``names`` apart."""
+    """Return the counters of a client at ``address``; different ``names`` are counted apart."""
     network, *site = networks_of(address)
     counters = [(rule, " ".join((*names, network)))]
     return counters + [(rule.of_site, " ".join((*names, wider))) for wider in site]
@@ -79,7 +79,7 @@ async def count_all(limits: "RateLimits", counters: Sequence[Counter]) -> None:
 
 
 class NoRateLimits:
-    """Allows everything, for a trusted network."""
+    """Allows everything; for trusted networks."""
 
     async def check(self, rule: Rule, key: str) -> None:
         del rule, key
@@ -89,7 +89,7 @@ class NoRateLimits:
 
 
 class LocalRateLimits:
-    """Counts in this process, in bounded memory: of too many keys, the oldest are forgotten."""
+    """Counts in this process, up to a number of keys, beyond which the oldest are forgotten."""
 
     def __init__(
         self, *, clock: Callable[[], float] = time.monotonic, max_keys: int = 100_000
@@ -113,7 +113,7 @@ class LocalRateLimits:
             raise TooManyRequests(math.ceil(left))
 
     def _current(self, rule: Rule, key: str) -> tuple[int, float]:
-        """Return the count of the window under way and the seconds left of it."""
+        """Return the count of the current window, and the seconds that are left of it."""
         windows = self._windows.get(rule, {})
         now = self._clock()
         # one rule's windows are all as long, so they end in the order in which they began

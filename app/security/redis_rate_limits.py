@@ -31,7 +31,7 @@ class RedisRateLimits:
     PAUSE: Final = 5.0  # seconds in which a Redis that failed is left alone
 
     def __init__(self, redis: Redis, *, clock: Callable[[], float] = time.monotonic) -> None:
-        """The client stays its owner's to close."""
+        """The client is closed by its owner."""
         self._local = LocalRateLimits(clock=clock)
         self._clock = clock
         self._count = redis.register_script(_COUNT)

@@ -1,4 +1,4 @@
-"""The signing key, which everything that Holdall signs or derives goes back to."""
+"""The signing key, from which all of Holdall's keys and signatures are derived."""
 
 import os
 import secrets
@@ -13,7 +13,7 @@ _BYTES: Final = 32
 
 
 def signing_key(settings: Settings) -> bytes:
-    """Return the key that the settings give, else the one in `DATA_DIR`, made if need be.
+    """Return the key of the settings, or else the one in `DATA_DIR`, which is made if needed.
 
     Raises `ConfigError` for a file that doesn't hold a key.
     """
@@ -37,7 +37,7 @@ def _read(path: Path) -> bytes:
 
 
 def _create(path: Path) -> None:
-    """Write a new key, whole and durable, unless another process is faster."""
+    """Write a new key durably, unless another process has."""
     staged = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:

@@ -1,4 +1,4 @@
-"""Work that one process does once a day, whichever comes first."""
+"""Work that is done once a day, by whichever process comes first."""
 
 from abc import abstractmethod
 from typing import Final
@@ -16,7 +16,7 @@ _note = insert_if_absent(daily, "name", "next_at")
 
 
 class Daily(Task):
-    """A task whose turn is claimed in the database, where it outlives every process."""
+    """A task whose turns are kept in the database, where they outlive every process."""
 
     interval = 3600.0
 
@@ -26,7 +26,7 @@ class Daily(Task):
 
     @abstractmethod
     async def run_today(self, now: int) -> None:
-        """Do the day's work. When that fails, it is this or another process's turn again."""
+        """Do the day's work; if it fails, this or another process tries again."""
 
     async def run_once(self, now: int) -> int:
         if await self._database.write(claim, self.name, now):
@@ -43,9 +43,9 @@ class Daily(Task):
 
 
 def claim(connection: Connection, name: str, now: int) -> bool:
-    """Take the turn of a task if it is due: nobody else has it for a day then."""
+    """Take the turn of a task if it is due; the next one is a day later."""
     _note(connection, name=name, next_at=now)
-    # later than that is what a clock says that was wrong
+    # a turn further ahead was noted by a wrong clock
     due = or_(daily.c.next_at <= now, daily.c.next_at > now + DAY)
     taken = update(daily).where(daily.c.name == name, due).values(next_at=now + DAY)
     return connection.execute(taken).rowcount > 0
@@ -58,7 +58,7 @@ def give_back(connection: Connection, name: str, claimed_at: int) -> None:
 
 
 def next_turn(connection: Connection, name: str) -> int | None:
-    """Return from when on a task's turn can be taken; None: nobody has ever taken it."""
+    """Return when a task's next turn is; None if there was none yet."""
     moment: int | None = connection.execute(
         select(daily.c.next_at).where(daily.c.name == name)
     ).scalar()

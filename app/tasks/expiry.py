@@ -1,4 +1,4 @@
-"""Expiry: remove what has expired. Readers filter by time, so being late does no harm but cost."""
+"""Expiry: removes what has expired. Readers filter by time, so being late is harmless."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,15 +10,15 @@ from app import clock
 from app.database import Database
 from app.tasks.supervisor import Task
 
-BATCH: Final = 100  # what takes a few milliseconds: others wait for the loop, or the writer
+BATCH: Final = 100  # takes a few milliseconds, for which others wait
 
 
 @dataclass(frozen=True, slots=True)
 class Expiring:
-    """Things of one kind that expire.
+    """The expiry of one kind of things.
 
-    ``remove(connection, now, batch)`` removes up to ``batch`` of those whose time has come and
-    returns how many; ``next_due(connection)`` returns when the next one's does, if there is any.
+    ``remove(connection, now, batch)`` removes up to ``batch`` of those that have expired, and
+    returns how many; ``next_due(connection)`` returns when the next one expires, if any.
     """
 
     remove: Callable[[Connection, int, int], int]
@@ -26,7 +26,7 @@ class Expiring:
 
 
 def rows_of(table: Table) -> Expiring:
-    """Return the expiry of rows that own nothing, and go when their ``expires_at`` has come."""
+    """Return the expiry of rows that own nothing, by their ``expires_at``."""
 
     def remove(connection: Connection, now: int, batch: int) -> int:
         due = (
@@ -46,7 +46,7 @@ def rows_of(table: Table) -> Expiring:
 
 
 class Expiry(Task):
-    """Removes what has expired, and sleeps until the next thing is due."""
+    """Removes what has expired, and sleeps until something else expires."""
 
     name = "expiry"
 
@@ -63,7 +63,7 @@ class Expiry(Task):
         self._expiring = expiring
 
     def wake_for(self, moment: int) -> None:
-        """Run soon if something expires before the next look would be."""
+        """Run in time for something that expires at ``moment``, in microseconds."""
         if moment < clock.now() + self.interval * clock.SECOND:
             self.wake()
 

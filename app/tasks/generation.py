@@ -1,4 +1,4 @@
-"""Raises the generation of database and store, by which an older database is known."""
+"""The daily raise of the generation of database and store, see `app.database.generations`."""
 
 from app.database import Database, generations
 from app.tasks.daily import Daily
@@ -6,7 +6,7 @@ from storage.base import ObjectStore
 
 
 class RaiseGeneration(Daily):
-    """Does so once a day."""
+    """Raises the generation once a day."""
 
     name = "generation"
 

@@ -1,4 +1,4 @@
-"""A set of keys that may be millions: it lies on disk, in a file that goes with the process."""
+"""A set of perhaps millions of keys, in a temporary file that ends with the process."""
 
 import json
 import sqlite3
@@ -9,7 +9,7 @@ _CACHE: Final = 4096  # KiB
 
 
 class KeySet:
-    """Remembers keys. Its methods block; one thread at a time calls them."""
+    """A set of keys on disk. Its methods block, and may be called by one thread at a time."""
 
     def __init__(self) -> None:
         # a nameless database is a temporary file, which SQLite writes when its cache is full
@@ -19,16 +19,16 @@ class KeySet:
         self._file.execute("CREATE TABLE keys (key TEXT PRIMARY KEY) WITHOUT ROWID")
 
     def add(self, keys: Iterable[str]) -> None:
-        """Take in some keys."""
+        """Add keys."""
         self._file.execute("BEGIN")
         self._file.executemany("INSERT OR IGNORE INTO keys VALUES (?)", [(key,) for key in keys])
         self._file.execute("COMMIT")
 
     def lacking(self, keys: Sequence[str]) -> set[str]:
-        """Return those of some keys that it does not hold."""
+        """Return those of ``keys`` that it does not hold."""
         query = "SELECT value FROM json_each(?) WHERE value NOT IN (SELECT key FROM keys)"
         return {key for (key,) in self._file.execute(query, (json.dumps(keys),))}
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Delete the file."""
         self._file.close()

@@ -1,4 +1,4 @@
-"""Leases of uploads: renewed while they run, and left alone while the clock can't be trusted."""
+"""Leases of uploads: renewed while these run, and not ended after a jump of the clock."""
 
 from typing import Final
 
@@ -9,13 +9,13 @@ from app.objects.uploads import Uploads
 from app.tasks.supervisor import Task
 
 TOLERANCE: Final = 30 * clock.SECOND
-"""What the clock may go ahead between two looks: less than a lease has left at any time."""
+"""A jump that is tolerated: less than what any running upload's lease has left."""
 
 log = structlog.get_logger(__name__)
 
 
 class RenewLeases(Task):
-    """Keeps the pending objects of slow uploads from being taken for dead ones."""
+    """Renews the leases of the uploads that run in this process."""
 
     name = "leases"
     interval = 60.0
@@ -30,18 +30,18 @@ class RenewLeases(Task):
 
 
 SETTLING: Final = int(2 * RenewLeases.interval) * clock.SECOND
-"""How long after a jump of the clock whoever holds a lease has renewed it."""
+"""How long after a jump all leases of running uploads have been renewed."""
 
 
 class ClockJumps:
-    """Notices when the clock has jumped ahead, as after a suspension: leases look ended then."""
+    """Notices jumps of the clock, as after a suspension, by which leases seem to have ended."""
 
     def __init__(self) -> None:
         self._ahead = _ahead()
         self._settled_at = 0
 
     def left(self) -> int:
-        """Return how long leases are still to be left alone, in microseconds; 0: not at all."""
+        """Return for how many microseconds no lease must be ended; 0 as a rule."""
         ahead = _ahead()
         if ahead - self._ahead > TOLERANCE:
             seconds = (ahead - self._ahead) // clock.SECOND

@@ -1,4 +1,4 @@
-"""Purge: take away what deleted accounts had, in batches, and at last the accounts themselves."""
+"""Purge: removes all that deleted accounts had, in batches, and at last the accounts."""
 
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -19,7 +19,7 @@ BATCH: Final = 200
 
 
 class Purge(Task):
-    """Takes deleted accounts away; other processes doing so too take other accounts."""
+    """Removes deleted accounts; each process works on another one."""
 
     name = "purge"
 
@@ -49,7 +49,7 @@ class Purge(Task):
 
 
 def purge(connection: Connection, tables: Sequence[Table], now: int) -> int:
-    """Remove a batch of what the account deleted first still has, or the account itself."""
+    """Remove a batch of what the first deleted account still has, or the account itself."""
     deleted = (
         select(accounts.c.id)
         .where(accounts.c.deleted_at <= now)

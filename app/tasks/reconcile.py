@@ -1,4 +1,4 @@
-"""Reconcile: compare store and database both ways. The task only reports; fsck can repair."""
+"""Reconcile: compares store and database both ways. The task reports; fsck can repair."""
 
 import asyncio
 import hashlib
@@ -24,35 +24,35 @@ from storage.errors import ObjectNotFound
 
 BATCH: Final = 500
 _SETTLED: Final = 24 * 3600 * clock.SECOND
-"""Age from which an object that no row knows is an orphan, and not somebody's running upload."""
+"""Age from which an object without a row is an orphan, and not a running upload."""
 
 Kind = Literal["orphans", "unfinished", "missing", "damaged", "foreign"]
 KINDS: Final[tuple[Kind, ...]] = ("orphans", "unfinished", "missing", "damaged", "foreign")
-"""Objects and beginnings of objects that no row knows; rows whose bytes are gone or others."""
+"""Objects, and beginnings of objects, without a row; rows whose bytes are missing or wrong."""
 
 log = structlog.get_logger(__name__)
 
 
 class Finding(NamedTuple):
-    """Something that a comparison found, by its key."""
+    """A difference that was found, by its key."""
 
     kind: Kind
     key: str
 
     @property
     def is_garbage(self) -> bool:
-        """Whether it is of no use to anybody, and may be deleted."""
+        """Whether nobody needs it, so that it may be deleted."""
         return self.kind in {"orphans", "unfinished"}
 
     @property
     def is_harm(self) -> bool:
-        """Whether something that should be there isn't."""
+        """Whether content is missing or damaged."""
         return self.kind in {"missing", "damaged"}
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A ready object that is in the store, as the database has it."""
+    """A ready object that should be in the store, as the database has it."""
 
     id: int
     key: str
@@ -61,7 +61,7 @@ class Row:
 
 
 class Reconcile(Daily):
-    """Compares once a day, and says in the log and the metrics what is wrong."""
+    """Compares once a day, and reports differences in the log and the metrics."""
 
     name = "reconcile"
 
@@ -84,24 +84,24 @@ class Reconcile(Daily):
 
 
 class Comparison:
-    """One comparison of what the store holds with what the database says; changes nothing.
+    """One comparison of the store with the database; it changes nothing.
 
-    The store is listed once, in whatever order, and what it has is kept on disk. So memory stays
-    small, and only objects that the list lacked are asked for one by one.
+    The store is listed once, in any order, and the list is kept on disk. So memory stays small, and
+    only objects that the list lacked are looked up one by one.
     """
 
     def __init__(
         self, database: Database, store: ObjectStore, now: int, *, checksums: bool = False
     ) -> None:
         self.objects = 0
-        """Objects in the store that a row knows, as far as it has got."""
+        """The objects in the store with a row, so far."""
         self._database = database
         self._store = store
         self._settled = now - _SETTLED
         self._checksums = checksums
 
     async def run(self) -> AsyncIterator[Finding]:
-        """Yield what is found, as it is found."""
+        """Yield differences as they are found."""
         with closing(KeySet()) as sound:
             async for batch in _batches(self._store.list()):
                 for finding in await self._check_listed(batch, sound):
@@ -116,7 +116,7 @@ class Comparison:
                     yield finding
 
     async def _check_listed(self, batch: Sequence[ObjectInfo], sound: KeySet) -> list[Finding]:
-        """Find those that no row knows; note those whose size is the one of their row."""
+        """Find objects that no row has; note those of the right size as sound."""
         found: list[Finding] = []
         known = await self._database.read(known_sizes, [info.key for info in batch])
         for info in batch:
@@ -136,13 +136,13 @@ class Comparison:
         return [Finding("unfinished", key) for key in old if key not in known and not is_mark(key)]
 
     async def _check_rows(self, rows: Sequence[Row], sound: KeySet) -> list[Finding]:
-        """Look at those that the list did not show to be sound; for checksums at all."""
+        """Check objects that the list did not prove sound; with checksums, all."""
         doubtful = await asyncio.to_thread(sound.lacking, [row.key for row in rows])
         asked = [row for row in rows if self._checksums or row.key in doubtful]
         return [Finding(kind, row.key) for row in asked if (kind := await self._look(row))]
 
     async def _look(self, row: Row) -> Kind | None:
-        """Look at an object itself: it may have come since the list, or gone since its row."""
+        """Check an object itself: it may be newer than the list, or gone since its row was read."""
         try:
             if (await self._store.stat(row.key)).size != row.size:
                 return "damaged"
@@ -154,7 +154,7 @@ class Comparison:
 
 
 async def repaired(findings: AsyncIterator[Finding], store: ObjectStore) -> AsyncIterator[Finding]:
-    """Pass on what is found, and delete the garbage in it."""
+    """Yield the findings, and delete those that are garbage."""
     garbage: list[str] = []
     async for finding in findings:
         yield finding
@@ -186,7 +186,7 @@ async def _batches(infos: AsyncIterator[ObjectInfo]) -> AsyncIterator[list[Objec
 
 
 def known_sizes(connection: Connection, keys: list[str]) -> dict[str, int | None]:
-    """Return those keys that an object or a tombstone names, with the sizes of ready objects."""
+    """Return those keys that an object or a tombstone has, with the sizes of ready objects."""
     columns = object_rows.c.key, object_rows.c.size, object_rows.c.state
     named = connection.execute(select(*columns).where(object_rows.c.key.in_(keys)))
     buried = connection.execute(select(tombstones.c.key).where(tombstones.c.key.in_(keys)))
@@ -195,7 +195,7 @@ def known_sizes(connection: Connection, keys: list[str]) -> dict[str, int | None
 
 
 def ready_objects(connection: Connection, after: int) -> list[Row]:
-    """Return a batch of the ready objects that are in the store, in the order of their ids."""
+    """Return a batch of the ready objects that should be in the store, by their ids."""
     rows = connection.execute(
         select(object_rows.c.id, object_rows.c.key, object_rows.c.size, object_rows.c.sha256)
         .where(

@@ -1,4 +1,4 @@
-"""Background work: each task runs when something is due, survives failures, and can be woken."""
+"""Background tasks: each runs when work is due, survives failures, and can be woken."""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -11,36 +11,36 @@ from app import clock, metrics
 
 _FIRST_BACKOFF: Final = 1.0
 _MAX_BACKOFF: Final = 60.0
-_PAUSE: Final = 0.1  # at least, between two looks: what is due may be another process's just now
+_PAUSE: Final = 0.1  # at least: another process may be working on what is due
 
 log = structlog.get_logger(__name__)
 
 
 class Task(ABC):
-    """One kind of background work, safe to run in every process at once."""
+    """A background task, safe to run in every process at once."""
 
     name: ClassVar[str]
     interval: ClassVar[float] = 60.0
-    """Seconds after which it looks for work that it could not have known of."""
+    """Seconds after which it looks for work that nobody has announced."""
 
     def __init__(self) -> None:
         self.woken = asyncio.Event()
 
     def wake(self) -> None:
-        """Run soon: there is work."""
+        """Run soon, because there is work."""
         self.woken.set()
 
     @abstractmethod
     async def run_once(self, now: int) -> int:
-        """Do one batch of what is due at ``now``; returns how much that was."""
+        """Do one batch of the work that is due at ``now``; returns its size."""
 
     async def next_due(self, now: int) -> int | None:
-        """Return when there will be work, in microseconds; None: nothing known of."""
+        """Return when work will be due, in microseconds; None if none is known."""
         del now
         return None
 
     async def lag(self, now: int) -> float:
-        """Return how many seconds its most overdue work is late, whichever process is to do it."""
+        """Return how many seconds the most overdue work is late."""
         due = await self.next_due(now)
         return 0.0 if due is None else max(0, now - due) / clock.SECOND
 

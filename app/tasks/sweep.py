@@ -1,4 +1,4 @@
-"""Sweep: delete the bytes that tombstones name, and end the leases of uploads that died."""
+"""Sweep: deletes the bytes of tombstones, and ends the leases of dead uploads."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -18,16 +18,16 @@ from storage.base import ObjectStore
 from storage.completion import run_to_end
 from storage.errors import StorageError
 
-BATCH: Final = 100  # what takes a few milliseconds: others wait for the loop, or the writer
+BATCH: Final = 100  # takes a few milliseconds, for which others wait
 CLAIM: Final = 5 * clock.MINUTE
-"""How long other sweeps leave a claimed tombstone alone."""
+"""How long a tombstone is claimed for one sweep."""
 
 MANY: Final = 10_000
-"""What a backlog is counted up to."""
+"""Where counting of a backlog stops."""
 
 
 class Sweep(Task):
-    """Reclaims what is due; a crash at any point leaves the rest for the next sweep."""
+    """Reclaims what is due; after a crash the next sweep goes on."""
 
     name = "sweep"
 
@@ -38,7 +38,7 @@ class Sweep(Task):
         self._jumps = ClockJumps()
 
     async def run_once(self, now: int) -> int:
-        """Reclaim a batch; raises `OlderDatabase`, and the store's errors when it is through."""
+        """Reclaim a batch; raises `OlderDatabase`, and at the end the store's errors."""
         dead = 0 if self._jumps.left() else await self._database.write(end_dead_leases, now)
         # at a stop, too, what was claimed is finished: no other sweep takes it until the claim ends
         return dead + await run_to_end(self._reclaim(now))
@@ -51,7 +51,7 @@ class Sweep(Task):
         return len(claimed)
 
     async def _delete(self, claimed: Sequence[tuple[int, str]], now: int) -> None:
-        """Delete kind by kind: a disk that one of them has for itself may be gone."""
+        """Delete kind by kind: one kind may have a disk of its own, which may be gone."""
         kinds: dict[str, list[tuple[int, str]]] = defaultdict(list)
         for id_, key in claimed:
             kinds[key.partition("/")[0]].append((id_, key))
@@ -71,12 +71,12 @@ class Sweep(Task):
         return await self._database.read(next_due, now, now + self._jumps.left())
 
     async def backlog(self, now: int) -> int:
-        """Return how many objects wait to be deleted though they are due; `MANY` at most."""
+        """Return how many objects are due to be deleted, up to `MANY`."""
         return await self._database.read(backlog, now)
 
 
 def end_dead_leases(connection: Connection, now: int) -> int:
-    """Turn the pending objects of one account whose uploads died into tombstones."""
+    """Turn pending objects of one account whose leases have ended into tombstones."""
     dead = (object_rows.c.state == "pending") & (object_rows.c.lease_until <= now)
     account = connection.execute(select(object_rows.c.account_id).where(dead).limit(1)).scalar()
     if account is None:
@@ -111,8 +111,8 @@ def claim(connection: Connection, now: int) -> list[tuple[int, str]]:
 def forget(connection: Connection, ids: Sequence[int], claimed_at: int, late: int) -> None:
     """Remove tombstones whose bytes are gone.
 
-    One whose put may take effect as late as ``late`` after it had ended is due once more then. One
-    that was buried anew since it was claimed stays due.
+    A put may take effect ``late`` microseconds after it has ended, so a tombstone is due once more
+    then. One that was renewed since it was claimed stays due.
     """
     ours = tombstones.c.id.in_(ids) & (tombstones.c.claimed_until == claimed_at + CLAIM)
     again = tombstones.c.put_at + late
@@ -123,7 +123,7 @@ def forget(connection: Connection, ids: Sequence[int], claimed_at: int, late: in
 
 
 def next_due(connection: Connection, now: int, leases_from: int) -> int | None:
-    """Return when the next tombstone is due, or a lease, none of which ends before a moment."""
+    """Return when the next tombstone is due, or the next lease ends: not before ``leases_from``."""
     due = connection.execute(
         select(func.min(tombstones.c.due_at)).where(tombstones.c.claimed_until <= now)
     ).scalar()

@@ -1,4 +1,4 @@
-"""The table that says whose turn a daily task is."""
+"""The table of the turns of daily tasks."""
 
 from sqlalchemy import Column, String, Table
 

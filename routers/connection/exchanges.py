@@ -1,11 +1,11 @@
-"""Requests and their answers: uvicorn's, and what the application is offered beside it.
+"""Requests and their responses, with extensions of uvicorn's.
 
 In ``scope["extensions"]``:
 
 - ``http.response.zerocopysend``, ASGI's own: the kernel sends a part of a file. Raises
-  `ConnectionError` when the client is gone or takes nothing for long.
-- ``http.response.abort``, ours: the connection breaks off, since an answer that was begun can't be
-  finished. Only the connections of `routers.connection.protocol` offer it.
+  `ConnectionError` when the client is gone or stops reading.
+- ``http.response.abort``, ours: closes the connection, because the response can't be completed.
+  Only the connections of `routers.connection.protocol` offer it.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ ABORT: Final = "http.response.abort"
 SEND_FILE: Final = "http.response.zerocopysend"
 
 PATIENCE: Final = 60.0
-"""Seconds that a client may take nothing of an answer before it counts as gone."""
+"""Seconds without reading after which a client counts as gone."""
 
 _PIECE: Final = 16 * 1024 * 1024
 
@@ -30,7 +30,7 @@ _threads = ThreadPoolExecutor(8, thread_name_prefix="sendfile")
 
 
 def extensions(transport: asyncio.Transport) -> dict[str, dict[object, object]]:
-    """Return what a connection offers, for the scopes of its requests."""
+    """Return the extensions of a connection, for the scopes of its requests."""
     offered: dict[str, dict[object, object]] = {ABORT: {}}
     is_plain = transport.get_extra_info("socket") and not transport.get_extra_info("ssl_object")
     if is_plain and hasattr(os, "sendfile"):
@@ -39,16 +39,16 @@ def extensions(transport: asyncio.Transport) -> dict[str, dict[object, object]]:
 
 
 class Exchange(RequestResponseCycle):
-    """A request and its answer."""
+    """A request and its response."""
 
     is_last = False
-    """Whether the answer has said that the connection ends with it."""
+    """Whether the response has announced the end of the connection."""
     _headers: Iterable[tuple[bytes, bytes]] = ()
     _is_unframed = False
 
     @property
     def is_endless(self) -> bool:
-        """Whether the answer is events, which only the client's leaving ends."""
+        """Whether the response is a stream of events, which ends when the client leaves."""
         return (b"content-type", b"text/event-stream") in self._headers
 
     async def send(self, message: Any) -> None:  # noqa: ANN401 - uvicorn knows no extensions
@@ -72,7 +72,7 @@ class Exchange(RequestResponseCycle):
 
     def _frame(self, message: HTTPResponseStartEvent) -> None:
         if self.waiting_for_100_continue and self.more_body:
-            # whether the body comes after this answer is the client's choice: what follows on
+            # whether the body still comes is the client's choice: what follows on
             # the connection could be taken for it, or it for a request
             self.keep_alive = False
         if self.scope["http_version"] == "1.0" and not _has_length(message):

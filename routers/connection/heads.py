@@ -1,4 +1,4 @@
-"""The rules for a request's head that the parser leaves to the server (RFC 9112)."""
+"""Rules for the head of a request that the parser doesn't check (RFC 9112)."""
 
 import re
 from functools import lru_cache
@@ -19,7 +19,7 @@ _METHODS: Final = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 
 
 def check(version: str, method: bytes, fields: Fields) -> None:
-    """Raise `Refusal` for a request that can't be served, or whose end isn't certain."""
+    """Raise `Refusal` for a request that can't be served, or whose length is ambiguous."""
     if version not in _VERSIONS:
         raise Refusal(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "HTTP/1.1 is spoken here, and 1.0")
     if method == b"CONNECT":
@@ -50,8 +50,8 @@ def _check_codings(version: str, codings: list[bytes]) -> None:
 def target(method: bytes, url: bytes, fields: Fields) -> bytes:
     """Return a request's target as path and query.
 
-    The authority of an absolute one takes the place of the Host field (RFC 9112 §3.2.2); ``*`` is
-    the whole server's, for OPTIONS.
+    The authority of an absolute target replaces the Host field (RFC 9112 §3.2.2); ``*`` is the
+    server's own, for OPTIONS.
     """
     if url.startswith(b"/"):
         rest = url

@@ -1,6 +1,6 @@
-"""Messages as they come: heads and trailers with a bound, and no offer to upgrade.
+"""Incoming messages: heads and trailers up to a limit, without upgrades.
 
-Of bytes that aren't HTTP/1.1, or can't be served, `Refusal` is raised; the parser goes no further.
+`Refusal` is raised for bytes that aren't HTTP/1.1 or can't be served; then the parser stops.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from routers.connection.refusals import Refusal
 
 
 class MessageReader(HttpToolsProtocol):
-    """The reading side of a connection; the parser calls it, and stops where it raises."""
+    """The reading side of a connection, called by the parser, which stops if it raises."""
 
     limits: ClassVar[Limits] = Limits()
 
@@ -38,11 +38,11 @@ class MessageReader(HttpToolsProtocol):
 
     @property
     def _in_head(self) -> bool:
-        """Whether a head has begun that isn't complete."""
+        """Whether a head has begun and isn't complete."""
         return self.scope is not None and (self.cycle is None or self.cycle.scope is not self.scope)
 
     def _read(self, data: bytes | memoryview) -> None:
-        """Parse what has come, a head no further than it may go."""
+        """Parse received bytes, of a head only up to its limit."""
         room = self.limits.head_bytes - self._overhead
         if self._in_body or len(data) <= room:
             self._parse(data)
@@ -54,8 +54,8 @@ class MessageReader(HttpToolsProtocol):
     def _parse(self, data: bytes | memoryview) -> None:
         """Parse a piece.
 
-        At a head that offers an upgrade the parser stops, since something else may follow. Here
-        nothing else does (RFC 9110 §7.8): it is given the head again, without the offer.
+        At a head that offers an upgrade the parser stops, since another protocol may follow. Here
+        none does (RFC 9110 §7.8): the head is parsed again without the offer.
         """
         self._overhead += len(data)
         pieces = [data]
@@ -106,7 +106,7 @@ class MessageReader(HttpToolsProtocol):
         self.headers = []  # of trailers, which are none of the head's (RFC 9110 §6.5.1)
 
     def _begin(self, version: str) -> None:
-        """Give the request, whose head is complete, to the application."""
+        """Pass the request, whose head is complete, to the application."""
         raise NotImplementedError
 
     def _count_fields(self) -> None:

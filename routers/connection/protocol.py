@@ -1,7 +1,7 @@
-"""The connection: uvicorn's, with a limit to everything that a client may send or leave undone.
+"""The connection: uvicorn's, with limits.
 
-What uvicorn does well stays its own. Here is the time that a client has, for a head, a body and an
-answer; and how a connection ends. What may be read is the matter of `routers.connection.messages`.
+Here are the times that a client has for a head, a body and a response, and the ways in which a
+connection closes. Limits to what is read are in `routers.connection.messages`.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ log = structlog.get_logger("holdall.connections")
 
 
 class HttpProtocol(MessageReader):
-    """A connection that offers the application the extensions of `exchanges`."""
+    """A connection with limits, and with the extensions of `exchanges`."""
 
     cycle: Exchange
 
@@ -38,7 +38,7 @@ class HttpProtocol(MessageReader):
         super().__init__(config, server_state, app_state, _loop)
         self._answering: Exchange | None = None
         self._refusal: Refusal | None = None
-        self._is_deaf = False  # what still comes is dropped
+        self._is_deaf = False  # incoming bytes are dropped
         self._owed: Callable[[], None] | None = None
         self._owed_timer: asyncio.TimerHandle | None = None
         self._reading_timer: asyncio.TimerHandle | None = None
@@ -49,7 +49,7 @@ class HttpProtocol(MessageReader):
         cycle = self._answering
         return cycle is not None and not (cycle.response_complete or cycle.disconnected)
 
-    # what the transport calls
+    # callbacks of the transport
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -77,7 +77,7 @@ class HttpProtocol(MessageReader):
             self._await_client()
 
     def eof_received(self) -> bool | None:  # type: ignore[override]
-        """Let a client that has asked have its answer, though it will say no more."""
+        """Complete the response to a client that has closed its side."""
         if self._is_deaf or self._in_body or not self._is_answering or self.scheme == "https":
             return None
         if self._answering is not None and self._answering.is_endless:
@@ -99,7 +99,7 @@ class HttpProtocol(MessageReader):
         is_closing = self.transport.is_closing()
         self._await_reader(self.transport.get_write_buffer_size() if is_closing else 0)
 
-    # what requests become
+    # requests
 
     def _begin(self, version: str) -> None:
         limit = self.limit_concurrency
@@ -141,7 +141,7 @@ class HttpProtocol(MessageReader):
             self._answer_refusal()
 
     def _refuse(self, refusal: Refusal) -> None:
-        """Answer in the application's stead, after the answers before this one, and close."""
+        """Answer instead of the application, after the responses before this one, and close."""
         self._is_deaf = True
         self._owe(None)
         client = self.client[0] if self.client else ""
@@ -154,7 +154,7 @@ class HttpProtocol(MessageReader):
         self._answer_refusal()
 
     def _drop_request(self) -> bool:
-        """Take back a request whose body went wrong; says whether there is time for an answer."""
+        """Drop a request with an invalid body; returns whether it can still be answered."""
         cycle = self.cycle
         if cycle.response_complete:
             self._close()
@@ -177,10 +177,10 @@ class HttpProtocol(MessageReader):
         self.transport.write(self._refusal.render(headers, with_body=with_body))
         self._close()
 
-    # how long anything may take
+    # timers
 
     def _await_client(self) -> None:
-        """Keep the timer that fits what the client has to send: a body, a head, or nothing now."""
+        """Set the timer for what the client has to send: a body, a head, or nothing."""
         if self._in_body:
             self._owe(self._check_body, self.limits.body_seconds)
         elif self._in_head or not self._is_answering:
@@ -206,7 +206,7 @@ class HttpProtocol(MessageReader):
             self._hang_up()
 
     def _check_body(self) -> None:
-        """Cut off a client that has sent less than the least rate, unless it was made to wait."""
+        """Refuse a body that comes below the minimum rate, unless the client was made to wait."""
         self._owed = None
         cycle = self.cycle
         waits = cycle.body or cycle.waiting_for_100_continue or cycle is not self._answering
@@ -220,7 +220,7 @@ class HttpProtocol(MessageReader):
             self._refuse(Refusal(HTTPStatus.REQUEST_TIMEOUT, "The body came too slowly"))
 
     def _await_reader(self, waiting: int) -> None:
-        """Give the client its time to take some of the bytes that are waiting for it."""
+        """Set the timer for the client to read some of the bytes that wait for it."""
         if self._reading_timer is not None:
             self._reading_timer.cancel()
             self._reading_timer = None
@@ -235,12 +235,12 @@ class HttpProtocol(MessageReader):
         else:
             self.transport.abort()
 
-    # how the connection closes
+    # closing
 
     def _close(self) -> None:
-        """Close, but not before a client that is still sending has had time to read the answer.
+        """Close, but give a client that is still sending time to read the response.
 
-        It would lose the answer to the reset that bytes for a closed connection get (RFC 9112
+        Bytes for a closed connection cause a reset, which would discard the response (RFC 9112
         §9.6).
         """
         self._is_deaf = True
@@ -259,11 +259,11 @@ class HttpProtocol(MessageReader):
         self._hang_up()
 
     def _hang_up(self) -> None:
-        """Close as soon as the client has taken what waits for it."""
+        """Close as soon as the client has read what waits for it."""
         self.transport.close()
         self._await_reader(self.transport.get_write_buffer_size())
 
 
 def install() -> None:
-    """Make `HttpProtocol` the one that uvicorn serves by unless it is told otherwise."""
+    """Make `HttpProtocol` uvicorn's default."""
     uvicorn.config.HTTP_PROTOCOLS["auto"] = f"{__name__}:{HttpProtocol.__name__}"

@@ -1,4 +1,4 @@
-"""Answers of the connection itself, to what never becomes a request of the application."""
+"""Responses of the connection itself, to messages that never reach the application."""
 
 import json
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ Headers = Sequence[tuple[bytes, bytes]]
 
 
 class Refusal(Exception):
-    """A request that the connection answers, before it closes; ``detail`` is for the client."""
+    """A request that the connection answers before it closes; ``detail`` is for the client."""
 
     def __init__(self, status: HTTPStatus, detail: str, headers: Headers = ()) -> None:
         super().__init__(detail)
@@ -19,7 +19,7 @@ class Refusal(Exception):
         self._headers = headers
 
     def render(self, server_headers: Headers, *, with_body: bool) -> bytes:
-        """Return the whole answer: a problem of RFC 9457; an answer to HEAD has its head alone."""
+        """Return the whole response: a problem (RFC 9457); to HEAD without its body."""
         problem = {
             "type": "about:blank",
             "title": self.status.phrase,

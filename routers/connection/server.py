@@ -15,17 +15,17 @@ from starlette.types import ASGIApp
 from app.config import Settings
 from routers.connection.protocol import HttpProtocol
 
-_LAST_WORDS: Final = 5  # seconds for the answers to requests that exceed the grace
+_LAST_WORDS: Final = 5  # seconds for the responses to cancelled requests
 
 Greet = Callable[[str], Awaitable[str]]
-"""Makes the text to print once the service can be reached at a URL."""
+"""Makes the text to print once a URL is served."""
 
 
 class Server(uvicorn.Server):
-    """A server that prints where it serves as soon as it does, and ends overdue requests."""
+    """A server that prints its URL when it has started, and ends overdue requests at a stop."""
 
     def __init__(self, config: uvicorn.Config, greet: Greet, grace: float) -> None:
-        """``grace`` is how many seconds requests under way get at a stop."""
+        """``grace`` is the number of seconds that running requests get at a stop."""
         super().__init__(config)
         self._greet = greet
         self._grace = grace
@@ -34,11 +34,11 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         host, port = self.servers[0].sockets[0].getsockname()[:2]
         greeting = await self._greet(_url(host, port))
-        with suppress(OSError):  # nobody reads it
+        with suppress(OSError):  # standard output is closed
             print(greeting, flush=True)  # noqa: T201
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Wait for the requests under way; those that exceed the grace are ended, and told so."""
+        """Wait for running requests; those that exceed the grace period are cancelled."""
         grace = asyncio.get_running_loop().call_later(self._grace, self._end_requests)
         try:
             await super().shutdown(sockets)
@@ -51,7 +51,7 @@ class Server(uvicorn.Server):
 
 
 def serve(app: ASGIApp, settings: Settings, greet: Greet) -> int:
-    """Serve until SIGTERM or SIGINT; requests under way then get their grace period."""
+    """Serve until SIGTERM or SIGINT; running requests then get their grace period."""
     config = uvicorn.Config(
         app,
         host=settings.host,
@@ -64,7 +64,7 @@ def serve(app: ASGIApp, settings: Settings, greet: Greet) -> int:
         ws="none",
         timeout_graceful_shutdown=settings.shutdown_grace + _LAST_WORDS,
     )
-    # the server stops in good order before it passes on the signals that it was stopped by
+    # uvicorn raises the signal again once it has stopped in good order
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with suppress(KeyboardInterrupt):
         Server(config, greet, settings.shutdown_grace).run()
@@ -73,6 +73,6 @@ def serve(app: ASGIApp, settings: Settings, greet: Greet) -> int:
 
 def _url(host: str, port: int) -> str:
     address = ipaddress.ip_address(host)
-    if address.is_unspecified:  # every address of this host, of which a browser wants one
+    if address.is_unspecified:  # all addresses; a browser needs one
         address = ipaddress.ip_address("::1" if address.version == 6 else "127.0.0.1")  # noqa: PLR2004
     return f"http://[{address}]:{port}" if ":" in str(address) else f"http://{address}:{port}"

@@ -1,1 +1,1 @@
-"""HTTP itself: the connection that requests come by."""
+"""The web application: its routes' class, middleware, errors and OpenAPI document."""

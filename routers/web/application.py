@@ -1,4 +1,4 @@
-"""The application: its routes, middleware and errors, and a runtime for as long as it runs."""
+"""The application: routes, middleware, errors, and the runtime that it opens."""
 
 import gc
 import sys
@@ -29,7 +29,7 @@ from routers.web.route import routes_of
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A part of the HTTP API: its routes, and the tag they have in the OpenAPI document."""
+    """A part of the HTTP API: its routes, and their tag in the OpenAPI document."""
 
     tag: Tag
     routers: Sequence[APIRouter]
@@ -42,7 +42,7 @@ class Contract(Resource):
     is_optional: bool = True
     """Whether `COMPAT` can leave it out."""
     at_root: Callable[[], Response] | None = None
-    """Answers programs that ask for ``/``, where browsers get the home page."""
+    """Makes the answer to ``GET /`` of programs; browsers get the home page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Site:
     contracts: Sequence[Contract]
     pages: Sequence[APIRouter]
     error_page: AnswerProblem
-    """Makes the page that tells somebody with a browser of an error."""
+    """Makes the page of an error, for browsers."""
 
 
 class Api(FastAPI):
@@ -67,10 +67,10 @@ class Api(FastAPI):
             await super().__call__(scope, receive, send)
 
     def build_middleware_stack(self) -> ASGIApp:
-        """Wrap the routes in what is used here, and no more.
+        """Wrap the routes in the middleware that is used here, and no more.
 
         The framework's layers for server errors, telemetry and limits would cost every request
-        10 µs; the edge has the last word on errors, and routes have their own limits.
+        10 µs; the edge renders the last errors, and routes have their own limits.
         """
         handlers = dict(self.exception_handlers)
         app: ASGIApp = AsyncExitStackMiddleware(Dispatcher(self.router.routes))
@@ -127,7 +127,7 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
         app_logging.configure(settings)
         async with open_runtime(settings) as runtime:
             api.state.runtime = runtime
-            # what is there now stays: walking through it took 100 ms at every full collection
+            # all that exists now will stay: walking it took 100 ms at every full collection
             gc.collect()
             gc.freeze()
             with shutdown.announced(runtime.closing):

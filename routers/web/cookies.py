@@ -1,4 +1,4 @@
-"""The session cookie: how a browser is signed in, and why no other site can use it."""
+"""The session cookie, which other sites can't use."""
 
 from typing import Final
 from urllib.parse import urlsplit
@@ -21,7 +21,7 @@ _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 def keep(
     request: Request, runtime: Runtime, response: Response, login: Login, session: NewSession
 ) -> None:
-    """Give a session to the browser."""
+    """Set the cookie of a session."""
     key = runtime.keyring.issue_session_key(session.uuid, login.account, purpose=_PURPOSE)
     put(request, runtime, response, NAME, key, seconds=session.lifetime)
 
@@ -29,7 +29,7 @@ def keep(
 def put(
     request: Request, runtime: Runtime, response: Response, name: str, value: str, *, seconds: int
 ) -> None:
-    """Let the browser keep a cookie that only its own requests bring back."""
+    """Set a cookie that scripts and other sites' requests can't use."""
     response.set_cookie(
         _named(request, runtime, name),
         value,
@@ -42,18 +42,18 @@ def put(
 
 
 def get(request: Request, runtime: Runtime, name: str) -> str | None:
-    """Return the value of a cookie that `put` has set."""
+    """Return the value of a cookie that was set by `put`."""
     return request.cookies.get(_named(request, runtime, name))
 
 
 def _named(request: Request, runtime: Runtime, name: str) -> str:
-    """Return a cookie's name, by which a browser lets no other host set it, where it can."""
+    """Return a cookie's name, prefixed if possible, so that no other host can set it."""
     is_of_host = _is_https(request, runtime) and _path(request) == "/"
     return f"{_OF_HOST}{name}" if is_of_host else name
 
 
 def forget(request: Request, runtime: Runtime, response: Response) -> None:
-    """Take the cookie away."""
+    """Delete the session cookie."""
     response.delete_cookie(
         _named(request, runtime, NAME),
         path=_path(request),
@@ -64,10 +64,10 @@ def forget(request: Request, runtime: Runtime, response: Response) -> None:
 
 
 def credential_in(request: Request, runtime: Runtime) -> AccessToken | None:
-    """Read the cookie, if there is one.
+    """Return the credential of the cookie, if there is one.
 
-    Raises `Unauthorized` for one that was not made here, and `Forbidden` where another site's page
-    sends a request that changes something.
+    Raises `Unauthorized` for a forged one, and `Forbidden` for a changing request from another
+    site.
     """
     key = get(request, runtime, NAME)
     if key is None:
@@ -77,16 +77,16 @@ def credential_in(request: Request, runtime: Runtime) -> AccessToken | None:
 
 
 def check_origin(request: Request, runtime: Runtime) -> None:
-    """Refuse what another site's page sends to change something here; raises `Forbidden`.
+    """Raise `Forbidden` for a changing request from another site's page.
 
-    Browsers say where a request comes from, and programs that send neither header hold no cookies
-    that somebody else could use.
+    Browsers say where a request comes from. Programs that send neither header are not made to send
+    their cookies by somebody else.
     """
     if request.method in _SAFE:
         return
     site = request.headers.get("sec-fetch-site")
     if site is not None:
-        foreign = site not in {"same-origin", "none"}  # none: the user's own doing, as by sharing
+        foreign = site not in {"same-origin", "none"}  # none: by the user, as when sharing
     else:
         origin = request.headers.get("origin")
         foreign = origin is not None and origin != _origin(base_url(request, runtime))

@@ -1,4 +1,4 @@
-"""The two things a route may depend on: the runtime, and access for who is asking."""
+"""The dependencies of routes: the runtime, and the caller's access."""
 
 from typing import Annotated
 
@@ -15,13 +15,13 @@ from routers.web import cookies
 
 
 def runtime_of(request: Request) -> Runtime:
-    """Return the runtime of the application that serves the request."""
+    """Return the runtime of the request's application."""
     runtime: Runtime = request.app.state.runtime
     return runtime
 
 
 async def get_runtime(request: Request) -> Runtime:
-    """Return the runtime as a dependency; the hottest routes spare its 10 µs by `runtime_of`."""
+    """Return the runtime as a dependency; the hottest routes save its 10 µs by `runtime_of`."""
     return runtime_of(request)
 
 
@@ -29,10 +29,10 @@ RuntimeDep = Annotated[Runtime, Depends(get_runtime)]
 
 
 class Requires(SecurityBase):
-    """A dependency that gives `Access` to whoever may do what ``scope`` names.
+    """A dependency that returns the `Access` of a caller with a ``scope``.
 
-    The token's form and signature are checked here; whether it is still good is found out in the
-    handler's own database call.
+    The token's form and signature are verified here; whether it is still valid, and has the scope,
+    is checked by the handler's own database call.
     """
 
     def __init__(self, scope: str) -> None:
@@ -49,9 +49,9 @@ class Requires(SecurityBase):
 
 
 def credential_of(request: Request, runtime: Runtime) -> Credential:
-    """Read the request's credential; raises `Unauthorized` when there is none, or a bad one.
+    """Return the request's credential; raises `Unauthorized` if there is none, or a forged one.
 
-    A header wins over the session cookie, and `Forbidden` is raised where another site sends that.
+    A header precedes the session cookie, for which `credential_in` may raise `Forbidden`.
     """
     header = request.headers.get("authorization")
     if header is None:

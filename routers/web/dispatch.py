@@ -1,7 +1,7 @@
-"""Which route answers a request: looked up by how its path begins, then in the declared order.
+"""Dispatch: the route of a request is looked up by the first segments of its path.
 
-The framework tries all routes of the application in turn, which costs the last ones 30 µs. A slash
-more or less at the end of a path is served too.
+The framework tries all routes in turn, which costs the last ones 30 µs. Among the candidates the
+declared order counts. A path is served with or without a slash at its end.
 """
 
 from collections.abc import Sequence
@@ -12,14 +12,14 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
-_DEPTH: Final = 2  # segments that choose the candidates
+_DEPTH: Final = 2  # segments that select the candidates
 
 
 class Dispatcher:
-    """The innermost application: hands a request to the first route that takes it."""
+    """The innermost application: passes a request to the first route that matches."""
 
     def __init__(self, routes: Sequence[BaseRoute]) -> None:
-        """Index the routes, which are all there are: no mounts, no routers in routers."""
+        """Index the routes; raises `TypeError` for mounts and the like."""
         self._routes = [route for route in routes if isinstance(route, Route)]
         if len(self._routes) != len(routes):
             raise TypeError("the application may have routes only")
@@ -48,7 +48,7 @@ class Dispatcher:
         await route.app(scope, receive, send)
 
     def _find(self, path: str, method: str) -> tuple[Route | None, dict[str, Any]]:
-        """Return the route for a request, or else one of its path but for other methods."""
+        """Return the route of a request, or else one of its path for other methods."""
         found: Route | None = None
         parameters: dict[str, Any] = {}
         for route in self._candidates(path):
@@ -66,7 +66,7 @@ class Dispatcher:
         return found, parameters
 
     def _methods(self, path: str) -> list[str]:
-        """Return every method that a path has, by whichever route."""
+        """Return the methods of all routes of a path."""
         matching = [route for route in self._candidates(path) if route.path_regex.match(path)]
         return sorted({method for route in matching for method in route.methods or ()})
 
@@ -76,7 +76,7 @@ class Dispatcher:
 
 
 def _head(path: str) -> tuple[str, ...]:
-    """Return the first segments of a route's path, up to one that is a parameter."""
+    """Return the first segments of a route's path, up to the first parameter."""
     head: list[str] = []
     for segment in path.strip("/").split("/")[:_DEPTH]:
         if "{" in segment:
@@ -86,5 +86,5 @@ def _head(path: str) -> tuple[str, ...]:
 
 
 def _may_match(of_route: tuple[str, ...], head: tuple[str, ...]) -> bool:
-    """Tell whether a route can match a path that begins so: its own head is no more exact."""
+    """Tell whether a route may match paths with this head: its own is no longer."""
     return head[: len(of_route)] == of_route

@@ -1,4 +1,4 @@
-"""Routes that answer bytes: the same endpoint for GET and HEAD, declared once."""
+"""Routes of downloads: one endpoint for GET and HEAD, declared once."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -24,7 +24,7 @@ def downloadable(
     errors: Declare = problems,
     statuses: tuple[int, ...] = (401, 403, 404, 412, 422, 503),
 ) -> Callable[[E], E]:
-    """Register an endpoint for GET and HEAD of a path, under these operation ids.
+    """Register an endpoint for GET and HEAD of a path, with these operation ids.
 
     ``statuses`` are the errors of both; a GET may also be for a range that there is not.
     """

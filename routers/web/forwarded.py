@@ -1,4 +1,4 @@
-"""The client of a request: its address, and what trusted proxies say of who sent it and how."""
+"""The client of a request: its address and URL, by the headers of trusted proxies."""
 
 import ipaddress
 import re
@@ -21,13 +21,13 @@ _DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
 
 
 def address_of(request: Request) -> str:
-    """Return the client's address, which limits count by and the log names."""
+    """Return the client's address, for rate limits and the log."""
     return request.client.host if request.client else "unknown"
 
 
 @dataclass(frozen=True, slots=True)
 class _Hop:
-    """One proxy's word for whom it had the request from; ``""`` is what it doesn't say."""
+    """What one proxy says of where its request came from; ``""`` if it doesn't."""
 
     client: str
     scheme: str = ""
@@ -36,16 +36,16 @@ class _Hop:
 
 
 class Proxies:
-    """The proxies that are trusted, by their networks."""
+    """The trusted proxies, by their networks."""
 
     def __init__(self, networks: Sequence[str]) -> None:
         self._networks = [ipaddress.ip_network(network) for network in networks]
 
     def apply(self, scope: Scope) -> None:
-        """Let a request count as its proxies say, if it comes from one that is trusted.
+        """Change the scope to what trusted proxies say of the request, if it came from one.
 
-        `X-Forwarded-For` and its like are believed before `Forwarded` (RFC 7239): few proxies
-        write that, and one that doesn't passes on what the client claims in it.
+        The `X-Forwarded` headers precede `Forwarded` (RFC 7239): few proxies write that, and others
+        pass on what the client claims in it.
         """
         client = scope.get("client")
         if not self._networks or client is None or not self._trusts(client[0]):
@@ -64,7 +64,7 @@ class Proxies:
         return _Hop(client or next(iter(hops), ""), *first)
 
     def _forwarded(self, headers: Headers) -> _Hop | None:
-        """Return the last hop that is no trusted proxy; None for what can't be understood."""
+        """Return the last hop that isn't a trusted proxy; None for an invalid field."""
         hops = _parsed(",".join(headers.getlist("forwarded")))
         return next((hop for hop in reversed(hops) if not self._trusts(hop.client)), None) or next(
             iter(hops), None
@@ -96,14 +96,14 @@ def _apply(scope: Scope, headers: Headers, hop: _Hop) -> None:
 
 
 def _listed(headers: Headers, name: str) -> Iterator[str]:
-    """Yield the values of a list, which may come in several lines."""
+    """Yield the values of a list, which may be in several fields."""
     for value in ",".join(headers.getlist(name)).split(","):
         if value.strip():
             yield value.strip()
 
 
 def _parsed(header: str) -> list[_Hop]:
-    """Read a `Forwarded` field; it is nothing unless all of it is right."""
+    """Parse a `Forwarded` field; one with an error is ignored."""
     hops: list[dict[str, str]] = [{}]
     rest = header.strip()
     while rest:
@@ -125,7 +125,7 @@ def _parsed(header: str) -> list[_Hop]:
 
 
 def _address(node: str) -> str:
-    """Return the address of a node, without its port."""
+    """Return the address of a node, without the port."""
     if node.startswith("["):
         return node[1:].partition("]")[0]
     host, colon, port = node.rpartition(":")

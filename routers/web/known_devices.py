@@ -1,7 +1,7 @@
-"""Devices that accounts have signed in from before: a cookie tells them from strangers.
+"""Known devices, which an account has signed in from before, by a cookie.
 
-Wrong passwords of strangers are counted, and so may keep others out, but not these devices (the
-idea is OWASP's "device cookies"). A cookie opens nothing; a program without any is a stranger.
+Failed logins of strangers may lock others out, but not these devices (the idea is OWASP's "device
+cookies"). The cookie is no credential.
 """
 
 import uuid
@@ -18,20 +18,20 @@ from routers.web import cookies
 
 NAME: Final = "holdall_devices"
 MOST: Final = 4
-"""Accounts that a browser is known by; of more, those that signed in last."""
+"""Accounts that a browser is known for; of more, the last ones count."""
 
 _SECONDS: Final = 400 * 86_400  # browsers keep none for longer (RFC 6265bis §5.5)
 
 
 def of(request: Request, runtime: Runtime) -> Mapping[str, str]:
-    """Return the accounts that have signed in from here before, each with its id of the device."""
+    """Return the device's ids, by account that has signed in from it."""
     keys = (cookies.get(request, runtime, NAME) or "").split(".")[:MOST]
     found = (runtime.keyring.parse_device_key(key) for key in keys)
     return {account: device for device, account in filter(None, found)}
 
 
 def remember(request: Request, runtime: Runtime, response: Response, login: Login) -> None:
-    """Let the browser know that an account has signed in, unless another site's page did that."""
+    """Set the cookie of a known device, unless another site's page sent the request."""
     try:
         cookies.check_origin(request, runtime)
     except Forbidden:

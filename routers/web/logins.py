@@ -1,4 +1,4 @@
-"""Logins: a user name and password of a request become a session, for every contract alike."""
+"""Logins and registrations by requests, the same for all contracts."""
 
 from fastapi import Request, Response
 
@@ -40,9 +40,9 @@ async def log_in(
     *,
     client: str,
 ) -> Tokens:
-    """Begin a session by a password, and return its first tokens; raises as `authenticate` does.
+    """Begin a session with a password; returns its first tokens. Raises as `authenticate` does.
 
-    ``response`` gets its headers.
+    Headers are set on ``response``.
     """
     login = await authenticate(request, runtime, username, password)
     session = await open_session(request, runtime, login, client=client)

@@ -1,4 +1,4 @@
-"""The outermost layer of every request: id, client, path, log line, and its last error."""
+"""The outermost middleware: request id, client, path, log line, unexpected errors."""
 
 import asyncio
 import re
@@ -26,7 +26,7 @@ from routers.web.protection import protect
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9_.:-]{1,128}")
 _LOGGED: Final = 2048  # bytes of a path
 _RAW_PREFIX: Final = "/v1/blobs/"
-"""Below it a path segment may hold an encoded slash, so the route sees the path undecoded."""
+"""Prefix of paths that may contain encoded slashes, and so are matched undecoded."""
 
 _UNGUARDED: Final = (
     "served by other connections than Holdall's: nothing bounds heads and slow clients, and "
@@ -38,17 +38,17 @@ log = structlog.get_logger("holdall.requests")
 
 
 class Edge:
-    """Wraps the application; pure ASGI, so that streaming costs nothing."""
+    """The outermost middleware; pure ASGI, so that streaming costs nothing."""
 
     def __init__(self, app: FastAPI, settings: Settings) -> None:
         self.app = app
         self._proxies = Proxies(settings.trusted_proxies)
         self._public_url = settings.public_url or ""
         self._prefix = urlsplit(self._public_url).path.rstrip("/")
-        self._is_known = False  # whose connections requests come by
+        self._is_known = False  # whether connections are our own
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket":  # there are none here, though a server may know them
+        if scope["type"] == "websocket":  # none are served here
             await send({"type": "websocket.close"})
             return
         if scope["type"] != "http":
@@ -64,7 +64,7 @@ class Edge:
         request_id = _request_id(headers.get(b"x-request-id"))
         answer = _Answer(send, request_id, is_https=self._is_https(scope))
         started = time.perf_counter()
-        app_logging.request_id.set(request_id)  # this task's alone: the server's last lines too
+        app_logging.request_id.set(request_id)  # of this task: the server's lines have it too
         try:
             with Patience():
                 await self._answer(scope, receive, answer)
@@ -84,7 +84,7 @@ class Edge:
             await answer.end(scope, receive, failed(Request(scope), answer.request_id))
 
     def _locate(self, scope: Scope) -> None:
-        """Take the public URL's path prefix away, whether or not the proxy has done so."""
+        """Remove the path prefix of the public URL, unless the proxy has done so."""
         path, raw = _rooted(scope["path"], scope.get("raw_path") or scope["path"].encode())
         prefix = self._prefix
         if prefix:
@@ -101,7 +101,7 @@ class Edge:
 
 
 class _Answer:
-    """The ``send`` of one request: adds its id and protection, remembers what was answered."""
+    """The ``send`` of one request: adds headers, and remembers the status."""
 
     def __init__(self, send: Send, request_id: str, *, is_https: bool) -> None:
         self._send = send
@@ -120,21 +120,21 @@ class _Answer:
         await self._send(message)
 
     async def end(self, scope: Scope, receive: Receive, response: Response) -> None:
-        """Answer so, if nothing has been answered yet; else break off."""
+        """Send the response if none has been begun; else abort."""
         if self.status is None:
             await response(scope, receive, self)
         else:
             await self.abort(scope)
 
     async def abort(self, scope: Scope) -> None:
-        """Close the connection, where the server can: what was begun can't be finished."""
+        """Close the connection, if the server can: the response can't be completed."""
         self.aborted = True
         if ABORT in scope.get("extensions", {}):
             await self._send({"type": ABORT})
 
 
 def _rooted(path: str, raw: bytes) -> tuple[str, bytes]:
-    """Take away all slashes in front but one: a base URL that ends with one is joined so."""
+    """Collapse leading slashes into one: some clients append to a base URL that ends with one."""
     spare = len(raw) - len(raw.lstrip(b"/")) - 1  # raw, for an encoded slash is none
     return (path[spare:], raw[spare:]) if spare > 0 else (path, raw)
 
@@ -160,7 +160,7 @@ def _record(scope: Scope, answer: _Answer, seconds: float) -> None:
 
 
 def _logged_path(scope: Scope) -> str:
-    """Return the path for the log, cut: without the query, which may hold somebody's key."""
+    """Return the path for the log, shortened, without the query, which may hold a key."""
     path: str = scope["path"]
     if path.startswith(_RAW_PREFIX):
         path = unquote(path)

@@ -1,4 +1,4 @@
-"""The form of an error, and the error answers that routes have in common."""
+"""The schema of problems, and the error responses that routes share."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -35,7 +35,7 @@ class Problem(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An error answer as OpenAPI has it: its component's name, and what it means."""
+    """An error response of the OpenAPI document: its component's name and description."""
 
     name: str
     description: str
@@ -62,7 +62,7 @@ def _answer(name: str, description: str, **headers: str) -> Answer:
 
 _RETRY: Final = "Seconds to wait before trying again."
 
-# phrases of our own: those of the standard library differ between versions of Python
+# our own phrases: those of the standard library differ between versions of Python
 ANSWERS: Final = {
     400: _answer("BadRequest", "The request is malformed"),
     401: _answer(

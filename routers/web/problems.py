@@ -1,4 +1,4 @@
-"""Errors as answers: every exception becomes a problem of RFC 9457 here, and nowhere else."""
+"""Errors as responses: the one place where exceptions become problems (RFC 9457)."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -30,13 +30,13 @@ from storage.errors import StoreFull, StoreUnavailable
 MEDIA_TYPE: Final = "application/problem+json"
 
 AnswerProblem = Callable[[Request, ProblemError], Response]
-"""Makes the answer for an error; a route may have one of its own."""
+"""Makes the response for an error; a route may have its own."""
 
 log = structlog.get_logger(__name__)
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Declare the error responses of a route, for its ``responses``."""
+    """Declare error responses of a route, for its ``responses``."""
     schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
     return {
         status: {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: schema}}
@@ -45,7 +45,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def install(app: FastAPI, error_page: AnswerProblem) -> None:
-    """Answer every kind of exception that a route may raise; browsers get ``error_page``."""
+    """Install the handlers of all exceptions of routes; browsers get ``error_page``."""
     app.state.error_page = error_page
     app.add_exception_handler(ProblemError, _on_problem)
     app.add_exception_handler(RequestValidationError, _on_invalid)
@@ -68,12 +68,12 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
 
 
 def invalid(error: RequestValidationError) -> InvalidRequest:
-    """Return what the framework found wrong with a request as an error of ours."""
+    """Return the framework's validation error as one of ours."""
     return InvalidRequest(errors=field_errors(error.errors()))
 
 
 async def _on_http(request: Request, error: Exception) -> Response:
-    """Render what the framework itself raises: no such route, a method not allowed."""
+    """Render the framework's own errors: no such route, method not allowed."""
     assert isinstance(error, HTTPException)
     title = HTTPStatus(error.status_code).phrase
     headers = dict(error.headers or {})
@@ -94,7 +94,7 @@ async def _on_http(request: Request, error: Exception) -> Response:
 
 
 def failed(request: Request, request_id: str) -> Response:
-    """Make the answer for an exception that nobody expected."""
+    """Return the response for an unexpected exception."""
     error = Failed(request_id)
     return as_page(request, error) if is_browser(request) else as_problem(request, error)
 
@@ -105,7 +105,7 @@ async def _on_full(request: Request, error: Exception) -> Response:
 
 
 async def _on_unavailable(request: Request, error: Exception) -> Response:
-    # a line, not a traceback: in an outage this is what every request ends in
+    # no traceback: in an outage every request ends here
     log.error("a backend is unavailable", error=repr(error), cause=repr(error.__cause__))
     return render(request, ServiceUnavailable())
 
@@ -116,19 +116,19 @@ async def _on_memory(request: Request, error: Exception) -> Response:
 
 
 def render(request: Request, error: ProblemError) -> Response:
-    """Make the answer for a problem, in the form of the route that it happened on."""
+    """Return the response for a problem, in the form of its route."""
     answer: AnswerProblem = getattr(request.scope.get("route"), "answer_problem", as_problem)
     return answer(request, error)
 
 
 def as_page(request: Request, error: ProblemError) -> Response:
-    """Make the answer for a problem as a page, for somebody with a browser."""
+    """Return the response for a problem as a page, for browsers."""
     error_page: AnswerProblem = request.app.state.error_page
     return error_page(request, error)
 
 
 def as_problem(request: Request, error: ProblemError) -> Response:
-    """Make the answer for a problem in its own form: that of RFC 9457."""
+    """Return the response for a problem in the form of RFC 9457."""
     return problem_response(
         request,
         kind=error.type,

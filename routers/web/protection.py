@@ -1,4 +1,4 @@
-"""Headers that protect every answer: from caches, from guesses at its type, from other windows."""
+"""Headers that protect every response: from caches, type sniffing and other windows."""
 
 from typing import Final
 
@@ -12,10 +12,9 @@ _HTML: Final = b"text/html"
 
 
 def protect(headers: RawHeaders, *, is_https: bool) -> None:
-    """Add what an answer doesn't say itself: nobody keeps it, and nobody guesses what it is.
+    """Add the headers that a response doesn't set itself, against caching and type sniffing.
 
-    A page shares no window with other sites' pages, and a host that was reached over https once is
-    asked by nothing else.
+    Pages are isolated from other sites' windows, and hosts that are reached by https stay with it.
     """
     given = dict(headers)
     if _NOSNIFF[0] not in given:

@@ -1,8 +1,8 @@
-"""The class of every route: strangers are refused first, bodies are bounded, errors have a form.
+"""The class of every route: it authenticates before it reads a body, bounds it, renders errors.
 
-Endpoints that are asked for often can be called directly: their parameters are then bound without
-the framework's machinery, which takes 50 µs of a request, more than finding a small blob. A direct
-endpoint is declared and documented like any other.
+Endpoints that are called often can be direct: their parameters are bound without the framework's
+machinery, which takes 50 µs of a request, more than finding a small blob. A direct endpoint is
+declared and documented like any other.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -23,7 +23,7 @@ from routers.http.negotiation import is_browser
 from routers.web.problems import as_page, as_problem
 
 LIMIT: Final = 64 * 1024
-"""Bytes of a body that is read whole, unless its reader names another limit."""
+"""Bytes of a body that is read whole, unless its reader has another limit."""
 
 E = TypeVar("E", bound=Callable[..., Any])
 
@@ -34,20 +34,20 @@ _MARK: Final = "holdall_is_direct"
 
 
 def direct(endpoint: E) -> E:
-    """Ask for an endpoint to be called at once, as a decorator below its route's.
+    """Mark an endpoint as direct, as a decorator below its route's.
 
-    Its parameters are the request, dependencies that want nothing but the request, parameters of
-    the path, and of the query: a request that has a query goes the framework's way. It answers
-    with a response. Any other endpoint is refused when its route is made.
+    Its parameters may be the request, dependencies on nothing but the request, and parameters of
+    the path and of the query; a request with a query is bound by the framework. It must return a
+    response. Any other endpoint is refused when its route is made.
     """
     setattr(endpoint, _MARK, True)
     return endpoint
 
 
 class BoundedRequest(Request):
-    """A request whose body, read in any of the framework's ways, has up to `LIMIT` bytes.
+    """A request whose body the framework can read up to `LIMIT` bytes.
 
-    Readers of more (`routers.http.bodies`) have limits of their own.
+    Readers of larger bodies (`routers.http.bodies`) have limits of their own.
     """
 
     async def stream(self) -> AsyncGenerator[bytes, None]:
@@ -58,9 +58,9 @@ class BoundedRequest(Request):
 
 
 class HoldallRoute(APIRoute):
-    """A route that reads a body only for those who may send it, and only a bounded one.
+    """A route that reads a body only from authorised callers, and only up to a limit.
 
-    A subclass answers errors in another form than problems: a page's, an upstream contract's.
+    A subclass renders errors in another form than problems: as pages, or as an upstream contract's.
     """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:  # noqa: ANN401 - the framework's
@@ -70,19 +70,19 @@ class HoldallRoute(APIRoute):
             self._bind = _binding(self.dependant, endpoint)
 
     def answer_problem(self, request: Request, error: ProblemError) -> Response:
-        """Make the answer for an error, headers included; invalid fields are in its ``errors``."""
+        """Return the response for an error, headers included; its ``errors`` are invalid fields."""
         if isinstance(error, MethodNotAllowed) and is_browser(request):
-            return as_page(request, error)  # an address that somebody has typed
+            return as_page(request, error)  # a typed address
         return as_problem(request, error)
 
     def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
-        """Return what answers: the framework's handler, once it can't be harmed by a body."""
+        """Return the framework's handler, guarded against unauthorised and large bodies."""
         handle = super().get_route_handler()
         guards = _guards_of(self.dependant) if self.body_field is not None else None
 
         async def guard_and_handle(request: Request) -> Response:
             request = BoundedRequest(request.scope, request.receive, request._send)
-            if guards is not None:  # the framework asks who sends a body once it has read that
+            if guards is not None:  # the framework resolves dependencies after reading the body
                 for given in (await guards(request)).values():
                     if isinstance(given, Access):
                         await given.check()
@@ -101,7 +101,7 @@ class HoldallRoute(APIRoute):
 
 
 def routes_of(router: APIRouter) -> list[BaseRoute]:
-    """Return a router's routes; raises `TypeError` for one that `HoldallRoute` doesn't guard."""
+    """Return a router's routes; raises `TypeError` if one isn't a `HoldallRoute`."""
     for route in router.routes:
         if not isinstance(route, HoldallRoute):
             raise TypeError(f"the route {getattr(route, 'path', route)} is no HoldallRoute")
@@ -109,9 +109,9 @@ def routes_of(router: APIRouter) -> list[BaseRoute]:
 
 
 def _binding(dependant: Dependant, endpoint: Callable[..., Any]) -> Bind:
-    """Return what makes the arguments of a direct endpoint.
+    """Return the function that makes the arguments of a direct endpoint.
 
-    Raises `TypeError` for an endpoint that needs more than can be made so.
+    Raises `TypeError` for an endpoint that can't be direct.
     """
     reads_more = dependant.header_params or dependant.cookie_params or dependant.body_params
     plain = [sub for sub in dependant.dependencies if _is_plain(sub)]
@@ -139,7 +139,7 @@ def _binding(dependant: Dependant, endpoint: Callable[..., Any]) -> Bind:
 
 
 def _guards_of(dependant: Dependant) -> Bind:
-    """Return what calls those dependencies of an endpoint that want nothing but the request."""
+    """Return the function that calls the dependencies which need nothing but the request."""
     subs = [
         (sub.name or "", sub.call, sub.request_param_name)
         for sub in dependant.dependencies

@@ -146,22 +146,25 @@ class StreamedContent(Response):
         self._opened = opened
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        del scope
         gone = asyncio.create_task(disconnected(receive))
         try:
             async with self._opened:
                 await send(_start(self))
-                async for chunk in self._chunks:
-                    if gone.done():
-                        raise ClientDisconnected
-                    async with asyncio.timeout(IDLE_TIMEOUT):
-                        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                if scope["method"] != "HEAD":
+                    await self._send_all(send, gone)
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
         except TimeoutError:
             raise ClientDisconnected from None
         finally:
             gone.cancel()
             await asyncio.gather(gone, return_exceptions=True)
+
+    async def _send_all(self, send: Send, gone: asyncio.Task[None]) -> None:
+        async for chunk in self._chunks:
+            if gone.done():
+                raise ClientDisconnected
+            async with asyncio.timeout(IDLE_TIMEOUT):
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
 
 
 def _start(response: Response) -> dict[str, object]:

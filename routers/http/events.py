@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from pydantic_core import to_json
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from routers.http.bodies import IDLE_TIMEOUT, ClientDisconnected, disconnected
 
@@ -46,8 +46,11 @@ class EventStream(Response):
         self._closing = closing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        del scope
         async with self._opened:
+            if scope["method"] == "HEAD":
+                await send(self._start())
+                await _within(_FAREWELL, send, b"", more=False)
+                return
             sending = asyncio.create_task(self._send(send))
             gone = asyncio.create_task(disconnected(receive))
             closing = asyncio.create_task(self._closing.wait())
@@ -64,14 +67,15 @@ class EventStream(Response):
                 sending.result()
             await _within(_FAREWELL, send, b"", more=False)
 
+    def _start(self) -> Message:
+        return {
+            "type": "http.response.start",
+            "status": self.status_code,
+            "headers": self.raw_headers,
+        }
+
     async def _send(self, send: Send) -> None:
-        await send(
-            {
-                "type": "http.response.start",
-                "status": self.status_code,
-                "headers": self.raw_headers,
-            }
-        )
+        await send(self._start())
         await _within(IDLE_TIMEOUT, send, RETRY)
         async for data in self._events:
             await _within(IDLE_TIMEOUT, send, data)

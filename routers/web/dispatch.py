@@ -1,7 +1,8 @@
 """Dispatch: the route of a request is looked up by the first segments of its path.
 
 The framework tries all routes in turn, which costs the last ones 30 µs. Among the candidates the
-declared order counts. A path is served with or without a slash at its end.
+declared order counts. A path is served with or without a slash at its end, and for HEAD wherever
+it is for GET (RFC 9110 §9.3.2).
 """
 
 from collections.abc import Sequence
@@ -43,12 +44,18 @@ class Dispatcher:
             raise HTTPException(404)
         scope["route"], scope["endpoint"] = route, route.endpoint
         scope["path_params"] = parameters
-        if route.methods and scope["method"] not in route.methods:
+        if not _takes(route, scope["method"]):
             raise HTTPException(405, headers={"Allow": ", ".join(self._methods(path))})
         await route.app(scope, receive, send)
 
     def _find(self, path: str, method: str) -> tuple[Route | None, dict[str, Any]]:
         """Return the route of a request, or else one of its path for other methods."""
+        found, parameters = self._first(path, method)
+        if method == "HEAD" and found is not None and not _takes(found, "HEAD"):
+            return self._first(path, "GET")
+        return found, parameters
+
+    def _first(self, path: str, method: str) -> tuple[Route | None, dict[str, Any]]:
         found: Route | None = None
         parameters: dict[str, Any] = {}
         for route in self._candidates(path):
@@ -68,11 +75,19 @@ class Dispatcher:
     def _methods(self, path: str) -> list[str]:
         """Return the methods of all routes of a path."""
         matching = [route for route in self._candidates(path) if route.path_regex.match(path)]
-        return sorted({method for route in matching for method in route.methods or ()})
+        methods = {method for route in matching for method in route.methods or ()}
+        return sorted(methods | {"HEAD" for route in matching if _takes(route, "HEAD")})
 
     def _candidates(self, path: str) -> Sequence[Route]:
         head = tuple(path.strip("/").split("/", _DEPTH)[:_DEPTH])
         return next((self._by_head[h] for h in (head, head[:1], ()) if h in self._by_head), ())
+
+
+def _takes(route: Route, method: str) -> bool:
+    """Tell whether a route answers a method: a HEAD as its GET, unless it says otherwise."""
+    methods = route.methods or {method}
+    by_get = method == "HEAD" and "GET" in methods and getattr(route, "answers_head", True)
+    return method in methods or by_get
 
 
 def _head(path: str) -> tuple[str, ...]:

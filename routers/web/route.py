@@ -6,7 +6,7 @@ declared and documented like any other.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import Any, Final, TypeVar, get_type_hints
+from typing import Any, ClassVar, Final, TypeVar, get_type_hints
 
 from fastapi import APIRouter, Request
 from fastapi.dependencies.models import Dependant
@@ -62,6 +62,9 @@ class HoldallRoute(APIRoute):
 
     A subclass renders errors in another form than problems: as pages, or as an upstream contract's.
     """
+
+    answers_head: ClassVar = True
+    """Whether a GET's route answers HEAD, too."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:  # noqa: ANN401 - the framework's
         super().__init__(path, endpoint, **options)

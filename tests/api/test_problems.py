@@ -64,14 +64,14 @@ async def test_every_error_has_the_form_of_a_problem(service: Service) -> None:
 @pytest.mark.parametrize(
     ("path", "methods"),
     [
-        ("/v1/blobs", "GET, POST"),
-        ("/v1/blobs/a", "DELETE, GET"),
+        ("/v1/blobs", "GET, HEAD, POST"),
+        ("/v1/blobs/a", "DELETE, GET, HEAD"),
         ("/v1/blobs/a%2Fb/content", "GET, HEAD, PUT"),
-        ("/v1/accounts/me/keys", "GET, POST"),
-        ("/v1/blobs/", "GET, POST"),
+        ("/v1/accounts/me/keys", "GET, HEAD, POST"),
+        ("/v1/blobs/", "GET, HEAD, POST"),
         ("/v1/blobs/a/content/", "GET, HEAD, PUT"),
-        ("/account/login/", "GET, POST"),
-        ("/api/dumps", "GET, POST"),
+        ("/account/login/", "GET, HEAD, POST"),
+        ("/api/dumps", "GET, HEAD, POST"),
     ],
 )
 async def test_a_method_that_is_not_allowed_names_those_that_are(

@@ -295,7 +295,7 @@ async def test_a_slash_more_or_less_is_the_same_path(service: Service, user: Hea
 async def test_other_methods_are_not_allowed(service: Service, user: Headers) -> None:
     answer = await service.client.put(URL, headers=user)
     assert answer.status_code == 405
-    assert answer.headers["allow"] == "GET, POST"
+    assert answer.headers["allow"] == "GET, HEAD, POST"
     assert answer.json()["detail"]
 
 

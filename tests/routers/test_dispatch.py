@@ -109,7 +109,14 @@ async def test_what_no_route_has_is_not_found(client: httpx.AsyncClient, path: s
 async def test_another_method_names_those_there_are(client: httpx.AsyncClient, path: str) -> None:
     assert (await client.put(path)).json() == 4
     refused = await client.delete(path)
-    assert (refused.status_code, refused.headers["allow"]) == (405, "GET, PUT")
+    assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD, PUT")
+
+
+@pytest.mark.parametrize("path", ["/things/4", "/things/4/", "/elsewhere"])
+async def test_head_is_answered_by_the_route_of_get(client: httpx.AsyncClient, path: str) -> None:
+    got, head = await client.get(path), await client.head(path)
+    assert (head.status_code, head.headers) == (200, got.headers)
+    assert head.content == b""
 
 
 async def reads_a_header(x_part: Annotated[str, Header()]) -> Response:

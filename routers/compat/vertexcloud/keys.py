@@ -46,6 +46,9 @@ def refused(message: str, **more: str | bool) -> Response:
 class VertexcloudRoute(HoldallRoute):
     """A route whose errors are ``{"status": false, "message": …}``."""
 
+    answers_head: ClassVar = False
+    """Other methods are 405 in this contract, whose GETs delete files and accounts."""
+
     answered_with_200: ClassVar = frozenset(
         kind.status for kind in (Unauthorized, Forbidden, NotFound, Conflict, InvalidRequest)
     )

@@ -1,13 +1,19 @@
 """What a buffer is: one clipboard per account, whose version counts every change of it."""
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from enum import StrEnum
+from typing import Final
 
 from app.objects.lifecycle import Content
 
 KIND: Final = "buffer"
 
-DataType = Literal["text", "file"]
+
+class DataType(StrEnum):
+    """What a clip is: a text, or a file, which has a name."""
+
+    TEXT = "text"
+    FILE = "file"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, Connection, bindparam, func, insert, select, 
 from app import clock
 from app.accounts import quota
 from app.accounts.identity import Identity
-from app.buffer.entities import KIND, Clip, NewClip, Revision
+from app.buffer.entities import KIND, Clip, DataType, NewClip, Revision
 from app.buffer.tables import buffers
 from app.database import Statement
 from app.errors import NotFound
@@ -77,7 +77,7 @@ def find(connection: Connection, identity: Identity, now: int) -> Clip:
     version, expires_at, data_type, name, content_type, modified_at, *content = tuple(row)
     return Clip(
         Revision(identity.account_uuid, version, expires_at),
-        data_type,
+        DataType(data_type),
         name,
         content_type,
         modified_at,

@@ -239,16 +239,3 @@ def field_errors(complaints: Sequence[Mapping[str, Any]]) -> list[FieldError]:
         FieldError(loc=list(c["loc"]), msg=str(c["msg"]).removeprefix("Value error, "))
         for c in complaints
     ]
-
-
-def describe_any(model: type[BaseModel]) -> dict[str, Any]:
-    """Describe a body of `read_fields` in OpenAPI, for a route's ``openapi_extra``."""
-    schema = model.model_json_schema()
-    types = ("application/json", MEDIA_TYPE, MULTIPART)
-    return {"requestBody": {"required": True, "content": {t: {"schema": schema} for t in types}}}
-
-
-def describe_form(model: type[BaseModel]) -> dict[str, Any]:
-    """Describe a body of `read_form` in OpenAPI, for a route's ``openapi_extra``."""
-    content = {MEDIA_TYPE: {"schema": model.model_json_schema()}}
-    return {"requestBody": {"required": True, "content": content}}

@@ -10,7 +10,7 @@ from app.errors import NotFound
 from app.runtime import Runtime
 from routers.pages.page import Visitor, render_app
 from routers.pages.preview import glimpse
-from routers.v1.schemas.buffer import Buffer
+from routers.v1.schemas.buffer import BufferContent
 from routers.web.urls import base_path
 
 _LONGEST: Final = 256 * 1024  # bytes of a text that are shown
@@ -25,7 +25,7 @@ async def show(request: Request, runtime: Runtime, access: Access) -> Response:
     except NotFound:
         pass
     else:
-        buffer = Buffer.of(clip)
+        buffer = BufferContent.of(clip)
         # the version is for caches of browsers, which would show the image before
         url = f"{base_path(request)}/v1/buffer?inline=1&version={buffer.version}"
         preview = await glimpse(runtime, clip.content, clip.content_type, url, longest=_LONGEST)

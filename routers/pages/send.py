@@ -11,7 +11,7 @@ from app.files import entities
 from app.runtime import Runtime
 from routers.http.qr import qr_svg
 from routers.pages.page import Visitor, render_app
-from routers.v1.schemas.files import File
+from routers.v1.schemas.files import StoredFile
 from routers.web.urls import file_link
 
 _LIMIT: Final = 50  # files on a page
@@ -27,7 +27,7 @@ async def show(request: Request, runtime: Runtime, access: Access, cursor: str |
         "send.html",
         visitor,
         place="send",
-        files=[File.of(file, file_link(request, runtime, file)) for file in page.items],
+        files=[StoredFile.of(file, file_link(request, runtime, file)) for file in page.items],
         next_cursor=page.next_cursor,
         times=_times(runtime.settings),
         usual=runtime.settings.expire_time,
@@ -46,7 +46,7 @@ async def show_sent(
         "sent.html",
         visitor,
         place="send",
-        file=File.of(file, link),
+        file=StoredFile.of(file, link),
         # part of the page: whoever sent the file with a token has no cookie to get it by
         qr=None if link is None else await qr_svg(link),
     )

@@ -11,7 +11,7 @@ from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel
 
 from app.accounts.identity import Access
-from app.buffer.entities import NewClip
+from app.buffer.entities import DataType, NewClip
 from app.errors import InvalidRequest, Unauthorized
 from app.files.entities import NONE, NewFile
 from app.objects.preconditions import Preconditions
@@ -87,5 +87,5 @@ async def _take(request: Request, runtime: Runtime, access: Access) -> str:
 
 
 async def _fill_buffer(runtime: Runtime, access: Access, text: str) -> None:
-    new = NewClip("text", None, "text/plain; charset=utf-8")
+    new = NewClip(DataType.TEXT, None, "text/plain; charset=utf-8")
     await runtime.buffer.put(access, new, Body.of(text.encode()), Preconditions())

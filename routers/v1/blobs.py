@@ -21,7 +21,6 @@ from routers.http.bodies import body_of, content_length, read_json
 from routers.http.downloads import DownloadHeaders, send_content
 from routers.http.headers import media_type
 from routers.v1.schemas.blobs import (
-    Blob,
     BlobIdInPath,
     BlobIdPrefix,
     BlobList,
@@ -29,6 +28,7 @@ from routers.v1.schemas.blobs import (
     JsonBlob,
     NewBlob,
     NewBlobIdInPath,
+    StoredBlob,
 )
 from routers.v1.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
 from routers.web.dependencies import Requires, RuntimeDep, runtime_of
@@ -98,7 +98,9 @@ async def list_blobs(
 ) -> BlobList:
     """List blobs, newest first, or by id below a prefix."""
     page = await runtime.blobs.page(access, limit, cursor, prefix=prefix)
-    return BlobList(items=[Blob.of(blob) for blob in page.items], next_cursor=page.next_cursor)
+    return BlobList(
+        items=[StoredBlob.of(blob) for blob in page.items], next_cursor=page.next_cursor
+    )
 
 
 @router.get(
@@ -127,8 +129,8 @@ async def get(request: Request, access: Reading, blob_id: BlobIdInPath) -> Respo
 @router.put(
     "/{id}/content",
     operation_id="blobs_put_content",
-    response_model=Blob,
-    responses=created(Blob) | problems(400, 401, 403, 408, 409, 412, 413, 422, 503, 507),
+    response_model=StoredBlob,
+    responses=created(StoredBlob) | problems(400, 401, 403, 408, 409, 412, 413, 422, 503, 507),
     openapi_extra=BINARY_BODY,
 )
 @direct
@@ -144,7 +146,7 @@ async def put_content(
         access, blob_id, body_of(request), content_type, conditions
     )
     return Response(
-        to_json(Blob.of(blob)),
+        to_json(StoredBlob.of(blob)),
         201 if is_new else 200,
         {"ETag": ranges.etag(blob.content.sha256)},
         media_type="application/json",

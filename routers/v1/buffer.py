@@ -19,7 +19,7 @@ from routers.http.headers import media_type
 from routers.http.names import name_in_headers
 from routers.v1.schemas.buffer import (
     DATA_TYPE,
-    Buffer,
+    BufferContent,
     BufferEvent,
     DataTypeHeader,
     DispositionHeader,
@@ -49,8 +49,8 @@ _EVENTS: Final[dict[int | str, dict[str, Any]]] = {
 @router.put(
     "",
     operation_id="buffer_put",
-    response_model=Buffer,
-    responses=created(Buffer) | problems(400, 401, 403, 408, 409, 412, 413, 422, 503, 507),
+    response_model=BufferContent,
+    responses=created(BufferContent) | problems(400, 401, 403, 408, 409, 412, 413, 422, 503, 507),
     openapi_extra=BINARY_BODY,
 )
 async def put(
@@ -69,7 +69,7 @@ async def put(
     new = NewClip(data_type, name, media_type(request.headers.get("content-type")))
     clip, was_empty = await runtime.buffer.put(access, new, body_of(request), conditions)
     return Response(
-        to_json(Buffer.of(clip)),
+        to_json(BufferContent.of(clip)),
         201 if was_empty else 200,
         {"ETag": ranges.etag(clip.content.sha256)},
         media_type="application/json",

@@ -12,7 +12,7 @@ from routers.http import ranges
 from routers.http.downloads import DownloadHeaders, send_content
 from routers.http.qr import Format, FormatParam, qr_answer, qr_response
 from routers.v1 import file_forms
-from routers.v1.schemas.files import File, FileChange, FileForm, FileList, FileState
+from routers.v1.schemas.files import FileChange, FileForm, FileList, FileState, StoredFile
 from routers.v1.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
 from routers.web.dependencies import Requires, RuntimeDep
 from routers.web.downloadable import downloadable
@@ -31,20 +31,20 @@ Writing = Annotated[Access, Depends(Requires("files:write"))]
     "",
     status_code=201,
     operation_id="files_create",
-    response_model=File,
+    response_model=StoredFile,
     responses=problems(400, 401, 403, 408, 409, 413, 422, 503, 507),
     openapi_extra=multipart_body(FileForm),
 )
 async def create(
     request: Request, response: Response, runtime: RuntimeDep, access: Writing
-) -> File:
+) -> StoredFile:
     """Store a file. If more than `MAX_FILES` expire, those that expire first are evicted.
 
     `evict` may say otherwise; before the file it is checked before that is read.
     """
     file = await file_forms.create(request, runtime, access)
     locate(request, response, f"/v1/files/{file.uuid}")
-    return File.of(file, file_link(request, runtime, file))
+    return StoredFile.of(file, file_link(request, runtime, file))
 
 
 @router.get(
@@ -66,26 +66,26 @@ async def list_files(
     """List files, newest first."""
     expiring = None if state is None else state is FileState.EXPIRING
     page = await runtime.files.page(access, limit, cursor, expiring=expiring)
-    items = [File.of(file, file_link(request, runtime, file)) for file in page.items]
+    items = [StoredFile.of(file, file_link(request, runtime, file)) for file in page.items]
     return FileList(items=items, next_cursor=page.next_cursor)
 
 
 @router.get(
     "/{id}",
     operation_id="files_get",
-    response_model=File,
+    response_model=StoredFile,
     responses=problems(401, 403, 404, 422, 503),
 )
-async def get(id: UUID, request: Request, runtime: RuntimeDep, access: Reading) -> File:  # noqa: A002 - on the wire
+async def get(id: UUID, request: Request, runtime: RuntimeDep, access: Reading) -> StoredFile:  # noqa: A002 - on the wire
     """Get a file's metadata."""
     file = await runtime.files.find(access, str(id))
-    return File.of(file, file_link(request, runtime, file))
+    return StoredFile.of(file, file_link(request, runtime, file))
 
 
 @router.patch(
     "/{id}",
     operation_id="files_update",
-    response_model=File,
+    response_model=StoredFile,
     responses=problems(400, 401, 403, 404, 412, 413, 422, 503, 507),
 )
 async def update(
@@ -94,11 +94,11 @@ async def update(
     request: Request,
     runtime: RuntimeDep,
     access: Writing,
-) -> File:
+) -> StoredFile:
     """Rename a file, or change how long it lives from now; its own link lives as long."""
     conditions = ranges.write_preconditions(request.headers)
     file = await runtime.files.change(access, str(id), body.name, body.expires_in, conditions)
-    return File.of(file, file_link(request, runtime, file))
+    return StoredFile.of(file, file_link(request, runtime, file))
 
 
 @router.delete(

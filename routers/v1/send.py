@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Path, Query, Request
-from fastapi.responses import Response
+from fastapi.responses import PlainTextResponse, Response
 from pydantic_core import to_json
 
 from app.accounts.identity import Access
@@ -15,7 +15,7 @@ from app.security.characters import without_bidi
 from routers.http.bodies import body_of
 from routers.http.headers import media_type
 from routers.v1.file_forms import checked_name
-from routers.v1.schemas.files import ExpiresIn, File
+from routers.v1.schemas.files import ExpiresIn, StoredFile
 from routers.web.dependencies import Requires, RuntimeDep
 from routers.web.openapi import BINARY_BODY
 from routers.web.problems import problems
@@ -30,7 +30,10 @@ _LINE: Final = "One line: the file's link, or if it is kept the URL of its conte
 _CREATED: Final[dict[int | str, dict[str, Any]]] = {
     201: {
         "description": "Created",
-        "content": {"text/plain": {"schema": {"type": "string", "description": _LINE}}},
+        "content": {
+            "text/plain": {"schema": {"type": "string", "description": _LINE}},
+            "application/json": {"schema": {"$ref": "#/components/schemas/StoredFile"}},
+        },
     }
 }
 
@@ -39,7 +42,7 @@ _CREATED: Final[dict[int | str, dict[str, Any]]] = {
     "/{name:path}",
     status_code=201,
     operation_id="files_send",
-    response_model=File,
+    response_class=PlainTextResponse,
     responses=_CREATED | problems(400, 401, 403, 408, 409, 413, 422, 503, 507),
     openapi_extra=BINARY_BODY,
 )
@@ -68,6 +71,6 @@ def _rendered(
     request: Request, runtime: Runtime, file: entities.File, link: str | None
 ) -> Response:
     if "application/json" in request.headers.get("accept", ""):
-        return Response(to_json(File.of(file, link)), 201, media_type="application/json")
+        return Response(to_json(StoredFile.of(file, link)), 201, media_type="application/json")
     line = link or f"{base_url(request, runtime)}/v1/files/{file.uuid}/content"
     return Response(f"{line}\n", 201, media_type="text/plain")

@@ -13,13 +13,13 @@ from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app import DESCRIPTION
+from app import DESCRIPTION, VERSION
 from app import logging as app_logging
 from app.config import Settings
 from app.processes import shutdown
 from app.runtime import open_runtime
 from app.startup import EXPECTED, explain
-from routers.web import openapi, problems
+from routers.web import document, problems
 from routers.web.dispatch import Dispatcher
 from routers.web.middleware import Edge
 from routers.web.openapi import Tag
@@ -94,8 +94,10 @@ def make_application(settings: Settings, site: Site) -> Edge:
     """Make the application; it opens its runtime when the server starts it."""
     api = Api(
         title="Holdall",
-        version="1",
+        version=VERSION,
         description=DESCRIPTION,
+        contact={"name": "The Holdall maintainers"},
+        license_info={"name": "MIT", "identifier": "MIT"},
         lifespan=_lifespan(settings),
         docs_url=None,
         redoc_url=None,
@@ -104,7 +106,7 @@ def make_application(settings: Settings, site: Site) -> Edge:
     )
     problems.install(api, site.error_page)
     parts = [*site.resources, *site.contracts]
-    openapi.install(api, [part.tag for part in parts])
+    document.install(api, [part.tag for part in parts])
     routers = [router for part in parts for router in part.routers]
     for router in (*routers, *site.pages):
         api.router.routes.extend(routes_of(router))

@@ -11,6 +11,7 @@ import pytest
 from fastapi.routing import APIRoute
 from openapi_spec_validator import validate
 
+from app import VERSION
 from app.config import Settings
 from main import create_app
 from tests.api.conftest import MakeSettings, Service, running
@@ -71,6 +72,13 @@ def _mappings(value: object) -> Iterator[dict[str, Any]]:
 
 def test_the_document_is_valid(document: dict[str, Any]) -> None:
     validate(json.loads(json.dumps(document)))
+
+
+def test_it_says_what_it_is_and_who_may_use_it(document: dict[str, Any]) -> None:
+    info = document["info"]
+    assert (info["title"], info["version"]) == ("Holdall", VERSION)
+    assert info["license"] == {"name": "MIT", "identifier": "MIT"}
+    assert info["contact"]["name"]
 
 
 def test_every_route_is_in_it_or_a_page(tmp_path: Path) -> None:
@@ -158,10 +166,10 @@ def test_security_is_declared(document: dict[str, Any], operations: list[Operati
     assert set(schemes) == {"token", "password"}
     for _, _, operation in operations:
         where = operation["operationId"]
-        expected = None if where in PUBLIC else BEARER
+        expected = [] if where in PUBLIC else BEARER
         if where in OPTIONAL:
             expected = [*BEARER, {}]
-        assert operation.get("security") == expected, where
+        assert operation["security"] == expected, where
 
 
 def test_nothing_of_the_framework_shows(document: dict[str, Any]) -> None:
@@ -178,6 +186,51 @@ def test_bodies_are_named(document: dict[str, Any]) -> None:
                 if media_type != "application/octet-stream":
                     assert "$ref" in content["schema"], operation["operationId"]
     assert {"NewBlob", "PasswordForm", "Problem"} <= set(document["components"]["schemas"])
+
+
+def test_every_body_is_required(document: dict[str, Any]) -> None:
+    for item in document["paths"].values():
+        for operation in item.values():
+            if "requestBody" in operation:
+                assert operation["requestBody"]["required"] is True, operation["operationId"]
+
+
+def test_no_form_says_null(document: dict[str, Any]) -> None:
+    """Generated clients send the text ``None`` for it, or the repr of a file."""
+    forms = [
+        (operation["operationId"], _resolved(document, content["schema"]))
+        for item in document["paths"].values()
+        for operation in item.values()
+        for media_type, content in operation.get("requestBody", {}).get("content", {}).items()
+        if "form" in media_type
+    ]
+    assert len(forms) > 10
+    for where, form in forms:
+        assert not [m for m in _mappings(form) if m.get("type") == "null"], where
+        assert not [m for m in _mappings(form) if m.get("default", "") is None], where
+    change = document["components"]["schemas"]["DumpChangeForm"]["properties"]["file"]
+    assert (change["type"], change["format"]) == ("string", "binary")
+
+
+def test_no_schema_is_named_as_the_type_of_bytes_in_a_language(document: dict[str, Any]) -> None:
+    """JavaScript has `Blob` and `File`, and so have clients in Python."""
+    assert not {"Blob", "File", "Buffer"} & set(document["components"]["schemas"])
+
+
+def test_a_link_comes_as_text_unless_json_is_asked_for(document: dict[str, Any]) -> None:
+    content = document["paths"]["/v1/send/{name}"]["put"]["responses"]["201"]["content"]
+    assert list(content) == ["text/plain", "application/json"]
+    assert content["text/plain"]["schema"]["type"] == "string"
+    assert content["application/json"]["schema"] == {"$ref": "#/components/schemas/StoredFile"}
+
+
+def test_what_a_buffer_holds_is_said_by_one_schema(document: dict[str, Any]) -> None:
+    named = {"$ref": "#/components/schemas/DataType"}
+    assert document["components"]["schemas"]["DataType"]["enum"] == ["text", "file"]
+    parameters = document["paths"]["/v1/buffer"]["put"]["parameters"]
+    header = next(p for p in parameters if p.get("name") == "X-Data-Type")
+    assert header["schema"]["$ref"] == named["$ref"]
+    assert json.dumps(document).count('["text", "file"]') == 1
 
 
 def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
@@ -250,7 +303,7 @@ async def test_it_is_served_as_it_is_printed(service: Service) -> None:
     served = await service.client.get("/openapi.json")
     assert served.headers["content-type"] == "application/json"
     assert served.json() == create_app(service.settings).app.openapi()
-    assert "servers" not in served.json()
+    assert served.json()["servers"] == [{"url": "/"}]
 
 
 @pytest.mark.anyio
@@ -278,7 +331,7 @@ async def test_security_is_what_it_says(service: Service, operations: list[Opera
         if where in OPTIONAL:
             continue
         refused = answer.status_code == 401 and answer.headers["www-authenticate"] == "Bearer"
-        assert refused == ("security" in operation), where
+        assert refused == bool(operation["security"]), where
 
 
 _JSON = {"Content-Type": "application/json"}

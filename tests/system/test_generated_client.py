@@ -67,7 +67,7 @@ name = "photos/a b\\u00e9.bin"
 put = blobs_put_content.sync_detailed(
     name, client=client, body=types.File(payload=io.BytesIO(data)), if_none_match="*"
 )
-assert put.status_code == 201 and isinstance(put.parsed, models.Blob), put
+assert put.status_code == 201 and isinstance(put.parsed, models.StoredBlob), put
 assert (put.parsed.id, put.parsed.size) == (name, len(data))
 refused = blobs_put_content.sync_detailed(
     name, client=client, body=types.File(payload=io.BytesIO(b"x")), if_none_match="*"
@@ -113,17 +113,18 @@ assert isinstance(forbidden, models.Problem) and forbidden.status == 403, forbid
 assert blobs_delete.sync_detailed("json", client=client).status_code == 204
 
 sent = buffer_put.sync_detailed(
-    client=client, body=types.File(payload=io.BytesIO("h\u00e9llo".encode())), x_data_type="text"
+    client=client, body=types.File(payload=io.BytesIO("h\u00e9llo".encode())),
+    x_data_type=models.DataType.TEXT,
 )
-assert sent.status_code == 201 and isinstance(sent.parsed, models.Buffer), sent
+assert sent.status_code == 201 and isinstance(sent.parsed, models.BufferContent), sent
 assert (sent.parsed.version, sent.parsed.name, sent.parsed.size) == (1, None, 6)
 sent = buffer_put.sync(
     client=client, body=types.File(payload=io.BytesIO(data)),
-    x_data_type=models.BufferPutXDataType.FILE, x_file_name="a%20b.bin",
+    x_data_type=models.DataType.FILE, x_file_name="a%20b.bin",
 )
-assert isinstance(sent, models.Buffer) and (sent.version, sent.name) == (2, "a b.bin"), sent
+assert isinstance(sent, models.BufferContent) and (sent.version, sent.name) == (2, "a b.bin"), sent
 nameless = buffer_put.sync(
-    client=client, body=types.File(payload=io.BytesIO(b"x")), x_data_type="file"
+    client=client, body=types.File(payload=io.BytesIO(b"x")), x_data_type=models.DataType.FILE
 )
 assert isinstance(nameless, models.Problem) and nameless.status == 422, nameless
 got = buffer_get.sync(client=client)

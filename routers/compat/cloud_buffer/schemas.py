@@ -5,7 +5,6 @@ from typing import Annotated, Self
 
 from fastapi import Header
 from pydantic import BaseModel, Field
-from pydantic.json_schema import SkipJsonSchema
 
 from app import clock
 from app.buffer.entities import DataType
@@ -42,7 +41,7 @@ class CloudBufferFields(BaseModel):
     """The fields of a form beside what goes into the buffer."""
 
     data_type: Annotated[
-        DataType | SkipJsonSchema[None],
+        DataType | None,
         Field(alias=DATA_TYPE, description="As the header; must come before the file."),
     ] = None
 

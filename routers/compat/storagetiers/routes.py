@@ -31,7 +31,8 @@ from routers.compat.storagetiers.schemas import (
 )
 from routers.http.arrays import BATCH, send_array
 from routers.http.downloads import send_content
-from routers.http.forms import describe_any, read_fields
+from routers.http.form_schemas import describe_any
+from routers.http.forms import read_fields
 from routers.v1 import picture_forms
 from routers.v1.schemas.pictures import PictureForm
 from routers.web import logins

@@ -5,7 +5,6 @@ from typing import Annotated, Literal, Self
 from urllib.parse import quote
 
 from pydantic import BaseModel, Field
-from pydantic.json_schema import SkipJsonSchema
 
 from app import clock
 from app.files.entities import File
@@ -37,7 +36,7 @@ class VertexcloudLogin(BaseModel):
 class VertexcloudKey(BaseModel):
     """A session's key."""
 
-    key: Key | SkipJsonSchema[None] = None
+    key: Key | None = None
 
 
 class VertexcloudDeletion(VertexcloudKey):

@@ -95,7 +95,7 @@ class JsonBlob(BaseModel):
     created_at: datetime
 
 
-class Blob(BaseModel):
+class StoredBlob(BaseModel):
     """A blob without its bytes."""
 
     id: str
@@ -117,5 +117,5 @@ class Blob(BaseModel):
         )
 
 
-class BlobList(ListOf[Blob]):
+class BlobList(ListOf[StoredBlob]):
     """A page of blobs."""

@@ -47,7 +47,7 @@ LastEventId = Annotated[
 ]
 
 
-class Buffer(BaseModel):
+class BufferContent(BaseModel):
     """What the buffer holds, without its bytes."""
 
     version: int = Field(description="Counts every change, including expiry; never decreases.")

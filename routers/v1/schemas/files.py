@@ -6,7 +6,6 @@ from typing import Annotated, Final, Literal, Self
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, Field
-from pydantic.json_schema import SkipJsonSchema
 
 from app import clock
 from app.files import entities
@@ -53,7 +52,7 @@ Evict = Annotated[
 class FileFields(BaseModel):
     """The fields of a file's form beside the file."""
 
-    expires_in: ExpiresIn | SkipJsonSchema[None] = None
+    expires_in: ExpiresIn | None = None
     evict: Evict = "any"
 
 
@@ -77,7 +76,7 @@ class FileChange(BaseModel):
     expires_in: ExpiresIn | None = None
 
 
-class File(BaseModel):
+class StoredFile(BaseModel):
     """A file without its bytes."""
 
     id: str
@@ -106,5 +105,5 @@ class File(BaseModel):
         )
 
 
-class FileList(ListOf[File]):
+class FileList(ListOf[StoredFile]):
     """A page of files, newest first."""

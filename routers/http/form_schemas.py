@@ -9,6 +9,9 @@ from pydantic_core import core_schema
 from routers.http.forms import MEDIA_TYPE, MULTIPART
 
 _JSON: Final = "application/json"
+_DIGESTS: Final = [
+    {"$ref": f"#/components/parameters/{header}"} for header in ("Content-Digest", "Content-MD5")
+]
 
 
 class _FormSchema(GenerateJsonSchema):
@@ -42,11 +45,11 @@ def describe_any(model: type[BaseModel]) -> dict[str, Any]:
     return _body(model, _JSON, MEDIA_TYPE, MULTIPART)
 
 
-def describe_multipart(model: type[BaseModel]) -> dict[str, Any]:
+def multipart_body(model: type[BaseModel]) -> dict[str, Any]:
     """Describe a body of `open_form`."""
     return _body(model, MULTIPART)
 
 
 def _body(model: type[BaseModel], *media_types: str) -> dict[str, Any]:
     content = {media_type: {"schema": form_schema(model)} for media_type in media_types}
-    return {"requestBody": {"required": True, "content": content}}
+    return {"parameters": _DIGESTS, "requestBody": {"required": True, "content": content}}

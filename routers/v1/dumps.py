@@ -10,6 +10,7 @@ from app.accounts.identity import Access
 from app.dumps.entities import Filters
 from routers.http import ranges
 from routers.http.downloads import DownloadHeaders, send_content
+from routers.http.form_schemas import multipart_body
 from routers.http.headers import DEFAULT_TYPE
 from routers.v1 import dump_forms
 from routers.v1.schemas.dumps import (
@@ -31,7 +32,7 @@ from routers.v1.schemas.dumps import (
 from routers.v1.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
 from routers.web.dependencies import Requires, RuntimeDep
 from routers.web.downloadable import downloadable
-from routers.web.openapi import json_body, multipart_body
+from routers.web.openapi import json_body
 from routers.web.problems import problems
 from routers.web.route import HoldallRoute, direct
 from routers.web.urls import locate

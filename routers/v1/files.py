@@ -10,13 +10,13 @@ from app.accounts.identity import Access
 from app.errors import NotFound
 from routers.http import ranges
 from routers.http.downloads import DownloadHeaders, send_content
+from routers.http.form_schemas import multipart_body
 from routers.http.qr import Format, FormatParam, qr_answer, qr_response
 from routers.v1 import file_forms
 from routers.v1.schemas.files import FileChange, FileForm, FileList, FileState, StoredFile
 from routers.v1.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
 from routers.web.dependencies import Requires, RuntimeDep
 from routers.web.downloadable import downloadable
-from routers.web.openapi import multipart_body
 from routers.web.problems import problems
 from routers.web.route import HoldallRoute, direct
 from routers.web.urls import file_link, locate

@@ -18,12 +18,13 @@ from app.objects.gzip import inflate, limited
 from app.security.credentials import ApiKey
 from routers.http.bodies import content_length
 from routers.http.encodings import codings_in
+from routers.http.form_schemas import multipart_body
 from routers.http.headers import media_type
 from routers.http.multipart import checked_stream, read_parts
 from routers.v1.schemas.crash_reports import MinidumpForm
 from routers.web.dependencies import RuntimeDep, credential_of, runtime_of
 from routers.web.forwarded import address_of
-from routers.web.openapi import OPEN_OR_BEARER, multipart_body
+from routers.web.openapi import OPEN_OR_BEARER
 from routers.web.problems import problems
 from routers.web.route import HoldallRoute
 

@@ -8,12 +8,12 @@ from fastapi.responses import Response
 
 from app.accounts.identity import Access
 from routers.http import ranges
+from routers.http.form_schemas import multipart_body
 from routers.v1 import picture_forms
 from routers.v1.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
 from routers.v1.schemas.pictures import Height, Picture, PictureChange, PictureForm, PictureList
 from routers.web.dependencies import Requires, RuntimeDep
 from routers.web.downloadable import downloadable
-from routers.web.openapi import multipart_body
 from routers.web.problems import problems
 from routers.web.route import HoldallRoute, direct
 from routers.web.urls import locate

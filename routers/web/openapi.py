@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from routers.http.form_schemas import describe_multipart
 from routers.web.problem_schemas import ANSWERS
 
 
@@ -59,12 +58,6 @@ def json_body(model: type[BaseModel]) -> dict[str, Any]:
     """Declare a JSON body that the route reads by itself, for its ``openapi_extra``."""
     content = {"application/json": {"schema": model.model_json_schema()}}
     return {"requestBody": {"required": True, "content": content}}
-
-
-def multipart_body(model: type[BaseModel]) -> dict[str, Any]:
-    """Declare a multipart form that the route reads by itself, for its ``openapi_extra``."""
-    parameters = [parameter("Content-Digest"), parameter("Content-MD5")]
-    return {"parameters": parameters, **describe_multipart(model)}
 
 
 def binary_answer(also: Mapping[str, str] | None = None) -> dict[int | str, dict[str, Any]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests import pictures
 from tests.system import processes
 from tests.system.processes import Service
 
@@ -140,6 +141,119 @@ assert isinstance(ready, models.Readiness) and ready.checks["database"].ms >= 0,
 print("done")
 """
 
+BY_FORM = """
+import importlib
+import io
+import os
+import pathlib
+import pkgutil
+import sys
+
+import holdall_client
+from holdall_client import AuthenticatedClient, Client, models, types
+from holdall_client.api.accounts import accounts_create
+from holdall_client.api.auth import auth_token
+from holdall_client.api.dumps import (
+    dumps_create, dumps_get, dumps_get_content, dumps_replace, dumps_submit, dumps_update,
+)
+from holdall_client.api.files import files_create, files_get_content, files_list, files_send
+from holdall_client.api.pictures import (
+    pictures_create, pictures_get_thumbnail, pictures_list,
+)
+from holdall_client.api.timelinks import timelinks_create, timelinks_get_qr
+
+for module in pkgutil.walk_packages(holdall_client.__path__, "holdall_client."):
+    importlib.import_module(module.name)
+
+url, picture = sys.argv[1], pathlib.Path(sys.argv[2]).read_bytes()
+public = Client(base_url=url, raise_on_unexpected_status=True)
+who = {"username": "grace", "password": "7 grey herons over"}
+accounts_create.sync(client=public, body=models.AccountCreate(**who))
+pair = auth_token.sync(client=public, body=models.PasswordForm(**who))
+client = AuthenticatedClient(
+    base_url=url, token=pair.access_token, raise_on_unexpected_status=True
+)
+
+
+def upload(data, name, mime_type=None):
+    return types.File(payload=io.BytesIO(data), file_name=name, mime_type=mime_type)
+
+
+data = os.urandom(200_000)
+file = files_create.sync(
+    client=client, body=models.FileForm(file=upload(data, "a b\u00e9.bin"), expires_in=3600)
+)
+assert isinstance(file, models.StoredFile), file
+assert (file.name, file.size) == ("a b\u00e9.bin", len(data)) and file.link, file
+assert files_get_content.sync(file.id, client=client).payload.read() == data
+kept = files_create.sync(client=client, body=models.FileForm(file=upload(b"x", "x"), expires_in=0))
+assert (kept.link, kept.expires_at) == (None, None), kept
+default = files_create.sync(client=client, body=models.FileForm(file=upload(b"x", "x")))
+assert default.expires_at is not None, default
+assert [item.id for item in files_list.sync(client=client).items] == [
+    default.id, kept.id, file.id
+]
+line = files_send.sync("a.txt", client=client, body=types.File(payload=io.BytesIO(b"hello")))
+assert line.startswith("http") and line.endswith("\\n"), line
+
+link = timelinks_create.sync(
+    client=client,
+    body=models.NewTimelink(
+        kind=models.TargetType.FILE, id=kept.id, time=3600, max_downloads=2, password="heron"
+    ),
+)
+assert isinstance(link, models.Timelink) and link.has_password and link.max_downloads == 2, link
+code = timelinks_get_qr.sync(link.id, client=client)
+assert b"<svg" in code.payload.read()
+
+made = pictures_create.sync(
+    client=client, body=models.PictureForm(name="harbour", img=upload(picture, "p.png"))
+)
+assert isinstance(made, models.Picture) and made.name == "harbour", made
+thumbnail = pictures_get_thumbnail.sync(made.id, 200, client=client)
+assert thumbnail.payload.read(3) == b"\\xff\\xd8\\xff"
+assert [item.id for item in pictures_list.sync(client=client).items] == [made.id]
+
+dump = dumps_create.sync(
+    client=client, body=models.DumpForm(file=upload(data, "a.dmp"), label="acme 1.4")
+)
+assert isinstance(dump, models.Dump), dump
+assert (dump.original_name, dump.label, dump.expires_at) == ("a.dmp", "acme 1.4", None), dump
+unlabelled = dumps_create.sync(client=client, body=models.DumpForm(file=upload(b"x", "x.dmp")))
+assert unlabelled.label is None, unlabelled
+changed = dumps_update.sync(
+    dump.id,
+    client=client,
+    body=models.DumpChangeForm(file=upload(data[::-1], "b.dmp"), description="again"),
+)
+assert isinstance(changed, models.Dump), changed
+assert (changed.original_name, changed.label) == ("b.dmp", "acme 1.4"), changed
+assert changed.description == "again" and not changed.archived
+assert dumps_get_content.sync(dump.id, client=client).payload.read() == data[::-1]
+described = dumps_update.sync(
+    dump.id, client=client, body=models.DumpChangeForm(description="by form, without a file")
+)
+assert described.description == "by form, without a file", described
+assert dumps_get_content.sync(dump.id, client=client).payload.read() == data[::-1]
+archived = dumps_update.sync(
+    dump.id, client=client, body=models.DumpChange(archived=True, label=None)
+)
+assert archived.archived and archived.label is None, archived
+replaced = dumps_replace.sync(
+    dump.id, client=client, body=models.DumpReplacementForm(file=upload(b"new", "c.dmp"))
+)
+assert (replaced.original_name, replaced.size, replaced.label) == ("c.dmp", 3, None), replaced
+sent = dumps_submit.sync(
+    client=client,
+    body=models.MinidumpForm(
+        upload_file_minidump=upload(data, "m.dmp"), product="acme", version="1.5"
+    ),
+)
+details = dumps_get.sync(sent, client=client)
+assert isinstance(details, models.DumpDetails) and details.label == "acme 1.5", details
+print("done")
+"""
+
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
@@ -165,12 +279,14 @@ def package(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_generated_client_works(service: Service, package: Path) -> None:
-    program = package / "program.py"
-    program.write_text(PROGRAM)
+@pytest.mark.parametrize("source", [PROGRAM, BY_FORM], ids=["raw", "by form"])
+def test_a_generated_client_works(service: Service, package: Path, source: str) -> None:
+    program, picture = package / "program.py", package / "picture.png"
+    program.write_text(source)
+    picture.write_bytes(pictures.plain())
     environment = os.environ | {"PYTHONPATH": str(package), "PYTHONDONTWRITEBYTECODE": "1"}
     result = subprocess.run(
-        [sys.executable, str(program), service.url],
+        [sys.executable, str(program), service.url, str(picture)],
         check=False,
         env=environment,
         text=True,

@@ -27,6 +27,7 @@ from routers.compat.cloud_buffer.schemas import (
 )
 from routers.http.bodies import body_of
 from routers.http.downloads import DownloadHeaders, send_content
+from routers.http.form_schemas import multipart_body
 from routers.http.forms import MULTIPART, FormFile, media_type_of, open_form
 from routers.http.headers import media_type
 from routers.http.names import name_in_headers
@@ -42,7 +43,7 @@ from routers.v1.schemas.lists import CursorParam
 from routers.web.dependencies import Requires, RuntimeDep
 from routers.web.downloadable import downloadable
 from routers.web.forwarded import address_of
-from routers.web.openapi import BINARY_BODY, binary_answer, errors_as, multipart_body
+from routers.web.openapi import BINARY_BODY, binary_answer, errors_as
 from routers.web.urls import base_path, file_link
 
 

@@ -16,13 +16,14 @@ from routers.compat.crash_store.schemas import CrashStoreDump, CrashStoreError, 
 from routers.http import ranges
 from routers.http.arrays import BATCH, send_array
 from routers.http.downloads import DownloadHeaders, send_content
+from routers.http.form_schemas import multipart_body
 from routers.http.forms import NoFile
 from routers.http.headers import DEFAULT_TYPE
 from routers.v1 import dump_forms
 from routers.v1.schemas.dumps import DumpChangeForm, DumpForm, DumpReplacementForm, Text
 from routers.web.dependencies import Requires, RuntimeDep
 from routers.web.downloadable import downloadable
-from routers.web.openapi import errors_as, multipart_body
+from routers.web.openapi import errors_as
 from routers.web.route import HoldallRoute
 from routers.web.urls import locate
 

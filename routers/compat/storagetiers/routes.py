@@ -31,7 +31,7 @@ from routers.compat.storagetiers.schemas import (
 )
 from routers.http.arrays import BATCH, send_array
 from routers.http.downloads import send_content
-from routers.http.form_schemas import describe_any
+from routers.http.form_schemas import describe_any, multipart_body
 from routers.http.forms import read_fields
 from routers.v1 import picture_forms
 from routers.v1.schemas.pictures import PictureForm
@@ -39,7 +39,7 @@ from routers.web import logins
 from routers.web.dependencies import Requires, RuntimeDep
 from routers.web.downloadable import downloadable
 from routers.web.forwarded import address_of
-from routers.web.openapi import binary_answer, errors_as, multipart_body
+from routers.web.openapi import binary_answer, errors_as
 from routers.web.route import HoldallRoute
 from routers.web.urls import locate
 

@@ -39,7 +39,7 @@ from routers.compat.vertexcloud.schemas import (
 from routers.http.arrays import BATCH
 from routers.http.bodies import content_length
 from routers.http.downloads import DownloadHeaders, StreamedContent, send_content
-from routers.http.form_schemas import describe_any
+from routers.http.form_schemas import describe_any, multipart_body
 from routers.http.forms import open_form, read_fields
 from routers.http.headers import media_type
 from routers.v1.file_forms import checked_name
@@ -47,7 +47,6 @@ from routers.v1.schemas.dumps import Text
 from routers.web.dependencies import RuntimeDep
 from routers.web.downloadable import downloadable
 from routers.web.forwarded import address_of
-from routers.web.openapi import multipart_body
 from routers.web.urls import base_path
 
 _MAX_DIGITS: Final = 18  # of a number that fits into every database
@@ -160,7 +159,7 @@ class _Upload:
     "/get/files/",
     operation_id="vertexcloud_get_files",
     response_model=VertexcloudFiles | VertexcloudRefusal,
-    responses=errors(408, 413, 415, 503),
+    responses=errors(400, 408, 413, 415, 503),
     openapi_extra=describe_any(VertexcloudKey),
 )
 async def get_files(request: Request, runtime: RuntimeDep) -> Response:

@@ -65,7 +65,7 @@ router.routes.extend(vertexcloud_files.media.routes)
 
 Key = Annotated[str | None, Query(description="The session's key.")]
 
-_TAKES_LOGINS: Final[dict[int | str, dict[str, Any]]] = errors(408, 413, 415, 429, 503, 507)
+_TAKES_LOGINS: Final[dict[int | str, dict[str, Any]]] = errors(400, 408, 413, 415, 429, 503, 507)
 
 
 def health() -> Response:
@@ -186,7 +186,7 @@ async def clear_session_of(request: Request, runtime: RuntimeDep, key: Key = Non
     "/clear/session/",
     operation_id="vertexcloud_clear_session",
     response_model=VertexcloudDone | VertexcloudRefusal,
-    responses=errors(408, 413, 415, 503, 507),
+    responses=errors(400, 408, 413, 415, 503, 507),
     openapi_extra=describe_any(VertexcloudKey),
 )
 async def clear_session(request: Request, runtime: RuntimeDep) -> Response:

@@ -1,4 +1,4 @@
-"""What is served: each resource, upstream contract and page is listed here, and nowhere else."""
+"""The registry of all that is served: resources, upstream contracts, pages."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -87,9 +87,18 @@ RESOURCES: Final = (
         [service.router],
     ),
 )
-"""Resources of the canonical API, those with pages of their own beside them."""
+"""Resources of the canonical API, some with pages of their own."""
 
 PAGES: Final = tuple(page.router for page in (share, manifest, admin, docs, home, static))
+
+PLACES: Final = (
+    ("/file/load", "Send"),
+    ("/file/buffer", "Buffer"),
+    ("/pictures", "Pictures"),
+    ("/dumps", "Dumps"),
+    ("/links", "Links"),
+)
+"""The entries of the bar on every page."""
 
 CONTRACTS: Final = (
     Contract(
@@ -114,8 +123,8 @@ CONTRACTS: Final = (
 
 
 def site_of(settings: Settings) -> Site:
-    """Return what these settings want served; raises `ConfigError` for a wrong `COMPAT`."""
-    return Site(RESOURCES, _contracts(settings.compat), PAGES, error_page=refuse)
+    """Return what to serve with these settings; raises `ConfigError` for a wrong `COMPAT`."""
+    return Site(RESOURCES, _contracts(settings.compat), PAGES, PLACES, error_page=refuse)
 
 
 def _contracts(names: Sequence[str] | None) -> list[Contract]:

@@ -42,7 +42,7 @@ def get(connection: Connection, _: Identity, uuid: str) -> Account:
     """Return an account; raises `NotFound`."""
     row = connection.execute(ROW.where(accounts.c.uuid == uuid)).first()
     if row is None:
-        raise NotFound("There is no such account")
+        raise NotFound("No such account")
     return account_of(row)
 
 
@@ -76,5 +76,5 @@ def _id_of(connection: Connection, uuid: str) -> int:
     row = select(accounts.c.id).where(accounts.c.uuid == uuid, accounts.c.deleted_at.is_(None))
     account_id: int | None = connection.execute(row).scalar()
     if account_id is None:
-        raise NotFound("There is no such account")
+        raise NotFound("No such account")
     return account_id

@@ -80,7 +80,7 @@ def delete(connection: Connection, identity: Identity, uuid: str) -> None:
     """End a key of the caller's account, at once; raises `NotFound`."""
     own = (api_keys.c.account_id == identity.account_id) & (api_keys.c.uuid == uuid)
     if connection.execute(delete_from(api_keys).where(own)).rowcount == 0:
-        raise NotFound("There is no such key")
+        raise NotFound("No such API key")
 
 
 def _record_of(row: Row[Any]) -> ApiKeyRecord:

@@ -131,7 +131,7 @@ def end(connection: Connection, identity: Identity, uuid: str) -> None:
     """End a session of the caller's account, at once; raises `NotFound`."""
     own = (sessions.c.account_id == identity.account_id) & (sessions.c.uuid == uuid)
     if connection.execute(delete(sessions).where(own)).rowcount == 0:
-        raise NotFound("There is no such session")
+        raise NotFound("No such session")
 
 
 def end_all(connection: Connection, identity: Identity) -> None:

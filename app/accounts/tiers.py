@@ -65,7 +65,7 @@ def get(connection: Connection, _: Identity, uuid: str) -> TierRecord:
     """Return a tier; raises `NotFound`."""
     row = connection.execute(select(tiers).where(_listed, tiers.c.uuid == uuid)).first()
     if row is None:
-        raise NotFound("There is no such tier")
+        raise NotFound("No such tier")
     return _record_of(row)
 
 
@@ -75,7 +75,7 @@ def create(connection: Connection, _: Identity, new: TierRecord) -> TierRecord:
     try:
         connection.execute(insert(tiers).values(row_of(new)))
     except IntegrityError:
-        raise Conflict("There is a tier of this name") from None
+        raise Conflict("A tier of this name exists") from None
     return new
 
 
@@ -95,7 +95,7 @@ def change(
         try:
             connection.execute(changed)
         except IntegrityError:
-            raise Conflict("There is a tier of this name") from None
+            raise Conflict("A tier of this name exists") from None
     return get(connection, identity, uuid)
 
 
@@ -105,7 +105,7 @@ def remove(connection: Connection, identity: Identity, uuid: str, default_tier: 
     try:
         connection.execute(delete(tiers).where(tiers.c.uuid == uuid))
     except IntegrityError:
-        raise Conflict("There are accounts of this tier") from None
+        raise Conflict("Accounts have this tier") from None
 
 
 def tier_id_of(connection: Connection, name: str) -> int:
@@ -113,7 +113,7 @@ def tier_id_of(connection: Connection, name: str) -> int:
     row = select(tiers.c.id).where(_listed, tiers.c.name_key == key_of(name))
     tier_id: int | None = connection.execute(row).scalar()
     if tier_id is None:
-        detail = "There is no tier of this name"
+        detail = "No tier of this name"
         raise InvalidRequest(detail, errors=[{"loc": ["body", "tier"], "msg": detail}])
     return tier_id
 

@@ -69,14 +69,17 @@ def render_app(
     place: str,
     **context: Any,  # noqa: ANN401 - what the template shows
 ) -> Response:
-    """Answer with a page in the frame of the app; ``place`` is the entry of the bar it is under."""
+    """Return a page in the frame of the app; ``place`` is its entry in the bar."""
     user = None if visitor is None else visitor.identity
     headers = {
         "Cache-Control": "private, no-store",
         "Content-Security-Policy": APP_CSP,
         "Vary": "Accept, Cookie",
     }
-    return render(request, template, status, headers, user=user, place=place, **context)
+    places = request.app.state.places
+    return render(
+        request, template, status, headers, user=user, place=place, places=places, **context
+    )
 
 
 def sign_in_first(request: Request) -> Response:

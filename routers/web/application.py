@@ -45,6 +45,10 @@ class Contract(Resource):
     """Makes the answer to ``GET /`` of programs; browsers get the home page."""
 
 
+Place = tuple[str, str]
+"""The path of a page, and its name in the bar."""
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
     """Everything that an application serves."""
@@ -52,6 +56,8 @@ class Site:
     resources: Sequence[Resource]
     contracts: Sequence[Contract]
     pages: Sequence[APIRouter]
+    places: Sequence[Place]
+    """The pages that the bar of every page leads to."""
     error_page: AnswerProblem
     """Makes the page of an error, for browsers."""
 
@@ -105,6 +111,7 @@ def make_application(settings: Settings, site: Site) -> Edge:
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     problems.install(api, site.error_page)
+    api.state.places = site.places
     parts = [*site.resources, *site.contracts]
     document.install(api, [part.tag for part in parts])
     routers = [router for part in parts for router in part.routers]

@@ -71,7 +71,7 @@ ANSWERS: Final = {
         WWW_Authenticate="The challenge (RFC 6750).",
     ),
     403: _answer("Forbidden", "The caller may not do this"),
-    404: _answer("NotFound", "There is no such thing, or it is another account's"),
+    404: _answer("NotFound", "It does not exist, or is another account's"),
     408: _answer("RequestTimeout", "The body did not arrive in time"),
     409: _answer("Conflict", "It would collide with what is there"),
     412: _answer("PreconditionFailed", "A precondition does not hold"),

@@ -12,7 +12,7 @@ from tests.api.conftest import PASSWORD, MakeSettings, Service, running
 
 pytestmark = pytest.mark.anyio
 
-DOORS = ("/v1/auth/token", "/account/login", "/api/token/", "/login/", "/token/")
+PATHS = ("/v1/auth/token", "/account/login", "/api/token/", "/login/", "/token/")
 ATTACKED = {"rate_limits": "on", "trusted_proxies": "127.0.0.1", "registration": "open"}
 NEW_PASSWORD = "another horse battery"
 
@@ -26,16 +26,16 @@ async def give(
     *,
     address: str,
     device: str | None = None,
-    door: str = DOORS[0],
+    path: str = PATHS[0],
     **headers: str,
 ) -> httpx.Response:
-    """Give a password at a door, with no cookie but a device's."""
+    """Send a password to a path, with no cookie but a device's."""
     service.client.cookies.clear()
     if device is not None:
         headers["Cookie"] = f"{known_devices.NAME}={device}"
     form = {"username": name, "password": password}
     headers["X-Forwarded-For"] = address
-    answer = await service.client.post(door, data=form, headers=headers)
+    answer = await service.client.post(path, data=form, headers=headers)
     service.client.cookies.clear()
     return answer
 
@@ -73,13 +73,13 @@ async def test_failures_from_one_address_keep_nobody_out_elsewhere(
     async with running(make_settings(**ATTACKED)) as service:
         await service.sign_up("ada")
         for n in range(LOGIN.limit):
-            door = DOORS[n % len(DOORS)]
-            answer = await give(service, "Ada", "wrong", address="198.51.100.1", door=door)
+            path = PATHS[n % len(PATHS)]
+            answer = await give(service, "Ada", "wrong", address="198.51.100.1", path=path)
             assert outcome(answer) == "wrong"
-        for door in DOORS:
-            here = await give(service, "ada", PASSWORD, address="198.51.100.1", door=door)
+        for path in PATHS:
+            here = await give(service, "ada", PASSWORD, address="198.51.100.1", path=path)
             assert outcome(here) == "limited"
-            there = await give(service, "ada", PASSWORD, address="198.51.100.2", door=door)
+            there = await give(service, "ada", PASSWORD, address="198.51.100.2", path=path)
             assert outcome(there) == "in"
         # whoever shares the address is not kept out either
         await service.sign_up("bob")
@@ -93,18 +93,18 @@ async def test_right_passwords_are_not_counted(make_settings: MakeSettings) -> N
             assert outcome(await give(service, "ada", PASSWORD, address="198.51.100.3")) == "in"
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("path", PATHS)
 async def test_a_device_that_has_signed_in_does_so_under_attack(
-    make_settings: MakeSettings, door: str
+    make_settings: MakeSettings, path: str
 ) -> None:
     async with running(make_settings(**ATTACKED)) as service:
         await service.sign_up("ada")
-        device = device_of(await give(service, "ada", PASSWORD, address="::1", door=door))
+        device = device_of(await give(service, "ada", PASSWORD, address="::1", path=path))
         await attack(service, "ada", LOGIN_BY_NAME.limit)
         assert outcome(await give(service, "ada", PASSWORD, address="203.0.113.1")) == "limited"
-        for other in DOORS:
+        for other in PATHS:
             answer = await give(
-                service, "ada", PASSWORD, address="203.0.113.1", door=other, device=device
+                service, "ada", PASSWORD, address="203.0.113.1", path=other, device=device
             )
             assert outcome(answer) == "in"
             device = device_of(answer)
@@ -168,7 +168,7 @@ async def test_only_a_device_of_that_account_is_known(make_settings: MakeSetting
         await service.sign_up("ada")
         await service.sign_up("bob")
         bobs = device_of(await give(service, "bob", PASSWORD, address="203.0.113.5"))
-        signed_in = await give(service, "ada", PASSWORD, address="::1", door="/account/login")
+        signed_in = await give(service, "ada", PASSWORD, address="::1", path="/account/login")
         sessions: SimpleCookie = SimpleCookie()
         for header in signed_in.headers.get_list("set-cookie"):
             sessions.load(header)
@@ -208,9 +208,9 @@ async def test_the_cookie_is_for_no_script_and_no_other_site(make_settings: Make
         client.base_url = httpx.URL("https://example.org/holdall")
         await service.sign_up("ada")
         form = {"username": "ada", "password": PASSWORD}
-        for door in DOORS:
+        for path in PATHS:
             client.cookies.clear()
-            answer = await client.post(door, data=form)
+            answer = await client.post(path, data=form)
             (header,) = [
                 header
                 for header in answer.headers.get_list("set-cookie")
@@ -219,5 +219,5 @@ async def test_the_cookie_is_for_no_script_and_no_other_site(make_settings: Make
             parts = {part.strip().lower() for part in header.split(";")[1:]}
             assert {"httponly", "secure", "samesite=lax", "path=/holdall/"} <= parts
             client.cookies.clear()
-            elsewhere = await client.post(door, data=form, headers={"Sec-Fetch-Site": "cross-site"})
+            elsewhere = await client.post(path, data=form, headers={"Sec-Fetch-Site": "cross-site"})
             assert "set-cookie" not in elsewhere.headers

@@ -12,14 +12,14 @@ pytestmark = pytest.mark.anyio
 
 HTML = {"Accept": "text/html"}
 ADMIN = {"admin_username": "root", "admin_password": "a root password"}
-DOORS = ("/v1/accounts", "/account/register", "/account/registet", "/signup/")
+PATHS = ("/v1/accounts", "/account/register", "/account/registet", "/signup/")
 
 
 async def sign_up(
-    service: Service, name: str, door: str = "/v1/accounts", **headers: str
+    service: Service, name: str, path: str = "/v1/accounts", **headers: str
 ) -> httpx.Response:
     body = {"username": name, "password": PASSWORD, "email": f"{name}@example.org"}
-    answer = await service.client.post(door, json=body, headers=headers)
+    answer = await service.client.post(path, json=body, headers=headers)
     service.client.cookies.clear()
     return answer
 
@@ -40,14 +40,14 @@ async def is_admin(service: Service, name: str) -> bool:
     return bool(me.json()["is_admin"])
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("path", PATHS)
 async def test_the_first_account_administrates_and_closes_the_door(
-    make_settings: MakeSettings, door: str
+    make_settings: MakeSettings, path: str
 ) -> None:
     async with running(make_settings(registration=None)) as service:
-        assert (await sign_up(service, "ada", door)).status_code in {200, 201}
+        assert (await sign_up(service, "ada", path)).status_code in {200, 201}
         assert await is_admin(service, "ada")
-        for other in DOORS:
+        for other in PATHS:
             assert_closed(await sign_up(service, "bob", other))
             assert_closed(await sign_up(service, "ada", other))  # tells nothing of who is there
 
@@ -66,16 +66,16 @@ async def test_elsewhere_not_even_the_first_gets_in(
     make_settings: MakeSettings, options: dict[str, object]
 ) -> None:
     async with running(make_settings(**{"registration": None, **options})) as service:
-        for door in DOORS:
-            assert_closed(await sign_up(service, "ada", door))
+        for path in PATHS:
+            assert_closed(await sign_up(service, "ada", path))
 
 
 async def test_what_is_opened_is_open_and_makes_nobody_administrator(
     make_settings: MakeSettings,
 ) -> None:
     async with running(make_settings(registration="open")) as service:
-        for name, door in zip(("ada", "bob", "carl", "dora"), DOORS, strict=True):
-            assert (await sign_up(service, name, door)).status_code in {200, 201}
+        for name, path in zip(("ada", "bob", "carl", "dora"), PATHS, strict=True):
+            assert (await sign_up(service, name, path)).status_code in {200, 201}
             assert not await is_admin(service, name)
 
 

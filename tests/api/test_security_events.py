@@ -142,7 +142,7 @@ async def test_keys_passwords_and_the_end(service: Service) -> None:
         assert log.take() == [{"action": "account_deleted", "account": own, **by}]
 
 
-async def test_other_doors_say_the_same(service: Service) -> None:
+async def test_other_contracts_say_the_same(service: Service) -> None:
     client = service.client
     with capture_logs() as entries:
         log = Log(entries)
@@ -150,10 +150,10 @@ async def test_other_doors_say_the_same(service: Service) -> None:
         key = (await client.post("/signup/", data=form)).json()["your session key"]
         actions = [event["action"] for event in log.take()]
         assert actions == ["account_made", "login_succeeded", "session_begun"]
-        for door in ("/account/login", "/api/token/", "/login/"):
+        for path in ("/account/login", "/api/token/", "/login/"):
             client.cookies.clear()
-            await client.post(door, data=form | {"password": WRONG})
-            await client.post(door, data=form)
+            await client.post(path, data=form | {"password": WRONG})
+            await client.post(path, data=form)
             failed, good, begun = log.take()
             assert (failed["action"], failed["username"]) == ("login_failed", "ada")
             assert (good["action"], begun["action"]) == ("login_succeeded", "session_begun")

@@ -166,7 +166,7 @@ async def test_refresh_tokens_that_are_not_good(service: Service, ada: dict[str,
     for token in ("", "x", ada["access"], ada["refresh"][:-1] + "_"):
         await refused(token)
     assert_fields(await service.client.post("/api/token/refresh/", json={}), "refresh")
-    # a token works at the door that it was made for
+    # a token works with the contract that it was made for
     login = {"username": ada["name"], "password": PASSWORD}
     others = (await service.client.post("/v1/auth/token", data=login)).json()["refresh_token"]
     await refused(others)
@@ -180,7 +180,7 @@ async def test_refresh_tokens_that_are_not_good(service: Service, ada: dict[str,
 
 
 async def test_a_refresh_token_that_was_traded_in_renews_nothing(service: Service) -> None:
-    """Where tokens are traded in, as at the door of `/v1`, the old one is no good."""
+    """Where tokens are traded in, as by `/v1`, the old one is no good."""
     account, _ = await service.sign_up()
     login = {"username": account["username"], "password": PASSWORD}
     old = (await service.client.post("/v1/auth/token", data=login)).json()["refresh_token"]

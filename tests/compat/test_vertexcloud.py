@@ -477,7 +477,7 @@ async def test_a_long_list_comes_in_batches(
 async def test_of_several_with_one_name_the_newest_is_there(
     service: Service, user: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Other doors don't mind names that are taken."""
+    """Other contracts don't mind names that are taken."""
     monkeypatch.setattr(vertexcloud_files, "BATCH", 2)
     for data in (b"old", b"other", b"newest"):
         name = "b" if data == b"other" else "a"

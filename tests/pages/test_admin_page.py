@@ -201,7 +201,7 @@ def test_a_tier_is_made_changed_and_deleted(admin: Page, watch: Watch) -> None:
     change.click()
     dialog.get_by_label("Name", exact=True).fill("basic")
     dialog.get_by_role("button", name="Save").click()
-    expect(dialog.get_by_role("alert")).to_have_text("There is a tier of this name")
+    expect(dialog.get_by_role("alert")).to_have_text("A tier of this name exists")
     watch.expect_status(409)
     admin.once("dialog", lambda question: question.accept())
     dialog.get_by_role("button", name="Delete the tier").click()

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from app.objects.lifecycle import Content
+from app.objects.entities import Content
 
 KIND: Final = "blobs"
 MAX_ID_LENGTH: Final = 255

@@ -13,7 +13,7 @@ from app.database.pagination import Page, decode_cursor, page_of
 from app.errors import Conflict, NotFound
 from app.links import rows as timelinks
 from app.objects import lifecycle as objects
-from app.objects.lifecycle import Content, Received
+from app.objects.entities import Content, Received
 from app.objects.preconditions import Preconditions, State
 from app.objects.tables import object_bytes
 from app.objects.tables import objects as object_rows

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from app.objects.lifecycle import Content
+from app.objects.entities import Content
 
 KIND: Final = "buffer"
 

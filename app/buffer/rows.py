@@ -16,7 +16,7 @@ from app.buffer.tables import buffers
 from app.database import Statement
 from app.errors import NotFound
 from app.objects import lifecycle as objects
-from app.objects.lifecycle import Content, Received
+from app.objects.entities import Content, Received
 from app.objects.preconditions import Preconditions, State
 from app.objects.tables import object_bytes
 from app.objects.tables import objects as object_rows

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final
 
-from app.objects.lifecycle import Content, Received
+from app.objects.entities import Content, Received
 
 KIND: Final = "dumps"
 MAX_LABEL: Final = 255

@@ -16,7 +16,7 @@ from app.dumps.tables import dumps
 from app.errors import NotFound, ObjectDamaged, ServiceUnavailable
 from app.objects import lifecycle as objects
 from app.objects.downloads import Downloads
-from app.objects.lifecycle import Content
+from app.objects.entities import Content
 from app.objects.tables import objects as object_rows
 from app.processes.pool import ChildFailed, ChildPool
 from app.tasks.supervisor import Task

@@ -13,8 +13,8 @@ from app.database import Statement
 from app.files import rows as files
 from app.files.entities import KEPT, File, NewFile
 from app.files.tables import files as rows
+from app.objects.entities import Received
 from app.objects.file_names import MAX_NAME_LENGTH
-from app.objects.lifecycle import Received
 from app.objects.preconditions import Preconditions
 
 _MAX_SUFFIX: Final = 32  # characters; anything longer is no file extension

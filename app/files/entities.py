@@ -6,7 +6,7 @@ from typing import Final
 from uuid_utils import uuid7
 
 from app.links.entities import NewLink
-from app.objects.lifecycle import Content
+from app.objects.entities import Content
 
 KIND: Final = "files"
 MAX_LIFETIME: Final = 100 * 365 * 86_400

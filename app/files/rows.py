@@ -26,7 +26,7 @@ from app.links import expiry as link_expiry
 from app.links import rows as links
 from app.links.tables import timelinks
 from app.objects import lifecycle as objects
-from app.objects.lifecycle import Content, Received
+from app.objects.entities import Content, Received
 from app.objects.preconditions import Preconditions, State
 from app.objects.tables import object_bytes
 from app.objects.tables import objects as object_rows

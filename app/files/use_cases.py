@@ -13,7 +13,7 @@ from app.files import by_name, eviction, rows
 from app.files.entities import ANY, KEPT, KIND, Evicted, File, Lifetime, NewFile
 from app.links.entities import NewLink
 from app.objects import media_types
-from app.objects.lifecycle import Received
+from app.objects.entities import Received
 from app.objects.preconditions import Preconditions
 from app.objects.unclaimed import UnclaimedUploads
 from app.objects.uploads import Body, Describe, Uploads

@@ -24,7 +24,7 @@ from sqlalchemy import (
 from app.accounts.identity import Identity, Tier
 from app.database import Statement
 from app.objects import lifecycle as objects
-from app.objects.lifecycle import Content
+from app.objects.entities import Content
 from app.objects.tables import object_bytes
 from app.objects.tables import objects as object_rows
 

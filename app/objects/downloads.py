@@ -13,7 +13,7 @@ from app import metrics
 from app.database import Database
 from app.errors import NotFound, ObjectDamaged
 from app.objects import lifecycle as objects
-from app.objects.lifecycle import Content
+from app.objects.entities import Content
 from app.objects.scratch import Scratch
 from storage.base import ByteRange, ObjectStore, SupportsLocalPath
 from storage.errors import ObjectNotFound, StoreUnavailable

@@ -5,7 +5,6 @@ changes what an account keeps locks the account first (`quota`), which prevents 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -29,6 +28,7 @@ from app.accounts.identity import Identity
 from app.accounts.quota import charge, give_back, lock_account
 from app.database import Statement, insert_if_absent, require_storage
 from app.errors import ContentTooLarge, LeaseLost
+from app.objects.entities import Content, Received, Reservation
 from app.objects.tables import object_bytes, objects, tombstones
 
 LEASE: Final = 5 * clock.MINUTE
@@ -36,44 +36,6 @@ LEASE: Final = 5 * clock.MINUTE
 
 GRACE: Final = 10 * clock.MINUTE
 """How long replaced bytes stay, so that downloads in progress can end."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reservation:
-    """A pending object: the storage that its account was charged for, and a key to put it under."""
-
-    object_id: int
-    key: str
-    charged_bytes: int
-    owner: Identity
-    is_free: bool = False
-    """Whether it doesn't count towards the account's usage and limits."""
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """A body that has arrived: in the store under its reservation, or in memory."""
-
-    size: int
-    sha256: bytes
-    reservation: Reservation | None
-    data: bytes | None
-    """The bytes of an object small enough to be kept in the database."""
-    encoding: str | None = None
-    """The content coding that the bytes are in (RFC 9110 §8.4.1)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """What is needed to read a ready object."""
-
-    object_id: int
-    key: str | None
-    size: int
-    sha256: bytes
-    modified_at: int
-    data: bytes | None
-    encoding: str | None = None
 
 
 def content_columns(*, with_data: bool = True) -> tuple[ColumnElement[Any], ...]:

@@ -16,7 +16,7 @@ from app.database import Database
 from app.errors import ContentTooLarge, QuotaExceeded
 from app.objects import lifecycle as objects
 from app.objects.digests import NONE, Digests, Hashing
-from app.objects.lifecycle import Received, Reservation
+from app.objects.entities import Received, Reservation
 from app.objects.memory import BufferPool, fill
 from storage.base import ObjectStore, new_key
 

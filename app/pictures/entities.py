@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.accounts.identity import Tier
-from app.objects.lifecycle import Content
+from app.objects.entities import Content
 from app.pictures.formats import Facts
 
 KIND: Final = "pictures"

@@ -6,7 +6,7 @@ from typing import BinaryIO, Final, TypeVar, TypeVarTuple
 
 from app.errors import InvalidRequest
 from app.objects.downloads import Downloads
-from app.objects.lifecycle import Content
+from app.objects.entities import Content
 from app.pictures import child_calls
 from app.pictures.formats import Facts, ThumbnailFormat
 from app.processes.pool import ChildFailed, ChildPool

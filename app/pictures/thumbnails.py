@@ -20,7 +20,7 @@ from app.errors import (
     Unauthorized,
     UnsupportedMediaType,
 )
-from app.objects.lifecycle import Content, Received
+from app.objects.entities import Content, Received
 from app.objects.uploads import Body, Uploads
 from app.pictures import thumbnail_rows
 from app.pictures.entities import Thumbnail

@@ -6,7 +6,7 @@ from dataclasses import replace
 from app import clock
 from app.accounts.identity import Access
 from app.database.pagination import Page
-from app.objects.lifecycle import Content, Received
+from app.objects.entities import Content, Received
 from app.objects.preconditions import Preconditions
 from app.objects.uploads import Body, Uploads
 from app.pictures import formats, rows

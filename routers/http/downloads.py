@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from app import clock, metrics
-from app.objects.lifecycle import Content
+from app.objects.entities import Content
 from app.runtime import Runtime
 from routers.connection.exchanges import SEND_FILE
 from routers.http import ranges

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.links.entities import PublicLink
-from app.objects.lifecycle import Content
+from app.objects.entities import Content
 from app.runtime import Runtime
 from routers.http.headers import inline_type
 from storage.base import ByteRange

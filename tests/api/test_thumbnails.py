@@ -13,7 +13,7 @@ from app.accounts import identity
 from app.accounts.identity import Access
 from app.config import Settings
 from app.errors import Forbidden, InvalidRequest, LeaseLost, NotFound, ServiceUnavailable
-from app.objects.lifecycle import Received
+from app.objects.entities import Received
 from app.objects.tables import objects
 from app.pictures import thumbnail_rows
 from app.pictures.formats import ThumbnailFormat

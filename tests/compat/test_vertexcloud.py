@@ -20,7 +20,7 @@ from app.database.schema import metadata
 from app.files import by_name
 from app.files.entities import NewFile
 from app.files.tables import files
-from app.objects.lifecycle import Received
+from app.objects.entities import Received
 from routers.compat.vertexcloud import files as vertexcloud_files
 from routers.compat.vertexcloud.keys import PURPOSE
 from tests.api import raw

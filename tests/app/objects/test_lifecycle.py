@@ -20,7 +20,8 @@ from app.database import Database, generations, instance
 from app.database.instance import instance as rows_of_instance
 from app.errors import ContentTooLarge, LeaseLost, QuotaExceeded
 from app.objects import lifecycle as objects
-from app.objects.lifecycle import GRACE, LEASE, Received, Reservation
+from app.objects.entities import Received, Reservation
+from app.objects.lifecycle import GRACE, LEASE
 from app.objects.tables import object_bytes, tombstones
 from app.objects.tables import objects as rows
 from app.security.credentials import ServiceToken

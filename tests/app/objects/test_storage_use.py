@@ -13,7 +13,7 @@ from app.accounts.registration import sign_up
 from app.config import Settings
 from app.database import Database
 from app.objects import lifecycle as objects
-from app.objects.lifecycle import Received
+from app.objects.entities import Received
 from app.objects.storage_use import MAX_AGE, KindUse, StorageUses, count
 from app.objects.tables import tombstones
 from app.security.credentials import ServiceToken

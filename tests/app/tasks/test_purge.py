@@ -21,6 +21,7 @@ from app.database import Database
 from app.database.schema import metadata
 from app.features import EXPIRING, TABLES
 from app.objects import lifecycle as objects
+from app.objects.entities import Received
 from app.objects.tables import objects as object_rows
 from app.objects.tables import tombstones
 from app.security.credentials import ServiceToken
@@ -60,13 +61,13 @@ def fill(connection: Connection, account: Account, number: int) -> int:
     """Give an account blobs of both kinds, an upload under way, a session and a key."""
     identity = owner(connection, account)
     for n in range(number):
-        body = objects.Received(3, b"h" * 32, None, b"abc")
+        body = Received(3, b"h" * 32, None, b"abc")
         if n % 2:
             reserved = objects.reserve(
                 connection, identity, kind="blobs", key=f"{account.uuid}/{n}", size=3, slots=1,
                 now=NOW,
             )  # fmt: skip
-            body = objects.Received(3, b"h" * 32, reserved, None)
+            body = Received(3, b"h" * 32, reserved, None)
         object_id = objects.settle(connection, identity, body, kind="blobs", slots=1, now=NOW)
         connection.execute(
             insert(blobs).values(

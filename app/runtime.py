@@ -1,7 +1,7 @@
 """The runtime of the service: its features, opened once and closed in reverse order."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -17,8 +17,10 @@ from app.dumps.reports import MEMORY, READER, SECONDS, Reports
 from app.dumps.use_cases import Dumps
 from app.features import TARGETS
 from app.files.use_cases import Files
+from app.gauges import Gauges
 from app.links.targets import Targets
 from app.links.use_cases import Links
+from app.metrics.event_loop import measuring_lag
 from app.objects.downloads import Downloads
 from app.objects.memory import BodyMemoryLimit
 from app.objects.unclaimed import UnclaimedUploads
@@ -34,7 +36,7 @@ from app.state import Ping, ServiceState
 from app.tasks.generation import RaiseGeneration
 from app.tasks.leases import RenewLeases
 from app.tasks.reconcile import Reconcile
-from app.tasks.supervisor import Supervisor
+from app.tasks.supervisor import Supervisor, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class Runtime:
     downloads: Downloads
     memory: BodyMemoryLimit
     state: ServiceState
+    gauges: Gauges
     parts: Parts
     """The parts of the features; for commands."""
     closing: asyncio.Event
@@ -78,11 +81,15 @@ async def open_runtime(
         parts = await open_parts(stack, settings, adopt=adopt)
         await bootstrap.prepare(parts.database, parts.passwords, settings)
         reports = _open_reports(stack, parts)
+        tasks = _tasks(parts, reports)
         if background:
-            stack.push_async_callback(_start_tasks(parts, reports).aclose)
+            stack.push_async_callback(Supervisor(tasks).aclose)
+        await stack.enter_async_context(measuring_lag())
         closing = asyncio.Event()
+        runtime = _build(parts, reports, tasks, closing)
+        stack.push_async_callback(runtime.gauges.aclose)
         stack.callback(closing.set)
-        yield _build(parts, reports, closing)
+        yield runtime
 
 
 def _open_reports(stack: AsyncExitStack, parts: Parts) -> Reports:
@@ -93,14 +100,16 @@ def _open_reports(stack: AsyncExitStack, parts: Parts) -> Reports:
     return Reports(parts.database, parts.downloads, readers)
 
 
-def _start_tasks(parts: Parts, reports: Reports) -> Supervisor:
+def _tasks(parts: Parts, reports: Reports) -> Sequence[Task]:
     database, store = parts.database, parts.store
     daily = [RaiseGeneration(database, store), Reconcile(database, store)]
     waking = [parts.sweep, parts.expiry, parts.purge, reports]
-    return Supervisor([*waking, RenewLeases(parts.uploads), *daily])
+    return [*waking, RenewLeases(parts.uploads), *daily]
 
 
-def _build(parts: Parts, reports: Reports, closing: asyncio.Event) -> Runtime:
+def _build(
+    parts: Parts, reports: Reports, tasks: Sequence[Task], closing: asyncio.Event
+) -> Runtime:
     settings, database, uploads = parts.settings, parts.database, parts.uploads
     keyring, passwords, limits = parts.keyring, parts.passwords, parts.rate_limits
     wake_sweep, wake_expiry = parts.sweep.wake, parts.expiry.wake_for
@@ -111,6 +120,7 @@ def _build(parts: Parts, reports: Reports, closing: asyncio.Event) -> Runtime:
     links = Links(
         settings, database, passwords, limits, Targets(TARGETS), key=keyring.subkey("timelinks")
     )
+    state = ServiceState(database, pings, parts.decoders, sweep=parts.sweep, expiry=parts.expiry)
     return Runtime(
         settings=settings,
         keyring=keyring,
@@ -148,7 +158,8 @@ def _build(parts: Parts, reports: Reports, closing: asyncio.Event) -> Runtime:
         links=links,
         downloads=parts.downloads,
         memory=parts.memory,
-        state=ServiceState(database, pings, parts.decoders, sweep=parts.sweep, expiry=parts.expiry),
+        state=state,
+        gauges=Gauges(state, tasks, settings),
         parts=parts,
         closing=closing,
     )

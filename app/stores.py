@@ -9,6 +9,7 @@ import uuid_utils
 
 from app.config import ConfigError, Settings
 from app.database import Database, generations, instance
+from app.metrics.measured_store import measured
 from storage.base import ObjectStore
 from storage.errors import StoreUnmarked
 from storage.local import LocalStore
@@ -86,7 +87,8 @@ async def open_store(
     own = await database.write(instance.identify, str(uuid_utils.uuid7()))
     if adopt:
         own = replace(own, generation=0)
-    bare = await BACKENDS[settings.active_storage].open(settings, own.marks)
+    name = settings.active_storage
+    bare = measured(await BACKENDS[name].open(settings, own.marks), name)
     stack.push_async_callback(bare.aclose)
     await bare.ping()
     await instance.bind(settings, database, bare, own)

@@ -14,6 +14,7 @@ from app import clock
 from app.accounts.tables import accounts, api_keys, sessions, tiers
 from app.database import Database, Statement
 from app.errors import Forbidden, Unauthorized
+from app.logging import current_request
 from app.security.credentials import AccessToken, ApiKey, Credential, ServiceToken
 
 P = ParamSpec("P")
@@ -237,9 +238,12 @@ class Access:
     ) -> Callable[[Connection], T]:
         """Return a function that identifies the caller and then runs ``fn``."""
         now = clock.now()
+        request = current_request.get()
 
         def run(connection: Connection) -> T:
             identity = identify(connection, self._credential, now)
+            if request is not None:
+                request.account, request.key = identity.account_uuid, identity.key
             identity.require(self._scope)
             return fn(connection, identity, *args, **kwargs)
 

@@ -16,7 +16,7 @@ class Job:
     A job that timed out is not begun; one whose caller was cancelled is.
     """
 
-    __slots__ = ("alone", "error", "future", "loop", "result", "run", "until")
+    __slots__ = ("alone", "asked", "error", "future", "loop", "result", "run", "until")
 
     def __init__(
         self, run: Callable[[Connection], Any], until: float | None, *, alone: bool = False
@@ -27,6 +27,7 @@ class Job:
         """Whether it must not share a transaction with others."""
         self.loop = asyncio.get_running_loop()
         self.future: asyncio.Future[Any] = self.loop.create_future()
+        self.asked = time.monotonic()
         self.result: object = None
         self.error: Exception | None = None
 

@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.util import await_only
 
+from app import metrics
 from app.database.base import Database, DatabaseUnavailable, P, Query, T
 from app.database.jobs import Job, fail, in_time
 from app.database.patience import Wait
@@ -22,6 +23,7 @@ from app.database.statements import Compiled, Result, runners
 
 GROUP: Final = 64  # writes that may share a commit
 ATTEMPTS: Final = 3
+_TURN_WAIT: Final = metrics.database_wait.labels("turn")
 MAINTENANCE: Final = 60.0
 """Seconds that work outside any request waits at most."""
 
@@ -90,6 +92,10 @@ class PostgresDatabase(Database):
 
     async def _finish(self, group: list[Job]) -> None:
         """Commit the jobs of a group that have not timed out, then answer all."""
+        now = time.monotonic()
+        metrics.commit_writes.observe(len(group))
+        for job in group:
+            _TURN_WAIT.observe(now - job.asked)
         if waiting := in_time(group):
             await self._commit(waiting)
         for job in group:

@@ -1,6 +1,7 @@
 """Connections to PostgreSQL: how they are made, and lent to jobs."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
@@ -10,10 +11,12 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from app import metrics
 from app.database.base import DatabaseUnavailable
 from app.database.patience import too_late
 
 CONNECTIONS: Final = 10
+_WAIT: Final = metrics.database_wait.labels("connection")
 _CONNECT_SECONDS: Final = 5.0
 _CLOSE_SECONDS: Final = 1.0
 ABANDONED_SECONDS: Final = 30
@@ -59,7 +62,9 @@ class Connections:
         It is broken at ``until``, a time of the loop: a cancellation would need the server's
         answer, which may never come. Raises `DatabaseUnavailable` when no connection is available.
         """
+        asked = time.monotonic()
         await self._wait_for_slot(until)
+        _WAIT.observe(time.monotonic() - asked)
         try:
             connection = await self._take(until)
             driver = driver_of(connection.sync_connection)

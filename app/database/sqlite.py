@@ -4,6 +4,7 @@ import asyncio
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from functools import partial
@@ -15,6 +16,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import IntegrityError, StatementError
 from sqlalchemy.pool import NullPool
 
+from app import metrics
 from app.database.base import Database, DatabaseFull, DatabaseUnavailable, P, Query, T
 from app.database.jobs import Job, fail, in_time
 from app.database.patience import Wait
@@ -27,6 +29,8 @@ GROUP = 128  # writes that may share a commit
 SHARED = 16  # reads that may share a snapshot
 READERS = max(2, min(8, os.cpu_count() or 2))
 _PLENTY: Final = 1024 * 1024 * 1024  # bytes; with as much, nobody counts pages
+_WRITER_WAIT: Final = metrics.database_wait.labels("writer")
+_READERS_WAIT: Final = metrics.database_wait.labels("readers")
 _FAILURES: Final = (sqlite3.Error, MemoryError)
 
 
@@ -110,8 +114,9 @@ class SqliteDatabase(Database):
     def _write_loop(self) -> None:
         with closing(_Opened(self._engine, self._prepare_writer)) as opened:
             for group in _groups(self._writes, GROUP):
+                begun = time.monotonic()
                 opened.run(_commit_or_make_room, group)
-                _answer(group)
+                _answer(group, partial(_count_writes, group, begun))
 
     def _prepare_writer(self, connection: Connection) -> None:
         connection.info[HAS_STORAGE] = partial(
@@ -121,8 +126,9 @@ class SqliteDatabase(Database):
     def _read_loop(self) -> None:
         with closing(_Opened(self._engine)) as opened:
             for group in _groups(self._reads, SHARED):
+                begun = time.monotonic()
                 opened.run(_read, group)
-                _answer(group)
+                _answer(group, partial(_count_waits, group, begun, _READERS_WAIT))
 
 
 class _Opened:
@@ -257,13 +263,26 @@ def _roll_back(raw: sqlite3.Connection) -> None:
             raw.execute("ROLLBACK")
 
 
-def _answer(group: list[Job]) -> None:
+def _answer(group: list[Job], count: Callable[[], None]) -> None:
+    """Answer a group, and count it, both on its loop."""
+
     def answer_all() -> None:
         for job in group:
             job.answer(_translated)
+        count()
 
     with suppress(RuntimeError):  # the loop has been closed: nobody waits any more
         group[0].loop.call_soon_threadsafe(answer_all)
+
+
+def _count_writes(group: list[Job], begun: float) -> None:
+    metrics.commit_writes.observe(len(group))
+    _count_waits(group, begun, _WRITER_WAIT)
+
+
+def _count_waits(group: list[Job], begun: float, waits: metrics.Distribution) -> None:
+    for job in group:
+        waits.observe(begun - job.asked)
 
 
 def _translated(error: Exception) -> Exception:

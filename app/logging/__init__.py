@@ -1,6 +1,6 @@
 """Log lines: JSON for machines, text on a terminal; each with its request's id, no secrets."""
 
 from app.logging.configuration import configure
-from app.logging.rendering import request_id
+from app.logging.current_request import CurrentRequest, current_request
 
-__all__ = ["configure", "request_id"]
+__all__ = ["CurrentRequest", "configure", "current_request"]

@@ -2,17 +2,14 @@
 
 import json
 from collections.abc import MutableMapping
-from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 from pydantic_core import PydanticSerializationError, to_json
 
+from app.logging.current_request import current_request
 from app.logging.redaction import Redaction
-
-request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
-"""The id of the current request, which every line has, those of libraries too."""
 
 Event = MutableMapping[str, Any]
 
@@ -35,8 +32,10 @@ class Renderer:
         """Return the line of an event, without a line feed."""
         moment = datetime.now(UTC).isoformat(timespec="microseconds")[:-6]
         line = {"timestamp": f"{moment}Z", "level": level, "event": event.pop("event", "")}
-        if (current := request_id.get()) is not None:
-            line["request_id"] = current
+        if (request := current_request.get()) is not None:  # lines of libraries have it too
+            line["request_id"] = request.id
+            if request.trace_id is not None:
+                line["trace_id"] = request.trace_id
         line.update(event)
         return self._redact(self._text(line) if self._console else _json(line))
 

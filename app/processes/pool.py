@@ -5,6 +5,7 @@ service.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ from typing import Any, Final, TypeVar, TypeVarTuple, cast
 
 import structlog
 
+from app import metrics
 from app.errors import ServiceUnavailable
 from app.processes import confinement
 from app.processes.child_process import Answer, Call, Child
@@ -63,6 +65,10 @@ class ChildPool:
         self._slots = asyncio.Semaphore(workers)
         self._queue = queue
         self._waiting = 0
+        self._all_waiting = metrics.child_waiting.labels(name)
+        self._active = metrics.child_calls.labels(name)
+        self._seconds_taken = metrics.child_seconds.labels(name)
+        self._failures = metrics.child_failures.labels(name)
         self._idle: list[Child] = []
         self._busy: set[Child] = set()
         self._starting: set[asyncio.Future[Child]] = set()
@@ -132,13 +138,19 @@ class ChildPool:
         if self._slots.locked() and self._waiting >= self._queue:
             raise ServiceUnavailable("Too many requests are waiting for this right now")
         self._waiting += 1
+        self._all_waiting.value += 1
         try:
             await self._slots.acquire()
         finally:
             self._waiting -= 1
+            self._all_waiting.value -= 1
+        self._active.value += 1
+        started = time.perf_counter()
         try:
             yield
         finally:
+            self._active.value -= 1
+            self._seconds_taken.observe(time.perf_counter() - started)
             self._slots.release()
 
     async def _take(self) -> Child:
@@ -197,6 +209,7 @@ class ChildPool:
         self._thread.submit(child.exit_reason)
 
     def _failed(self, reason: str) -> ChildFailed:
+        self._failures.value += 1
         log.warning("a child process failed", pool=self._name, reason=reason)
         return ChildFailed(reason)
 

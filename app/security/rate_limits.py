@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from app import metrics
 from app.errors import TooManyRequests
 from app.security.addresses import networks_of
 
@@ -101,7 +102,7 @@ class LocalRateLimits:
     async def check(self, rule: Rule, key: str) -> None:
         count, left = self._current(rule, key)
         if count >= rule.limit:
-            raise TooManyRequests(math.ceil(left))
+            raise refusal(rule, math.ceil(left))
 
     async def count(self, rule: Rule, key: str) -> None:
         count, left = self._current(rule, key)
@@ -110,7 +111,7 @@ class LocalRateLimits:
         if len(windows) > self._max_keys:
             del windows[next(iter(windows))]
         if count >= rule.limit:
-            raise TooManyRequests(math.ceil(left))
+            raise refusal(rule, math.ceil(left))
 
     def _current(self, rule: Rule, key: str) -> tuple[int, float]:
         """Return the count of the current window, and the seconds that are left of it."""
@@ -121,6 +122,12 @@ class LocalRateLimits:
             del windows[next(iter(windows))]
         count, ends_at = windows.get(key, (0, now + rule.seconds))
         return count, ends_at - now
+
+
+def refusal(rule: Rule, seconds: int) -> TooManyRequests:
+    """Make, and count, the refusal of what a rule allows again after so many seconds."""
+    metrics.rate_limit_refusals.labels(rule.name).value += 1
+    return TooManyRequests(seconds)
 
 
 def whole_seconds(milliseconds: int) -> int:

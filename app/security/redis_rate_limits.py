@@ -10,8 +10,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from app.errors import TooManyRequests
-from app.security.rate_limits import LocalRateLimits, Rule, whole_seconds
+from app.security.rate_limits import LocalRateLimits, Rule, refusal, whole_seconds
 
 log = structlog.get_logger(__name__)
 
@@ -43,14 +42,14 @@ class RedisRateLimits:
         if answer is None:
             await self._local.check(rule, key)
         elif answer[0] >= rule.limit:
-            raise TooManyRequests(whole_seconds(answer[1]))
+            raise refusal(rule, whole_seconds(answer[1]))
 
     async def count(self, rule: Rule, key: str) -> None:
         answer = await self._ask(self._count, rule, key)
         if answer is None:
             await self._local.count(rule, key)
         elif answer[0] > rule.limit:
-            raise TooManyRequests(whole_seconds(answer[1]))
+            raise refusal(rule, whole_seconds(answer[1]))
 
     async def _ask(self, script: Any, rule: Rule, key: str) -> tuple[int, int] | None:  # noqa: ANN401
         """Return count and milliseconds left, or None when Redis doesn't answer."""

@@ -84,5 +84,4 @@ async def _until_due(task: Task) -> float:
     due = await task.next_due(now)
     if due is None:
         return task.interval
-    metrics.task_lag.labels(task.name).set(max(0, now - due) / clock.SECOND)
     return min(task.interval, max(_PAUSE, (due - now) / clock.SECOND))

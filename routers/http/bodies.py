@@ -8,7 +8,6 @@ from typing import Final
 from fastapi import Request
 from starlette.types import Receive
 
-from app import metrics
 from app.errors import ContentTooLarge, RequestTimeout
 from app.objects.digests import Hashing
 from app.objects.memory import BodyMemoryLimit
@@ -61,7 +60,6 @@ async def stream(request: Request) -> AsyncIterator[bytes]:
             raise ClientDisconnected
         body = message.get("body", b"")
         if body:
-            metrics.bytes_in.inc(len(body))
             yield body
         if not message.get("more_body", False):
             return

@@ -1,16 +1,17 @@
 """Downloads: conditions, ranges, headers, and the bytes by the fastest way available."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from io import FileIO
+from typing import Final
 
 from fastapi import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from app import clock, metrics
+from app import clock
 from app.objects.entities import Content
 from app.runtime import Runtime
 from routers.connection.exchanges import SEND_FILE
@@ -21,6 +22,7 @@ from storage.base import ByteRange
 from storage.errors import StoreUnavailable
 
 PRIVATE = "private, no-cache"
+_PIECE: Final = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,6 @@ async def send_content(
     headers["Content-Length"] = str(part.length)
     if request.method == "HEAD":
         return Response(status_code=status, headers=headers)
-    metrics.bytes_out.inc(part.length)
     if content.data is not None:
         return Response(content.data[part.start : part.stop], status, headers)
     return await _opened(request, runtime, content, part, status, headers)
@@ -122,11 +123,22 @@ class FileContent(Response):
         del scope, receive
         with self._file as file:
             await send(_start(self))
-            part = {"file": file, "offset": self._part.start, "count": self._part.length}
             try:
-                await send({"type": SEND_FILE, **part, "more_body": False})
+                for start, stop, is_last in _pieces(self._part):
+                    piece = {"file": file, "offset": start, "count": stop - start}
+                    await send({"type": SEND_FILE, **piece, "more_body": not is_last})
             except ConnectionError:
                 raise ClientDisconnected from None
+
+
+def _pieces(part: ByteRange) -> Iterator[tuple[int, int, bool]]:
+    """Cut a part, so that what has gone out is counted meanwhile; yields whether one is the last.
+
+    An empty part is one empty piece.
+    """
+    starts = range(part.start, part.stop, _PIECE) or (part.start,)
+    for start in starts:
+        yield start, min(start + _PIECE, part.stop), start == starts[-1]
 
 
 class StreamedContent(Response):

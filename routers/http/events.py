@@ -9,6 +9,7 @@ from pydantic_core import to_json
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
+from app import metrics
 from routers.http.bodies import IDLE_TIMEOUT, ClientDisconnected, disconnected
 
 RETRY: Final = b"retry: 3000\n\n"
@@ -51,21 +52,28 @@ class EventStream(Response):
                 await send(self._start())
                 await _within(_FAREWELL, send, b"", more=False)
                 return
-            sending = asyncio.create_task(self._send(send))
-            gone = asyncio.create_task(disconnected(receive))
-            closing = asyncio.create_task(self._closing.wait())
-            tasks = (sending, gone, closing)
+            metrics.event_streams.value += 1
             try:
-                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                await self._stream(receive, send)
             finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
-            if not gone.cancelled():
-                return  # no failure: clients come and go
-            if not sending.cancelled():
-                sending.result()
-            await _within(_FAREWELL, send, b"", more=False)
+                metrics.event_streams.value -= 1
+
+    async def _stream(self, receive: Receive, send: Send) -> None:
+        sending = asyncio.create_task(self._send(send))
+        gone = asyncio.create_task(disconnected(receive))
+        closing = asyncio.create_task(self._closing.wait())
+        tasks = (sending, gone, closing)
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        if not gone.cancelled():
+            return  # no failure: clients come and go
+        if not sending.cancelled():
+            sending.result()
+        await _within(_FAREWELL, send, b"", more=False)
 
     def _start(self) -> Message:
         return {

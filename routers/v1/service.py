@@ -87,5 +87,6 @@ async def get_metrics(request: Request, runtime: RuntimeDep) -> Response:
     """
     if runtime.settings.metrics == "closed":
         await runtime.access(credential_of(request, runtime), "metrics:read").check()
+    await runtime.gauges.refresh()
     body = generate_latest(metrics.registry)
     return Response(body, headers={"Content-Type": CONTENT_TYPE_LATEST})

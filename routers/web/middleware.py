@@ -1,32 +1,24 @@
 """The outermost middleware: request id, client, path, log line, unexpected errors."""
 
 import asyncio
-import re
-import time
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import structlog
-import uuid_utils
 from fastapi import FastAPI, Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from app import logging as app_logging
-from app import metrics
 from app.config import Settings
 from app.database import Patience
 from app.errors import ServiceUnavailable
+from app.logging import current_request
 from routers.connection.exchanges import ABORT
 from routers.http.bodies import ClientDisconnected
 from routers.web.forwarded import Proxies
+from routers.web.observation import RAW_PREFIX, Observation
 from routers.web.problems import failed, render
 from routers.web.protection import protect
-
-_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9_.:-]{1,128}")
-_LOGGED: Final = 2048  # bytes of a path
-_RAW_PREFIX: Final = "/v1/blobs/"
-"""Prefix of paths that may contain encoded slashes, and so are matched undecoded."""
 
 _UNGUARDED: Final = (
     "served by other connections than Holdall's: nothing bounds heads and slow clients, and "
@@ -61,15 +53,14 @@ class Edge:
         headers = dict(scope["headers"])
         self._locate(scope)
         self._proxies.apply(scope)
-        request_id = _request_id(headers.get(b"x-request-id"))
-        answer = _Answer(send, request_id, is_https=self._is_https(scope))
-        started = time.perf_counter()
-        app_logging.request_id.set(request_id)  # of this task: the server's lines have it too
+        observed = Observation(scope, headers, receive)
+        answer = _Answer(send, observed, is_https=self._is_https(scope))
+        current_request.set(observed.request)  # of this task: the server's lines have it too
         try:
             with Patience():
-                await self._answer(scope, receive, answer)
+                await self._answer(scope, observed.receive, answer)
         finally:
-            _record(scope, answer, time.perf_counter() - started)
+            observed.end()
 
     async def _answer(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         try:
@@ -81,7 +72,7 @@ class Edge:
             await answer.end(scope, receive, render(Request(scope), stopping))
         except Exception:
             log.exception("a request failed")
-            await answer.end(scope, receive, failed(Request(scope), answer.request_id))
+            await answer.end(scope, receive, failed(Request(scope), answer.observed.request.id))
 
     def _locate(self, scope: Scope) -> None:
         """Remove the path prefix of the public URL, unless the proxy has done so."""
@@ -92,7 +83,7 @@ class Edge:
             if path == prefix or path.startswith(prefix + "/"):
                 path, raw = path[len(prefix) :] or "/", raw[len(prefix.encode()) :] or b"/"
                 path, raw = _rooted(path, raw)
-        if path.startswith(_RAW_PREFIX):
+        if path.startswith(RAW_PREFIX):
             path = raw.partition(b"?")[0].decode("ascii", "replace")
         scope["path"] = prefix + path  # Starlette takes root_path off again when it routes
 
@@ -101,34 +92,35 @@ class Edge:
 
 
 class _Answer:
-    """The ``send`` of one request: adds headers, and remembers the status."""
+    """The ``send`` of one request: adds headers, and notes what is sent."""
 
-    def __init__(self, send: Send, request_id: str, *, is_https: bool) -> None:
+    def __init__(self, send: Send, observed: Observation, *, is_https: bool) -> None:
         self._send = send
-        self.request_id = request_id
+        self.observed = observed
         self._is_https = is_https
-        self.status: int | None = None
-        self.aborted = False
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.status = message["status"]
-            identified = (b"x-request-id", self.request_id.encode())
+            self.observed.begin(message["status"])
+            identified = (b"x-request-id", self.observed.request.id.encode())
             headers = [*message["headers"], identified]
             protect(headers, is_https=self._is_https)
             message["headers"] = headers
+            await self._send(message)
+            return
         await self._send(message)
+        self.observed.sent(message)
 
     async def end(self, scope: Scope, receive: Receive, response: Response) -> None:
-        """Send the response if none has been begun; else abort."""
-        if self.status is None:
+        """Answer so, if nothing has been answered yet; else break off."""
+        if self.observed.status is None:
             await response(scope, receive, self)
         else:
             await self.abort(scope)
 
     async def abort(self, scope: Scope) -> None:
-        """Close the connection, if the server can: the response can't be completed."""
-        self.aborted = True
+        """Close the connection, where the server can: what was begun can't be finished."""
+        self.observed.aborted = True
         if ABORT in scope.get("extensions", {}):
             await self._send({"type": ABORT})
 
@@ -137,31 +129,3 @@ def _rooted(path: str, raw: bytes) -> tuple[str, bytes]:
     """Collapse leading slashes into one: some clients append to a base URL that ends with one."""
     spare = len(raw) - len(raw.lstrip(b"/")) - 1  # raw, for an encoded slash is none
     return (path[spare:], raw[spare:]) if spare > 0 else (path, raw)
-
-
-def _request_id(sent: bytes | None) -> str:
-    if sent is not None and _REQUEST_ID.fullmatch(sent):
-        return sent.decode()
-    return str(uuid_utils.uuid7())
-
-
-def _record(scope: Scope, answer: _Answer, seconds: float) -> None:
-    route = getattr(scope.get("route"), "path", "none")
-    status = "aborted" if answer.aborted or answer.status is None else str(answer.status)
-    metrics.count_request(scope["method"], route, status, seconds)
-    log.info(
-        "request",
-        method=scope["method"],
-        path=_logged_path(scope),
-        status=status,
-        ms=round(seconds * 1000, 1),
-        client=(scope.get("client") or ("",))[0],
-    )
-
-
-def _logged_path(scope: Scope) -> str:
-    """Return the path for the log, shortened, without the query, which may hold a key."""
-    path: str = scope["path"]
-    if path.startswith(_RAW_PREFIX):
-        path = unquote(path)
-    return path.encode("utf-8", "replace")[:_LOGGED].decode("utf-8", "ignore")

@@ -116,7 +116,7 @@ def test_every_line_is_json_with_the_same_members(service: Service) -> None:
 def test_a_request_has_one_line_with_its_id(service: Service) -> None:
     assert _get(service, "/healthz", "one-line").headers["x-request-id"] == "one-line"
     (line,) = _lines_of(service, "one-line")
-    assert (line["event"], line["path"], line["status"]) == ("request", "/healthz", "200")
+    assert (line["event"], line["path"], line["status"]) == ("request", "/healthz", 200)
 
 
 def test_lines_of_libraries_have_the_request_id(service: Service) -> None:

@@ -1,0 +1,99 @@
+"""Gauges that are found out when somebody reads the metrics: disks, what is stored, late tasks."""
+
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from app import clock, metrics
+from app.config import Settings
+from app.database import DatabaseUnavailable
+from app.objects.storage_use import StorageUse
+from app.state import ServiceState
+from app.tasks.supervisor import Task
+
+_PATIENCE: Final = 2.0  # seconds: Prometheus waits for ten, and the other figures matter more now
+
+log = structlog.get_logger(__name__)
+
+
+class Gauges:
+    """Brings the gauges up to date. One whose figure can't be found out has no series."""
+
+    def __init__(self, state: ServiceState, tasks: Sequence[Task], settings: Settings) -> None:
+        self._state = state
+        self._tasks = tasks
+        self._folders = _folders(settings)
+        self._finding: asyncio.Task[None] | None = None
+
+    async def refresh(self) -> None:
+        """Find out all figures, once for all who ask meanwhile.
+
+        Those that take longer than two seconds come with the next call.
+        """
+        if self._finding is None or self._finding.done():
+            self._finding = asyncio.create_task(self._find())
+        await asyncio.wait([self._finding], timeout=_PATIENCE)
+
+    async def aclose(self) -> None:
+        if self._finding is not None:
+            self._finding.cancel()
+            await asyncio.wait([self._finding])
+
+    async def _find(self) -> None:
+        _set_disks(await asyncio.to_thread(_disks, self._folders))
+        try:
+            now = clock.now()
+            lags = {task.name: await task.lag(now) for task in self._tasks}
+            use = await self._state.storage_use()
+        except DatabaseUnavailable as error:
+            log.warning("some metrics are missing: the database fails", error=repr(error))
+            lags, use = {}, None
+        metrics.task_lag.clear()
+        for task, lag in lags.items():
+            metrics.task_lag.labels(task).set(lag)
+        _set_stored(use)
+
+
+def _set_stored(use: StorageUse | None) -> None:
+    metrics.stored_objects.clear()
+    metrics.stored_bytes.clear()
+    metrics.accounts.set(float("nan") if use is None else use.accounts)
+    if use is not None:
+        for kind in use.kinds:
+            metrics.stored_objects.labels(kind.kind).set(kind.objects)
+            metrics.stored_bytes.labels(kind.kind).set(kind.bytes)
+
+
+def _set_disks(disks: Mapping[str, os.statvfs_result]) -> None:
+    metrics.disk_free.clear()
+    metrics.disk_size.clear()
+    for name, disk in disks.items():
+        metrics.disk_free.labels(name).set(disk.f_bavail * disk.f_frsize)
+        metrics.disk_size.labels(name).set(disk.f_blocks * disk.f_frsize)
+
+
+def _folders(settings: Settings) -> dict[str, Path]:
+    """Return the folders whose disks can run full, by what they hold."""
+    folders = {"temporary files": settings.data_dir}
+    if not settings.uses_postgres:
+        folders["database"] = settings.sqlite_path.parent
+    if settings.active_storage == "local":
+        folders["objects"] = settings.objects_path
+        if settings.dumps_base_dir is not None:
+            folders["dumps"] = settings.dumps_base_dir
+    return folders
+
+
+def _disks(folders: Mapping[str, Path]) -> dict[str, os.statvfs_result]:
+    """Look at the disks of folders, those that are there."""
+    found = {}
+    for name, folder in folders.items():
+        try:
+            found[name] = os.statvfs(folder)
+        except OSError as error:
+            log.warning("a disk can't be looked at", folder=str(folder), error=repr(error))
+    return found

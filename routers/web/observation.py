@@ -17,7 +17,7 @@ from routers.connection.exchanges import SEND_FILE
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9_.:-]{1,128}")
 _TRACE_PARENT: Final = re.compile(
     rb"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
-    rb"(?:-.*)?"  # of versions to come
+    rb"(?:(?<!00-.{52})-.*)?"  # later versions may say more
 )
 RAW_PREFIX: Final = "/v1/blobs/"
 """Prefix of paths that may contain encoded slashes, and so are matched undecoded."""

@@ -119,6 +119,80 @@ def test_a_request_has_one_line_with_its_id(service: Service) -> None:
     assert (line["event"], line["path"], line["status"]) == ("request", "/healthz", 200)
 
 
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+PARENT = "00f067aa0ba902b7"
+
+
+def test_a_line_says_who_asked_for_what_and_what_went_over_the_wire(service: Service) -> None:
+    with httpx.Client(base_url=service.url) as client:
+        login = {"username": "grace", "password": PASSWORD}
+        account = client.post("/v1/accounts", json=login).json()
+        pair = client.post("/v1/auth/token", data=login).json()
+        session = {"Authorization": f"Bearer {pair['access_token']}"}
+        body = {"name": "k", "scopes": ["blobs:read", "blobs:write"]}
+        key = client.post("/v1/accounts/me/keys", json=body, headers=session).json()
+        client.headers = httpx.Headers(
+            {
+                "User-Agent": f"crate/1 {'x' * 300}",
+                "Authorization": f"Bearer {key['key']}",
+                "X-Request-ID": "in",
+                "traceparent": f"00-{TRACE}-{PARENT}-01",
+            }
+        )
+        client.put("/v1/blobs/some%2Fthing/content?key=secret", content=b"x" * 1000)
+        client.get("/v1/blobs/some%2Fthing/content", headers={"X-Request-ID": "out"})
+    (line,) = _lines_of(service, "in")
+    assert line.pop("ms") > 0
+    assert line.pop("bytes_out") > 100
+    assert line.pop("timestamp")
+    assert line == {
+        "level": "info",
+        "event": "request",
+        "request_id": "in",
+        "trace_id": TRACE,
+        "method": "PUT",
+        "path": "/v1/blobs/some/thing/content",
+        "route": "/v1/blobs/{id}/content",
+        "status": 201,
+        "bytes_in": 1000,
+        "client": "127.0.0.1",
+        "account": account["id"],
+        "key": key["id"],
+        "user_agent": f"crate/1 {'x' * 248}",
+    }
+    (line,) = _lines_of(service, "out")
+    assert (line["bytes_in"], line["bytes_out"]) == (0, 1000)
+
+
+def test_a_line_of_nobody_has_no_account(service: Service) -> None:
+    _get(service, "/healthz", "nobody")
+    (line,) = _lines_of(service, "nobody")
+    assert not {"account", "key", "trace_id", "aborted"} & set(line)
+
+
+@pytest.mark.parametrize(
+    ("parent", "trace"),
+    [
+        (f"00-{TRACE}-{PARENT}-00", TRACE),
+        (f"01-{TRACE}-{PARENT}-01-of-a-later-version", TRACE),
+        (f"00-{TRACE}-{PARENT}-01-of-a-later-version", None),
+        (f"ff-{TRACE}-{PARENT}-01", None),
+        (f"00-{'0' * 32}-{PARENT}-01", None),
+        (f"00-{TRACE}-{'0' * 16}-01", None),
+        (f"00-{TRACE.upper()}-{PARENT}-01", None),
+        ("", None),
+    ],
+)
+def test_every_line_has_the_trace_it_is_part_of(
+    service: Service, parent: str, trace: str | None
+) -> None:
+    headers = {"traceparent": parent, "X-Request-ID": f"of-{abs(hash(parent))}"}
+    httpx.get(f"{service.url}/warning", headers=headers)
+    lines = _lines_of(service, headers["X-Request-ID"])
+    assert len(lines) > 2
+    assert {line.get("trace_id") for line in lines} == {trace}
+
+
 def test_lines_of_libraries_have_the_request_id(service: Service) -> None:
     _get(service, "/warning", "libraries")
     lines = _lines_of(service, "libraries")

@@ -1,4 +1,4 @@
-"""The service's own routes: it lives, it is ready or not, and what it has counted."""
+"""The service's own routes: it lives, and it is ready or not."""
 
 import asyncio
 import contextlib
@@ -11,9 +11,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import anyio
-import httpx
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from app import state, stores
 from app.errors import ServiceUnavailable
@@ -27,8 +25,6 @@ from tests.faults import FaultyStore
 pytestmark = pytest.mark.anyio
 
 HTML = {"Accept": "text/html"}
-LOOPBACK = "http://127.0.0.1:8000"
-ADMIN = {"admin_username": "root", "admin_password": "a root password"}
 
 
 @contextlib.asynccontextmanager
@@ -138,119 +134,6 @@ async def test_without_its_database_it_is_unavailable(
         assert answer.status_code == 503
         assert answer.json()["checks"]["database"]["status"] == "failed"
         assert (await service.client.get("/healthz")).status_code == 200
-
-
-async def _metrics(service: Service, url: str = "/metrics", **headers: str) -> httpx.Response:
-    return await service.client.get(url, headers=headers)
-
-
-async def test_metrics_are_for_operators(service: Service) -> None:
-    _, user = await service.sign_up()
-    assert (await _metrics(service)).status_code == 401
-    assert (await _metrics(service, **user)).status_code == 403
-    body = {"name": "k", "scopes": ["blobs:read"]}
-    key = await service.client.post("/v1/accounts/me/keys", json=body, headers=user)
-    assert (await _metrics(service, Authorization=f"Bearer {key.json()['key']}")).status_code == 403
-    answer = await _metrics(service, **service.service_token)
-    assert answer.status_code == 200
-    assert answer.headers["content-type"].startswith("text/plain; version=")
-
-
-async def test_being_on_this_host_opens_no_metrics(make_settings: MakeSettings) -> None:
-    async with running(make_settings()) as service:
-        assert service.settings.is_private
-        # a proxy that says nothing of itself looks just like this
-        assert (await _metrics(service, f"{LOOPBACK}/metrics")).status_code == 401
-
-
-async def test_metrics_can_be_open_to_all(make_settings: MakeSettings) -> None:
-    async with running(make_settings(metrics="open", host="0.0.0.0")) as service:  # noqa: S104
-        assert (await _metrics(service)).status_code == 200
-
-
-async def test_an_administrators_key_reads_metrics_and_nothing_else(
-    make_settings: MakeSettings,
-) -> None:
-    async with running(make_settings(**ADMIN)) as service:
-        admin = await service.log_in("root", ADMIN["admin_password"])
-        _, user = await service.sign_up("ada")
-        body = {"name": "prometheus", "scopes": ["metrics:read"]}
-        keys = "/v1/accounts/me/keys"
-        refused = await service.client.post(keys, json=body, headers=user)
-        assert refused.status_code == 403
-        assert "metrics:read" in refused.json()["detail"]
-        made = await service.client.post(keys, json=body, headers=admin)
-        key = {"Authorization": f"Bearer {made.json()['key']}"}
-        assert (await _metrics(service, **key)).status_code == 200
-        assert (await service.client.get("/v1/blobs", headers=key)).status_code == 403
-        # it goes on only as long as its owner administrates
-        ada = await service.client.get("/v1/accounts", params={"q": "ada"}, headers=admin)
-        root = await service.client.get("/v1/accounts", params={"q": "root"}, headers=admin)
-        for account, value in ((ada, True), (root, False)):
-            (item,) = account.json()["items"]
-            changed = await service.client.patch(
-                f"/v1/accounts/{item['id']}", json={"is_admin": value}, headers=admin
-            )
-            assert changed.status_code == 200
-        assert (await _metrics(service, **key)).status_code == 403
-
-
-async def _series(service: Service) -> dict[tuple[str, ...], float]:
-    text = (await _metrics(service, **service.service_token)).text
-    return {
-        (sample.name, *(f"{name}={value}" for name, value in sorted(sample.labels.items()))): (
-            sample.value
-        )
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    }
-
-
-async def test_requests_are_counted_by_route(service: Service) -> None:
-    _, headers = await service.sign_up()
-    counted = (
-        "holdall_requests_total",
-        "method=GET",
-        "route=/v1/blobs/{id}",
-        "status=404",
-    )
-    timed = ("holdall_request_seconds_count", "method=GET", "route=/v1/blobs/{id}")
-    before = await _series(service)
-    for n in range(3):
-        await service.client.get(f"/v1/blobs/no-such-{n}", headers=headers)
-    after = await _series(service)
-    assert after[counted] - before.get(counted, 0) == 3
-    assert after[timed] - before.get(timed, 0) == 3
-    assert not any("no-such" in part for labels in after for part in labels)
-
-
-async def test_nobody_can_invent_series(service: Service) -> None:
-    await service.client.get("/nowhere")
-    await service.client.request("FIRST", "/nowhere")
-    await service.client.request("FIRST", "/healthz")
-    before = set(await _series(service))
-    for n in range(20):
-        await service.client.get(f"/nowhere/{n}")
-        await service.client.request(f"INVENTED{n}", "/nowhere")
-        await service.client.request(f"INVENTED{n}", "/healthz")
-    assert {labels for labels in await _series(service) if labels not in before} <= {
-        labels for labels in await _series(service) if "route=/metrics" in labels
-    }
-
-
-async def test_the_process_and_its_tasks_are_measured(service: Service) -> None:
-    text = (await _metrics(service, **service.service_token)).text
-    names = set(re.findall(r"^# TYPE (\S+)", text, re.MULTILINE))
-    assert {
-        "process_resident_memory_bytes",
-        "process_cpu_seconds_total",
-        "process_open_fds",
-        "holdall_task_lag_seconds",
-        "holdall_task_batches_total",
-        "holdall_received_bytes_total",
-        "holdall_sent_bytes_total",
-        "holdall_dropped_log_lines_total",
-    } <= names
 
 
 async def test_the_home_page_and_the_docs_are_served_under_their_policies(

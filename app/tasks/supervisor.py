@@ -59,15 +59,16 @@ class Supervisor:
 
 async def _run(task: Task) -> None:
     backoff = _FIRST_BACKOFF
+    done, failed = (metrics.task_runs.labels(task.name, outcome) for outcome in ("done", "failed"))
     while True:
         task.woken.clear()
         try:
             while await task.run_once(clock.now()):
-                metrics.task_runs.labels(task.name, "done").inc()
+                done.inc()
             delay = await _until_due(task)
             backoff = _FIRST_BACKOFF
         except Exception:
-            metrics.task_runs.labels(task.name, "failed").inc()
+            failed.inc()
             log.exception("a background task failed and will be tried again", task=task.name)
             delay, backoff = backoff, min(backoff * 2, _MAX_BACKOFF)
             await asyncio.sleep(delay)

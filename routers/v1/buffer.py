@@ -36,12 +36,13 @@ router = APIRouter(prefix="/v1/buffer", tags=["buffer"], route_class=HoldallRout
 Reading = Annotated[Access, Depends(Requires("buffer:read"))]
 Writing = Annotated[Access, Depends(Requires("buffer:write"))]
 
+_EVENT: Final = 'event: current\nid: 7\ndata: {"version": 7, "empty": false}\n\n'
 _EVENTS: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "description": 'Events, with data like `{"version": 7, "empty": false}`: `current` first, '
         "then `changed` after each change (of several in a row perhaps only the last). Their ids "
         "are versions, too",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": {"text/event-stream": {"schema": {"type": "string", "examples": [_EVENT]}}},
     }
 }
 

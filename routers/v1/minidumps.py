@@ -24,7 +24,7 @@ from routers.http.multipart import checked_stream, read_parts
 from routers.v1.schemas.crash_reports import MinidumpForm
 from routers.web.dependencies import RuntimeDep, credential_of, runtime_of
 from routers.web.forwarded import address_of
-from routers.web.openapi import OPEN_OR_BEARER
+from routers.web.openapi import OPEN_OR_BEARER, text_answer
 from routers.web.problems import problems
 from routers.web.route import HoldallRoute
 
@@ -57,7 +57,8 @@ Submitting = Annotated[Access, Depends(_submitting)]
     "/minidump",
     operation_id="dumps_submit",
     response_class=PlainTextResponse,
-    responses=problems(400, 401, 403, 408, 409, 413, 415, 422, 429, 503, 507),
+    responses=text_answer("The dump's id", "0199a8b0-7f6e-7b1c-9a55-3d2f6c1e8a90")
+    | problems(400, 401, 403, 408, 409, 413, 415, 422, 429, 503, 507),
     openapi_extra=OPEN_OR_BEARER | multipart_body(MinidumpForm),
 )
 async def submit(request: Request, runtime: RuntimeDep, access: Submitting) -> PlainTextResponse:

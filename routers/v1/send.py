@@ -27,11 +27,12 @@ router = APIRouter(prefix="/v1/send", tags=["files"], route_class=HoldallRoute)
 Writing = Annotated[Access, Depends(Requires("files:write"))]
 
 _LINE: Final = "One line: the file's link, or if it is kept the URL of its content."
+_LINK: Final = "https://holdall.example.org/t/n2XwG7aJ3kS5rT8vY1zBcA\n"
 _CREATED: Final[dict[int | str, dict[str, Any]]] = {
     201: {
         "description": "Created",
         "content": {
-            "text/plain": {"schema": {"type": "string", "description": _LINE}},
+            "text/plain": {"schema": {"type": "string", "description": _LINE, "examples": [_LINK]}},
             "application/json": {"schema": {"$ref": "#/components/schemas/StoredFile"}},
         },
     }

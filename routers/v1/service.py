@@ -1,6 +1,6 @@
 """The service itself: does it live, can it serve, what has it counted."""
 
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
@@ -9,11 +9,13 @@ from pydantic import BaseModel, Field
 
 from app import metrics, state
 from routers.web.dependencies import RuntimeDep, credential_of
-from routers.web.openapi import OPEN_OR_BEARER
+from routers.web.openapi import OPEN_OR_BEARER, text_answer
 from routers.web.problems import problems
 from routers.web.route import HoldallRoute
 
 router = APIRouter(tags=["service"], route_class=HoldallRoute)
+
+_METRICS: Final = "# TYPE holdall_bytes_in_total counter\nholdall_bytes_in_total 14.0\n"
 
 
 class Alive(BaseModel):
@@ -26,7 +28,7 @@ class Check(BaseModel):
     """How one part answered."""
 
     status: Literal["ok", "failed"]
-    ms: float = Field(description="Milliseconds that it took.")
+    ms: float = Field(description="Milliseconds that it took.", examples=[1.7])
     confinement: str | None = Field(
         default=None,
         description="Of processes that read what strangers sent: `landlock+seccomp`, one of the "
@@ -40,7 +42,10 @@ class Readiness(BaseModel):
     status: Literal["ready", "degraded", "unavailable"] = Field(
         description="Degraded: without Redis, which only carries hints, or without decoders."
     )
-    checks: dict[str, Check] = Field(description="By part: database, storage, decoders, redis.")
+    checks: dict[str, Check] = Field(
+        description="By part: database, storage, decoders, redis.",
+        examples=[{"database": {"status": "ok", "ms": 1.7}}],
+    )
 
     @classmethod
     def of(cls, found: state.Readiness) -> Self:
@@ -76,7 +81,7 @@ async def readiness(runtime: RuntimeDep, response: Response) -> Readiness:
     "/metrics",
     operation_id="service_metrics",
     response_class=PlainTextResponse,
-    responses=problems(401, 403),
+    responses=text_answer("The metrics", _METRICS) | problems(401, 403),
     openapi_extra=OPEN_OR_BEARER,
 )
 async def get_metrics(request: Request, runtime: RuntimeDep) -> Response:

@@ -14,6 +14,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import Response
 from pydantic_core import to_json
 
+from routers.web.examples import add_examples
 from routers.web.openapi import EITHER, Tag, header, parameter
 from routers.web.problem_schemas import ANSWERS, MEDIA_TYPE, Problem
 
@@ -133,7 +134,15 @@ def _complete(generated: dict[str, Any], tags: Mapping[str, Tag]) -> dict[str, A
         },
         "securitySchemes": _security_schemes(),
     }
+    add_examples(_contents(document), schemas)
     return document
+
+
+def _contents(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the content of every body and answer."""
+    for operation in _operations(document):
+        for part in (operation.get("requestBody", {}), *operation["responses"].values()):
+            yield part.get("content", {})
 
 
 def _drop_what_is_not_so(operation: dict[str, Any]) -> None:

@@ -77,6 +77,12 @@ def binary_answer(also: Mapping[str, str] | None = None) -> dict[int | str, dict
     }
 
 
+def text_answer(description: str, example: str) -> dict[int | str, dict[str, Any]]:
+    """Declare that a route answers plain text, for its ``responses``."""
+    content = {"text/plain": {"schema": {"type": "string", "examples": [example]}}}
+    return {200: {"description": description, "content": content}}
+
+
 def errors_as(model: type[BaseModel], *statuses: int) -> dict[int | str, dict[str, Any]]:
     """Declare the error responses of a route whose errors have a form of their own.
 

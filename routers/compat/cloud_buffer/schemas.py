@@ -27,8 +27,13 @@ class CloudBufferError(BaseModel):
 class CloudBufferLink(BaseModel):
     """The link to a file that was sent; all null for one that is kept, which has no link yet."""
 
-    link: str | None = Field(description="URL of the file's timelink.")
-    token: str | None = Field(description="The same for `/file/get`.")
+    link: str | None = Field(
+        description="URL of the file's timelink.",
+        examples=["https://holdall.example.org/t/n2XwG7aJ3kS5rT8vY1zBcA"],
+    )
+    token: str | None = Field(
+        description="The same for `/file/get`.", examples=["n2XwG7aJ3kS5rT8vY1zBcA"]
+    )
     expires_at: datetime | None
 
     @classmethod

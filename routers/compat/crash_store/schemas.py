@@ -12,16 +12,16 @@ from app.dumps.entities import Dump
 class CrashStoreDump(BaseModel):
     """A dump as Crash Store shows it."""
 
-    id: int
-    original_name: str = Field(description="The name of the uploaded file.")
+    id: int = Field(examples=[7])
+    original_name: str = Field(description="The name of the uploaded file.", examples=["app.dmp"])
     stored_name: str = Field(
         description="The name of the stored file: 32 hex digits.",
         examples=["5f0c6a4f9b7d4e21a3c8d1e0f2b3a495"],
     )
     time: datetime = Field(description="When the dump was uploaded.")
-    label: str | None
+    label: str | None = Field(examples=["acme 1.4"])
     archived: bool
-    description: str
+    description: str = Field(examples=["Seen on start"])
 
     @classmethod
     def of(cls, dump: Dump) -> Self:
@@ -41,10 +41,10 @@ class CrashStoreDump(BaseModel):
 class CrashStoreError(BaseModel):
     """An error."""
 
-    detail: str
+    detail: str = Field(examples=["Not found"])
 
 
 class CrashStoreNoFile(BaseModel):
     """The error for a form without a file."""
 
-    error: str
+    error: str = Field(examples=["No file provided"])

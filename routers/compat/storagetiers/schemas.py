@@ -18,34 +18,34 @@ _URLS = Field(
 class StoragetiersLogin(BaseModel):
     """User name and password."""
 
-    username: Annotated[str, Field(max_length=255)]
+    username: Annotated[str, Field(max_length=255)] = Field(examples=["ada"])
     password: GivenPassword
 
 
 class StoragetiersTokens(BaseModel):
     """The tokens of a login."""
 
-    refresh: str
-    access: str
+    refresh: str = Field(examples=["hr_0199a8b07f6e7b1c.7.n2Xw"])
+    access: str = Field(examples=["eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.dGhpcyBpcyBub25l"])
 
 
 class StoragetiersRefresh(BaseModel):
     """A refresh token, which stays valid."""
 
-    refresh: str
+    refresh: str = Field(examples=["hr_0199a8b07f6e7b1c.7.n2Xw"])
 
 
 class StoragetiersAccess(BaseModel):
     """A new access token."""
 
-    access: str
+    access: str = Field(examples=["eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.dGhpcyBpcyBub25l"])
 
 
 class StoragetiersPicture(BaseModel):
     """A picture as its owner sees it."""
 
-    owner: str = Field(description="The owner's user name.")
-    name: str
+    owner: str = Field(description="The owner's user name.", examples=["ada"])
+    name: str = Field(examples=["The harbour at night"])
     urls: Annotated[str, _URLS]
 
     @classmethod
@@ -57,7 +57,10 @@ class StoragetiersPicture(BaseModel):
 class StoragetiersUpload(StoragetiersPicture):
     """A picture that has just been created."""
 
-    img: str = Field(description="The path of the original, which the tier may forbid.")
+    img: str = Field(
+        description="The path of the original, which the tier may forbid.",
+        examples=["/api/picture/0199a8b0-7f6e-7b1c-9a55-3d2f6c1e8a90"],
+    )
 
 
 class StoragetiersLinkRequest(BaseModel):
@@ -66,7 +69,7 @@ class StoragetiersLinkRequest(BaseModel):
     time: int = Field(
         description="Seconds, as a number or as text: 300 to 30000 unless the settings say "
         "otherwise.",
-        examples=["400"],
+        examples=[400],
     )
 
 
@@ -75,7 +78,7 @@ class StoragetiersLink(BaseModel):
 
     url: str = Field(examples=["/api/timelink/0363825a-cb79-45d3-8d93-fbf8118c701b"])
     picture: StoragetiersPicture
-    time: int = Field(description="The lifetime in seconds.")
+    time: int = Field(description="The lifetime in seconds.", examples=[400])
 
     @classmethod
     def of(cls, link: Timelink, url: str, owner: Identity, **more: Any) -> Self:  # noqa: ANN401 - fields of subclasses
@@ -90,13 +93,13 @@ class StoragetiersLink(BaseModel):
 class StoragetiersShared(StoragetiersLink):
     """A link to a picture, and the time it has left."""
 
-    time_left: int | Literal["Expired"] = Field(description="Whole seconds.")
+    time_left: int | Literal["Expired"] = Field(description="Whole seconds.", examples=[340])
 
 
 class StoragetiersError(BaseModel):
     """An error."""
 
-    detail: str
+    detail: str = Field(examples=["Not found"])
 
 
 class StoragetiersFieldErrors(RootModel[dict[str, list[str]]]):

@@ -15,21 +15,21 @@ MEDIA = "/media/cloud/media/static/files/"
 """The prefix of the paths of files."""
 
 Text = Annotated[str, Field(max_length=1024)]
-Key = Annotated[str, Field(description="The session's key.")]
+Key = Annotated[str, Field(description="The session's key.", examples=["hv_n2XwG7aJ3kS5"])]
 
 
 class VertexcloudSignup(BaseModel):
     """A new account; an empty address counts as absent."""
 
-    username: Text
-    email: Text | None = None
+    username: Text = Field(examples=["ada"])
+    email: Text | None = Field(default=None, examples=["ada@example.org"])
     password: GivenPassword
 
 
 class VertexcloudLogin(BaseModel):
     """User name and password."""
 
-    username: Text
+    username: Text = Field(examples=["ada"])
     password: GivenPassword
 
 
@@ -56,7 +56,7 @@ class VertexcloudRefusal(BaseModel):
     """A refusal, with status 200 if the client can correct its request."""
 
     status: Literal[False] = False
-    message: str
+    message: str = Field(examples=["Invalid User Credentials"])
     authorization: str | None = None
     producer: str | None = None
     current_user_status: bool | None = None
@@ -78,8 +78,8 @@ class VertexcloudSignedUp(BaseModel):
     status: Literal[True] = True
     session: Literal[True] = True
     session_name: str = "current_user"
-    message: str
-    key: str = Field(serialization_alias="your session key")
+    message: str = Field(examples=["New User ada has been created successfully"])
+    key: str = Field(serialization_alias="your session key", examples=["hv_n2XwG7aJ3kS5"])
 
 
 class VertexcloudLoggedIn(BaseModel):
@@ -89,8 +89,8 @@ class VertexcloudLoggedIn(BaseModel):
     session: Literal[True] = True
     session_name: str = "current_user"
     logged_in: Literal[True] = True
-    user: str
-    session_key: str
+    user: str = Field(examples=["ada"])
+    session_key: str = Field(examples=["hv_n2XwG7aJ3kS5"])
 
 
 class VertexcloudExistingKey(BaseModel):
@@ -98,14 +98,14 @@ class VertexcloudExistingKey(BaseModel):
 
     status: Literal[True] = True
     message: str = "Your Existing Key is still available"
-    key: str
+    key: str = Field(examples=["hv_n2XwG7aJ3kS5"])
 
 
 class VertexcloudKeyDetails(BaseModel):
     """A key, and the name of its account."""
 
-    user: str
-    key: str
+    user: str = Field(examples=["ada"])
+    key: str = Field(examples=["hv_n2XwG7aJ3kS5"])
 
 
 class VertexcloudNewKey(BaseModel):
@@ -121,18 +121,20 @@ class VertexcloudCreated(BaseModel):
 
     status: Literal[True] = True
     message: str = "File Created Successfully! and has been saved."
-    file_type: str
-    filename: str
-    size: int
+    file_type: str = Field(examples=["application/pdf"])
+    filename: str = Field(examples=["a_1.pdf"])
+    size: int = Field(examples=[14])
 
 
 class VertexcloudFile(BaseModel):
     """A file."""
 
-    id: int
-    url: str = Field(description="Its path; add `?key=`.")
-    type: str
-    size: int = Field(description="In bytes.")
+    id: int = Field(examples=[7])
+    url: str = Field(
+        description="Its path; add `?key=`.", examples=["/media/cloud/media/static/files/a_1.pdf"]
+    )
+    type: str = Field(examples=["application/pdf"])
+    size: int = Field(description="In bytes.", examples=[14])
     created_at: str = Field(description="UTC.", examples=["2025-01-01T12:00:00.000Z"])
 
     @classmethod
@@ -158,7 +160,7 @@ class VertexcloudDone(BaseModel):
     """Confirmation."""
 
     status: Literal[True] = True
-    message: str
+    message: str = Field(examples=["User : ada sessions has been Flushed and Now logged out."])
 
 
 class VertexcloudFileDeleted(VertexcloudDone):

@@ -9,6 +9,7 @@ from app import clock
 from app.accounts import entities
 from app.accounts import fields as account_fields
 from app.security import guessable
+from routers.v1.schemas.fields import Id
 from routers.v1.schemas.lists import ListOf
 
 
@@ -70,19 +71,19 @@ class AccountDeletion(BaseModel):
 class Usage(BaseModel):
     """What an account keeps, and how much it may; a limit of null is none."""
 
-    bytes: int
-    objects: int
-    max_bytes: int | None
-    max_objects: int | None
+    bytes: int = Field(examples=[1_048_576])
+    objects: int = Field(examples=[3])
+    max_bytes: int | None = Field(examples=[107_374_182_400])
+    max_objects: int | None = Field(examples=[1000])
 
 
 class Account(BaseModel):
     """An account."""
 
-    id: str
-    username: str
-    email: str | None
-    tier: str
+    id: Id
+    username: str = Field(examples=["ada"])
+    email: str | None = Field(examples=["ada@example.org"])
+    tier: str = Field(examples=["Basic"])
     is_admin: bool
     created_at: datetime
     usage: Usage
@@ -118,7 +119,9 @@ class AdministeredAccount(Account):
 class AccountAdministration(BaseModel):
     """What an administrator changes about an account; what is absent or null stays."""
 
-    tier: Annotated[str, Field(max_length=64, description="The name of a tier.")] | None = None
+    tier: Annotated[str, Field(max_length=64, description="The name of a tier.")] | None = Field(
+        default=None, examples=["Premium"]
+    )
     is_active: bool | None = None
     is_admin: bool | None = None
 

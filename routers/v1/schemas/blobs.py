@@ -12,6 +12,7 @@ from app import clock
 from app.blobs import entities
 from app.blobs.entities import MAX_ID_LENGTH
 from app.security.characters import refuse_bidi
+from routers.v1.schemas.fields import Sha256, Size
 from routers.v1.schemas.lists import ListOf
 
 
@@ -89,19 +90,23 @@ class BlobReceipt(BaseModel):
 class JsonBlob(BaseModel):
     """A blob with its bytes in JSON."""
 
-    id: str
-    data: str = Field(description="The bytes in base64.", json_schema_extra={"format": "byte"})
-    size: int = Field(description="In bytes, decoded.")
+    id: str = Field(examples=["my-unique-blob-id"])
+    data: str = Field(
+        description="The bytes in base64.",
+        json_schema_extra={"format": "byte"},
+        examples=["SGVsbG8sIHdvcmxkIQo="],
+    )
+    size: int = Field(description="In bytes, decoded.", examples=[14])
     created_at: datetime
 
 
 class StoredBlob(BaseModel):
     """A blob without its bytes."""
 
-    id: str
-    size: int = Field(description="In bytes.")
-    sha256: str = Field(description="In hex.")
-    content_type: str
+    id: str = Field(examples=["my-unique-blob-id"])
+    size: Size
+    sha256: Sha256
+    content_type: str = Field(examples=["text/plain"])
     created_at: datetime
     modified_at: datetime
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from app import clock
 from app.buffer.entities import Clip, DataType
+from routers.v1.schemas.fields import Sha256, Size
 
 DATA_TYPE: Final = {"X-Data-Type": "What it is: `text` or `file`."}
 """The header of a download of the buffer, for `binary_answer`."""
@@ -50,12 +51,14 @@ LastEventId = Annotated[
 class BufferContent(BaseModel):
     """What the buffer holds, without its bytes."""
 
-    version: int = Field(description="Counts every change, including expiry; never decreases.")
+    version: int = Field(
+        description="Counts every change, including expiry; never decreases.", examples=[7]
+    )
     data_type: DataType
-    name: str | None = Field(description="A file's name; null for a text.")
-    content_type: str
-    size: int = Field(description="In bytes.")
-    sha256: str = Field(description="In hex.")
+    name: str | None = Field(description="A file's name; null for a text.", examples=["photo.jpg"])
+    content_type: str = Field(examples=["image/jpeg"])
+    size: Size
+    sha256: Sha256
     modified_at: datetime
     expires_at: datetime
 
@@ -77,5 +80,5 @@ class BufferContent(BaseModel):
 class BufferEvent(BaseModel):
     """The data of an event."""
 
-    version: int
+    version: int = Field(examples=[7])
     empty: bool

@@ -11,6 +11,7 @@ from app.accounts import entities
 from app.accounts.entities import MAX_KEY_LIFETIME
 from app.features import SCOPES
 from routers.v1.schemas.accounts import GivenPassword
+from routers.v1.schemas.fields import Id
 from routers.v1.schemas.lists import ListOf
 
 Scope = StrEnum("Scope", [(scope.replace(":", "_"), scope) for scope in sorted(SCOPES)])  # type: ignore[misc]
@@ -20,23 +21,27 @@ class PasswordForm(BaseModel):
     """The form of OAuth2's password grant (RFC 6749 §4.3.2); other fields are ignored."""
 
     grant_type: Literal["password"] | None = None
-    username: Annotated[str, Field(max_length=1024)]
+    username: Annotated[str, Field(max_length=1024)] = Field(examples=["ada"])
     password: GivenPassword
 
 
 class RefreshRequest(BaseModel):
     """A refresh token to be traded in."""
 
-    refresh_token: Annotated[str, Field(max_length=1024)]
+    refresh_token: Annotated[str, Field(max_length=1024)] = Field(
+        examples=["hr_0199a8b07f6e7b1c.7.n2Xw"]
+    )
 
 
 class TokenPair(BaseModel):
     """What a session is used by."""
 
-    access_token: str
-    refresh_token: str
+    access_token: str = Field(examples=["eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.dGhpcyBpcyBub25l"])
+    refresh_token: str = Field(examples=["hr_0199a8b07f6e7b1c.7.n2Xw"])
     token_type: Literal["bearer"] = "bearer"  # noqa: S105 - not a secret
-    expires_in: int = Field(description="Seconds that the access token is good for.")
+    expires_in: int = Field(
+        description="Seconds that the access token is good for.", examples=[1200]
+    )
 
     @classmethod
     def of(cls, tokens: entities.Tokens) -> Self:
@@ -51,10 +56,10 @@ class TokenPair(BaseModel):
 class Session(BaseModel):
     """A login."""
 
-    id: str
+    id: Id
     created_at: datetime
     expires_at: datetime
-    user_agent: str
+    user_agent: str = Field(examples=["Mozilla/5.0"])
     current: bool = Field(description="Whether it is the one that asks.")
 
     @classmethod
@@ -86,7 +91,7 @@ class ApiKeyCreate(BaseModel):
         Field(
             min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069]+$"
         ),
-    ]
+    ] = Field(examples=["crash uploader"])
     scopes: Annotated[
         set[Scope],
         Field(
@@ -96,19 +101,21 @@ class ApiKeyCreate(BaseModel):
             "administrators.",
             json_schema_extra=_lenient,
         ),
-    ]
+    ] = Field(examples=[["dumps:submit"]])
     expires_in: Annotated[int, Field(ge=1, le=MAX_KEY_LIFETIME, description="Seconds.")] | None = (
-        None
+        Field(default=None, examples=[31_536_000])
     )
 
 
 class ApiKey(BaseModel):
     """An API key, without its secret."""
 
-    id: str
-    name: str
-    scopes: list[str]
-    hint: str = Field(description="The key's first characters, to know it by.")
+    id: Id
+    name: str = Field(examples=["crash uploader"])
+    scopes: list[str] = Field(examples=[["dumps:submit"]])
+    hint: str = Field(
+        description="The key's first characters, to know it by.", examples=["hk_4fT9"]
+    )
     created_at: datetime
     expires_at: datetime | None
 
@@ -129,7 +136,7 @@ class ApiKey(BaseModel):
 class CreatedApiKey(ApiKey):
     """A new API key."""
 
-    key: str = Field(description="The key itself, shown this once.")
+    key: str = Field(description="The key itself, shown this once.", examples=["hk_4fT9…"])
 
 
 class ApiKeyList(ListOf[ApiKey]):

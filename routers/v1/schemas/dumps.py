@@ -12,6 +12,7 @@ from app.dumps import entities
 from app.dumps.entities import MAX_DESCRIPTION, MAX_LABEL, MAX_RETENTION, Filters
 from app.security.characters import refuse_bidi
 from routers.v1.schemas.crash_reports import CrashReport
+from routers.v1.schemas.fields import Id, Sha256, Size
 from routers.v1.schemas.files import FileName
 from routers.v1.schemas.lists import ListOf
 
@@ -38,10 +39,15 @@ Label = Annotated[
     AfterValidator(_none_if_empty),
     Field(description="The dump's label; empty: none.", examples=["acme 1.4"]),
 ]
-Description = Annotated[Text, Field(max_length=MAX_DESCRIPTION)]
+Description = Annotated[Text, Field(max_length=MAX_DESCRIPTION, examples=["Seen on start"])]
 Retention = Annotated[
     int | None,
-    Field(ge=1, le=MAX_RETENTION, description="Seconds until the dump expires. Default: never."),
+    Field(
+        ge=1,
+        le=MAX_RETENTION,
+        description="Seconds until the dump expires. Default: never.",
+        examples=[2_592_000],
+    ),
 ]
 ReportState = Literal["pending", "read", "failed", "none"]
 _FILE: Any = Field(json_schema_extra={"format": "binary"})
@@ -100,23 +106,27 @@ class DumpChangeForm(DumpChange):
 class Dump(BaseModel):
     """A dump without its bytes."""
 
-    id: str
-    original_name: str
-    size: int = Field(description="In bytes.")
-    sha256: str = Field(description="In hex.")
-    label: str | None
-    description: str
+    id: Id
+    original_name: str = Field(examples=["app.dmp"])
+    size: Size
+    sha256: Sha256
+    label: str | None = Field(examples=["acme 1.4"])
+    description: str = Field(examples=["Seen on start"])
     archived: bool
-    annotations: dict[str, str] = Field(description="Further fields of its crash report.")
+    annotations: dict[str, str] = Field(
+        description="Further fields of its crash report.", examples=[{"channel": "beta"}]
+    )
     created_at: datetime
     modified_at: datetime
     expires_at: datetime | None = Field(description="Null: never.")
     report_state: ReportState = Field(description=_STATE)
-    platform: str | None
-    architecture: str | None
-    exception: str | None
-    module: str | None = Field(description="The module that crashed.")
-    signature: str | None = Field(description="Equal for equal crashes.")
+    platform: str | None = Field(examples=["linux"])
+    architecture: str | None = Field(examples=["x86_64"])
+    exception: str | None = Field(examples=["SIGSEGV"])
+    module: str | None = Field(description="The module that crashed.", examples=["libacme.so"])
+    signature: str | None = Field(
+        description="Equal for equal crashes.", examples=["SIGSEGV libacme.so+0x1a2b"]
+    )
 
     @classmethod
     def of(cls, dump: entities.Dump, **more: Any) -> Self:  # noqa: ANN401 - fields of subclasses
@@ -134,12 +144,12 @@ class Dump(BaseModel):
 class DumpAttachment(BaseModel):
     """A file that was sent with a dump."""
 
-    id: str
-    field: str = Field(description="The form field that it was sent in.")
-    name: str
-    content_type: str
-    size: int = Field(description="In bytes.")
-    sha256: str = Field(description="In hex.")
+    id: Id
+    field: str = Field(description="The form field that it was sent in.", examples=["log"])
+    name: str = Field(examples=["app.log"])
+    content_type: str = Field(examples=["text/plain"])
+    size: Size
+    sha256: Sha256
 
     @classmethod
     def of(cls, attachment: entities.Attachment) -> Self:
@@ -184,9 +194,9 @@ class DumpAttachmentList(ListOf[DumpAttachment]):
 class DumpLabel(BaseModel):
     """A label in use."""
 
-    label: str
-    count: int = Field(description="How many dumps have it.")
-    size: int = Field(description="In bytes, of all of these dumps.")
+    label: str = Field(examples=["acme 1.4"])
+    count: int = Field(description="How many dumps have it.", examples=[12])
+    size: int = Field(description="In bytes, of all of these dumps.", examples=[3_145_728])
     first_seen: datetime
     last_seen: datetime
 
@@ -203,9 +213,9 @@ class DumpLabelList(ListOf[DumpLabel]):
 class DumpSignature(BaseModel):
     """A signature of crashes."""
 
-    signature: str
-    count: int = Field(description="How many dumps have it.")
-    size: int = Field(description="In bytes, of all of these dumps.")
+    signature: str = Field(examples=["SIGSEGV libacme.so+0x1a2b"])
+    count: int = Field(description="How many dumps have it.", examples=[12])
+    size: int = Field(description="In bytes, of all of these dumps.", examples=[3_145_728])
     first_seen: datetime
     last_seen: datetime
 

@@ -11,6 +11,7 @@ from app import clock
 from app.files import entities
 from app.files.entities import MAX_LIFETIME
 from app.objects.file_names import MAX_NAME_LENGTH, file_name
+from routers.v1.schemas.fields import Id, Sha256, Size
 from routers.v1.schemas.lists import ListOf
 
 UNNAMED: Final = "upload"
@@ -79,16 +80,17 @@ class FileChange(BaseModel):
 class StoredFile(BaseModel):
     """A file without its bytes."""
 
-    id: str
-    name: str
-    content_type: str
-    size: int = Field(description="In bytes.")
-    sha256: str = Field(description="In hex.")
+    id: Id
+    name: str = Field(examples=["photo.jpg"])
+    content_type: str = Field(examples=["image/jpeg"])
+    size: Size
+    sha256: Sha256
     created_at: datetime
     expires_at: datetime | None = Field(description="Null: it is kept.")
     link: str | None = Field(
         description="URL of a timelink to it: its own, which lives as long as the file, or else "
-        "the newest that is active. Null: it has none."
+        "the newest that is active. Null: it has none.",
+        examples=["https://holdall.example.org/t/n2XwG7aJ3kS5rT8vY1zBcA"],
     )
 
     @classmethod

@@ -11,6 +11,7 @@ from app import clock
 from app.pictures import entities
 from app.pictures.entities import MAX_NAME_LENGTH
 from app.security.characters import refuse_bidi
+from routers.v1.schemas.fields import Id
 from routers.v1.schemas.lists import ListOf
 
 
@@ -66,14 +67,15 @@ class PictureChange(BaseModel):
 class Picture(BaseModel):
     """A picture without its bytes."""
 
-    id: str
-    name: str
-    width: int = Field(description="In pixels, as shown.")
-    height: int = Field(description="In pixels, as shown.")
+    id: Id
+    name: str = Field(examples=["The harbour at night"])
+    width: int = Field(description="In pixels, as shown.", examples=[4032])
+    height: int = Field(description="In pixels, as shown.", examples=[3024])
     format: Literal["jpeg", "png", "webp", "gif", "avif", "heic"]
-    size: int = Field(description="In bytes, of the original.")
+    size: int = Field(description="In bytes, of the original.", examples=[2_516_582])
     is_complete: bool = Field(
-        description="False: the file is cut off or damaged, and is shown as far as it goes."
+        description="False: the file is cut off or damaged, and is shown as far as it goes.",
+        examples=[True],
     )
     created_at: datetime
     urls: list[str] = Field(

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StrictBo
 
 from app import clock
 from app.accounts import entities
+from routers.v1.schemas.fields import Id
 from routers.v1.schemas.lists import ListOf
 
 
@@ -24,7 +25,12 @@ def _number(value: object) -> object:
 
 Name = Annotated[
     str,
-    Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069]+$"),
+    Field(
+        examples=["Team"],
+        min_length=1,
+        max_length=64,
+        pattern=r"^[^\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069]+$",
+    ),
 ]
 Heights = Annotated[
     list[Annotated[int, Field(ge=1, le=10_000), BeforeValidator(_number)]],
@@ -74,14 +80,14 @@ class TierChange(BaseModel):
 class Tier(BaseModel):
     """A tier: what its accounts may keep, and what their pictures and links may do."""
 
-    id: str
-    name: str
-    heights: list[int]
+    id: Id
+    name: str = Field(examples=["Premium"])
+    heights: list[int] = Field(examples=[[200, 400]])
     allow_original: bool
     allow_links: bool
-    max_object_bytes: int | None
-    max_total_bytes: int | None
-    max_objects: int | None
+    max_object_bytes: int | None = Field(examples=[107_374_182_400])
+    max_total_bytes: int | None = Field(examples=[1_099_511_627_776])
+    max_objects: int | None = Field(examples=[100_000])
     created_at: datetime
 
     @classmethod

@@ -11,6 +11,7 @@ from app.blobs.entities import MAX_ID_LENGTH
 from app.features import TARGETS
 from app.links import entities
 from app.links.entities import PublicLink
+from routers.v1.schemas.fields import Id, Size
 from routers.v1.schemas.lists import ListOf
 
 MAX_PASSWORD: int = 128
@@ -36,7 +37,7 @@ def _characters(value: str) -> str:
 class NewTimelink(BaseModel):
     """A link that is to be made."""
 
-    kind: TargetType
+    kind: TargetType = Field(examples=["blob"])
     id: Annotated[
         str,
         Field(
@@ -68,22 +69,29 @@ class NewTimelink(BaseModel):
 class Timelink(BaseModel):
     """A public link, as its owner sees it."""
 
-    id: str
-    url: str
-    kind: TargetType
-    target: str | None = Field(description="The target's id; null if it no longer exists.")
-    target_name: str | None = Field(description="The target's name.")
+    id: Id
+    url: str = Field(examples=["https://holdall.example.org/t/n2XwG7aJ3kS5rT8vY1zBcA"])
+    kind: TargetType = Field(examples=["blob"])
+    target: str | None = Field(
+        description="The target's id; null if it no longer exists.", examples=["my-unique-blob-id"]
+    )
+    target_name: str | None = Field(
+        description="The target's name.", examples=["my-unique-blob-id"]
+    )
     state: LinkState
     created_at: datetime
     time: int | None = Field(
         description="The lifetime that was asked for, in seconds; null: a file's own link, which "
-        "lives as long as the file."
+        "lives as long as the file.",
+        examples=[3600],
     )
     expires_at: datetime | None = Field(description="Null: when its file is deleted.")
-    time_left: int | None = Field(description="Whole seconds; 0 once it has ended.")
-    max_downloads: int | None
+    time_left: int | None = Field(
+        description="Whole seconds; 0 once it has ended.", examples=[3540]
+    )
+    max_downloads: int | None = Field(examples=[3])
     downloads: int = Field(
-        description="The downloads claimed so far, if `max_downloads` limits them."
+        description="The downloads claimed so far, if `max_downloads` limits them.", examples=[1]
     )
     has_password: bool
 
@@ -113,13 +121,16 @@ class TimelinkList(ListOf[Timelink]):
 class PublicTimelink(BaseModel):
     """A public link, as programs see it before they claim a download."""
 
-    name: str
-    content_type: str
-    size: int = Field(description="In bytes.")
+    name: str = Field(examples=["photo.jpg"])
+    content_type: str = Field(examples=["image/jpeg"])
+    size: Size
     expires_at: datetime | None
-    time_left: int | None
-    downloads_left: int | None
-    download: str = Field(description="The path that starts a download.")
+    time_left: int | None = Field(examples=[3540])
+    downloads_left: int | None = Field(examples=[2])
+    download: str = Field(
+        description="The path that starts a download.",
+        examples=["/t/n2XwG7aJ3kS5rT8vY1zBcA?download=1"],
+    )
 
     @classmethod
     def of(cls, link: PublicLink, download: str) -> Self:

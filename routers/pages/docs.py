@@ -23,6 +23,8 @@ window.ui = SwaggerUIBundle({
   url: new URL("../openapi.json", here).href,
   dom_id: "#swagger-ui",
   deepLinking: true,
+  docExpansion: "none",
+  defaultModelsExpandDepth: 0,
   persistAuthorization: false,
   oauth2RedirectUrl: null,
 });

@@ -45,7 +45,10 @@ async def create(
 
 @router.get("/me", operation_id="accounts_read_me", responses=problems(401, 403, 503))
 async def read_me(access: OwnAccess, runtime: RuntimeDep) -> Account:
-    """Return the caller's account and what it uses."""
+    """Return the caller's account and what it uses.
+
+    Limits are those of its tier; null is none.
+    """
     return Account.of(await runtime.accounts.profile(access))
 
 
@@ -67,7 +70,10 @@ async def update_me(body: AccountChange, access: OwnAccess, runtime: RuntimeDep)
     responses=problems(401, 403, 409, 413, 422, 429, 503, 507),
 )
 async def delete_me(body: AccountDeletion, access: OwnAccess, runtime: RuntimeDep) -> None:
-    """Delete the caller's account and all it has: hidden at once, and then taken away."""
+    """Delete the caller's account and all it has: hidden at once, and then taken away.
+
+    The password is asked for again. The user name is free again when everything is gone.
+    """
     await runtime.accounts.delete_own(access, body.password)
 
 

@@ -25,7 +25,10 @@ async def list_own(
     limit: Limit = DEFAULT_LIMIT,
     cursor: CursorParam = None,
 ) -> ApiKeyList:
-    """List the API keys of the caller's account, newest first."""
+    """List the API keys of the caller's account, newest first.
+
+    The keys themselves are shown once, when they are made; `hint` tells them apart.
+    """
     page = await runtime.logins.keys(access, limit, cursor)
     return ApiKeyList(items=[ApiKey.of(key) for key in page.items], next_cursor=page.next_cursor)
 
@@ -57,5 +60,8 @@ async def create(
     responses=problems(401, 403, 404, 422, 503, 507),
 )
 async def delete(id: UUID, access: OwnAccess, runtime: RuntimeDep) -> None:  # noqa: A002
-    """End an API key, at once."""
+    """End an API key, at once.
+
+    Requests that carry it are a 401 from then on.
+    """
     await runtime.logins.end_key(access, str(id))

@@ -26,7 +26,11 @@ router = APIRouter(prefix="/v1/auth", tags=["auth"], route_class=HoldallRoute)
     openapi_extra=describe_form(PasswordForm),
 )
 async def token(request: Request, response: Response, runtime: RuntimeDep) -> TokenPair:
-    """Log in with user name and password, as the OAuth2 password grant has it."""
+    """Log in with user name and password, as the OAuth2 password grant has it.
+
+    The answer's access token goes into `Authorization: Bearer …`; the refresh token gets the next
+    one.
+    """
     form = await read_form(request, PasswordForm)
     tokens = await logins.log_in(
         request, response, runtime, form.username, form.password, client=CLIENT
@@ -50,5 +54,8 @@ async def refresh(body: RefreshRequest, runtime: RuntimeDep) -> TokenPair:
 async def revoke(
     access: Annotated[Access, Depends(Requires("account"))], runtime: RuntimeDep
 ) -> None:
-    """Log out: the caller's session ends, and its tokens stop working at once."""
+    """Log out: the caller's session ends, and its tokens stop working at once.
+
+    Other sessions of the account, and its API keys, go on.
+    """
     await runtime.logins.log_out(access)

@@ -62,7 +62,11 @@ _STORED: Final = to_json(BlobReceipt(message="Blob stored successfully"))
 )
 @direct
 async def store(request: Request, access: Writing) -> Response:
-    """Store a new blob from JSON."""
+    """Store a new blob from JSON.
+
+    The bytes come in base64; `PUT /v1/blobs/{id}/content` takes larger ones, and raw. An id that is
+    in use is a 409.
+    """
     runtime = runtime_of(request)
     limit = runtime.settings.max_json_blob
     if (content_length(request) or limit) > _IN_LOOP:
@@ -96,7 +100,10 @@ async def list_blobs(
         BlobIdPrefix | None, Query(description="Only blobs whose ids start with it, ordered by id.")
     ] = None,
 ) -> BlobList:
-    """List blobs, newest first, or by id below a prefix."""
+    """List blobs, newest first, or by id below a prefix.
+
+    Ids are compared code point by code point.
+    """
     page = await runtime.blobs.page(access, limit, cursor, prefix=prefix)
     return BlobList(
         items=[StoredBlob.of(blob) for blob in page.items], next_cursor=page.next_cursor
@@ -111,7 +118,10 @@ async def list_blobs(
 )
 @direct
 async def get(request: Request, access: Reading, blob_id: BlobIdInPath) -> Response:
-    """Get a blob in JSON."""
+    """Get a blob in JSON.
+
+    A blob that is too large for JSON is a 413, which names the URL of its content.
+    """
     runtime = runtime_of(request)
     blob = await runtime.blobs.find(access, blob_id)
     limit = runtime.settings.max_json_blob
@@ -137,7 +147,11 @@ async def get(request: Request, access: Reading, blob_id: BlobIdInPath) -> Respo
 async def put_content(
     request: Request, runtime: RuntimeDep, access: Writing, blob_id: NewBlobIdInPath
 ) -> Response:
-    """Create a blob, or replace its bytes, from a raw body of any size."""
+    """Create a blob, or replace its bytes, from a raw body of any size.
+
+    Readers see the old bytes or the new, never a mixture. `If-None-Match: *` creates only,
+    `If-Match` replaces only the version that is meant.
+    """
     conditions = ranges.write_preconditions(request.headers)
     content_type = media_type(request.headers.get("content-type"))
     if "content-range" in request.headers:  # RFC 9110 §14.5: never store a part as the whole
@@ -168,7 +182,10 @@ async def get_content(
     *,
     inline: bool = False,
 ) -> Response:
-    """Get a blob's bytes, or a range of them."""
+    """Get a blob's bytes, or a range of them.
+
+    Conditions and ranges are honoured; the type is the one that the bytes were sent with.
+    """
     blob = await runtime.blobs.find(access, blob_id)
     headers = DownloadHeaders(blob_id.rpartition("/")[2], blob.content_type)
     return await send_content(request, runtime, blob.content, headers, inline=inline)
@@ -183,7 +200,10 @@ async def get_content(
 async def delete(
     request: Request, runtime: RuntimeDep, access: Writing, blob_id: BlobIdInPath
 ) -> None:
-    """Delete a blob."""
+    """Delete a blob.
+
+    Its links end with it. `If-Match` deletes only the version that is meant.
+    """
     conditions = ranges.write_preconditions(request.headers)
     await runtime.blobs.remove(access, blob_id, conditions)
 

@@ -62,7 +62,11 @@ async def put(
     file_name: NameHeader = None,
     disposition: DispositionHeader = None,
 ) -> Response:
-    """Fill the buffer, or replace what is in it, from a raw body of any size."""
+    """Fill the buffer, or replace what is in it, from a raw body of any size.
+
+    Every device that listens to `/v1/buffer/events` is told. A file needs its name, in one of two
+    headers.
+    """
     conditions = ranges.write_preconditions(request.headers)
     if "content-range" in request.headers:  # RFC 9110 §14.5: never store a part as the whole
         raise BadRequest("PUT with Content-Range is not supported")
@@ -92,7 +96,10 @@ async def put(
 async def get(
     request: Request, runtime: RuntimeDep, access: Reading, *, inline: bool = False
 ) -> Response:
-    """Get what is in the buffer, or a range of it."""
+    """Get what is in the buffer, or a range of it.
+
+    `X-Data-Type` says whether it is a text or a file. An empty buffer is a 404.
+    """
     clip = await runtime.buffer.find(access)
     headers = DownloadHeaders(clip.name, clip.content_type, extra={"X-Data-Type": clip.data_type})
     return await send_content(request, runtime, clip.content, headers, inline=inline)
@@ -105,7 +112,10 @@ async def get(
     responses=problems(400, 401, 403, 404, 412, 422, 503),
 )
 async def delete(request: Request, runtime: RuntimeDep, access: Writing) -> None:
-    """Empty the buffer."""
+    """Empty the buffer.
+
+    Every device that listens to `/v1/buffer/events` is told.
+    """
     conditions = ranges.write_preconditions(request.headers)
     await runtime.buffer.clear(access, conditions)
 

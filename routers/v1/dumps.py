@@ -93,7 +93,11 @@ async def list_dumps(
 async def list_labels(
     runtime: RuntimeDep, access: Reading, limit: Limit = DEFAULT_LIMIT, cursor: CursorParam = None
 ) -> DumpLabelList:
-    """List the labels in use, in order."""
+    """List the labels in use, in order.
+
+    Each comes with how many dumps have it, how large they are together, and when the first and the
+    last came.
+    """
     page = await runtime.dumps.labels(access, limit, cursor)
     items = [DumpLabel.of(group) for group in page.items]
     return DumpLabelList(items=items, next_cursor=page.next_cursor)
@@ -108,7 +112,11 @@ async def list_labels(
 async def list_signatures(
     runtime: RuntimeDep, access: Reading, limit: Limit = DEFAULT_LIMIT, cursor: CursorParam = None
 ) -> DumpSignatureList:
-    """List the signatures of crashes, in order."""
+    """List the signatures of crashes, in order.
+
+    Each comes with how many dumps have it, how large they are together, and when the first and the
+    last came.
+    """
     page = await runtime.dumps.signatures(access, limit, cursor)
     items = [DumpSignature.of(group) for group in page.items]
     return DumpSignatureList(items=items, next_cursor=page.next_cursor)
@@ -121,7 +129,10 @@ async def list_signatures(
     responses=problems(401, 403, 404, 422, 503),
 )
 async def get(id: UUID, runtime: RuntimeDep, access: Reading) -> DumpDetails:  # noqa: A002 - on the wire
-    """Get a dump with its report and its attachments."""
+    """Get a dump with its report and its attachments.
+
+    The report is null until the minidump has been read; `report_state` says how far that is.
+    """
     return DumpDetails.of_details(await runtime.dumps.find_details(access, str(id)))
 
 
@@ -138,7 +149,10 @@ async def replace(
     runtime: RuntimeDep,
     access: Writing,
 ) -> Dump:
-    """Replace a dump's file and label."""
+    """Replace a dump's file and label.
+
+    An absent label is removed. The new minidump is read afterwards, as the first was.
+    """
     return Dump.of(await dump_forms.replace(request, runtime, access, str(id)))
 
 
@@ -155,7 +169,10 @@ async def update(
     runtime: RuntimeDep,
     access: Writing,
 ) -> Dump:
-    """Change a dump by JSON, or by a form, which may have a new file."""
+    """Change a dump by JSON, or by a form, which may have a new file.
+
+    Fields that are absent stay as they are; in JSON, a label of null is removed.
+    """
     return Dump.of(await dump_forms.change(request, runtime, access, str(id)))
 
 
@@ -171,7 +188,10 @@ async def delete(
     runtime: RuntimeDep,
     access: Writing,
 ) -> Dump:
-    """Delete a dump with its attachments, and answer what it was."""
+    """Delete a dump with its attachments, and answer what it was.
+
+    Its links end with it.
+    """
     conditions = ranges.write_preconditions(request.headers)
     return Dump.of(await runtime.dumps.remove(access, str(id), conditions))
 
@@ -191,7 +211,10 @@ async def get_content(
     *,
     inline: bool = False,
 ) -> Response:
-    """Get a dump's bytes, or a range of them."""
+    """Get a dump's bytes, or a range of them.
+
+    Conditions and ranges are honoured; the name is that of the uploaded file.
+    """
     dump = await runtime.dumps.find(access, str(id))
     headers = DownloadHeaders(dump.original_name, DEFAULT_TYPE)
     return await send_content(request, runtime, dump.content, headers, inline=inline)
@@ -208,7 +231,10 @@ async def list_attachments(
     runtime: RuntimeDep,
     access: Reading,
 ) -> DumpAttachmentList:
-    """List all of a dump's attachments."""
+    """List all of a dump's attachments.
+
+    They are in the order in which they were sent, all on one page.
+    """
     details = await runtime.dumps.find_details(access, str(id))
     items = [DumpAttachment.of(attachment) for attachment in details.attachments]
     return DumpAttachmentList(items=items, next_cursor=None)
@@ -230,7 +256,10 @@ async def get_attachment(
     *,
     inline: bool = False,
 ) -> Response:
-    """Get an attachment's bytes, or a range of them."""
+    """Get an attachment's bytes, or a range of them.
+
+    Conditions and ranges are honoured.
+    """
     attachment = await runtime.dumps.find_attachment(access, str(id), str(attachment_id))
     headers = DownloadHeaders(attachment.name, attachment.content_type)
     return await send_content(request, runtime, attachment.content, headers, inline=inline)

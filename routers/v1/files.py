@@ -63,7 +63,10 @@ async def list_files(
         FileState | None, Query(description="Only files that expire, or only those that are kept.")
     ] = None,
 ) -> FileList:
-    """List files, newest first."""
+    """List files, newest first.
+
+    Each comes with its link, where it has one.
+    """
     expiring = None if state is None else state is FileState.EXPIRING
     page = await runtime.files.page(access, limit, cursor, expiring=expiring)
     items = [StoredFile.of(file, file_link(request, runtime, file)) for file in page.items]
@@ -77,7 +80,10 @@ async def list_files(
     responses=problems(401, 403, 404, 422, 503),
 )
 async def get(id: UUID, request: Request, runtime: RuntimeDep, access: Reading) -> StoredFile:  # noqa: A002 - on the wire
-    """Get a file's metadata."""
+    """Get a file's metadata.
+
+    The link is the file's own, which lives as long as the file, or else the newest that is active.
+    """
     file = await runtime.files.find(access, str(id))
     return StoredFile.of(file, file_link(request, runtime, file))
 
@@ -95,7 +101,10 @@ async def update(
     runtime: RuntimeDep,
     access: Writing,
 ) -> StoredFile:
-    """Rename a file, or change how long it lives from now; its own link lives as long."""
+    """Rename a file, or change how long it lives from now; its own link lives as long.
+
+    Fields that are absent stay as they are; an `expires_in` of 0 keeps the file.
+    """
     conditions = ranges.write_preconditions(request.headers)
     file = await runtime.files.change(access, str(id), body.name, body.expires_in, conditions)
     return StoredFile.of(file, file_link(request, runtime, file))
@@ -108,7 +117,10 @@ async def update(
     responses=problems(400, 401, 403, 404, 412, 422, 503),
 )
 async def delete(id: UUID, request: Request, runtime: RuntimeDep, access: Writing) -> None:  # noqa: A002 - on the wire
-    """Delete a file, and end its links."""
+    """Delete a file, and end its links.
+
+    Whoever has a link to it gets a 404 from then on.
+    """
     conditions = ranges.write_preconditions(request.headers)
     await runtime.files.remove(access, str(id), conditions)
 
@@ -128,7 +140,10 @@ async def get_content(
     *,
     inline: bool = False,
 ) -> Response:
-    """Get a file's bytes, or a range of them."""
+    """Get a file's bytes, or a range of them.
+
+    Conditions and ranges are honoured; the type is the one that the bytes were sent with.
+    """
     file = await runtime.files.find(access, str(id))
     headers = DownloadHeaders(file.name, file.content_type)
     return await send_content(request, runtime, file.content, headers, inline=inline)
@@ -147,7 +162,10 @@ async def get_qr(
     access: Reading,
     image_format: FormatParam = Format.SVG,
 ) -> Response:
-    """Get the QR code of a file's link; a file without a link has none."""
+    """Get the QR code of a file's link; a file without a link has none.
+
+    A kept file has no link until one is made: that is a 404.
+    """
     file = await runtime.files.find(access, str(id))
     url = file_link(request, runtime, file)
     if url is None:

@@ -35,7 +35,11 @@ Writing = Annotated[Access, Depends(Requires("pictures:write"))]
 async def create(
     request: Request, response: Response, runtime: RuntimeDep, access: Writing
 ) -> Picture:
-    """Create a picture, which must be one that can be decoded."""
+    """Create a picture, which must be one that can be decoded.
+
+    It is judged by its content, never by its name: JPEG, PNG, WebP, GIF, AVIF or HEIC. Anything
+    else is a 415.
+    """
     picture = await picture_forms.create(request, runtime, access)
     locate(request, response, f"/v1/pictures/{picture.uuid}")
     return Picture.of(picture)
@@ -53,7 +57,10 @@ async def list_pictures(
     limit: Limit = DEFAULT_LIMIT,
     cursor: CursorParam = None,
 ) -> PictureList:
-    """List pictures, newest first."""
+    """List pictures, newest first.
+
+    Each comes with the paths of its thumbnails, and of the original where the tier allows it.
+    """
     page = await runtime.pictures.page(access, limit, cursor)
     items = [Picture.of(picture) for picture in page.items]
     return PictureList(items=items, next_cursor=page.next_cursor)
@@ -66,7 +73,10 @@ async def list_pictures(
     responses=problems(401, 403, 404, 422, 503),
 )
 async def get(id: UUID, runtime: RuntimeDep, access: Reading) -> Picture:  # noqa: A002 - on the wire
-    """Get a picture without its bytes."""
+    """Get a picture without its bytes.
+
+    `urls` has the paths of its thumbnails, and of the original where the tier allows it.
+    """
     return Picture.of(await runtime.pictures.find(access, str(id)))
 
 
@@ -83,7 +93,10 @@ async def update(
     runtime: RuntimeDep,
     access: Writing,
 ) -> Picture:
-    """Rename a picture."""
+    """Rename a picture.
+
+    Its paths and links stay as they are.
+    """
     conditions = ranges.write_preconditions(request.headers)
     return Picture.of(await runtime.pictures.rename(access, str(id), body.name, conditions))
 
@@ -95,7 +108,10 @@ async def update(
     responses=problems(400, 401, 403, 404, 412, 422, 503),
 )
 async def delete(id: UUID, request: Request, runtime: RuntimeDep, access: Writing) -> None:  # noqa: A002 - on the wire
-    """Delete a picture with its thumbnails, and end its links."""
+    """Delete a picture with its thumbnails, and end its links.
+
+    Whoever has a link to it gets a 404 from then on.
+    """
     conditions = ranges.write_preconditions(request.headers)
     await runtime.pictures.remove(access, str(id), conditions)
 
@@ -115,7 +131,10 @@ async def get_original(
     *,
     inline: bool = False,
 ) -> Response:
-    """Get a picture as it was uploaded, where the account's tier allows it."""
+    """Get a picture as it was uploaded, where the account's tier allows it.
+
+    Where it does not, this is a 403. Conditions and ranges are honoured.
+    """
     return await picture_forms.send_original(request, runtime, access, str(id), inline=inline)
 
 

@@ -59,7 +59,10 @@ class Readiness(BaseModel):
 
 @router.get("/healthz", operation_id="service_health")
 async def health() -> Alive:
-    """Tell that the process lives."""
+    """Tell that the process lives.
+
+    Nothing else is asked: not the database, not the storage.
+    """
     return Alive(status="ok")
 
 
@@ -70,7 +73,11 @@ async def health() -> Alive:
     responses={503: {"description": "A part that can't be done without fails", "model": Readiness}},
 )
 async def readiness(runtime: RuntimeDep, response: Response) -> Readiness:
-    """Tell whether database, storage, decoders and Redis answer, and how fast."""
+    """Tell whether database, storage, decoders and Redis answer, and how fast.
+
+    Without Redis, or without decoders, the service is degraded and still answers 200; without
+    database or storage it answers 503.
+    """
     found = await runtime.state.readiness()
     if found.status == "unavailable":
         response.status_code = 503

@@ -24,7 +24,10 @@ async def list_own(
     limit: Limit = DEFAULT_LIMIT,
     cursor: CursorParam = None,
 ) -> SessionList:
-    """List the sessions of the caller's account, newest first."""
+    """List the sessions of the caller's account, newest first.
+
+    `current` marks the one that asks.
+    """
     page = await runtime.logins.page(access, limit, cursor)
     return SessionList(items=[Session.of(s) for s in page.items], next_cursor=page.next_cursor)
 
@@ -33,7 +36,10 @@ async def list_own(
     "", status_code=204, operation_id="sessions_delete", responses=problems(401, 403, 503, 507)
 )
 async def delete(access: OwnAccess, runtime: RuntimeDep) -> None:
-    """Log out everywhere: every session of the account ends at once, and every API key."""
+    """Log out everywhere: every session of the account ends at once, and every API key.
+
+    The caller's own session ends, too.
+    """
     await runtime.logins.end_everything(access)
 
 
@@ -44,5 +50,8 @@ async def delete(access: OwnAccess, runtime: RuntimeDep) -> None:
     responses=problems(401, 403, 404, 422, 503, 507),
 )
 async def end(id: UUID, access: OwnAccess, runtime: RuntimeDep) -> None:  # noqa: A002
-    """End one session of the caller's account, at once: perhaps the caller's own."""
+    """End one session of the caller's account, at once: perhaps the caller's own.
+
+    Its access and refresh tokens stop working in every process.
+    """
     await runtime.logins.end(access, str(id))

@@ -25,7 +25,10 @@ async def list_all(
     limit: Limit = DEFAULT_LIMIT,
     cursor: CursorParam = None,
 ) -> TierList:
-    """List the tiers, newest first."""
+    """List the tiers, newest first.
+
+    Basic, Premium and Enterprise are there from the start.
+    """
     page = await runtime.tiers.page(access, limit, cursor)
     return TierList(items=[Tier.of(tier) for tier in page.items], next_cursor=page.next_cursor)
 
@@ -43,7 +46,10 @@ async def create(
     access: AdminAccess,
     runtime: RuntimeDep,
 ) -> Tier:
-    """Make a tier."""
+    """Make a tier.
+
+    Only a name is needed; without a limit there is none. A name that is taken is a 409.
+    """
     tier = Tier.of(await runtime.tiers.create(access, body.model_dump()))
     locate(request, response, f"/v1/tiers/{tier.id}")
     return tier
@@ -51,7 +57,10 @@ async def create(
 
 @router.get("/{id}", operation_id="tiers_read", responses=problems(401, 403, 404, 422, 503))
 async def read(id: UUID, access: AdminAccess, runtime: RuntimeDep) -> Tier:  # noqa: A002
-    """Return a tier."""
+    """Return a tier.
+
+    A limit of null is none.
+    """
     return Tier.of(await runtime.tiers.find(access, str(id)))
 
 
@@ -64,7 +73,10 @@ async def update(
     access: AdminAccess,
     runtime: RuntimeDep,
 ) -> Tier:
-    """Change a tier; its accounts are under the new limits at once."""
+    """Change a tier; its accounts are under the new limits at once.
+
+    Fields that are absent stay as they are; a limit of null is taken away.
+    """
     return Tier.of(await runtime.tiers.change(access, str(id), body.facts()))
 
 
@@ -75,5 +87,8 @@ async def update(
     responses=problems(401, 403, 404, 409, 422, 503, 507),
 )
 async def delete(id: UUID, access: AdminAccess, runtime: RuntimeDep) -> None:  # noqa: A002
-    """Delete a tier that no account has."""
+    """Delete a tier that no account has.
+
+    One that accounts have is a 409.
+    """
     await runtime.tiers.delete(access, str(id))

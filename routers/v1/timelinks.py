@@ -66,7 +66,10 @@ async def list_timelinks(
         Query(description="Only links that are active, or only those that have ended."),
     ] = None,
 ) -> TimelinkList:
-    """List the account's links, newest first; those that ended stay for 30 days."""
+    """List the account's links, newest first; those that ended stay for 30 days.
+
+    URLs are the same as when the links were made.
+    """
     only_active = None if state is None else state is LinkState.ACTIVE
     page = await runtime.links.page(access, limit, cursor, only_active=only_active)
     items = [Timelink.of(link, link_url(request, runtime, link.uuid)) for link in page.items]
@@ -80,7 +83,10 @@ async def list_timelinks(
     responses=problems(401, 403, 404, 422, 503, 507),
 )
 async def delete(id: UUID, runtime: RuntimeDep, access: Writing) -> None:  # noqa: A002 - on the wire
-    """Revoke a link at once."""
+    """Revoke a link at once.
+
+    Its URL answers 404 from then on; its target stays.
+    """
     await runtime.links.revoke(access, str(id))
 
 
@@ -97,7 +103,10 @@ async def get_qr(
     access: Reading,
     image_format: FormatParam = Format.SVG,
 ) -> Response:
-    """Get the QR code of a link that is active."""
+    """Get the QR code of a link that is active.
+
+    A link that has ended is a 404.
+    """
     link = await runtime.links.find(access, str(id))
     if not link.is_active:
         raise NotFound("Link expired")

@@ -21,6 +21,7 @@ from app.runtime import open_runtime
 from app.startup import EXPECTED, explain
 from routers.web import document, problems
 from routers.web.dispatch import Dispatcher
+from routers.web.guide import GUIDE
 from routers.web.middleware import Edge
 from routers.web.openapi import Tag
 from routers.web.problems import AnswerProblem
@@ -101,7 +102,7 @@ def make_application(settings: Settings, site: Site) -> Edge:
     api = Api(
         title="Holdall",
         version=VERSION,
-        description=DESCRIPTION,
+        description=f"{DESCRIPTION}\n\n{GUIDE}",
         contact={"name": "The Holdall maintainers"},
         license_info={"name": "MIT", "identifier": "MIT"},
         lifespan=_lifespan(settings),

@@ -116,6 +116,14 @@ def test_summaries_are_sentences(document: dict[str, Any]) -> None:
             assert " " in summary, f"{operation['operationId']} has no docstring"
 
 
+def test_operations_are_described(document: dict[str, Any]) -> None:
+    for item in document["paths"].values():
+        for operation in item.values():
+            where = operation["operationId"]
+            assert operation.get("description"), f"{where}: a docstring of two sentences, please"
+            assert operation["description"].rstrip().endswith("."), where
+
+
 def test_every_error_is_a_problem(document: dict[str, Any], operations: list[Operation]) -> None:
     for method, _, operation in operations:
         where = operation["operationId"]

@@ -67,6 +67,7 @@ def _sign_up(url: str, username: str) -> None:
 
 
 def _try_me(page: Page) -> None:
+    page.locator("#operations-tag-accounts").click()
     operation = page.locator("#operations-accounts-accounts_read_me")
     operation.locator(".opblock-summary-control").click()
     operation.get_by_role("button", name="Try it out").click()
@@ -79,10 +80,24 @@ def _try_me(page: Page) -> None:
 def test_swagger_ui_lists_every_operation(service: Service, watched: Watched) -> None:
     watched.page.goto(service.url)
     watched.page.get_by_role("link", name="Try the API here").click()
-    watched.page.wait_for_selector(".opblock")
     document = httpx.get(f"{service.url}/openapi.json").json()
+    names = [tag["name"] for tag in document["tags"]]
+    tags = watched.page.locator(".opblock-tag")
+    expect(tags).to_have_count(len(names))
+    assert [tag.get_attribute("data-tag") for tag in tags.all()] == names
+    expect(watched.page.locator(".opblock")).to_have_count(0)  # folded, each by a click
+    for tag in tags.all():
+        tag.click()
     count = sum(len(item) for item in document["paths"].values())
     expect(watched.page.locator(".opblock")).to_have_count(count)
+    watched.assert_clean()
+
+
+def test_a_guide_is_on_top(service: Service, watched: Watched) -> None:
+    watched.page.goto(f"{service.url}/docs")
+    guide = watched.page.locator(".info .description")
+    expect(guide.locator("pre")).to_contain_text("$URL/v1/auth/token")
+    expect(guide.locator("li").first).to_contain_text("Authorization: Bearer")
     watched.assert_clean()
 
 

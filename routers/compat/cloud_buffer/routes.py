@@ -113,7 +113,10 @@ async def load(
     statuses=(404, 412, 429, 503),
 )
 async def get_file(request: Request, runtime: RuntimeDep, token: Token = "") -> Response:
-    """Download the target of a link, without a login."""
+    """Download the target of a link, without a login.
+
+    A link with a count or a password, and one that has ended, is a 404.
+    """
     async with runtime.links.visit(address_of(request)):
         link = await runtime.links.open_plain(token)
         headers = DownloadHeaders(link.file_name, link.target.content_type, "no-store", _PUBLIC)
@@ -157,7 +160,10 @@ async def fill_buffer(
     file_name: NameHeader = None,
     disposition: DispositionHeader = None,
 ) -> Response | CloudBufferDone:
-    """Put a text or a file into the buffer, from a form or a raw body."""
+    """Put a text or a file into the buffer, from a form or a raw body.
+
+    `X-Data-Type` says what it is, as a header or as a field of the form.
+    """
     if media_type_of(request) == MULTIPART:
         await _fill_from_form(request, runtime, access, data_type)
     else:

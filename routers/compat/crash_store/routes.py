@@ -72,7 +72,10 @@ def _errors_of_upload(*statuses: int) -> dict[int | str, dict[str, Any]]:
     responses=_errors(401, 403, 503),
 )
 async def list_dumps(runtime: RuntimeDep, access: Reading) -> Response:
-    """List all dumps, newest first."""
+    """List all dumps, newest first.
+
+    The array holds all of them, and is sent as it is read.
+    """
     return await _send_list(runtime, access, Filters())
 
 
@@ -87,7 +90,10 @@ async def list_by_label(
     runtime: RuntimeDep,
     access: Reading,
 ) -> Response:
-    """List the dumps with a label, newest first."""
+    """List the dumps with a label, newest first.
+
+    A label that no dump has is an empty array.
+    """
     return await _send_list(runtime, access, Filters(label=label))
 
 
@@ -109,7 +115,10 @@ async def _send_list(runtime: Runtime, access: Access, filters: Filters) -> Resp
 async def create(
     request: Request, response: Response, runtime: RuntimeDep, access: Writing
 ) -> CrashStoreDump:
-    """Upload a dump."""
+    """Upload a dump.
+
+    Without a file it is a 400.
+    """
     dump = CrashStoreDump.of(await dump_forms.create(request, runtime, access))
     locate(request, response, f"/api/dumps/{dump.id}/")
     return dump
@@ -121,7 +130,10 @@ async def create(
     responses=_errors(401, 403, 404, 503),
 )
 async def get(id: Number, runtime: RuntimeDep, access: Reading) -> CrashStoreDump:  # noqa: A002 - on the wire
-    """Get a dump without its file."""
+    """Get a dump without its file.
+
+    The id is the number that the dump got when it was uploaded.
+    """
     return CrashStoreDump.of(await runtime.dumps.find_numbered(access, id))
 
 
@@ -137,7 +149,10 @@ async def replace(
     runtime: RuntimeDep,
     access: Writing,
 ) -> CrashStoreDump:
-    """Replace a dump's file and label."""
+    """Replace a dump's file and label.
+
+    An absent label is removed. Without a file it is a 400.
+    """
     current = await runtime.dumps.find_numbered(access, id)
     return CrashStoreDump.of(await dump_forms.replace(request, runtime, access, current.uuid))
 
@@ -154,7 +169,10 @@ async def update(
     runtime: RuntimeDep,
     access: Writing,
 ) -> CrashStoreDump:
-    """Change a dump's file, its label, or both; absent fields stay as they are."""
+    """Change a dump's file, its label, or both; absent fields stay as they are.
+
+    The form may have a new file.
+    """
     current = await runtime.dumps.find_numbered(access, id)
     return CrashStoreDump.of(await dump_forms.change(request, runtime, access, current.uuid))
 
@@ -170,7 +188,10 @@ async def delete(
     runtime: RuntimeDep,
     access: Writing,
 ) -> CrashStoreDump:
-    """Delete a dump, and answer what it was."""
+    """Delete a dump, and answer what it was.
+
+    Its number is never used again.
+    """
     conditions = ranges.write_preconditions(request.headers)
     current = await runtime.dumps.find_numbered(access, id)
     return CrashStoreDump.of(await runtime.dumps.remove(access, current.uuid, conditions))
@@ -190,7 +211,10 @@ async def download(
     runtime: RuntimeDep,
     access: Reading,
 ) -> Response:
-    """Download a dump's file."""
+    """Download a dump's file.
+
+    Conditions and ranges are honoured.
+    """
     dump = await runtime.dumps.find_numbered(access, id)
     headers = DownloadHeaders(dump.original_name, DEFAULT_TYPE)
     return await send_content(request, runtime, dump.content, headers)

@@ -93,7 +93,10 @@ def _errors_of_fields(*statuses: int) -> dict[int | str, dict[str, Any]]:
     openapi_extra=describe_any(StoragetiersLogin),
 )
 async def token(request: Request, response: Response, runtime: RuntimeDep) -> StoragetiersTokens:
-    """Log in with user name and password."""
+    """Log in with user name and password.
+
+    The answer's `access` goes into `Authorization: Bearer …`.
+    """
     given = await read_fields(request, StoragetiersLogin)
     tokens = await logins.log_in(
         request, response, runtime, given.username, given.password, client=CLIENT
@@ -108,7 +111,10 @@ async def token(request: Request, response: Response, runtime: RuntimeDep) -> St
     openapi_extra=describe_any(StoragetiersRefresh),
 )
 async def refresh(request: Request, runtime: RuntimeDep) -> StoragetiersAccess:
-    """Get a new access token; the refresh token stays valid."""
+    """Get a new access token; the refresh token stays valid.
+
+    It works only with a token that this contract gave.
+    """
     given = await read_fields(request, StoragetiersRefresh)
     try:
         access = await runtime.logins.renew(given.refresh, client=CLIENT)
@@ -124,7 +130,10 @@ async def refresh(request: Request, runtime: RuntimeDep) -> StoragetiersAccess:
     responses=_errors(401, 403, 503),
 )
 async def list_pictures(runtime: RuntimeDep, access: Reading) -> Response:
-    """List all pictures, newest first."""
+    """List all pictures, newest first.
+
+    `urls` is a text, which holds the list as Python writes it.
+    """
     owner = await access.identity()
 
     async def read(cursor: str | None) -> tuple[Sequence[StoragetiersPicture], str | None]:
@@ -145,7 +154,10 @@ async def list_pictures(runtime: RuntimeDep, access: Reading) -> Response:
 async def upload(
     request: Request, response: Response, runtime: RuntimeDep, access: Writing
 ) -> StoragetiersUpload:
-    """Upload a picture."""
+    """Upload a picture.
+
+    It is judged by its content; anything that is no picture is a 400 with the field's errors.
+    """
     owner = await access.identity()
     picture = await picture_forms.create(request, runtime, access)
     img = original_path(picture.uuid)
@@ -160,7 +172,10 @@ async def upload(
     responses=_errors(401, 403, 503),
 )
 async def list_shared(runtime: RuntimeDep, access: Shared) -> Response:
-    """List the links to pictures, newest first; ended links stay for 30 days."""
+    """List the links to pictures, newest first; ended links stay for 30 days.
+
+    `time_left` is in whole seconds, or `Expired`.
+    """
     owner = await access.identity()
 
     async def read(cursor: str | None) -> tuple[Sequence[StoragetiersShared], str | None]:
@@ -199,7 +214,10 @@ async def get_original(
     runtime: RuntimeDep,
     access: Reading,
 ) -> Response:
-    """Get a picture as it was uploaded, where its owner's tier allows it."""
+    """Get a picture as it was uploaded, where its owner's tier allows it.
+
+    Where it does not, this is a 403.
+    """
     return await picture_forms.send_original(request, runtime, access, str(id), inline=True)
 
 
@@ -215,7 +233,10 @@ async def share(
     runtime: RuntimeDep,
     access: Sharing,
 ) -> StoragetiersLink:
-    """Create a link to a picture, which expires."""
+    """Create a link to a picture, which expires.
+
+    The owner's tier must allow links and the original.
+    """
     owner = await access.identity()
     asked = await read_fields(request, StoragetiersLinkRequest)
     link = await runtime.links.create(access, "picture", str(id), asked.time)
@@ -241,7 +262,10 @@ async def get_thumbnail(
     runtime: RuntimeDep,
     access: Reading,
 ) -> Response:
-    """Get a thumbnail in one of the heights of the owner's tier."""
+    """Get a thumbnail in one of the heights of the owner's tier.
+
+    A height that the tier does not have is a 403.
+    """
     return await picture_forms.send_thumbnail(
         request, runtime, access, str(id), height, inline=True
     )
@@ -260,7 +284,10 @@ async def get_shared(
     request: Request,
     runtime: RuntimeDep,
 ) -> Response:
-    """Get the picture of a link, without a login."""
+    """Get the picture of a link, without a login.
+
+    A link with a count or a password, and one that has ended, is a 404.
+    """
     token = base64.urlsafe_b64encode(uuid.bytes).rstrip(b"=").decode()
     async with runtime.links.visit(address_of(request)):
         link = await runtime.links.open_plain(token, target_type="picture")

@@ -163,7 +163,10 @@ class _Upload:
     openapi_extra=describe_any(VertexcloudKey),
 )
 async def get_files(request: Request, runtime: RuntimeDep) -> Response:
-    """List all files by name, oldest first; of several with one name the newest."""
+    """List all files by name, oldest first; of several with one name the newest.
+
+    Each comes with its path, type, size and the time of its upload.
+    """
     form = await read_fields(request, VertexcloudKey)
     holder = await find_holder(request, runtime, form.key, "files:read", _LISTING)
     batch = await runtime.files.list_after(holder.access, 0, BATCH)
@@ -196,7 +199,10 @@ async def _entries(
 async def get_file(
     request: Request, runtime: RuntimeDep, number: Number = None, token: Key = None
 ) -> Response:
-    """Get a file's metadata."""
+    """Get a file's metadata.
+
+    Only the caller's own files are found.
+    """
     if not token:
         return refused(_NONE_SENT)
     holder = await find_holder(request, runtime, token, "files:read", _GETTING)
@@ -223,7 +229,10 @@ def _number(text: str | None) -> int:
 async def delete_file(
     request: Request, runtime: RuntimeDep, number: Number = None, key: Key = None
 ) -> Response:
-    """Delete a file, and end its links."""
+    """Delete a file, and end its links.
+
+    Only the caller's own files are found.
+    """
     holder = await find_holder(request, runtime, key, "files:write", _DELETING)
     try:
         found = _number(number)
@@ -249,7 +258,10 @@ async def get_media(
     *,
     inline: bool = False,
 ) -> Response:
-    """Get a file's bytes, or a range of them."""
+    """Get a file's bytes, or a range of them.
+
+    The key is that of a session of its owner; without it this is a 401.
+    """
     holder = await find_holder(request, runtime, key, "files:read", _DOWNLOADING)
     file = await runtime.files.find_named(holder.access, name)
     no_referrer = {"Referrer-Policy": "no-referrer"}  # the URL holds the key

@@ -83,7 +83,10 @@ def health() -> Response:
     openapi_extra=describe_any(VertexcloudSignup),
 )
 async def signup(request: Request, runtime: RuntimeDep) -> Response:
-    """Sign up, and begin a session."""
+    """Sign up, and begin a session.
+
+    The answer has the key of that session; refusals have status 200, too.
+    """
     form = await read_fields(request, VertexcloudSignup)
     try:
         await logins.sign_up(request, runtime, form.username, form.email or None, form.password)
@@ -107,7 +110,10 @@ async def signup(request: Request, runtime: RuntimeDep) -> Response:
     openapi_extra=describe_any(VertexcloudLogin),
 )
 async def login(request: Request, runtime: RuntimeDep) -> Response:
-    """Begin a session."""
+    """Begin a session.
+
+    The answer has its key, and a cookie for browsers.
+    """
     form = await read_fields(request, VertexcloudLogin)
     try:
         found = await logins.authenticate(request, runtime, form.username, form.password)
@@ -127,7 +133,10 @@ async def login(request: Request, runtime: RuntimeDep) -> Response:
     openapi_extra=describe_any(VertexcloudLogin),
 )
 async def token(request: Request, runtime: RuntimeDep) -> Response:
-    """Return the key of the session whose cookie was sent, or begin a session."""
+    """Return the key of the session whose cookie was sent, or begin a session.
+
+    User name and password are needed either way.
+    """
     form = await read_fields(request, VertexcloudLogin)
     try:
         found = await logins.authenticate(request, runtime, form.username, form.password)
@@ -178,7 +187,10 @@ def _with_cookie(request: Request, runtime: Runtime, begun: _Begun, body: BaseMo
     responses=errors(503, 507),
 )
 async def clear_session_of(request: Request, runtime: RuntimeDep, key: Key = None) -> Response:
-    """End the session of a key in the URL."""
+    """End the session of a key in the URL.
+
+    Its key and its cookie stop working.
+    """
     return await _clear(request, runtime, key)
 
 
@@ -190,7 +202,10 @@ async def clear_session_of(request: Request, runtime: RuntimeDep, key: Key = Non
     openapi_extra=describe_any(VertexcloudKey),
 )
 async def clear_session(request: Request, runtime: RuntimeDep) -> Response:
-    """End a key's session."""
+    """End a key's session.
+
+    The key and its cookie stop working.
+    """
     form = await read_fields(request, VertexcloudKey)
     return await _clear(request, runtime, form.key)
 
@@ -226,7 +241,10 @@ async def delete_user_of(
     key: Key = None,
     password: Annotated[str, Query(max_length=1024, description="The account's password.")] = "",
 ) -> Response:
-    """Delete the account of a key in the URL, and everything in it."""
+    """Delete the account of a key in the URL, and everything in it.
+
+    The password is asked for again.
+    """
     return await _delete(request, runtime, key, password)
 
 
@@ -238,7 +256,10 @@ async def delete_user_of(
     openapi_extra=describe_any(VertexcloudDeletion),
 )
 async def delete_user(request: Request, runtime: RuntimeDep) -> Response:
-    """Delete a key's account, and everything in it."""
+    """Delete a key's account, and everything in it.
+
+    The password is asked for again.
+    """
     form = await read_fields(request, VertexcloudDeletion)
     return await _delete(request, runtime, form.key, form.password)
 

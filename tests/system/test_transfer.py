@@ -78,6 +78,21 @@ def uploads_aborted(service: Service) -> int:
     return sum((e.get("method"), e.get("aborted")) == ("PUT", True) for e in service.events)
 
 
+def test_a_file_that_is_sent_in_pieces_comes_whole(service: Service) -> None:
+    size = 130 * MIB + 1  # three pieces
+    content = (LARGE * (size // len(LARGE) + 1))[:size]
+    put(service, "pieces", content)
+    answer = service.client.get("/v1/blobs/pieces/content")
+    assert answer.headers["content-length"] == str(size)
+    assert hashlib.sha256(answer.content).digest() == hashlib.sha256(content).digest()
+    part = {"Range": f"bytes={3 * MIB}-{3 * MIB + 64 * MIB}"}  # a byte more than a piece
+    answer = service.client.get("/v1/blobs/pieces/content", headers=part)
+    assert answer.status_code == 206
+    assert answer.content == content[3 * MIB : 67 * MIB + 1]
+    sent = {size, 64 * MIB + 1}
+    wait_for(lambda: sent <= {event.get("bytes_out") for event in service.events})
+
+
 def test_a_large_file_comes_whole_and_in_parts(service: Service) -> None:
     put(service, "large", LARGE)
     sha256 = hashlib.sha256(LARGE).hexdigest()

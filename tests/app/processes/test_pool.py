@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 
 import pytest
 
+from app import metrics
 from app.errors import InvalidRequest, ServiceUnavailable
 from app.processes.pool import ChildFailed, ChildPool
 from tests import children
@@ -166,6 +167,17 @@ async def test_a_child_that_ends_is_replaced(
         await pool.run(fn, *arguments)
     assert await pool.run(children.pid) != before
     assert is_gone(before)
+
+
+async def test_calls_and_children_that_die_over_them_are_counted(pool: ChildPool) -> None:
+    calls, busy = metrics.child_seconds.labels("test"), metrics.child_calls.labels("test")
+    failures = metrics.child_failures.labels("test")
+    before, failed, idle = sum(calls.counts), failures.value, busy.value
+    await pool.run(children.pid)
+    with pytest.raises(ChildFailed):
+        await pool.run(children.crash)
+    assert (sum(calls.counts) - before, failures.value - failed) == (2, 1)
+    assert busy.value == idle
 
 
 async def test_a_child_that_takes_too_long_is_replaced(lines: list[Line]) -> None:

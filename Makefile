@@ -17,7 +17,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-fast check format lock bench install clean
+.PHONY: help run test test-fast test-slow check format lock bench install clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
@@ -30,6 +30,9 @@ test: install ## run the tests (ARGS="tests/api -k range")
 
 test-fast: install ## run those of them that need no server, browser or process: embedded only
 	@$(BIN)/python -m pytest --fast --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
+
+test-slow: install ## run those that are slow by nature: kills at every step on servers, a fuzzer of the API
+	@$(BIN)/python -m pytest --slow --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: install ## formatting, lint, types, imports (that migrations match the models is a test)
 	$(BIN)/ruff format --check .

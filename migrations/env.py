@@ -2,9 +2,8 @@
 
 from alembic import context
 
-import app.features  # noqa: F401 - whose tables are in the metadata
-from app.database.schema import metadata
 from migrations.comparison import include_object
+from migrations.models import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

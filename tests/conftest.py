@@ -3,7 +3,7 @@
 import asyncio
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -36,6 +36,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--fast", action="store_true", help="embedded only: no server, no browser, no process"
     )
+    parser.addoption("--slow", action="store_true", help="those that are slow by nature, alone")
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -65,18 +66,28 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Put the slowest files in front; leave out what a fast run has no time for."""
+    """Put the slowest files in front; leave out what this run is not for."""
     here = Path(__file__).parent
+    _keep(config, items, lambda item: _is_slow(item) == config.getoption("slow"))
     if config.getoption("fast"):
-        slow = [item for item in items if not _is_fast(item, here)]
-        config.hook.pytest_deselected(items=slow)
-        items[:] = [item for item in items if _is_fast(item, here)]
+        _keep(config, items, lambda item: _is_fast(item, here))
 
     def rank(item: pytest.Item) -> int:
         folder = item.path.relative_to(here).parts[0]
         return SLOWEST.index(folder) if folder in SLOWEST else len(SLOWEST)
 
     items.sort(key=rank)
+
+
+def _keep(
+    config: pytest.Config, items: list[pytest.Item], wanted: Callable[[pytest.Item], bool]
+) -> None:
+    config.hook.pytest_deselected(items=[item for item in items if not wanted(item)])
+    items[:] = [item for item in items if wanted(item)]
+
+
+def _is_slow(item: pytest.Item) -> bool:
+    return item.get_closest_marker("slow") is not None
 
 
 def _is_fast(item: pytest.Item, here: Path) -> bool:

@@ -14,11 +14,12 @@ from openapi_spec_validator import validate
 from app import VERSION
 from app.config import Settings
 from main import create_app
+from routers import registry
 from tests.api.conftest import MakeSettings, Service, running
 
 UNIVERSAL = {"500"}
 BEARER: list[dict[str, list[str]]] = [{"password": []}, {"token": []}]
-CONTRACTS = {"crash-store", "cloud-buffer", "vertexcloud", "storagetiers"}
+CONTRACTS = {contract.tag.name for contract in registry.CONTRACTS}
 PUBLIC = {
     "accounts_create",
     "auth_token",

@@ -2,6 +2,8 @@
 
 import multiprocessing
 import sqlite3
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,15 +13,15 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, inspect
 
 import migrations
 from app.config import Settings
 from app.database import Database
 from app.database.migrate import current_revision, migrate, migrate_sqlite, newest_revision
-from app.database.schema import metadata
 from app.parts import open_database
 from migrations.comparison import include_object
+from migrations.models import metadata
 from tests import servers
 
 pytestmark = pytest.mark.anyio
@@ -55,6 +57,21 @@ def differences(connection: Connection) -> list[Any]:
 
 async def test_migrations_lead_to_the_models(database: Database) -> None:
     assert await database.read(differences) == []
+
+
+def known_tables() -> set[str]:
+    """Ask a process of its own: here, other tests have imported what it might lack."""
+    program = "from migrations.models import metadata; print(*metadata.tables)"
+    known = subprocess.run(
+        [sys.executable, "-c", program], cwd=MIGRATIONS.parent, capture_output=True, check=True
+    )
+    return set(known.stdout.decode().split())
+
+
+async def test_the_command_that_writes_migrations_knows_of_every_table(database: Database) -> None:
+    there = await database.read(lambda connection: inspect(connection).get_table_names())
+    wanted = {name for name in there if not name.startswith(("alembic", "dumps_search"))}
+    assert known_tables() == wanted
 
 
 async def test_migrating_again_changes_nothing(settings: Settings, database: Database) -> None:

@@ -39,6 +39,7 @@ def test_nothing_is_lost_or_left_when_killed_at_any_step(
     )
 
 
+@pytest.mark.slow
 def test_a_first_start_that_was_killed_at_any_step_is_made_good_by_the_next(
     make_settings: MakeSettings, inspect: Inspect, nursery: Nursery, tmp_path: Path
 ) -> None:

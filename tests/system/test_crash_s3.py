@@ -11,6 +11,7 @@ from tests.system.lanes import OPERATIONS, kill_at_each_step
 from tests.system.processes import Nursery
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operation", [name for name in OPERATIONS if name != "small"])
 def test_nothing_is_lost_or_left_when_killed_at_any_step(
     make_settings: MakeSettings,

@@ -8,6 +8,7 @@ import sysconfig
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.system import processes
 from tests.system.conftest import MakeSettings, Start
@@ -18,6 +19,7 @@ PATIENCE = 240.0
 """Seconds for all of it, which takes 20 on an idle machine."""
 
 
+@pytest.mark.slow
 def test_the_api_is_as_documented(
     make_settings: MakeSettings, start: Start, tmp_path: Path
 ) -> None:

@@ -6,7 +6,6 @@ import { showCode } from "./qr.js";
 import { size } from "./words.js";
 
 const LOOK_AGAIN = 15_000; // ms; downloads are counted, and links end
-const LISTS = { file: "/v1/files", picture: "/v1/pictures", dump: "/v1/dumps", blob: "/v1/blobs" };
 
 const dialog = document.getElementById("qr");
 const form = document.getElementById("make");
@@ -19,7 +18,7 @@ async function suggest() {
   const kind = form.elements.kind.value;
   if (suggested === kind) return;
   suggested = kind;
-  const { items } = await ask("GET", `${LISTS[kind]}?limit=100`);
+  const { items } = await ask("GET", `/v1/${kind}s?limit=100`);
   if (suggested !== kind) return;
   named.clear();
   const options = items.map((item) => {

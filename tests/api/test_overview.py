@@ -5,6 +5,7 @@ import pytest
 from app import clock
 from app import overview as service_module
 from app.accounts.identity import Access
+from app.features import COUNTED
 from app.overview import Overview, overview
 from app.security.credentials import ServiceToken
 from tests.api.conftest import Service
@@ -55,7 +56,7 @@ async def test_counting_stops_where_there_is_much(
 async def test_what_has_no_tile_of_its_own_has_a_plain_one(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    counted = {**service_module.COUNTED, "notes": service_module.COUNTED["blobs"]}
+    counted = {**COUNTED, "notes": COUNTED["blobs"]}
     monkeypatch.setattr(service_module, "COUNTED", counted)
     await service.client.post(
         "/account/register", data={"username": "ada", "password": "correct horse battery"}

@@ -31,7 +31,7 @@ test: install ## run the tests (ARGS="tests/api -k range")
 test-fast: install ## run those of them that need no server, browser or process: embedded only
 	@$(BIN)/python -m pytest --fast --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
-test-slow: install ## run those that are slow by nature: kills at every step on servers, a fuzzer of the API
+test-slow: install ## run those that are slow by nature: kills at every step, two processes, a fuzzer of the API
 	@$(BIN)/python -m pytest --slow --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: install ## formatting, lint, types, imports (that migrations match the models is a test)

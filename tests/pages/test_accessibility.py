@@ -19,6 +19,8 @@ from tests.minidump_files import Minidump
 from tests.pages.conftest import ADMIN, LAPTOP, PASSWORD, PHONE, fits
 from tests.system.processes import Service, wait_for
 
+pytestmark = pytest.mark.slow
+
 AXE: Final = files("axe_playwright_python").joinpath("axe.min.js").read_text()
 FIND: Final = """rules => axe.run({resultTypes: ["violations"], ...(rules && {runOnly: rules})})
   .then(found => found.violations.filter(({impact}) => ["serious", "critical"].includes(impact))

@@ -12,6 +12,8 @@ from tests.system.conftest import Inspect, MakeSettings, Settings, Start, StartF
 from tests.system.processes import Service, wait_for
 from tests.system.uploads import Upload
 
+pytestmark = pytest.mark.slow
+
 PASSWORD = "correct horse battery"
 BODY = bytes(range(256)) * 4096 * 11  # 11 MiB
 HALF = len(BODY) // 2

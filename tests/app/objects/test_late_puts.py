@@ -30,7 +30,7 @@ from storage.s3 import S3Store
 from tests.proxy import Proxy, proxy_to
 from tests.servers import PostgresServer, S3Server
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 MIB = 1 << 20
 LAST = b"these are the last bytes; " * 4000

@@ -120,6 +120,7 @@ def test_other_ways_of_coding_are_refused() -> None:
         examine(data)
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
 async def test_a_child_that_decodes_twelve_megapixels_stays_small(tmp_path: Path) -> None:
     path = tmp_path / "12.heic"

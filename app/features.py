@@ -23,7 +23,7 @@ from app.links.tables import timelink_leases, timelinks
 from app.links.targets import TargetTable, TargetType, text_of
 from app.objects import media_types
 from app.pictures.tables import pictures, thumbnails
-from app.tasks.expiry import Expiring, rows_of
+from app.tasks.expiry import Expiring, next_of, rows_of, things_of
 
 Lives = Callable[[int], ColumnElement[bool]]
 """Makes the condition for rows that haven't expired, at a moment in UTC microseconds."""
@@ -65,7 +65,7 @@ FEATURES: Final = (
         "dumps",
         (dump_attachments, dumps),
         verbs=(*_READ_WRITE, "submit"),
-        expiring=(Expiring(dump_expiry.remove_expired, dump_expiry.next_expiry),),
+        expiring=(things_of(dumps, dump_expiry.remove_all),),
         target=(
             "dump",
             TargetTable(
@@ -81,7 +81,7 @@ FEATURES: Final = (
     Feature(
         "files",
         (files,),
-        expiring=(Expiring(file_expiry.remove_expired, file_expiry.next_expiry),),
+        expiring=(things_of(files, file_expiry.remove_all),),
         target=(
             "file",
             TargetTable(
@@ -93,7 +93,7 @@ FEATURES: Final = (
     Feature(
         "buffer",
         (buffers,),
-        expiring=(Expiring(buffer_rows.remove_expired, buffer_rows.next_expiry),),
+        expiring=(Expiring(buffer_rows.remove_expired, next_of(buffers)),),
     ),
     Feature(
         "pictures",

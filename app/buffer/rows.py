@@ -6,7 +6,7 @@ will write down when it comes by.
 
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Connection, bindparam, func, insert, select, update
+from sqlalchemy import BigInteger, Connection, bindparam, insert, select, update
 
 from app import clock
 from app.accounts import quota
@@ -170,12 +170,6 @@ def remove_expired(connection: Connection, now: int, batch: int) -> int:
         if current is not None and _has_expired(current, now):
             _clear(connection, account_id, current, now)
     return len(accounts)
-
-
-def next_expiry(connection: Connection) -> int | None:
-    """Return when the next buffer expires, in microseconds."""
-    moment: int | None = connection.execute(select(func.min(buffers.c.expires_at))).scalar()
-    return moment
 
 
 def _clear(connection: Connection, account_id: int, current: Any, now: int) -> None:  # noqa: ANN401 - a row of `_current`

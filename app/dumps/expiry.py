@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, delete, select
 
-from app.accounts import quota
 from app.dumps import submissions
 from app.dumps.tables import dump_attachments, dumps
 from app.links import rows as timelinks
@@ -39,27 +38,3 @@ def evict_submitted(
         remove_all(connection, account_id, batch, now)
         removed += len(batch)
     return removed
-
-
-def remove_expired(connection: Connection, now: int, batch: int) -> int:
-    """Delete a batch of one account's expired dumps."""
-    expired = dumps.c.expires_at <= now
-    account = connection.execute(
-        select(dumps.c.account_id).where(expired).order_by(dumps.c.expires_at).limit(1)
-    ).scalar()
-    if account is None:
-        return 0
-    quota.lock_account(connection, account)
-    rows = connection.execute(
-        select(dumps.c.id, dumps.c.object_id)
-        .where(expired, dumps.c.account_id == account)
-        .limit(batch)
-    ).all()
-    remove_all(connection, account, {row.id: row.object_id for row in rows}, now)
-    return len(rows)
-
-
-def next_expiry(connection: Connection) -> int | None:
-    """Return when the next dump expires, in microseconds."""
-    moment: int | None = connection.execute(select(func.min(dumps.c.expires_at))).scalar()
-    return moment

@@ -1,6 +1,6 @@
 """Dumps: what an account, or an application with a public key, may do with them."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -26,7 +26,7 @@ from app.dumps.entities import (
 from app.dumps.reports import Reports
 from app.objects.memory import BodyMemoryLimit
 from app.objects.preconditions import Preconditions
-from app.objects.uploads import Admit, Body, Uploads
+from app.objects.uploads import Admit, Body, Describe, Uploads
 from app.security.rate_limits import RateLimits
 
 _MINIDUMP: Final = b"MDMP"
@@ -56,7 +56,7 @@ class Dumps:
         self._wake_sweep = wake_sweep
 
     async def create(
-        self, access: Access, name: str, body: Body, describe: Callable[[], Awaitable[NewDump]]
+        self, access: Access, name: str, body: Body, describe: Describe[NewDump]
     ) -> Dump:
         """Create a dump of a file; ``describe`` is awaited once the body has been received."""
         async with self._receive(access, name, body, rows.admit) as file:
@@ -111,7 +111,7 @@ class Dumps:
         uuid: str,
         name: str,
         body: Body,
-        describe: Callable[[], Awaitable[Mapping[str, Any]]],
+        describe: Describe[Mapping[str, Any]],
         conditions: Preconditions,
     ) -> Dump:
         """Replace a dump's file and make the changes that ``describe`` returns.

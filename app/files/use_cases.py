@@ -1,6 +1,6 @@
 """Files: what an account may do with them."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
 from dataclasses import replace
 from functools import partial
@@ -18,7 +18,7 @@ from app.objects.preconditions import Preconditions
 from app.objects.unclaimed import UnclaimedUploads
 from app.objects.uploads import Body, Describe, Uploads
 
-Claim = Callable[[], Awaitable[Access]]
+Claim = Describe[Access]
 """Reads what follows a body in its form, and returns the access of its owner."""
 
 

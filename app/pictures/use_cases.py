@@ -1,6 +1,6 @@
 """Pictures: what an account may do with them."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 
 from app import clock
@@ -8,7 +8,7 @@ from app.accounts.identity import Access
 from app.database.pagination import Page
 from app.objects.entities import Content, Received
 from app.objects.preconditions import Preconditions
-from app.objects.uploads import Body, Uploads
+from app.objects.uploads import Body, Describe, Uploads
 from app.pictures import formats, rows
 from app.pictures.entities import KIND, Picture, Thumbnail
 from app.pictures.formats import ThumbnailFormat
@@ -32,9 +32,7 @@ class Pictures:
         self._thumbnails = thumbnails
         self._wake_sweep = wake_sweep
 
-    async def create(
-        self, access: Access, body: Body, get_name: Callable[[], Awaitable[str]]
-    ) -> Picture:
+    async def create(self, access: Access, body: Body, get_name: Describe[str]) -> Picture:
         """Create a picture that can be decoded; ``get_name`` is awaited once it has been received.
 
         Raises `UnsupportedMediaType` before anything is stored, `InvalidRequest` for a picture

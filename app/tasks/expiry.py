@@ -1,14 +1,18 @@
 """Expiry: removes what has expired. Readers filter by time, so being late is harmless."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import Connection, Table, delete, func, select
 
 from app import clock
+from app.accounts import quota
 from app.database import Database
 from app.tasks.supervisor import Task
+
+RemoveAll = Callable[[Connection, int, Mapping[int, int], int], None]
+"""Removes rows of a locked account, given by their ids with those of their objects, at a moment."""
 
 BATCH: Final = 100  # takes a few milliseconds, for which others wait
 
@@ -38,11 +42,39 @@ def rows_of(table: Table) -> Expiring:
         )
         return connection.execute(delete(table).where(table.c.id.in_(due))).rowcount
 
+    return Expiring(remove, next_of(table))
+
+
+def things_of(table: Table, remove_all: RemoveAll) -> Expiring:
+    """Return the expiry of rows that own objects, of one account at a time."""
+
+    def remove(connection: Connection, now: int, batch: int) -> int:
+        expired = table.c.expires_at <= now
+        account = connection.execute(
+            select(table.c.account_id).where(expired).order_by(table.c.expires_at).limit(1)
+        ).scalar()
+        if account is None:
+            return 0
+        quota.lock_account(connection, account)
+        rows = connection.execute(
+            select(table.c.id, table.c.object_id)
+            .where(expired, table.c.account_id == account)
+            .limit(batch)
+        ).all()
+        remove_all(connection, account, {row.id: row.object_id for row in rows}, now)
+        return len(rows)
+
+    return Expiring(remove, next_of(table))
+
+
+def next_of(table: Table) -> Callable[[Connection], int | None]:
+    """Return a function that tells when the next row of a table expires, in microseconds."""
+
     def next_due(connection: Connection) -> int | None:
         moment: int | None = connection.execute(select(func.min(table.c.expires_at))).scalar()
         return moment
 
-    return Expiring(remove, next_due)
+    return next_due
 
 
 class Expiry(Task):

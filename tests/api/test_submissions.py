@@ -9,6 +9,7 @@ from sqlalchemy import update
 from app import clock
 from app.dumps import expiry as dump_expiry
 from app.dumps.tables import dumps
+from app.tasks.expiry import things_of
 from tests.api.conftest import MakeSettings, Service, running
 from tests.api.dump_books import Headers, account_of, read_all
 
@@ -143,12 +144,13 @@ async def test_what_goes_by_itself_makes_room(make_settings: MakeSettings) -> No
         assert deleted.status_code == 200
         fourth = await submitted(service, key)
         assert await kept(service, user) == [first, third, fourth]
+        expiring = things_of(dumps, dump_expiry.remove_all)
         now = clock.now()
         ends = update(dumps).where(dumps.c.uuid == third).values(expires_at=now)
         await service.runtime.parts.database.write(
             lambda connection: connection.execute(ends).rowcount
         )
-        assert await service.runtime.parts.database.write(dump_expiry.remove_expired, now, 10) == 1
+        assert await service.runtime.parts.database.write(expiring.remove, now, 10) == 1
         fifth = await submitted(service, key)
         assert await kept(service, user) == [first, fourth, fifth]
 

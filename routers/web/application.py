@@ -19,11 +19,11 @@ from app.config import Settings
 from app.processes import shutdown
 from app.runtime import open_runtime
 from app.startup import EXPECTED, explain
-from routers.web import document, problems
+from routers.web import problems
 from routers.web.dispatch import Dispatcher
-from routers.web.guide import GUIDE
 from routers.web.middleware import Edge
-from routers.web.openapi import Tag
+from routers.web.openapi import Tag, document
+from routers.web.openapi.guide import GUIDE
 from routers.web.problems import AnswerProblem
 from routers.web.route import routes_of
 

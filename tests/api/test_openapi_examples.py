@@ -9,7 +9,7 @@ from openapi_schema_validator import OAS31Validator
 
 from app.config import Settings
 from main import create_app
-from routers.web.examples import NoExampleError, example_of
+from routers.web.openapi.examples import NoExampleError, example_of
 
 Content = tuple[str, dict[str, Any]]
 

@@ -14,8 +14,8 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import Response
 from pydantic_core import to_json
 
-from routers.web.examples import add_examples
 from routers.web.openapi import EITHER, Tag, header, parameter
+from routers.web.openapi.examples import add_examples
 from routers.web.problem_schemas import ANSWERS, MEDIA_TYPE, Problem
 
 _SCHEMAS: Final = "#/components/schemas/"

@@ -32,7 +32,7 @@ AdminAccess = Annotated[Access, Depends(Requires("admin"))]
     "",
     status_code=201,
     operation_id="accounts_create",
-    responses=problems(401, 403, 409, 413, 422, 429, 503, 507),
+    responses=problems(401, 403, 409, 429),
 )
 async def create(
     body: AccountCreate, request: Request, response: Response, runtime: RuntimeDep
@@ -43,7 +43,7 @@ async def create(
     return Account.of(account)
 
 
-@router.get("/me", operation_id="accounts_read_me", responses=problems(401, 403, 503))
+@router.get("/me", operation_id="accounts_read_me")
 async def read_me(access: OwnAccess, runtime: RuntimeDep) -> Account:
     """Return the caller's account and what it uses.
 
@@ -55,7 +55,7 @@ async def read_me(access: OwnAccess, runtime: RuntimeDep) -> Account:
 @router.patch(
     "/me",
     operation_id="accounts_update_me",
-    responses=problems(401, 403, 409, 413, 422, 429, 503, 507),
+    responses=problems(409, 429),
 )
 async def update_me(body: AccountChange, access: OwnAccess, runtime: RuntimeDep) -> Account:
     """Change email address or password. A new password ends every session and API key."""
@@ -67,7 +67,7 @@ async def update_me(body: AccountChange, access: OwnAccess, runtime: RuntimeDep)
     "/me/delete",
     status_code=204,
     operation_id="accounts_delete_me",
-    responses=problems(401, 403, 409, 413, 422, 429, 503, 507),
+    responses=problems(409, 429),
 )
 async def delete_me(body: AccountDeletion, access: OwnAccess, runtime: RuntimeDep) -> None:
     """Delete the caller's account and all it has: hidden at once, and then taken away.
@@ -77,7 +77,7 @@ async def delete_me(body: AccountDeletion, access: OwnAccess, runtime: RuntimeDe
     await runtime.accounts.delete_own(access, body.password)
 
 
-@router.get("", operation_id="accounts_list", responses=problems(400, 401, 403, 422, 503))
+@router.get("", operation_id="accounts_list", responses=problems(400))
 async def list_all(
     access: AdminAccess,
     runtime: RuntimeDep,
@@ -98,7 +98,7 @@ async def list_all(
     return AccountList(items=items, next_cursor=page.next_cursor)
 
 
-@router.get("/{id}", operation_id="accounts_read", responses=problems(401, 403, 404, 422, 503))
+@router.get("/{id}", operation_id="accounts_read", responses=problems(404))
 async def read(
     id: UUID,  # noqa: A002 - on the wire
     access: AdminAccess,
@@ -111,7 +111,7 @@ async def read(
 @router.patch(
     "/{id}",
     operation_id="accounts_update",
-    responses=problems(401, 403, 404, 409, 413, 422, 503, 507),
+    responses=problems(404, 409),
 )
 async def update(
     id: UUID,  # noqa: A002 - on the wire
@@ -131,7 +131,7 @@ async def update(
     "/{id}",
     status_code=204,
     operation_id="accounts_delete",
-    responses=problems(401, 403, 404, 409, 422, 503, 507),
+    responses=problems(404, 409),
 )
 async def delete(id: UUID, access: AdminAccess, runtime: RuntimeDep) -> None:  # noqa: A002
     """Delete an account and all it has. For administrators."""

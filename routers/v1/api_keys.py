@@ -18,7 +18,7 @@ router = APIRouter(prefix="/v1/accounts/me/keys", tags=["keys"], route_class=Hol
 OwnAccess = Annotated[Access, Depends(Requires("account"))]
 
 
-@router.get("", operation_id="keys_list", responses=problems(400, 401, 403, 422, 503))
+@router.get("", operation_id="keys_list", responses=problems(400))
 async def list_own(
     access: OwnAccess,
     runtime: RuntimeDep,
@@ -37,7 +37,6 @@ async def list_own(
     "",
     status_code=201,
     operation_id="keys_create",
-    responses=problems(401, 403, 413, 422, 503, 507),
 )
 async def create(
     body: ApiKeyCreate,
@@ -57,7 +56,7 @@ async def create(
     "/{id}",
     status_code=204,
     operation_id="keys_delete",
-    responses=problems(401, 403, 404, 422, 503, 507),
+    responses=problems(404),
 )
 async def delete(id: UUID, access: OwnAccess, runtime: RuntimeDep) -> None:  # noqa: A002
     """End an API key, at once.

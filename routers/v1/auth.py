@@ -22,7 +22,7 @@ router = APIRouter(prefix="/v1/auth", tags=["auth"], route_class=HoldallRoute)
 @router.post(
     "/token",
     operation_id="auth_token",
-    responses=problems(401, 413, 422, 429, 503, 507),
+    responses=problems(401, 429),
     openapi_extra=describe_form(PasswordForm),
 )
 async def token(request: Request, response: Response, runtime: RuntimeDep) -> TokenPair:
@@ -38,7 +38,7 @@ async def token(request: Request, response: Response, runtime: RuntimeDep) -> To
     return TokenPair.of(tokens)
 
 
-@router.post("/refresh", operation_id="auth_refresh", responses=problems(401, 413, 422, 503, 507))
+@router.post("/refresh", operation_id="auth_refresh", responses=problems(401))
 async def refresh(body: RefreshRequest, runtime: RuntimeDep) -> TokenPair:
     """Trade a refresh token for a new pair.
 
@@ -48,9 +48,7 @@ async def refresh(body: RefreshRequest, runtime: RuntimeDep) -> TokenPair:
     return TokenPair.of(await runtime.logins.refresh(body.refresh_token, client=CLIENT))
 
 
-@router.post(
-    "/revoke", status_code=204, operation_id="auth_revoke", responses=problems(401, 403, 503, 507)
-)
+@router.post("/revoke", status_code=204, operation_id="auth_revoke")
 async def revoke(
     access: Annotated[Access, Depends(Requires("account"))], runtime: RuntimeDep
 ) -> None:

@@ -57,7 +57,7 @@ _STORED: Final = to_json(BlobReceipt(message="Blob stored successfully"))
     status_code=201,
     operation_id="blobs_store",
     response_model=BlobReceipt,
-    responses=problems(400, 401, 403, 408, 409, 413, 422, 503, 507),
+    responses=problems(408, 409),
     openapi_extra=json_body(NewBlob),
 )
 @direct
@@ -89,7 +89,7 @@ async def store(request: Request, access: Writing) -> Response:
     "",
     operation_id="blobs_list",
     response_model=BlobList,
-    responses=problems(400, 401, 403, 422, 503),
+    responses=problems(400),
 )
 async def list_blobs(
     runtime: RuntimeDep,
@@ -114,7 +114,7 @@ async def list_blobs(
     "/{id}",
     operation_id="blobs_get",
     response_model=JsonBlob,
-    responses=problems(401, 403, 404, 413, 422, 503),
+    responses=problems(404, 413),
 )
 @direct
 async def get(request: Request, access: Reading, blob_id: BlobIdInPath) -> Response:
@@ -140,7 +140,7 @@ async def get(request: Request, access: Reading, blob_id: BlobIdInPath) -> Respo
     "/{id}/content",
     operation_id="blobs_put_content",
     response_model=StoredBlob,
-    responses=created(StoredBlob) | problems(400, 401, 403, 408, 409, 412, 413, 422, 503, 507),
+    responses=created(StoredBlob) | problems(408, 409, 412),
     openapi_extra=BINARY_BODY,
 )
 @direct
@@ -195,7 +195,7 @@ async def get_content(
     "/{id}",
     status_code=204,
     operation_id="blobs_delete",
-    responses=problems(400, 401, 403, 404, 412, 422, 503),
+    responses=problems(400, 404, 412),
 )
 async def delete(
     request: Request, runtime: RuntimeDep, access: Writing, blob_id: BlobIdInPath

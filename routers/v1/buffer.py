@@ -51,7 +51,7 @@ _EVENTS: Final[dict[int | str, dict[str, Any]]] = {
     "",
     operation_id="buffer_put",
     response_model=BufferContent,
-    responses=created(BufferContent) | problems(400, 401, 403, 408, 409, 412, 413, 422, 503, 507),
+    responses=created(BufferContent) | problems(408, 409, 412),
     openapi_extra=BINARY_BODY,
 )
 async def put(
@@ -85,13 +85,13 @@ async def put(
     "",
     operation_id="buffer_head",
     response_class=Response,
-    responses=problems(401, 403, 404, 412, 422, 503),
+    responses=problems(404, 412),
 )
 @router.get(
     "",
     operation_id="buffer_get",
     response_class=Response,
-    responses=binary_answer(DATA_TYPE) | problems(401, 403, 404, 412, 416, 422, 503),
+    responses=binary_answer(DATA_TYPE) | problems(404, 412, 416),
 )
 async def get(
     request: Request, runtime: RuntimeDep, access: Reading, *, inline: bool = False
@@ -109,7 +109,7 @@ async def get(
     "",
     status_code=204,
     operation_id="buffer_delete",
-    responses=problems(400, 401, 403, 404, 412, 422, 503),
+    responses=problems(400, 404, 412, 422),
 )
 async def delete(request: Request, runtime: RuntimeDep, access: Writing) -> None:
     """Empty the buffer.
@@ -124,7 +124,7 @@ async def delete(request: Request, runtime: RuntimeDep, access: Writing) -> None
     "/events",
     operation_id="buffer_events",
     response_class=Response,
-    responses=_EVENTS | problems(401, 403, 422, 429, 503),
+    responses=_EVENTS | problems(429),
 )
 async def events(
     runtime: RuntimeDep, access: Reading, last_event_id: LastEventId = None

@@ -51,7 +51,7 @@ _CHANGE["requestBody"]["content"] |= json_body(DumpChange)["requestBody"]["conte
     status_code=201,
     operation_id="dumps_create",
     response_model=Dump,
-    responses=problems(400, 401, 403, 408, 409, 413, 422, 503, 507),
+    responses=problems(408, 409),
     openapi_extra=multipart_body(DumpForm),
 )
 async def create(
@@ -67,7 +67,7 @@ async def create(
     "",
     operation_id="dumps_list",
     response_model=DumpList,
-    responses=problems(400, 401, 403, 422, 503),
+    responses=problems(400),
 )
 async def list_dumps(
     runtime: RuntimeDep,
@@ -88,7 +88,7 @@ async def list_dumps(
     "/labels",
     operation_id="dumps_list_labels",
     response_model=DumpLabelList,
-    responses=problems(400, 401, 403, 422, 503),
+    responses=problems(400),
 )
 async def list_labels(
     runtime: RuntimeDep, access: Reading, limit: Limit = DEFAULT_LIMIT, cursor: CursorParam = None
@@ -107,7 +107,7 @@ async def list_labels(
     "/signatures",
     operation_id="dumps_list_signatures",
     response_model=DumpSignatureList,
-    responses=problems(400, 401, 403, 422, 503),
+    responses=problems(400),
 )
 async def list_signatures(
     runtime: RuntimeDep, access: Reading, limit: Limit = DEFAULT_LIMIT, cursor: CursorParam = None
@@ -126,7 +126,7 @@ async def list_signatures(
     "/{id}",
     operation_id="dumps_get",
     response_model=DumpDetails,
-    responses=problems(401, 403, 404, 422, 503),
+    responses=problems(404),
 )
 async def get(id: UUID, runtime: RuntimeDep, access: Reading) -> DumpDetails:  # noqa: A002 - on the wire
     """Get a dump with its report and its attachments.
@@ -140,7 +140,7 @@ async def get(id: UUID, runtime: RuntimeDep, access: Reading) -> DumpDetails:  #
     "/{id}",
     operation_id="dumps_replace",
     response_model=Dump,
-    responses=problems(400, 401, 403, 404, 408, 409, 412, 413, 422, 503, 507),
+    responses=problems(404, 408, 409, 412),
     openapi_extra=multipart_body(DumpReplacementForm),
 )
 async def replace(
@@ -160,7 +160,7 @@ async def replace(
     "/{id}",
     operation_id="dumps_update",
     response_model=Dump,
-    responses=problems(400, 401, 403, 404, 408, 409, 412, 413, 422, 503, 507),
+    responses=problems(404, 408, 409, 412),
     openapi_extra=_CHANGE,
 )
 async def update(
@@ -180,7 +180,7 @@ async def update(
     "/{id}",
     operation_id="dumps_delete",
     response_model=Dump,
-    responses=problems(400, 401, 403, 404, 412, 422, 503),
+    responses=problems(400, 404, 412),
 )
 async def delete(
     id: UUID,  # noqa: A002 - on the wire
@@ -224,7 +224,7 @@ async def get_content(
     "/{id}/attachments",
     operation_id="dumps_list_attachments",
     response_model=DumpAttachmentList,
-    responses=problems(401, 403, 404, 422, 503),
+    responses=problems(404),
 )
 async def list_attachments(
     id: UUID,  # noqa: A002 - on the wire

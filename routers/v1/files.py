@@ -32,7 +32,7 @@ Writing = Annotated[Access, Depends(Requires("files:write"))]
     status_code=201,
     operation_id="files_create",
     response_model=StoredFile,
-    responses=problems(400, 401, 403, 408, 409, 413, 422, 503, 507),
+    responses=problems(408, 409),
     openapi_extra=multipart_body(FileForm),
 )
 async def create(
@@ -51,7 +51,7 @@ async def create(
     "",
     operation_id="files_list",
     response_model=FileList,
-    responses=problems(400, 401, 403, 422, 503),
+    responses=problems(400),
 )
 async def list_files(
     request: Request,
@@ -77,7 +77,7 @@ async def list_files(
     "/{id}",
     operation_id="files_get",
     response_model=StoredFile,
-    responses=problems(401, 403, 404, 422, 503),
+    responses=problems(404),
 )
 async def get(id: UUID, request: Request, runtime: RuntimeDep, access: Reading) -> StoredFile:  # noqa: A002 - on the wire
     """Get a file's metadata.
@@ -92,7 +92,7 @@ async def get(id: UUID, request: Request, runtime: RuntimeDep, access: Reading) 
     "/{id}",
     operation_id="files_update",
     response_model=StoredFile,
-    responses=problems(400, 401, 403, 404, 412, 413, 422, 503, 507),
+    responses=problems(404, 412),
 )
 async def update(
     id: UUID,  # noqa: A002 - on the wire
@@ -114,7 +114,7 @@ async def update(
     "/{id}",
     status_code=204,
     operation_id="files_delete",
-    responses=problems(400, 401, 403, 404, 412, 422, 503),
+    responses=problems(400, 404, 412),
 )
 async def delete(id: UUID, request: Request, runtime: RuntimeDep, access: Writing) -> None:  # noqa: A002 - on the wire
     """Delete a file, and end its links.
@@ -153,7 +153,7 @@ async def get_content(
     "/{id}/qr",
     operation_id="files_get_qr",
     response_class=Response,
-    responses=qr_answer() | problems(401, 403, 404, 422, 503),
+    responses=qr_answer() | problems(404),
 )
 async def get_qr(
     id: UUID,  # noqa: A002 - on the wire

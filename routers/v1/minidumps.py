@@ -58,7 +58,7 @@ Submitting = Annotated[Access, Depends(_submitting)]
     operation_id="dumps_submit",
     response_class=PlainTextResponse,
     responses=text_answer("The dump's id", "0199a8b0-7f6e-7b1c-9a55-3d2f6c1e8a90")
-    | problems(400, 401, 403, 408, 409, 413, 415, 422, 429, 503, 507),
+    | problems(408, 409, 429),
     openapi_extra=OPEN_OR_BEARER | multipart_body(MinidumpForm),
 )
 async def submit(request: Request, runtime: RuntimeDep, access: Submitting) -> PlainTextResponse:

@@ -29,7 +29,7 @@ Writing = Annotated[Access, Depends(Requires("pictures:write"))]
     status_code=201,
     operation_id="pictures_create",
     response_model=Picture,
-    responses=problems(400, 401, 403, 408, 409, 413, 415, 422, 503, 507),
+    responses=problems(408, 409),
     openapi_extra=multipart_body(PictureForm),
 )
 async def create(
@@ -49,7 +49,7 @@ async def create(
     "",
     operation_id="pictures_list",
     response_model=PictureList,
-    responses=problems(400, 401, 403, 422, 503),
+    responses=problems(400),
 )
 async def list_pictures(
     runtime: RuntimeDep,
@@ -70,7 +70,7 @@ async def list_pictures(
     "/{id}",
     operation_id="pictures_get",
     response_model=Picture,
-    responses=problems(401, 403, 404, 422, 503),
+    responses=problems(404),
 )
 async def get(id: UUID, runtime: RuntimeDep, access: Reading) -> Picture:  # noqa: A002 - on the wire
     """Get a picture without its bytes.
@@ -84,7 +84,7 @@ async def get(id: UUID, runtime: RuntimeDep, access: Reading) -> Picture:  # noq
     "/{id}",
     operation_id="pictures_update",
     response_model=Picture,
-    responses=problems(400, 401, 403, 404, 412, 413, 422, 503, 507),
+    responses=problems(404, 412),
 )
 async def update(
     id: UUID,  # noqa: A002 - on the wire
@@ -105,7 +105,7 @@ async def update(
     "/{id}",
     status_code=204,
     operation_id="pictures_delete",
-    responses=problems(400, 401, 403, 404, 412, 422, 503),
+    responses=problems(400, 404, 412),
 )
 async def delete(id: UUID, request: Request, runtime: RuntimeDep, access: Writing) -> None:  # noqa: A002 - on the wire
     """Delete a picture with its thumbnails, and end its links.

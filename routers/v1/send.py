@@ -44,7 +44,7 @@ _CREATED: Final[dict[int | str, dict[str, Any]]] = {
     status_code=201,
     operation_id="files_send",
     response_class=PlainTextResponse,
-    responses=_CREATED | problems(400, 401, 403, 408, 409, 413, 422, 503, 507),
+    responses=_CREATED | problems(408, 409),
     openapi_extra=BINARY_BODY,
 )
 async def send(

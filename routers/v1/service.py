@@ -10,7 +10,6 @@ from pydantic import BaseModel, Field
 from app import metrics, state
 from routers.web.dependencies import RuntimeDep, credential_of
 from routers.web.openapi import OPEN_OR_BEARER, text_answer
-from routers.web.problems import problems
 from routers.web.route import HoldallRoute
 
 router = APIRouter(tags=["service"], route_class=HoldallRoute)
@@ -88,7 +87,7 @@ async def readiness(runtime: RuntimeDep, response: Response) -> Readiness:
     "/metrics",
     operation_id="service_metrics",
     response_class=PlainTextResponse,
-    responses=text_answer("The metrics", _METRICS) | problems(401, 403),
+    responses=text_answer("The metrics", _METRICS),
     openapi_extra=OPEN_OR_BEARER,
 )
 async def get_metrics(request: Request, runtime: RuntimeDep) -> Response:

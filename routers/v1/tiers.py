@@ -18,7 +18,7 @@ router = APIRouter(prefix="/v1/tiers", tags=["tiers"], route_class=HoldallRoute)
 AdminAccess = Annotated[Access, Depends(Requires("admin"))]
 
 
-@router.get("", operation_id="tiers_list", responses=problems(400, 401, 403, 422, 503))
+@router.get("", operation_id="tiers_list", responses=problems(400))
 async def list_all(
     access: AdminAccess,
     runtime: RuntimeDep,
@@ -37,7 +37,7 @@ async def list_all(
     "",
     status_code=201,
     operation_id="tiers_create",
-    responses=problems(401, 403, 409, 413, 422, 503, 507),
+    responses=problems(409),
 )
 async def create(
     body: TierCreate,
@@ -55,7 +55,7 @@ async def create(
     return tier
 
 
-@router.get("/{id}", operation_id="tiers_read", responses=problems(401, 403, 404, 422, 503))
+@router.get("/{id}", operation_id="tiers_read", responses=problems(404))
 async def read(id: UUID, access: AdminAccess, runtime: RuntimeDep) -> Tier:  # noqa: A002
     """Return a tier.
 
@@ -64,9 +64,7 @@ async def read(id: UUID, access: AdminAccess, runtime: RuntimeDep) -> Tier:  # n
     return Tier.of(await runtime.tiers.find(access, str(id)))
 
 
-@router.patch(
-    "/{id}", operation_id="tiers_update", responses=problems(401, 403, 404, 409, 413, 422, 503, 507)
-)
+@router.patch("/{id}", operation_id="tiers_update", responses=problems(404, 409))
 async def update(
     id: UUID,  # noqa: A002 - on the wire
     body: TierChange,
@@ -84,7 +82,7 @@ async def update(
     "/{id}",
     status_code=204,
     operation_id="tiers_delete",
-    responses=problems(401, 403, 404, 409, 422, 503, 507),
+    responses=problems(404, 409),
 )
 async def delete(id: UUID, access: AdminAccess, runtime: RuntimeDep) -> None:  # noqa: A002
     """Delete a tier that no account has.

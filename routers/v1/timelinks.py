@@ -27,7 +27,7 @@ Writing = Annotated[Access, Depends(Requires("timelinks:write"))]
     status_code=201,
     operation_id="timelinks_create",
     response_model=Timelink,
-    responses=problems(400, 401, 403, 404, 413, 422, 503, 507),
+    responses=problems(404),
 )
 async def create(
     body: NewTimelink,
@@ -53,7 +53,7 @@ async def create(
     "",
     operation_id="timelinks_list",
     response_model=TimelinkList,
-    responses=problems(400, 401, 403, 422, 503),
+    responses=problems(400),
 )
 async def list_timelinks(
     request: Request,
@@ -80,7 +80,7 @@ async def list_timelinks(
     "/{id}",
     status_code=204,
     operation_id="timelinks_delete",
-    responses=problems(401, 403, 404, 422, 503, 507),
+    responses=problems(404),
 )
 async def delete(id: UUID, runtime: RuntimeDep, access: Writing) -> None:  # noqa: A002 - on the wire
     """Revoke a link at once.
@@ -94,7 +94,7 @@ async def delete(id: UUID, runtime: RuntimeDep, access: Writing) -> None:  # noq
     "/{id}/qr",
     operation_id="timelinks_get_qr",
     response_class=Response,
-    responses=qr_answer() | problems(401, 403, 404, 422, 503),
+    responses=qr_answer() | problems(404),
 )
 async def get_qr(
     id: UUID,  # noqa: A002 - on the wire

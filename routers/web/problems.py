@@ -36,7 +36,10 @@ log = structlog.get_logger(__name__)
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Declare error responses of a route, for its ``responses``."""
+    """Declare a route's own error responses, for its ``responses``.
+
+    What every route of its sort may answer (401, 422, 503, …) is added to the document.
+    """
     schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
     return {
         status: {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: schema}}

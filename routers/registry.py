@@ -48,24 +48,29 @@ RESOURCES: Final = (
         [blobs.router],
     ),
     Resource(
-        Tag("dumps", "Crash dumps, by label; also for Crashpad and Breakpad uploaders.", "dump"),
-        [minidumps.router, dumps.router, dump_pages.router],
+        Tag("files", "Files that are kept, or expire, each with a link.", "file"),
+        [files.router, send.router],
+        place=("/file/load", "Send"),
     ),
     Resource(
         Tag("buffer", "One clipboard per account, and its changes as they happen.", "buffer"),
         [buffer.router],
-    ),
-    Resource(
-        Tag("files", "Files that are kept, or expire, each with a link.", "file"),
-        [files.router, send.router],
+        place=("/file/buffer", "Buffer"),
     ),
     Resource(
         Tag("pictures", "Pictures and their thumbnails.", "picture"),
         [pictures.router, picture_pages.router],
+        place=("/pictures", "Pictures"),
+    ),
+    Resource(
+        Tag("dumps", "Crash dumps, by label; also for Crashpad and Breakpad uploaders.", "dump"),
+        [minidumps.router, dumps.router, dump_pages.router],
+        place=("/dumps", "Dumps"),
     ),
     Resource(
         Tag("timelinks", "Public links to one object, for a time.", "timelink"),
         [timelinks.router, timelink.router, links.router],
+        place=("/links", "Links"),
     ),
     Resource(
         Tag("accounts", "Signing up, one's own account, and the administration of all.", "account"),
@@ -87,18 +92,9 @@ RESOURCES: Final = (
         [service.router],
     ),
 )
-"""Resources of the canonical API, some with pages of their own."""
+"""Resources of the canonical API, and their pages, in the order of the bar and the document."""
 
 PAGES: Final = tuple(page.router for page in (share, manifest, admin, docs, home, static))
-
-PLACES: Final = (
-    ("/file/load", "Send"),
-    ("/file/buffer", "Buffer"),
-    ("/pictures", "Pictures"),
-    ("/dumps", "Dumps"),
-    ("/links", "Links"),
-)
-"""The entries of the bar on every page."""
 
 CONTRACTS: Final = (
     Contract(
@@ -124,7 +120,7 @@ CONTRACTS: Final = (
 
 def site_of(settings: Settings) -> Site:
     """Return what to serve with these settings; raises `ConfigError` for a wrong `COMPAT`."""
-    return Site(RESOURCES, _contracts(settings.compat), PAGES, PLACES, error_page=refuse)
+    return Site(RESOURCES, _contracts(settings.compat), PAGES, error_page=refuse)
 
 
 def _contracts(names: Sequence[str] | None) -> list[Contract]:

@@ -27,6 +27,9 @@ from routers.web.openapi.guide import GUIDE
 from routers.web.problems import AnswerProblem
 from routers.web.route import routes_of
 
+Place = tuple[str, str]
+"""The path of a page, and its name in the bar."""
+
 
 @dataclass(frozen=True, slots=True)
 class Resource:
@@ -34,6 +37,8 @@ class Resource:
 
     tag: Tag
     routers: Sequence[APIRouter]
+    place: Place | None = None
+    """The page that the bar of every page leads to; None: none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +51,6 @@ class Contract(Resource):
     """Makes the answer to ``GET /`` of programs; browsers get the home page."""
 
 
-Place = tuple[str, str]
-"""The path of a page, and its name in the bar."""
-
-
 @dataclass(frozen=True, slots=True)
 class Site:
     """Everything that an application serves."""
@@ -57,10 +58,13 @@ class Site:
     resources: Sequence[Resource]
     contracts: Sequence[Contract]
     pages: Sequence[APIRouter]
-    places: Sequence[Place]
-    """The pages that the bar of every page leads to."""
     error_page: AnswerProblem
     """Makes the page of an error, for browsers."""
+
+    @property
+    def places(self) -> list[Place]:
+        """The entries of the bar on every page."""
+        return [resource.place for resource in self.resources if resource.place is not None]
 
 
 class Api(FastAPI):

@@ -11,7 +11,10 @@ PYTHON_NAMES := $(if $(PYTHON),$(PYTHON),python3 python3.14 python3.13 python3.1
 # Upload buffers stay in the heap instead of being mapped anew: receiving costs half. The image sets this too.
 SERVER_ENV := MALLOC_MMAP_THRESHOLD_=4194304 MALLOC_TRIM_THRESHOLD_=536870912
 
-INSTALL := -m pip install --quiet --disable-pip-version-check --require-hashes --requirement
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
+INSTALL := $(PIP_INSTALL) --require-hashes --requirement
+# The command `holdall`, from what is installed already: nothing is looked for on the network.
+COMMAND := $(PIP_INSTALL) --no-index --no-deps --no-build-isolation --editable .
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header $(if $(UPGRADE),--upgrade)
 
@@ -23,7 +26,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
 
 run: $(VENV)/runtime.stamp ## start the server; installs what it needs when that is missing or outdated
-	@exec env $(SERVER_ENV) $(BIN)/python main.py $(ARGS)
+	@exec env $(SERVER_ENV) $(BIN)/holdall $(ARGS)
 
 test: install ## run the tests (ARGS="tests/api -k range")
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
@@ -47,6 +50,7 @@ format: install ## format the code and mend what the linter can
 lock: install ## write the lock files anew from pyproject.toml; UPGRADE=1 takes the newest versions
 	$(COMPILE) pyproject.toml -o requirements.txt
 	$(COMPILE) pyproject.toml --group dev --constraints requirements.txt -o requirements-dev.txt
+	$(COMPILE) --group build --constraints requirements-dev.txt -o requirements-build.txt
 	$(COMPILE) bench/requirements.in -o bench/requirements.txt
 
 bench: install $(BENCH_VENV)/bench.stamp ## measure the server against its peers, which have an environment of their own
@@ -58,14 +62,16 @@ clean: ## remove environments and caches, but no data
 	rm -rf $(VENV) $(BENCH_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -type d -name __pycache__ -prune -exec rm -rf {} +
 
-$(VENV)/runtime.stamp: requirements.txt $(BIN)/python
+$(VENV)/runtime.stamp: requirements.txt requirements-build.txt pyproject.toml $(BIN)/python
 	@echo "Installing requirements.txt into $(VENV)"
-	@$(BIN)/python $(INSTALL) requirements.txt
+	@$(BIN)/python $(INSTALL) requirements.txt --requirement requirements-build.txt
+	@$(BIN)/python $(COMMAND)
 	@touch $@
 
-$(VENV)/dev.stamp: requirements-dev.txt $(BIN)/python
+$(VENV)/dev.stamp: requirements-dev.txt pyproject.toml $(BIN)/python
 	@echo "Installing requirements-dev.txt into $(VENV)"
 	@$(BIN)/python $(INSTALL) requirements-dev.txt
+	@$(BIN)/python $(COMMAND)
 	@touch $(VENV)/runtime.stamp $@
 
 $(BENCH_VENV)/bench.stamp: bench/requirements.txt $(BENCH_VENV)/bin/python

@@ -1,4 +1,4 @@
-"""Holdall: ``main.py`` is its command line, and ``uvicorn main:app`` serves it too."""
+"""Holdall: `main` is its command line, and ``uvicorn main:app`` serves it too."""
 
 import argparse
 import asyncio
@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="main.py", description=DESCRIPTION)
+    parser = argparse.ArgumentParser(description=DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"Holdall {VERSION}")
     subparsers = parser.add_subparsers(dest="command")
     subparsers.add_parser("serve", help="migrate, and serve (the default)")

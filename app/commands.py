@@ -1,8 +1,11 @@
 """Commands of the command line, and the greeting that a started server prints."""
 
 import getpass
+import os
+import shlex
+import shutil
 import sys
-from typing import Final
+from pathlib import Path
 
 from app import clock
 from app.accounts.registration import Registration
@@ -10,10 +13,6 @@ from app.config import Settings
 from app.database import generations
 from app.runtime import Runtime, open_runtime
 from app.tasks import reconcile
-
-_NO_ADMINISTRATOR: Final = (
-    "There is no account yet. Make an administrator: main.py create-admin NAME"
-)
 
 
 async def create_admin(settings: Settings, username: str) -> int:
@@ -54,7 +53,13 @@ async def greeting(runtime: Runtime, url: str) -> str:
 
 
 def _first_account(url: str, opened_to: Registration) -> list[str]:
-    made_by = f"""curl {url}/v1/accounts --json '{{"username": "NAME", "password": "PASSWORD"}}'"""
+    administrator = (
+        f"There is no account yet. Make an administrator: {_program()} create-admin NAME"
+    )
+    made_by = (  # as every curl understands it
+        f"curl {url}/v1/accounts -H 'Content-Type: application/json' "
+        """-d '{"username": "NAME", "password": "PASSWORD"}'"""
+    )
     match opened_to:
         case Registration.FIRST:
             return [
@@ -62,6 +67,16 @@ def _first_account(url: str, opened_to: Registration) -> list[str]:
                 f"make it in a browser, or by {made_by}",
             ]
         case Registration.ALL:
-            return [_NO_ADMINISTRATOR, f"or an account: {made_by}"]
+            return [administrator, f"or an account: {made_by}"]
         case Registration.NOBODY:
-            return [_NO_ADMINISTRATOR]
+            return [administrator]
+
+
+def _program() -> str:
+    """Return what was typed to start this program: ``.venv/bin/holdall``, ``python main.py``."""
+    script = sys.argv[0]
+    if shutil.which(Path(script).name) == script:
+        return Path(script).name
+    if os.access(script, os.X_OK):
+        return shlex.quote(script)
+    return shlex.join([sys.orig_argv[0], script])

@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings
 from app.config.settings import SECTIONS
 
 _INTRODUCTION: Final = """\
-# Every setting of Holdall, with its default; `main.py settings` prints this file.
+# Every setting of Holdall, with its default; `holdall settings` prints this file.
 # Copy it to `.env`, or set them in the environment, which wins.
 """
 _WIDTH: Final = 117

@@ -7,7 +7,7 @@ from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
 
-from app import metrics, state
+from app import VERSION, metrics, state
 from routers.web.dependencies import RuntimeDep, credential_of
 from routers.web.openapi import OPEN_OR_BEARER, text_answer
 from routers.web.route import HoldallRoute
@@ -21,6 +21,7 @@ class Alive(BaseModel):
     """Says that the process lives."""
 
     status: Literal["ok"]
+    version: str = Field(description="That of Holdall.", examples=[VERSION])
 
 
 class Check(BaseModel):
@@ -58,11 +59,11 @@ class Readiness(BaseModel):
 
 @router.get("/healthz", operation_id="service_health")
 async def health() -> Alive:
-    """Tell that the process lives.
+    """Tell that the process lives, and its version.
 
     Nothing else is asked: not the database, not the storage.
     """
-    return Alive(status="ok")
+    return Alive(status="ok", version=VERSION)
 
 
 @router.get(

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
+import structlog
 from fastapi import APIRouter, FastAPI
 from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
 from starlette.middleware.cors import CORSMiddleware
@@ -26,6 +27,8 @@ from routers.web.openapi import Tag, document
 from routers.web.openapi.guide import GUIDE
 from routers.web.problems import AnswerProblem
 from routers.web.route import routes_of
+
+log = structlog.get_logger("holdall")
 
 Place = tuple[str, str]
 """The path of a page, and its name in the bar."""
@@ -139,6 +142,7 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
     @asynccontextmanager
     async def lifespan(api: FastAPI) -> AsyncIterator[None]:
         app_logging.configure(settings)
+        log.info("starting", version=VERSION)
         async with open_runtime(settings) as runtime:
             api.state.runtime = runtime
             # all that exists now will stay: walking it took 100 ms at every full collection

@@ -13,7 +13,7 @@ from typing import Any
 import anyio
 import pytest
 
-from app import state, stores
+from app import VERSION, state, stores
 from app.errors import ServiceUnavailable
 from app.pictures.formats import format_of
 from app.processes import confinement
@@ -38,9 +38,11 @@ async def _faulty(settings: Any) -> AsyncIterator[tuple[Service, FaultyStore]]: 
             yield service, store
 
 
-async def test_it_lives(service: Service) -> None:
+async def test_it_lives_and_says_its_version(service: Service) -> None:
     answer = await service.client.get("/healthz")
-    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok", "version": VERSION})
+    document = (await service.client.get("/openapi.json")).json()
+    assert document["info"]["version"] == VERSION
 
 
 async def test_it_is_ready_and_names_each_part_with_its_time(service: Service) -> None:

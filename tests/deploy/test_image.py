@@ -31,6 +31,11 @@ def test_the_image_takes_in_the_program_and_nothing_else() -> None:
     assert rules[0] == "*"
     assert {rule.removeprefix("!") for rule in rules if rule.startswith("!")} == {
         "requirements.txt",
+        "requirements-build.txt",
+        "pyproject.toml",
+        "README.md",
+        "LICENSE",
+        "holdall.py",
         "main.py",
         "migrations",
         *packages,

@@ -9,8 +9,8 @@ from packaging.utils import canonicalize_name
 
 from tests.deploy import ROOT
 
-LOCKS = ("requirements.txt", "requirements-dev.txt")
-RUNTIME, DEV = LOCKS
+LOCKS = ("requirements.txt", "requirements-dev.txt", "requirements-build.txt")
+RUNTIME, DEV, BUILD = LOCKS
 
 
 def _blocks(name: str) -> list[str]:
@@ -27,10 +27,13 @@ def _locked(name: str) -> dict[str, Requirement]:
 
 def _wanted(name: str) -> list[Requirement]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    wanted = list(project["project"]["dependencies"])
-    if name == DEV:
-        wanted += project["dependency-groups"]["dev"]
-    return [Requirement(line) for line in wanted]
+    groups = project["dependency-groups"]
+    shipped = project["project"]["dependencies"]
+    build, dev = (
+        [line for line in groups[name] if isinstance(line, str)] for name in ("build", "dev")
+    )
+    lines = {RUNTIME: shipped, DEV: shipped + build + dev, BUILD: build}
+    return [Requirement(line) for line in lines[name]]
 
 
 def _version(requirement: Requirement) -> str:
@@ -58,11 +61,17 @@ def test_the_shipped_lock_holds_nothing_that_the_project_no_longer_asks_for() ->
     assert asked_for == {canonicalize_name(wanted.name) for wanted in _wanted(RUNTIME)}
 
 
-def test_development_has_the_versions_that_are_shipped() -> None:
-    runtime, dev = _locked(RUNTIME), _locked(DEV)
-    assert {name: str(dev.get(name)) for name in runtime} == {
-        name: str(requirement) for name, requirement in runtime.items()
+@pytest.mark.parametrize("name", [RUNTIME, BUILD])
+def test_development_has_the_versions_of_the_other_locks(name: str) -> None:
+    locked, dev = _locked(name), _locked(DEV)
+    assert {package: str(dev.get(package)) for package in locked} == {
+        package: str(requirement) for package, requirement in locked.items()
     }
+
+
+def test_the_backend_that_is_locked_is_the_one_that_builds() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert project["build-system"]["requires"] == project["dependency-groups"]["build"]
 
 
 @pytest.mark.parametrize("name", LOCKS)

@@ -86,12 +86,16 @@ def _is_healthy(port: int) -> bool:
 
 
 def test_make_run_serves_and_stops_without_an_error_on_ctrl_c(folder: Path) -> None:
-    (folder / "main.py").symlink_to(ROOT / "main.py")
-    shutil.copy(ROOT / "requirements.txt", folder)
-    python = folder / ".venv/bin/python"
-    python.parent.mkdir(parents=True)
-    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
-    python.chmod(0o755)
+    for name in ("requirements.txt", "requirements-build.txt", "pyproject.toml"):
+        shutil.copy(ROOT / name, folder)
+    (folder / ".venv/bin").mkdir(parents=True)
+    (folder / ".venv/bin/python").touch()
+    command = folder / ".venv/bin/holdall"  # as pip writes it
+    command.write_text(
+        f"#!{sys.executable}\nimport sys\nsys.path.append({str(ROOT)!r})\n"
+        "from holdall import main\nsys.exit(main())\n"
+    )
+    command.chmod(0o755)
     (folder / ".venv/runtime.stamp").touch()
     (port,) = free_ports(1)
     with (folder / "output").open("wb") as output:

@@ -1,5 +1,6 @@
 """Lines for a shell that an API key makes possible, each with the scopes that it takes."""
 
+import json
 import shlex
 from dataclasses import dataclass
 from typing import Final
@@ -15,6 +16,12 @@ class CurlLine:
     title: str
     scopes: tuple[str, ...]
     line: str
+
+
+def _link(kind: str, id_: str) -> str:
+    """Return the options that ask for a link; curl knows ``--json`` only since 7.82."""
+    body = json.dumps({"kind": kind, "id": id_, "time": 3600})
+    return f"-H 'Content-Type: application/json' -d '{body}'"
 
 
 # what to say, the scopes, curl's options, the path
@@ -37,25 +44,25 @@ _USES: Final = (
     (
         "Make a link to a blob",
         "timelinks:write blobs:read",
-        """--json '{"kind": "blob", "id": "hello.txt", "time": 3600}'""",
+        _link("blob", "hello.txt"),
         "/v1/timelinks",
     ),
     (
         "Make a link to a file, by its id",
         "timelinks:write files:read",
-        """--json '{"kind": "file", "id": "ID", "time": 3600}'""",
+        _link("file", "ID"),
         "/v1/timelinks",
     ),
     (
         "Make a link to a picture, by its id",
         "timelinks:write pictures:read",
-        """--json '{"kind": "picture", "id": "ID", "time": 3600}'""",
+        _link("picture", "ID"),
         "/v1/timelinks",
     ),
     (
         "Make a link to a dump, by its id",
         "timelinks:write dumps:read",
-        """--json '{"kind": "dump", "id": "ID", "time": 3600}'""",
+        _link("dump", "ID"),
         "/v1/timelinks",
     ),
     ("List the links", "timelinks:read", "", "/v1/timelinks"),

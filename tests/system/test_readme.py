@@ -7,14 +7,14 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
-from PIL import Image
 
-from tests.minidump_files import Minidump
 from tests.system import processes
 from tests.system.processes import Service
 
 README = Path(__file__).parents[2] / "README.md"
+ADA = {"username": "ada", "password": "correct-horse"}
 BLOCKS = re.findall(r"^```sh\n(.*?)^```", README.read_text(), re.DOTALL | re.MULTILINE)
 
 
@@ -29,8 +29,6 @@ def service(tmp_path: Path) -> Iterator[Service]:
 def test_every_line_works(service: Service, tmp_path: Path) -> None:
     folder = tmp_path / "reader"
     folder.mkdir()
-    Image.new("RGB", (640, 480), "teal").save(folder / "photo.jpg")
-    (folder / "crash.dmp").write_bytes(Minidump().write())
     # curl itself says when an answer is an error, and ends each answer's line
     wrapper = folder / "curl"
     wrapper.write_text(f'#!/bin/sh\nexec {shutil.which("curl")} -sS --fail-with-body -w "\\n" "$@"')
@@ -45,11 +43,18 @@ def test_every_line_works(service: Service, tmp_path: Path) -> None:
     lines = [line for line in done.stdout.decode().splitlines() if line]
     account, blob, link, buffer, picture, dump, timelink, key = lines
     assert json.loads(account)["username"] == "ada"
-    assert json.loads(blob)["id"] == "photo.jpg"
+    assert json.loads(blob)["id"] == "photo.webp"
     assert link.startswith(f"{service.url}/t/")
-    assert json.loads(picture)["urls"]
+    shown = json.loads(picture)
+    assert (shown["width"], shown["height"], shown["is_complete"]) == (640, 480, True)
     assert json.loads(dump)["label"] == "app 1.2"
     assert json.loads(timelink)["max_downloads"] == 1
     assert json.loads(key)["key"].startswith("hk_")
     assert json.loads(buffer)["data_type"] == "text"
     assert b"clipboard" not in done.stderr
+    token = httpx.post(f"{service.url}/v1/auth/token", data=ADA).json()["access_token"]
+    authorization = {"Authorization": f"Bearer {token}"}
+    path = f"{service.url}/v1/dumps/{json.loads(dump)['id']}"
+    processes.wait_for(
+        lambda: httpx.get(path, headers=authorization).json()["signature"] == "SIGSEGV app+0x123"
+    )

@@ -3,7 +3,7 @@
 from typing import Final
 
 GUIDE: Final = """\
-Sign up, sign in, send a file, and list what is there:
+Sign up, sign in, send a file, and list what is there (by curl 7.82 or newer, for `--json`):
 
 ```sh
 ADA='{"username": "ada", "password": "7 grey herons over"}'

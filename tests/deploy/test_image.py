@@ -44,6 +44,6 @@ def test_the_image_takes_in_the_program_and_nothing_else() -> None:
 
 def test_the_image_is_tuned_as_make_run_is() -> None:
     tuned = "MALLOC_MMAP_THRESHOLD_=4194304", "MALLOC_TRIM_THRESHOLD_=536870912"
-    for name in ("Dockerfile", "Makefile"):
+    for name in ("Dockerfile", "Makefile", "deploy/holdall.service"):
         text = (ROOT / name).read_text()
         assert all(setting in text for setting in tuned), name

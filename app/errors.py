@@ -153,6 +153,13 @@ class InvalidRequest(ProblemError):
     name, title, status = "invalid-request", "The request is not valid", 422
 
 
+class Locked(ProblemError):
+    name, title, status = "locked", "The upload is being finished; ask again", 423
+
+    def __init__(self) -> None:
+        super().__init__(headers={"Retry-After": "2"})
+
+
 class TooManyRequests(ProblemError):
     name, title, status = "too-many-requests", "Too many requests", 429
 

@@ -30,9 +30,7 @@ _find = Statement(
     .select_from(blobs.join(object_rows).outerjoin(object_bytes))
     .where(blobs.c.account_id == bindparam("account_id"), blobs.c.name == bindparam("name"))
 )
-_newest = select(*_columns, *objects.content_columns(with_data=False)).select_from(
-    blobs.join(object_rows)
-)
+_newest = select(*_columns, *objects.listed_columns()).select_from(blobs.join(object_rows))
 _page = Statement(
     _newest.where(blobs.c.account_id == bindparam("account_id"), blobs.c.id < bindparam("before"))
     .order_by(blobs.c.id.desc())

@@ -89,8 +89,9 @@ def find(
 def _select(
     connection: Connection, identity: Identity, dump_uuid: str, now: int, uuid: str | None
 ) -> Sequence[Row[Any]]:
+    content = objects.listed_columns() if uuid is None else objects.content_columns()
     wanted = (
-        select(*_columns, *objects.content_columns(with_data=uuid is not None))
+        select(*_columns, *content)
         # its own object, not the dump's
         .select_from(
             dump_attachments.join(dumps)

@@ -88,7 +88,7 @@ def page(
     ids = found.ids[:limit]
     stopped_at = ids[-1] if len(found.ids) > limit else found.stopped_at
     rows = connection.execute(
-        select(*_columns, *objects.content_columns(with_data=False))
+        select(*_columns, *objects.listed_columns())
         .select_from(dumps.join(object_rows))
         .where(dumps.c.id.in_(ids))
         .order_by(dumps.c.id.desc())

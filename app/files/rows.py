@@ -58,7 +58,7 @@ _columns = (
 )
 _own = files.c.account_id == bindparam("account_id")
 LISTED: Final = (
-    select(*_columns, *objects.content_columns(with_data=False))
+    select(*_columns, *objects.listed_columns())
     .select_from(files.join(object_rows))
     .where(_own, _is_alive)
 )

@@ -1,9 +1,10 @@
 """Downloads: reading objects from the database or the store."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from io import BufferedReader
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from dataclasses import dataclass
+from io import BufferedReader, FileIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,10 +16,18 @@ from app.errors import NotFound, ObjectDamaged
 from app.objects import lifecycle as objects
 from app.objects.entities import Content
 from app.objects.scratch import Scratch
-from storage.base import ByteRange, ObjectStore, SupportsLocalPath
+from storage.base import ByteRange, ObjectReader, ObjectStore, SupportsLocalPath
 from storage.errors import ObjectNotFound, StoreUnavailable
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class FilePart:
+    """A part of a file of this host."""
+
+    path: Path
+    part: ByteRange
 
 
 class Downloads:
@@ -29,30 +38,66 @@ class Downloads:
         self._store = store
         self._scratch = scratch
 
-    def path(self, content: Content) -> Path | None:
-        """Return the content's file if the store keeps it on this host."""
-        if content.key is None or not isinstance(self._store, SupportsLocalPath):
+    def files(self, content: Content, part: ByteRange) -> Sequence[FilePart] | None:
+        """Return the files that hold a part of the content; None: they aren't on this host."""
+        if not content.stored or not isinstance(self._store, SupportsLocalPath):
             return None
-        return self._store.local_path(content.key)
+        locate = self._store.local_path
+        return [FilePart(locate(key), within) for key, within in content.locate(part)]
+
+    async def open_file(self, content: Content, path: Path) -> FileIO:
+        """Open one of the content's files.
+
+        Raises `NotFound` and `ObjectDamaged` as `open` does, and `StoreUnavailable`.
+        """
+        try:
+            return await _opened(path)
+        except FileNotFoundError as error:
+            raise await self.missing(content) from error
+        except OSError as error:  # a failing disk, or no descriptor left
+            raise StoreUnavailable(f"a file can't be opened: {error.strerror}") from error
 
     @asynccontextmanager
     async def open(self, content: Content, part: ByteRange) -> AsyncIterator[AsyncIterator[bytes]]:
         """Open a part of the content, as an iterator of bounded chunks.
 
-        Raises `NotFound` if it has just been deleted, and `ObjectDamaged` if it is lost.
+        Raises `NotFound` if it has just been deleted, and `ObjectDamaged` if it is lost; once
+        reading has begun, for what comes later in the content.
         """
         if content.data is not None:
             yield _once(content.data[part.start : part.stop])
             return
-        if content.key is None or part.length == 0:
+        located = list(content.locate(part))
+        if not located:
             yield _once(b"")
             return
         async with AsyncExitStack() as stack:
-            try:
-                reader = await stack.enter_async_context(self._store.open(content.key, part))
-            except ObjectNotFound as error:
-                raise await self.missing(content) from error
-            yield aiter(reader)
+            first = await self._enter(stack, content, *located[0])
+            async with aclosing(self._chunks(stack, first, content, located[1:])) as chunks:
+                yield chunks
+
+    async def _chunks(
+        self,
+        stack: AsyncExitStack,
+        reader: ObjectReader,
+        content: Content,
+        following: Sequence[tuple[str, ByteRange]],
+    ) -> AsyncGenerator[bytes, None]:
+        """Yield what a reader has, and then the segments that follow it; ``stack`` closes each."""
+        async for chunk in reader:
+            yield chunk
+        for key, within in following:
+            await stack.aclose()
+            async for chunk in await self._enter(stack, content, key, within):
+                yield chunk
+
+    async def _enter(
+        self, stack: AsyncExitStack, content: Content, key: str, within: ByteRange
+    ) -> ObjectReader:
+        try:
+            return await stack.enter_async_context(self._store.open(key, within))
+        except ObjectNotFound as error:
+            raise await self.missing(content) from error
 
     async def read(self, content: Content) -> bytes:
         """Return the whole content, whose size the caller must have limited."""
@@ -68,41 +113,45 @@ class Downloads:
         Raises as `open` does, and `StoreFull` where there is no room for a copy.
         """
         async with AsyncExitStack() as stack:
-            path = self.path(content)
-            if path is None:
-                chunks = await stack.enter_async_context(
-                    self.open(content, ByteRange(0, content.size))
-                )
+            whole = ByteRange(0, content.size)
+            files = self.files(content, whole) or ()
+            if len(files) == 1:
+                path = files[0].path
+            else:
+                chunks = await stack.enter_async_context(self.open(content, whole))
                 path = await stack.enter_async_context(self._scratch.file(chunks))
-            try:
-                file = await _opened(path)
-            except FileNotFoundError as error:
-                raise await self.missing(content) from error
-            with file:
-                yield file
+            with await self.open_file(content, path) as file:
+                yield BufferedReader(file)
 
     async def missing(self, content: Content) -> Exception:
         """Return the reason why an object isn't in the store.
 
         It has been deleted meanwhile, or the store is away, or the bytes are lost: an alarm.
         """
-        if content.key is None or not await self._database.read(objects.exists, content.object_id):
+        if not await self._database.read(objects.exists, content.object_id):
             return NotFound()
         try:
-            await self._store.stat(content.key)
-        except ObjectNotFound:
-            pass
+            lost = await self._find_lost(content)
         except StoreUnavailable as error:
             return error
-        else:
+        if lost is None:
             return StoreUnavailable("a disk has come back just now")
         metrics.damaged_objects.inc()
-        log.error("the bytes of a ready object are missing", key=content.key)
-        return ObjectDamaged(f"the bytes under {content.key} are missing")
+        log.error("the bytes of a ready object are missing", key=lost)
+        return ObjectDamaged(f"the bytes under {lost} are missing")
+
+    async def _find_lost(self, content: Content) -> str | None:
+        """Return the key of the first stored part that is missing; None: all are there."""
+        for segment in content.stored:
+            try:
+                await self._store.stat(segment.key)
+            except ObjectNotFound:
+                return segment.key
+        return None
 
 
-async def _opened(path: Path) -> BinaryIO:
-    opening = asyncio.ensure_future(asyncio.to_thread(path.open, "rb"))
+async def _opened(path: Path) -> FileIO:
+    opening = asyncio.ensure_future(asyncio.to_thread(FileIO, path))
     try:
         return await asyncio.shield(opening)
     except asyncio.CancelledError:
@@ -110,7 +159,7 @@ async def _opened(path: Path) -> BinaryIO:
         raise
 
 
-def _close(opening: "asyncio.Future[BufferedReader]") -> None:
+def _close(opening: asyncio.Future[FileIO]) -> None:
     if opening.exception() is None:
         opening.result().close()
 

@@ -1,8 +1,10 @@
 """Objects: reserved, received, ready to be read."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from app.accounts.identity import Identity
+from storage.base import ByteRange
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +20,27 @@ class Reservation:
 
 
 @dataclass(frozen=True, slots=True)
+class Segment:
+    """A part of an object's bytes, stored under a key of its own."""
+
+    key: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """The last segment of an object, stored under its reservation; without bytes, there is none."""
+
+    size: int
+    sha256: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Received:
-    """A body that has arrived: in the store under its reservation, or in memory."""
+    """A body that has arrived: in the store under its reservation, or in memory.
+
+    One that came in pieces has ``segments``, of which the ``tail`` isn't committed yet.
+    """
 
     size: int
     sha256: bytes
@@ -28,6 +49,22 @@ class Received:
     """The bytes of an object small enough to be kept in the database."""
     encoding: str | None = None
     """The content coding that the bytes are in (RFC 9110 §8.4.1)."""
+    segments: tuple[Segment, ...] = ()
+    tail: Tail | None = None
+
+    def content(self, modified_at: int) -> "Content":
+        """Return the body as content that can be read, before the commit too."""
+        reservation = None if self.data is not None else self.reservation
+        return Content(
+            0 if reservation is None else reservation.object_id,
+            None if reservation is None else reservation.key,
+            self.size,
+            self.sha256,
+            modified_at,
+            self.data,
+            self.encoding,
+            self.segments,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +78,22 @@ class Content:
     modified_at: int
     data: bytes | None
     encoding: str | None = None
+    segments: tuple[Segment, ...] = ()
+    """The parts of an object that is stored in several, in their order."""
+
+    @property
+    def stored(self) -> tuple[Segment, ...]:
+        """What the store has of it: one object or several, nothing if the bytes are ``data``."""
+        if self.segments or self.key is None or self.data is not None:
+            return self.segments
+        return (Segment(self.key, self.size),)
+
+    def locate(self, part: ByteRange) -> Iterator[tuple[str, ByteRange]]:
+        """Yield the keys that hold a part of the bytes, each with the range of its own."""
+        start = 0
+        for segment in self.stored:
+            stop = start + segment.size
+            if start < part.stop and part.start < stop:
+                first = max(part.start, start) - start
+                yield segment.key, ByteRange(first, min(part.stop, stop) - start)
+            start = stop

@@ -17,7 +17,6 @@ from sqlalchemy import (
     delete,
     func,
     insert,
-    literal,
     null,
     select,
     update,
@@ -26,10 +25,12 @@ from sqlalchemy import (
 from app import clock
 from app.accounts.identity import Identity
 from app.accounts.quota import charge, give_back, lock_account
-from app.database import Statement, insert_if_absent, require_storage
+from app.database import Statement, require_storage
 from app.errors import ContentTooLarge, LeaseLost
+from app.objects import segments
 from app.objects.entities import Content, Received, Reservation
-from app.objects.tables import object_bytes, objects, tombstones
+from app.objects.tables import object_bytes, objects
+from app.objects.tombstones import bury, bury_again, bury_all
 
 LEASE: Final = 5 * clock.MINUTE
 """How long a pending object lives unless its upload renews the lease."""
@@ -38,23 +39,37 @@ GRACE: Final = 10 * clock.MINUTE
 """How long replaced bytes stay, so that downloads in progress can end."""
 
 
+# an object has a key of its own or is small, but for the few that came in pieces
+_segments = case((objects.c.key.is_(None), segments.SEGMENTS), else_=null()).label("segments")
+
+
 def content_columns(*, with_data: bool = True) -> tuple[ColumnElement[Any], ...]:
     """Columns of ``objects`` for `content_of`; the data is in ``object_bytes``, outer-joined."""
+    return _columns(object_bytes.c.data if with_data else null(), _segments)
+
+
+def listed_columns() -> tuple[ColumnElement[Any], ...]:
+    """Columns of ``objects`` for `content_of`, for content that isn't read."""
+    return _columns(null(), null())
+
+
+def _columns(*where: ColumnElement[Any]) -> tuple[ColumnElement[Any], ...]:
     return (
         objects.c.id.label("content_id"),
         objects.c.key,
         objects.c.size,
         objects.c.sha256,
         objects.c.created_at.label("content_at"),
-        object_bytes.c.data if with_data else null(),
         objects.c.encoding,
+        *where,
     )
 
 
 def content_of(columns: Sequence[Any]) -> Content:
     """Make a `Content` of the values of `content_columns`."""
-    object_id, key, size, sha256, modified_at, data, encoding = columns
-    return Content(object_id, key, size, bytes(sha256), modified_at, data, encoding)
+    object_id, key, size, sha256, modified_at, encoding, data, found = columns
+    parts = segments.parse(found)
+    return Content(object_id, key, size, bytes(sha256), modified_at, data, encoding, parts)
 
 
 _insert_object = Statement(
@@ -76,12 +91,6 @@ _insert_object = Statement(
 )
 _insert_bytes = Statement(
     insert(object_bytes).values(object_id=bindparam("object_id"), data=bindparam("data"))
-)
-_insert_tombstone = insert_if_absent(tombstones, "key", "due_at", "claimed_until", "put_at")
-_renew_tombstone = Statement(
-    update(tombstones)
-    .where(tombstones.c.key == bindparam("buried_key"))
-    .values(due_at=bindparam("now"), claimed_until=0, put_at=bindparam("now"))
 )
 _select_object = Statement(
     select(
@@ -113,6 +122,7 @@ _grow = Statement(
     .where(
         objects.c.id == bindparam("object_id"),
         objects.c.state == "pending",
+        objects.c.key == bindparam("held_key"),  # another one: somebody has taken over
         objects.c.charged_bytes == bindparam("charged_bytes"),
     )
     .values(charged_bytes=bindparam("size"))
@@ -171,12 +181,37 @@ def reserve(
     return Reservation(object_id, key, size, identity, free)
 
 
+def begin(connection: Connection, identity: Identity, *, kind: str, slots: int, now: int) -> int:
+    """Make an unfinished object, which is appended to by `segments`; returns its id.
+
+    It has no lease: whoever refers to it removes it.
+    """
+    require_storage(connection)
+    charge(connection, identity, 0, slots)
+    object_id: int = _insert_object(
+        connection,
+        account_id=identity.account_id,
+        kind=kind,
+        key=None,
+        state="pending",
+        size=0,
+        sha256=None,
+        encoding=None,
+        charged_bytes=0,
+        charged_slots=slots,
+        created_at=now,
+        lease_until=None,
+    ).scalar_one()
+    return object_id
+
+
 def grow(connection: Connection, reservation: Reservation, charged_bytes: int) -> None:
     """Charge a pending object for more bytes; raises `QuotaExceeded` or `LeaseLost`."""
     charge(connection, reservation.owner, charged_bytes - reservation.charged_bytes, 0)
     grown = _grow(
         connection,
         object_id=reservation.object_id,
+        held_key=reservation.key,
         charged_bytes=reservation.charged_bytes,
         size=charged_bytes,
     )
@@ -242,13 +277,16 @@ def _complete_reservation(
     lock_account(connection, identity.account_id)
     row = _select_object(connection, object_id=reservation.object_id).first()
     # a pending object still has its lease, whatever the clock says
-    if row is None or row.state != "pending":
+    if row is None or row.state != "pending" or row.key != reservation.key:
         raise LeaseLost
+    key = reservation.key if received.data is None else None
+    if received.tail is not None:
+        key = segments.join_tail(connection, reservation, received.tail, now)
     charge(connection, identity, charged - row.charged_bytes, slots - row.charged_slots)
     _complete(
         connection,
         object_id=reservation.object_id,
-        key=reservation.key if received.data is None else None,
+        key=key,
         size=received.size,
         sha256=received.sha256,
         encoding=received.encoding,
@@ -286,11 +324,10 @@ def remove(connection: Connection, object_id: int, *, due_at: int) -> None:
     if row is None:
         return
     give_back(connection, row.account_id, row.charged_bytes, row.charged_slots)
-    if row.key is None:
-        _delete_bytes(connection, object_id=object_id)
-    else:
-        put_at = due_at if row.state == "pending" else row.created_at
-        bury(connection, row.key, due_at=due_at, put_at=put_at)
+    if row.key is not None and row.state == "ready":
+        bury(connection, row.key, due_at=due_at, put_at=row.created_at)
+    elif _delete_bytes(connection, object_id=object_id).rowcount == 0:  # none, or in segments
+        bury_all(connection, [object_id], due_at=due_at)
     _delete_object(connection, object_id=object_id)
 
 
@@ -308,21 +345,9 @@ def remove_all(connection: Connection, object_ids: Sequence[int], *, due_at: int
     )
     for account_id, size, slots in charged.all():
         give_back(connection, account_id, int(size), int(slots))
-    known = select(tombstones.c.id).where(tombstones.c.key == objects.c.key).exists()
-    due = literal(due_at, BigInteger)
-    put_at = case((objects.c.state == "pending", due), else_=objects.c.created_at)
-    keys = select(objects.c.key, due, literal(0), put_at).where(
-        gone, objects.c.key.is_not(None), ~known
-    )
-    columns = ["key", "due_at", "claimed_until", "put_at"]
-    connection.execute(insert(tombstones).from_select(columns, keys))
+    bury_all(connection, object_ids, due_at=due_at)
     connection.execute(delete(object_bytes).where(object_bytes.c.object_id.in_(object_ids)))
     connection.execute(delete(objects).where(gone))
-
-
-def bury(connection: Connection, key: str, *, due_at: int, put_at: int) -> None:
-    """Schedule the deletion of the bytes under ``key``, whose put had ended by ``put_at``."""
-    _insert_tombstone(connection, key=key, due_at=due_at, claimed_until=0, put_at=put_at)
 
 
 def give_up(connection: Connection, reservation: Reservation, now: int) -> None:
@@ -330,8 +355,7 @@ def give_up(connection: Connection, reservation: Reservation, now: int) -> None:
     lock_account(connection, reservation.owner.account_id)
     row = _select_object(connection, object_id=reservation.object_id).first()
     if row is None:  # a sweep was faster, perhaps even than the put
-        if _renew_tombstone(connection, buried_key=reservation.key, now=now).rowcount == 0:
-            bury(connection, reservation.key, due_at=now, put_at=now)
+        bury_again(connection, reservation.key, now)
     elif row.state == "pending":
         remove(connection, reservation.object_id, due_at=now)
 

@@ -74,7 +74,7 @@ class BodyMemoryLimit:
 
 
 async def fill(
-    chunks: AsyncIterator[bytes], pair: tuple[memoryview, memoryview]
+    chunks: AsyncIterator[bytes | memoryview], pair: tuple[memoryview, memoryview]
 ) -> AsyncIterator[memoryview]:
     """Regroup a body into views of the two buffers in turn, each full but the last."""
     turn, filled = 0, 0

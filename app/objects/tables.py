@@ -1,6 +1,6 @@
-"""The tables of objects, of their small bytes, and of what is to be deleted."""
+"""The tables of objects, of their small bytes and segments, and of what is to be deleted."""
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, LargeBinary, String, Table
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, String, Table
 
 from app.database.schema import CodePoints, Id, identity, metadata, moment, reference
 
@@ -10,7 +10,9 @@ objects = Table(
     identity(),
     reference("account_id", "accounts", index=True),
     Column("kind", String(16), nullable=False),
-    Column("key", CodePoints),  # in the store; NULL: the bytes are in object_bytes
+    # in the store; NULL: the bytes are in object_bytes or in segments. Of a pending object with
+    # segments, the key of the one that is being written
+    Column("key", CodePoints),
     Column("state", String(8), nullable=False),  # pending, ready
     Column("size", BigInteger, nullable=False),
     Column("sha256", LargeBinary(32)),  # NULL while pending
@@ -19,7 +21,8 @@ objects = Table(
     Column("charged_bytes", BigInteger, nullable=False),
     Column("charged_slots", BigInteger, nullable=False),
     moment("created_at"),
-    moment("lease_until", nullable=True),  # of a pending one: when its upload counts as dead
+    # of a pending one: when its upload counts as dead; NULL: a resumable upload owns it
+    moment("lease_until", nullable=True),
     sqlite_autoincrement=True,
 )
 
@@ -33,6 +36,17 @@ object_bytes = Table(
     metadata,
     Column("object_id", Id, ForeignKey("objects.id"), primary_key=True, autoincrement=False),
     Column("data", LargeBinary, nullable=False),
+)
+
+# of objects that have more than one, and of those that are still being appended to
+object_segments = Table(
+    "object_segments",
+    metadata,
+    Column("object_id", Id, ForeignKey("objects.id"), primary_key=True, autoincrement=False),
+    Column("n", Integer, primary_key=True, autoincrement=False),  # their order, with gaps
+    Column("key", CodePoints, nullable=False, unique=True),
+    Column("size", BigInteger, nullable=False),
+    Column("sha256", LargeBinary(32), nullable=False),
 )
 
 tombstones = Table(

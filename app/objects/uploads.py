@@ -13,10 +13,13 @@ from sqlalchemy import Connection
 from app import clock
 from app.accounts.identity import Access, Identity
 from app.database import Database
-from app.errors import ContentTooLarge, QuotaExceeded
+from app.errors import ContentTooLarge
 from app.objects import lifecycle as objects
 from app.objects.digests import NONE, Digests, Hashing
 from app.objects.entities import Received, Reservation
+from app.objects.intake.appends import Appends
+from app.objects.intake.charging import Charging
+from app.objects.intake.hashing import finished
 from app.objects.memory import BufferPool, fill
 from storage.base import ObjectStore, new_key
 
@@ -27,8 +30,9 @@ T = TypeVar("T")
 Describe = Callable[[], Awaitable[T]]
 """Reads what follows a body in its form, and returns what is to be made of it all."""
 
-_STEP: Final = 1024 * 1024  # first charge for a body of unknown length, then doubled
-_MAX_STEP: Final = 256 * 1024 * 1024
+Arrived = Callable[[AsyncIterator[bytes]], Awaitable[Received]]
+"""Returns a body that is in the store, given its chunks to see how it starts."""
+
 _AHEAD: Final = 256 * 1024  # bytes read ahead of a body of unknown length, to see whether it ends
 
 log = structlog.get_logger(__name__)
@@ -45,6 +49,8 @@ class Body:
     """Its content coding, which is kept with it."""
     at_least: int = 0
     """A lower bound of its size, where that isn't announced."""
+    arrived: Arrived | None = None
+    """Set if all of it is in the store already; then ``chunks`` read it from there."""
 
     @classmethod
     def of(cls, data: bytes) -> Self:
@@ -69,6 +75,7 @@ class Uploads:
         self._on_give_up = on_give_up
         self._buffers = BufferPool()
         self._hashing = ThreadPoolExecutor(4, thread_name_prefix="hash")
+        self.appends = Appends(database, store, self._buffers, self._hashing, on_give_up=on_give_up)
         self._running: set[int] = set()  # pending objects of this process
         self._idle = asyncio.Event()
         self._idle.set()
@@ -90,6 +97,10 @@ class Uploads:
         Raises `ContentTooLarge`, `QuotaExceeded`, `DigestMismatch`, the store's errors and the
         body's own.
         """
+        if body.arrived is not None:
+            await access.read(_check, admit, body.size or 0, free=free)
+            yield await body.arrived(body.chunks)
+            return
         if body.size is None:
             # don't read what will be refused
             await access.read(_check, admit, body.at_least, free=free)
@@ -123,6 +134,7 @@ class Uploads:
     async def aclose(self) -> None:
         """Wait until the uploads in progress, which have been cancelled, have cleaned up."""
         await self._idle.wait()
+        await self.appends.aclose()
         self._hashing.shutdown()
 
     async def _receive_small(self, body: Body) -> Received:
@@ -136,11 +148,11 @@ class Uploads:
         with self._buffers.pair(body.size) as pair:
             try:
                 async with aclosing(intake.chunks(body, pair)) as chunks:
-                    await self._store.put(intake.reservation.key, chunks, size=body.size)
+                    await self._store.put(intake.charging.reservation.key, chunks, size=body.size)
             finally:
                 await intake.finish_hashing()
             digest = intake.hashing.sha256()
-            return Received(intake.size, digest, intake.reservation, None, body.encoding)
+            return Received(intake.size, digest, intake.charging.reservation, None, body.encoding)
 
     async def _give_up(self, reservation: Reservation) -> None:
         try:
@@ -162,10 +174,9 @@ class _Intake:
         hashing: Hashing,
         threads: ThreadPoolExecutor,
     ) -> None:
-        self.reservation = reservation
+        self.charging = Charging(database, reservation)
         self.size = 0
         self.hashing = hashing
-        self._database = database
         self._limit = limit
         self._threads = threads
         self._hashed: asyncio.Future[None] | None = None
@@ -186,36 +197,15 @@ class _Intake:
         """Wait until the last chunk is hashed, so that its buffer is free."""
         if self._hashed is not None:
             hashed, self._hashed = self._hashed, None
-            await _finished(hashed)
+            await finished(hashed)
 
     async def _counted(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         async for chunk in chunks:
             self.size += len(chunk)
             if self._limit is not None and self.size > self._limit:
                 raise ContentTooLarge(_too_large(self._limit))
-            if self.size > self.reservation.charged_bytes and not self.reservation.is_free:
-                await self._grow()
+            await self.charging.cover(self.size)
             yield chunk
-
-    async def _grow(self) -> None:
-        step = min(max(self.reservation.charged_bytes, _STEP), _MAX_STEP)
-        try:
-            await self._charge(max(self.size, self.reservation.charged_bytes + step))
-        except QuotaExceeded:
-            await self._charge(self.size)
-
-    async def _charge(self, charged: int) -> None:
-        await self._database.write(objects.grow, self.reservation, charged)
-        self.reservation = replace(self.reservation, charged_bytes=charged)
-
-
-async def _finished(future: asyncio.Future[None]) -> None:
-    """Await a thread's work to its end even if cancelled: it reads a buffer on loan."""
-    try:
-        await asyncio.shield(future)
-    except asyncio.CancelledError:
-        await asyncio.wait([future])
-        raise
 
 
 async def _measured(body: Body, enough: int) -> Body:

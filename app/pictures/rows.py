@@ -38,7 +38,7 @@ _find = Statement(
     .where(_own, pictures.c.uuid == bindparam("uuid"))
 )
 _page = Statement(
-    select(*_columns, *objects.content_columns(with_data=False))
+    select(*_columns, *objects.listed_columns())
     .select_from(pictures.join(object_rows))
     .where(_own, pictures.c.id < bindparam("before", type_=BigInteger))
     .order_by(pictures.c.id.desc())

@@ -174,8 +174,7 @@ def keep(
         .where(thumbnails.c.id == held.thumbnail_id)
         .values(object_id=object_id, lease_until=None)
     )
-    key = received.reservation.key if received.reservation and received.data is None else None
-    return Content(object_id, key, received.size, received.sha256, now, received.data)
+    return received.content(now)
 
 
 def give_up(connection: Connection, held: Claim) -> None:

@@ -6,7 +6,6 @@ from dataclasses import replace
 from app import clock
 from app.accounts.identity import Access
 from app.database.pagination import Page
-from app.objects.entities import Content, Received
 from app.objects.preconditions import Preconditions
 from app.objects.uploads import Body, Describe, Uploads
 from app.pictures import formats, rows
@@ -41,7 +40,7 @@ class Pictures:
         body = replace(body, chunks=formats.checked(body.chunks))
         async with self._uploads.receive(access, body, kind=KIND, admit=rows.admit) as received:
             name = await get_name()
-            facts = await self._imaging.examine(_content_of(received))
+            facts = await self._imaging.examine(received.content(clock.now()))
             return await access.write(rows.create, name, facts, received, clock.now())
 
     async def rename(
@@ -75,16 +74,3 @@ class Pictures:
     async def page(self, access: Access, limit: int, cursor: str | None) -> Page[Picture]:
         """Return a page of pictures, newest first."""
         return await access.read(rows.page, limit, cursor)
-
-
-def _content_of(received: Received) -> Content:
-    """Return what has been received as content that can be read before the commit."""
-    reserved = received.reservation
-    return Content(
-        object_id=0 if reserved is None else reserved.object_id,
-        key=None if reserved is None else reserved.key,
-        size=received.size,
-        sha256=received.sha256,
-        modified_at=clock.now(),
-        data=received.data,
-    )

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
 import structlog
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, tuple_
 
 from app import clock, metrics
 from app.database import Database
 from app.database.instance import is_mark
-from app.objects import lifecycle as objects
+from app.objects import segments
+from app.objects.tables import object_segments, tombstones
 from app.objects.tables import objects as object_rows
-from app.objects.tables import tombstones
 from app.tasks.daily import Daily
 from app.tasks.key_set import KeySet
 from storage.base import ObjectInfo, ObjectStore, is_key
@@ -52,9 +52,12 @@ class Finding(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A ready object that should be in the store, as the database has it."""
+    """What should be in the store, as the database has it: a ready object, or a segment."""
 
     id: int
+    """The object's."""
+    n: int
+    """The segment's."""
     key: str
     size: int
     sha256: bytes
@@ -109,11 +112,16 @@ class Comparison:
             async for batch in _batches(self._store.unfinished()):
                 for finding in await self._check_unfinished(batch):
                     yield finding
-            after = 0
-            while rows := await self._database.read(ready_objects, after):
-                after = rows[-1].id
+            async for rows in self._rows():
                 for finding in await self._check_rows(rows, sound):
                     yield finding
+
+    async def _rows(self) -> AsyncIterator[list[Row]]:
+        for read in (ready_objects, all_segments):
+            last: Row | None = None
+            while rows := await self._database.read(read, last):
+                last = rows[-1]
+                yield rows
 
     async def _check_listed(self, batch: Sequence[ObjectInfo], sound: KeySet) -> list[Finding]:
         """Find objects that no row has; note those of the right size as sound."""
@@ -149,7 +157,8 @@ class Comparison:
             if self._checksums and await _digest(self._store, row.key) != row.sha256:
                 return "damaged"
         except ObjectNotFound:
-            return "missing" if await self._database.read(objects.exists, row.id) else None
+            known = await self._database.read(known_sizes, [row.key])
+            return "missing" if known.get(row.key) is not None else None
         return None
 
 
@@ -186,24 +195,35 @@ async def _batches(infos: AsyncIterator[ObjectInfo]) -> AsyncIterator[list[Objec
 
 
 def known_sizes(connection: Connection, keys: list[str]) -> dict[str, int | None]:
-    """Return those keys that an object or a tombstone has, with the sizes of ready objects."""
+    """Return those keys that an object or a tombstone has, with sizes of what should be there."""
     columns = object_rows.c.key, object_rows.c.size, object_rows.c.state
     named = connection.execute(select(*columns).where(object_rows.c.key.in_(keys)))
     buried = connection.execute(select(tombstones.c.key).where(tombstones.c.key.in_(keys)))
     known: dict[str, int | None] = dict.fromkeys(buried.scalars())
-    return known | {row.key: row.size if row.state == "ready" else None for row in named}
+    known |= {row.key: row.size if row.state == "ready" else None for row in named}
+    return known | segments.known_sizes(connection, keys)
 
 
-def ready_objects(connection: Connection, after: int) -> list[Row]:
+def ready_objects(connection: Connection, last: Row | None) -> list[Row]:
     """Return a batch of the ready objects that should be in the store, by their ids."""
     rows = connection.execute(
         select(object_rows.c.id, object_rows.c.key, object_rows.c.size, object_rows.c.sha256)
         .where(
-            object_rows.c.id > after,
+            object_rows.c.id > (0 if last is None else last.id),
             object_rows.c.key.is_not(None),
             object_rows.c.state == "ready",
         )
         .order_by(object_rows.c.id)
         .limit(BATCH)
     )
-    return [Row(row.id, row.key, row.size, bytes(row.sha256)) for row in rows]
+    return [Row(row.id, 0, row.key, row.size, bytes(row.sha256)) for row in rows]
+
+
+def all_segments(connection: Connection, last: Row | None) -> list[Row]:
+    """Return a batch of segments, those of unfinished objects too, by objects and order."""
+    after = (0, 0) if last is None else (last.id, last.n)
+    place = object_segments.c.object_id, object_segments.c.n
+    rows = connection.execute(
+        select(object_segments).where(tuple_(*place) > after).order_by(*place).limit(BATCH)
+    )
+    return [Row(row.object_id, row.n, row.key, row.size, bytes(row.sha256)) for row in rows]

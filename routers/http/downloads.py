@@ -1,10 +1,12 @@
 """Downloads: conditions, ranges, headers, and the bytes by the fastest way available."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from io import FileIO
+from pathlib import Path
 from typing import Final
 
 from fastapi import Request
@@ -12,6 +14,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from app import clock
+from app.objects.downloads import FilePart
 from app.objects.entities import Content
 from app.runtime import Runtime
 from routers.connection.exchanges import SEND_FILE
@@ -19,7 +22,6 @@ from routers.http import ranges
 from routers.http.bodies import IDLE_TIMEOUT, ClientDisconnected, disconnected
 from routers.http.headers import content_disposition, inline_type, repr_digest
 from storage.base import ByteRange
-from storage.errors import StoreUnavailable
 
 PRIVATE = "private, no-cache"
 _PIECE: Final = 64 * 1024 * 1024
@@ -95,48 +97,60 @@ async def _opened(
     status: int,
     headers: dict[str, str],
 ) -> Response:
-    path = runtime.downloads.path(content)
-    if path is not None and SEND_FILE in request.scope.get("extensions", {}):
-        try:
-            file = await asyncio.to_thread(FileIO, path)
-        except FileNotFoundError as error:
-            raise await runtime.downloads.missing(content) from error
-        except OSError as error:  # a failing disk, or no descriptor left
-            raise StoreUnavailable(f"a file can't be opened: {error.strerror}") from error
-        return FileContent(file, part, status, headers)
+    if SEND_FILE in request.scope.get("extensions", {}):
+        files = runtime.downloads.files(content, part)
+        if files:
+            open_file = partial(runtime.downloads.open_file, content)
+            first = await open_file(files[0].path)
+            return FileContent(first, files, open_file, status, headers)
     async with AsyncExitStack() as stack:
         chunks = await stack.enter_async_context(runtime.downloads.open(content, part))
         return StreamedContent(chunks, stack.pop_all(), status, headers)
 
 
-class FileContent(Response):
-    """Part of a file, sent by the kernel; owns the open file."""
+OpenFile = Callable[[Path], Awaitable[FileIO]]
 
-    def __init__(self, file: FileIO, part: ByteRange, status: int, headers: dict[str, str]) -> None:
+
+class FileContent(Response):
+    """Content in files, sent by the kernel one after the other; owns the first, which is open."""
+
+    def __init__(
+        self,
+        first: FileIO,
+        files: Sequence[FilePart],
+        open_file: OpenFile,
+        status: int,
+        headers: dict[str, str],
+    ) -> None:
         self.status_code = status
         self.background = None
         self.init_headers(headers)
-        self._file = file
-        self._part = part
+        self._first = first
+        self._files = files
+        self._open_file = open_file
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         del scope, receive
-        with self._file as file:
+        with self._first as file:
             await send(_start(self))
-            try:
-                for start, stop, is_last in _pieces(self._part):
-                    piece = {"file": file, "offset": start, "count": stop - start}
-                    await send({"type": SEND_FILE, **piece, "more_body": not is_last})
-            except ConnectionError:
-                raise ClientDisconnected from None
+            await self._send(send, file, 0)
+        for number in range(1, len(self._files)):
+            with await self._open_file(self._files[number].path) as file:
+                await self._send(send, file, number)
+
+    async def _send(self, send: Send, file: FileIO, number: int) -> None:
+        follows = number + 1 < len(self._files)
+        try:
+            for start, stop, is_last in _pieces(self._files[number].part):
+                piece = {"file": file, "offset": start, "count": stop - start}
+                await send({"type": SEND_FILE, **piece, "more_body": follows or not is_last})
+        except ConnectionError:
+            raise ClientDisconnected from None
 
 
 def _pieces(part: ByteRange) -> Iterator[tuple[int, int, bool]]:
-    """Cut a part, so that what has gone out is counted meanwhile; yields whether one is the last.
-
-    An empty part is one empty piece.
-    """
-    starts = range(part.start, part.stop, _PIECE) or (part.start,)
+    """Cut a part, so that what has gone out is counted; yields whether a piece is the last."""
+    starts = range(part.start, part.stop, _PIECE)
     for start in starts:
         yield start, min(start + _PIECE, part.stop), start == starts[-1]
 

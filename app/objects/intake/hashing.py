@@ -1,0 +1,53 @@
+"""SHA-256 of an object that arrives in pieces: it runs on from one to the next."""
+
+import asyncio
+import hashlib
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+_KEPT: Final = 4096  # of unfinished objects, half a KiB each
+
+
+class RunningHashes:
+    """The hashes of unfinished objects whose bytes were received, or read, in this process.
+
+    The state of a hash can't be stored. So when another process received a part, the rest is read
+    when the object is finished, from where the hash here had got to.
+    """
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[int, tuple[int, Any]] = OrderedDict()
+
+    def find(self, object_id: int, size: int) -> tuple[int, Any]:
+        """Return a hash of the first bytes of an object, up to ``size``, and how many these are."""
+        hashed, digest = self._kept.get(object_id, (0, None))
+        return (0, hashlib.sha256()) if digest is None or hashed > size else (hashed, digest.copy())
+
+    def keep(self, object_id: int, hashed: int, digest: Any) -> None:  # noqa: ANN401 - a hash
+        """Keep the hash of the first ``hashed`` bytes, which are committed."""
+        self._kept[object_id] = hashed, digest
+        self._kept.move_to_end(object_id)
+        while len(self._kept) > _KEPT:
+            self._kept.popitem(last=False)
+
+    def forget(self, object_id: int) -> None:
+        """Forget an object that is finished or gone."""
+        self._kept.pop(object_id, None)
+
+
+async def updated(threads: ThreadPoolExecutor, digest: Any, data: bytes | memoryview) -> None:  # noqa: ANN401
+    """Hash bytes in a thread, to its end even if cancelled: it reads a buffer on loan."""
+    await finished(asyncio.get_running_loop().run_in_executor(threads, digest.update, data))
+
+
+async def finished(*futures: asyncio.Future[None]) -> None:
+    """Await the work of threads to its end even if cancelled."""
+    if not futures:
+        return
+    work = asyncio.gather(*futures)
+    try:
+        await asyncio.shield(work)
+    except asyncio.CancelledError:
+        await asyncio.wait(futures)
+        raise

@@ -10,15 +10,25 @@ import fcntl
 import os
 import secrets
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager, closing, suppress
+from functools import partial
+from io import BufferedWriter, FileIO
 from pathlib import Path
-from typing import BinaryIO, Final, TypeVarTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeVar
+
+import aiofiles.os
+from aiofiles import threadpool
 
 from storage.disk import Disk
 from storage.errors import StoreFull
 
-Ts = TypeVarTuple("Ts")
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+T = TypeVar("T")
+AsyncFile = Any
+"""A file of aiofiles, which has no types."""
 
 _LOCK: Final = "lock"
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -54,7 +64,8 @@ class Scratch:
             await _write(path, chunks, self._disk)
             yield path
         finally:
-            await _in_thread(path.unlink, True)  # noqa: FBT003 - it may not have been made
+            with suppress(FileNotFoundError):  # it may not have been made
+                await _to_its_end(aiofiles.os.unlink(path))
 
     def close(self) -> None:
         """Remove the folder; what can't be removed now is at the next start."""
@@ -62,50 +73,57 @@ class Scratch:
         self._lock.close()
 
 
-async def _write(path: Path, chunks: AsyncIterator[bytes], disk: Disk) -> None:
-    copy = _Copy(disk)
+@asynccontextmanager
+async def opened(opening: Awaitable[AsyncFile]) -> AsyncIterator[AsyncFile]:
+    """Close a file after the context, also if that was cancelled while it was being opened."""
+    file = asyncio.ensure_future(opening)
     try:
-        await _in_thread(copy.create, path)
-        async for chunk in chunks:
-            await _in_thread(copy.write, chunk)
-        await _in_thread(copy.close)
+        yield await _to_its_end(file)
+    finally:
+        if file.exception() is None:
+            await _to_its_end(file.result().close())
+
+
+async def _write(path: Path, chunks: AsyncIterator[bytes], disk: Disk) -> None:
+    try:
+        async with opened(_create(path, disk)) as file:
+            async for chunk in chunks:
+                await file.write(chunk)
     except OSError as error:
         if error.errno in _FULL:
             raise StoreFull(f"no room for temporary files: {error.strerror}") from error
         raise
-    finally:
-        await _in_thread(copy.close)
 
 
-class _Copy:
-    """A file that is being written; its methods block, and `close` is idempotent."""
+async def _create(path: Path, disk: Disk) -> AsyncFile:
+    return threadpool.wrap(await asyncio.to_thread(_Copy, path, disk))
 
-    def __init__(self, disk: Disk) -> None:
+
+class _Copy(BufferedWriter):
+    """A new file, readable by this user only; what is being written to it has room on its disk."""
+
+    def __init__(self, path: Path, disk: Disk) -> None:
+        super().__init__(FileIO(path, "x", opener=partial(os.open, mode=0o600)))
         self._disk = disk
-        self._file: BinaryIO | None = None
 
-    def create(self, path: Path) -> None:
-        self._file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
-
-    def write(self, chunk: bytes) -> None:
-        assert self._file is not None
-        with self._disk.taking(len(chunk)):
-            self._file.write(chunk)
-
-    def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
+    def write(self, data: "ReadableBuffer", /) -> int:
+        with self._disk.taking(memoryview(data).nbytes):
+            return super().write(data)
 
 
-async def _in_thread(fn: Callable[[*Ts], None], *args: *Ts) -> None:
-    """Run a blocking call in a thread, to its end even if cancelled, so that nothing overlaps."""
-    running = asyncio.ensure_future(asyncio.to_thread(fn, *args))
-    try:
-        await asyncio.shield(running)
-    except asyncio.CancelledError:
-        await asyncio.wait([running])
+async def _to_its_end(work: Awaitable[T]) -> T:
+    """Await the work of a thread to its end, however often cancelled, so that nothing overlaps."""
+    running = asyncio.ensure_future(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not running.done():
+        try:
+            await asyncio.wait([running])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
         running.exception()  # the cancellation matters more
-        raise
+        raise cancelled
+    return running.result()
 
 
 def _open_lock(folder: Path) -> BinaryIO:

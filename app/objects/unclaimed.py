@@ -11,8 +11,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
+import aiofiles
+
 from app.errors import ContentTooLarge, RequestTimeout, ServiceUnavailable
-from app.objects.scratch import Scratch
+from app.objects.scratch import Scratch, opened
 
 MIB: Final = 1024 * 1024
 LIMIT: Final = 256 * MIB
@@ -35,8 +37,8 @@ class Unclaimed:
         return self._chunks()
 
     async def _chunks(self) -> AsyncIterator[bytes]:
-        with await asyncio.to_thread(self._path.open, "rb") as file:
-            while chunk := await asyncio.to_thread(file.read, _STEP):
+        async with opened(aiofiles.open(self._path, "rb")) as file:
+            while chunk := await file.read(_STEP):
                 yield chunk
 
 

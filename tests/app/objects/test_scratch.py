@@ -1,15 +1,17 @@
 """Scratch space: copies for a moment, and nothing that stays."""
 
 import asyncio
+import os
 import stat
 import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import aiofiles
 import pytest
 
-from app.objects.scratch import Scratch
+from app.objects.scratch import Scratch, opened
 from storage.errors import StoreFull
 from tests.deadline import DEADLINE
 
@@ -99,4 +101,34 @@ async def test_a_disk_without_room_is_told_of(tmp_path: Path) -> None:
         async with scratch.file(body()):
             pytest.fail("it is not whole")
     assert files(scratch) == []
+    scratch.close()
+
+
+async def test_cancelled_at_any_moment_it_leaves_nothing(tmp_path: Path) -> None:
+    scratch = Scratch(tmp_path / "tmp")
+
+    async def hold() -> None:
+        async with (
+            scratch.file(chunks(bytes(100), bytes(100_000))) as path,
+            opened(aiofiles.open(path, "rb")) as file,
+        ):
+            while await file.read(10_000):
+                pass
+
+    await hold()
+    before = set(os.listdir("/proc/self/fd"))  # noqa: PTH208 - the folder is /proc's own
+    ended = set()
+    for turns in range(0, 4000, 20):
+        holding = asyncio.create_task(hold())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        for _ in range(2):
+            holding.cancel()
+            await asyncio.sleep(0)
+        await asyncio.wait([holding])
+        ended.add("cancelled" if holding.cancelled() else holding.exception())
+        assert files(scratch) == []
+        assert set(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
+    assert "cancelled" in ended
+    assert ended <= {"cancelled", None}
     scratch.close()

@@ -24,6 +24,11 @@ from app.config.formats import (
 
 MIB: Final = 1024 * 1024
 
+PUBLISHED: Final = frozenset(
+    {"for-development-only-set-your-own-in-.env", "holdall-development", "a-very-secret-key"}
+)
+"""Keys and passwords that documents and example files show, of ours and of upstream services."""
+
 
 class ConfigError(Exception):
     """Settings that the service can't start with: one line for each, naming it."""
@@ -194,6 +199,19 @@ class Settings(Retention, Access, Storage, Service):  # fields are collected fro
             raise ValueError("SIGNING_KEY: must not be the same as SECRET_KEY, which clients know")
         return self
 
+    @model_validator(mode="after")
+    def _own_secrets(self) -> Self:
+        if self._is_local:
+            return self
+        wrong = [
+            f"{name.upper()}: this one is published; set your own, as others reach the service"
+            for name, value in self
+            if isinstance(value, SecretStr) and value.get_secret_value() in PUBLISHED
+        ]
+        if wrong:
+            raise ValueError("\n".join(wrong))
+        return self
+
     @property
     def is_postgres_url(self) -> bool:
         url = self.database_url
@@ -230,10 +248,13 @@ class Settings(Retention, Access, Storage, Service):  # fields are collected fro
     @property
     def is_private(self) -> bool:
         """Whether the service is bound to this host alone, with no word of anything in front."""
-        hosts = [self.host]
-        if self.public_url:
-            hosts.append(urlsplit(self.public_url).hostname or "")
-        return not self.trusted_proxies and all(_is_loopback(host) for host in hosts)
+        return self._is_local and _is_loopback(self.host)
+
+    @property
+    def _is_local(self) -> bool:
+        """Whether no setting but `HOST`, which is any in a container, says that others come."""
+        host = urlsplit(self.public_url).hostname if self.public_url else None
+        return not self.trusted_proxies and (host is None or _is_loopback(host))
 
 
 def _is_loopback(host: str) -> bool:

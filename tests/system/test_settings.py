@@ -15,6 +15,7 @@ from tests.system.processes import PROJECT, SERVICE_TOKEN, Service
 PASSWORD = "correct horse battery"
 KEY = "k" * 32
 POSTGRES = "postgresql://somebody:a-secret-word@127.0.0.1"
+PUBLISHED = "a-very-secret-key"
 S3 = {
     "ACTIVE_STORAGE": "s3",
     "S3_ACCESS_KEY_ID": "id",
@@ -48,6 +49,8 @@ WRONG: list[tuple[str, dict[str, str]]] = [
     ("SECRET_KEY", {"SECRET_KEY": "a-secret-word"}),
     ("SIGNING_KEY", {"SIGNING_KEY": "a-secret-word"}),
     ("SIGNING_KEY", {"SIGNING_KEY": SERVICE_TOKEN}),
+    ("SECRET_KEY", {"SECRET_KEY": PUBLISHED, "PUBLIC_URL": "https://files.example.org"}),
+    ("SECRET_KEY", {"SECRET_KEY": PUBLISHED, "TRUSTED_PROXIES": "10.0.0.1"}),
     ("ACCESS_TOKEN_LIFETIME", {"ACCESS_TOKEN_LIFETIME": "1"}),
     ("REGISTRATION", {"REGISTRATION": "perhaps"}),
     ("DEFAULT_TIER", {"DEFAULT_TIER": "Gold"}),

@@ -12,7 +12,8 @@ from tests.deploy import ROOT
 
 CODE = re.compile(r"`([^`\n]+)`")
 BLOCK = re.compile(r"^```\w*\n(.*?)^```", re.DOTALL | re.MULTILINE)
-COMMAND = re.compile(r"(?:\$ )?(?:(?:\S*/)?holdall|(?:\S*/)?python main\.py) ([^|>&;]+)")
+COMMAND = re.compile(r"(?:\$ )?(?:docker compose .* app )?(?:holdall|python main\.py) ([^|>&;]+)")
+BY_ITS_PATH = re.compile(r"bin/holdall ([^`|>&;\n]+)")
 
 
 def _documents() -> Iterator[Path]:
@@ -25,9 +26,9 @@ def _commands() -> Iterator[tuple[str, str]]:
     for path in _documents():
         text = path.read_text()
         lines = [line for block in BLOCK.findall(text) for line in block.splitlines()]
-        for line in CODE.findall(text) + lines:
-            if found := COMMAND.match(line):
-                yield path.relative_to(ROOT).as_posix(), found[1]
+        found = [COMMAND.match(line) for line in CODE.findall(text) + lines]
+        words = [match[1] for match in found if match] + BY_ITS_PATH.findall(text)
+        yield from ((path.relative_to(ROOT).as_posix(), each) for each in words)
 
 
 COMMANDS = sorted(set(_commands()))
@@ -36,6 +37,7 @@ COMMANDS = sorted(set(_commands()))
 def test_documents_name_commands() -> None:
     assert ("README.md", "create-admin ada") in COMMANDS
     assert ("docs/operations.md", "fsck --adopt") in COMMANDS
+    assert ("deploy/holdall.service", "serve") in COMMANDS
 
 
 @pytest.mark.parametrize(("document", "words"), COMMANDS)

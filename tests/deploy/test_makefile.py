@@ -102,7 +102,7 @@ def test_make_run_serves_and_stops_without_an_error_on_ctrl_c(folder: Path) -> N
         server = subprocess.Popen(
             ["make", "run"],
             cwd=folder,
-            env={"PATH": os.environ["PATH"], "PORT": str(port)},
+            env={"PATH": os.environ["PATH"], "PORT": str(port), "REGISTRATION": "closed"},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -122,5 +122,6 @@ def test_make_run_serves_and_stops_without_an_error_on_ctrl_c(folder: Path) -> N
             server.wait()
     printed = (folder / "output").read_text()
     assert f":{port}" in printed
+    assert "Make an administrator: .venv/bin/holdall create-admin NAME\n" in printed
     assert "***" not in printed
     assert "Traceback" not in printed

@@ -55,7 +55,7 @@ def _require(own: int, stored: int) -> None:
         raise OlderDatabase(
             f"the database is older than its store (generation {own}, the store's is {stored}), "
             "so what it doesn't know may be newer than it: nothing is deleted, "
-            "see docs/operations.md"
+            "see docs/operating.md"
         )
 
 

@@ -1,7 +1,7 @@
 """Binds a store to its database, so that no sweep runs against somebody else's objects.
 
 The store carries the database's instance id under its marks, which are made once. A mark that is
-missing later means that the store is: no start makes it again, see docs/operations.md.
+missing later means that the store is: no start makes it again, see docs/operating.md.
 """
 
 from collections.abc import AsyncIterator
@@ -79,7 +79,7 @@ def lacking(mark: str) -> str:
     """Return the message for a store that lacks a mark."""
     return (
         f"{mark} is missing, which this database's store has: "
-        "is its disk not mounted, is it another bucket? See docs/operations.md"
+        "is its disk not mounted, is it another bucket? See docs/operating.md"
     )
 
 

@@ -36,7 +36,7 @@ COMMANDS = sorted(set(_commands()))
 
 def test_documents_name_commands() -> None:
     assert ("README.md", "create-admin ada") in COMMANDS
-    assert ("docs/operations.md", "fsck --adopt") in COMMANDS
+    assert ("docs/operating.md", "fsck --adopt") in COMMANDS
     assert ("deploy/holdall.service", "serve") in COMMANDS
 
 

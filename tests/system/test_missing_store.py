@@ -109,7 +109,7 @@ def test_a_start_without_the_store_stops_and_says_what_is_missing(
         (line,) = [line for line in refused.log.splitlines() if "is missing" in line]
         assert "Traceback" not in refused.log
         assert "instance/0/0/" in line
-        assert "docs/operations.md" in line
+        assert "docs/operating.md" in line
         assert refused.printed == ""
     if storage == "local":
         assert "LOCAL_STORAGE_PATH" in line
@@ -290,7 +290,7 @@ def test_a_restored_database_deletes_nothing_that_came_after_it(
     fsck, process = start_fork(settings, "fsck", "--repair", ahead=3 * DAY, ready=False)
     assert process.wait(DEADLINE) == 1
     assert f"generation {first}, the store's is {first + 1}" in fsck.log
-    assert "docs/operations.md" in fsck.log
+    assert "docs/operating.md" in fsck.log
     assert len(fsck.log.splitlines()) == 1
     assert newer in inside.store.digests()
     service, process = start_fork(settings, ahead=3 * DAY)

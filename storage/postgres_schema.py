@@ -20,9 +20,10 @@ CREATE TABLE holdall_store.objects (
 CREATE TABLE holdall_store.chunks (
     key text COLLATE "C",
     n integer,
-    data bytea STORAGE EXTERNAL NOT NULL,
+    data bytea NOT NULL,
     PRIMARY KEY (key, n)
 );
+ALTER TABLE holdall_store.chunks ALTER COLUMN data SET STORAGE EXTERNAL;
 """
 
 # The server writes its log in order. The commit that makes an object waits until the log is on

@@ -12,7 +12,8 @@ from pydantic import Field
 from app.dumps.entities import Filters
 from routers.pages import bars
 from routers.pages.page import PageRoute, SignedIn, render_app
-from routers.v1.schemas.dumps import Dump, DumpDetails, Text
+from routers.v1.schemas.dumps import Dump, DumpDetails
+from routers.v1.schemas.fields import Text
 from routers.v1.schemas.lists import CursorParam
 from routers.web.dependencies import RuntimeDep
 from routers.web.urls import base_path, base_url

@@ -17,7 +17,7 @@ from app.runtime import Runtime
 from routers.http.forms import check_fields, read_fields
 from routers.pages.page import PageRoute, SignedIn, Visitor, render_app
 from routers.v1.schemas.accounts import GivenPassword
-from routers.v1.schemas.dumps import Text
+from routers.v1.schemas.fields import Text
 from routers.v1.schemas.lists import CursorParam
 from routers.v1.schemas.timelinks import LinkState, NewTimelink, TargetType, Timelink
 from routers.web.dependencies import RuntimeDep

@@ -1,8 +1,6 @@
 """The pages for administrators in a real browser."""
 
 import re
-import tomllib
-from pathlib import Path
 
 import httpx
 import pytest
@@ -10,8 +8,6 @@ from playwright.sync_api import Locator, Page, expect
 
 from app import VERSION
 from tests.pages.conftest import ADMIN, PASSWORD, PHONE, OpenPage, SignUp, Watch, fits
-
-PROJECT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -50,10 +46,6 @@ def test_the_state_of_the_service(admin: Page, open_page: OpenPage, sign_up: Sig
     expect(admin.get_by_text(f"Holdall {VERSION}")).to_be_visible()
     admin.set_viewport_size(PHONE)
     assert fits(admin)
-
-
-def test_the_version_is_that_of_the_project() -> None:
-    assert tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["version"] == VERSION
 
 
 @pytest.mark.parametrize("path", ["/admin", "/admin/accounts", "/admin/tiers"])

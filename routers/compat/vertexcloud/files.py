@@ -43,7 +43,7 @@ from routers.http.form_schemas import describe_any, multipart_body
 from routers.http.forms import open_form, read_fields
 from routers.http.headers import media_type
 from routers.v1.file_forms import checked_name
-from routers.v1.schemas.dumps import Text
+from routers.v1.schemas.fields import Text
 from routers.web.dependencies import RuntimeDep
 from routers.web.downloadable import downloadable
 from routers.web.forwarded import address_of

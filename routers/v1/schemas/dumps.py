@@ -1,6 +1,5 @@
 """Schemas of dumps."""
 
-import unicodedata
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
@@ -12,28 +11,15 @@ from app.dumps import entities
 from app.dumps.entities import MAX_DESCRIPTION, MAX_LABEL, MAX_RETENTION, Filters
 from app.security.characters import refuse_bidi
 from routers.v1.schemas.crash_reports import CrashReport
-from routers.v1.schemas.fields import Id, Sha256, Size
+from routers.v1.schemas.fields import Id, Sha256, Size, Text
 from routers.v1.schemas.files import FileName
 from routers.v1.schemas.lists import ListOf
-
-
-def _check_text(value: str) -> str:
-    if any(unicodedata.category(c) in {"Cc", "Cs"} and c not in "\t\r\n" for c in value):
-        raise ValueError("a text holds no control characters or lone surrogates")
-    return value
 
 
 def _none_if_empty(value: str | None) -> str | None:
     return value or None
 
 
-Text = Annotated[
-    str,
-    AfterValidator(_check_text),
-    Field(
-        json_schema_extra={"pattern": r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$"}
-    ),
-]
 Label = Annotated[
     Annotated[Text, Field(max_length=MAX_LABEL), AfterValidator(refuse_bidi)] | None,
     AfterValidator(_none_if_empty),

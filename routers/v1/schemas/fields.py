@@ -1,8 +1,16 @@
 """Fields that many schemas have."""
 
+import unicodedata
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
+
+
+def _check_text(value: str) -> str:
+    if any(unicodedata.category(c) in {"Cc", "Cs"} and c not in "\t\r\n" for c in value):
+        raise ValueError("a text holds no control characters or lone surrogates")
+    return value
+
 
 Id = Annotated[
     str,
@@ -17,5 +25,12 @@ Sha256 = Annotated[
     Field(
         description="In hex.",
         examples=["d9014c4624844aa5bac314773d6b689ad467fa4e1d1a50a1b8a99d5a95f72ff5"],
+    ),
+]
+Text = Annotated[
+    str,
+    AfterValidator(_check_text),
+    Field(
+        json_schema_extra={"pattern": r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$"}
     ),
 ]

@@ -55,6 +55,8 @@ def _parser() -> argparse.ArgumentParser:
     subparsers.add_parser("migrate", help="bring the database's schema up to date")
     admin = subparsers.add_parser("create-admin", help="make an administrator")
     admin.add_argument("username")
+    reset = subparsers.add_parser("reset-password", help="give an account another password")
+    reset.add_argument("username")
     fsck = subparsers.add_parser("fsck", help="compare the store with the database")
     fsck.add_argument("--repair", action="store_true", help="delete orphans older than a day")
     fsck.add_argument("--checksums", action="store_true", help="read and hash every object")
@@ -76,6 +78,8 @@ def _run(options: argparse.Namespace, settings: Settings, edge: Edge) -> int:
             return 0
         case "create-admin":
             return asyncio.run(commands.create_admin(settings, options.username))
+        case "reset-password":
+            return asyncio.run(commands.reset_password(settings, options.username))
         case "fsck":
             flags = {name: getattr(options, name) for name in ("repair", "checksums", "adopt")}
             return asyncio.run(commands.fsck(settings, **flags))

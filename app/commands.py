@@ -17,10 +17,19 @@ from app.tasks import reconcile
 
 async def create_admin(settings: Settings, username: str) -> int:
     """Make an administrator, whose password is asked for or read from standard input."""
-    password = getpass.getpass() if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+    password = _read_password()
     async with open_runtime(settings, background=False) as runtime:
         await runtime.accounts.create_admin(username, password)
     print(f"{username} is an administrator now")  # noqa: T201
+    return 0
+
+
+async def reset_password(settings: Settings, username: str) -> int:
+    """Give an account another password, which is asked for or read from standard input."""
+    password = _read_password()
+    async with open_runtime(settings, background=False) as runtime:
+        account = await runtime.accounts.reset_password(username, password)
+    print(f"{account.username} has the new password; sessions and API keys have ended")  # noqa: T201
     return 0
 
 
@@ -42,6 +51,10 @@ async def fsck(settings: Settings, *, repair: bool, checksums: bool, adopt: bool
         deleted = garbage if repair else 0
         print(f"{comparison.objects} objects; {deleted} orphans deleted")  # noqa: T201
     return 1 if harm or garbage > deleted else 0
+
+
+def _read_password() -> str:
+    return getpass.getpass() if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
 
 
 async def greeting(runtime: Runtime, url: str) -> str:

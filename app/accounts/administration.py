@@ -46,6 +46,24 @@ def get(connection: Connection, _: Identity, uuid: str) -> Account:
     return account_of(row)
 
 
+def named(connection: Connection, username: str) -> Account:
+    """Return the account of that name, without case; raises `NotFound`."""
+    row = connection.execute(ROW.where(accounts.c.username_key == username.lower())).first()
+    if row is None:
+        raise NotFound(f"No account has the name {username}")
+    return account_of(row)
+
+
+def set_password(connection: Connection, uuid: str, password_hash: str) -> None:
+    """Give an account another password, which ends every session and API key."""
+    account_id = _id_of(connection, uuid)
+    refuse_service(connection, account_id)
+    lock_account(connection, account_id)
+    values = {"password_hash": password_hash}
+    connection.execute(update(accounts).where(accounts.c.id == account_id).values(values))
+    end_everything(connection, account_id)
+
+
 def change(
     connection: Connection, identity: Identity, uuid: str, changes: Mapping[str, Any]
 ) -> Account:

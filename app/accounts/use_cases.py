@@ -94,6 +94,18 @@ class Accounts:
             is_admin=True,
         )
 
+    async def reset_password(self, username: str, password: str) -> Account:
+        """Give an account a new password, which ends its sessions and API keys.
+
+        For whoever runs the service. Raises `NotFound` and `InvalidRequest`.
+        """
+        account = await self._database.read(administration.named, username)
+        await fields.check(self._passwords, account.username, account.email, password)
+        password_hash = await self._passwords.hash(password)
+        await self._database.write(administration.set_password, account.uuid, password_hash)
+        events.record(Event.PASSWORD_CHANGED, account=account.uuid)
+        return account
+
     async def is_there(self, uuid: str) -> bool:
         """Tell whether there is such an account, active and not deleted."""
         return await self._database.read(rows.is_there, uuid)

@@ -110,6 +110,47 @@ def test_create_admin_refuses_what_signing_up_refuses(
     assert "Traceback" not in refused.stderr
 
 
+@pytest.mark.parametrize("storage", ["local", "database"])
+def test_reset_password_lets_in_who_has_forgotten_it(
+    make_settings: MakeSettings, run: Run, start_fork: StartFork, storage: str
+) -> None:
+    settings = make_settings(storage)
+    run(settings, "create-admin", "boss", given=f"{PASSWORD}\n")
+    service, _ = start_fork(settings)
+    before = log_in(service, "boss")
+    done = run(settings, "reset-password", "Boss", given="another horse battery\n")
+    assert (done.returncode, done.stdout) == (
+        0, "boss has the new password; sessions and API keys have ended\n"
+    )  # fmt: skip
+    (line,) = done.stderr.splitlines()
+    assert json.loads(line)["action"] == "password_changed"
+    assert "another horse" not in done.stderr
+    assert service.client.get("/v1/accounts/me", headers=before).status_code == 401
+    form = {"username": "boss", "password": PASSWORD}
+    assert service.client.post("/v1/auth/token", data=form).status_code == 401
+    form["password"] = "another horse battery"
+    assert service.client.post("/v1/auth/token", data=form).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("name", "password", "said"),
+    [
+        ("nobody", PASSWORD, "No account has the name nobody"),
+        ("boss", "short", "password"),
+        ("service", PASSWORD, "built-in service account"),
+    ],
+)
+def test_reset_password_says_why_it_cannot(
+    make_settings: MakeSettings, run: Run, name: str, password: str, said: str
+) -> None:
+    settings = make_settings("local")
+    run(settings, "create-admin", "boss", given=f"{PASSWORD}\n")
+    refused = run(settings, "reset-password", name, given=f"{password}\n")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr.startswith("Holdall can't do this: ")
+    assert said in refused.stderr
+
+
 def test_openapi_prints_the_document_that_is_served(
     make_settings: MakeSettings, run: Run, start_fork: StartFork
 ) -> None:

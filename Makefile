@@ -3,6 +3,7 @@
 
 VENV := .venv
 BENCH_VENV := bench/.venv
+NODE_MODULES := tests/clients/node_modules
 BIN := $(VENV)/bin
 ARGS ?=
 PYTHON ?=
@@ -20,10 +21,10 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-fast test-slow check format lock bench install clean
+.PHONY: help run test test-fast test-slow test-clients check format lock bench install clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 run: $(VENV)/runtime.stamp ## start the server; installs what it needs when that is missing or outdated
 	@exec env $(SERVER_ENV) $(BIN)/holdall $(ARGS)
@@ -36,6 +37,9 @@ test-fast: install ## run those of them that need no server, browser or process:
 
 test-slow: install ## run those that are slow by nature: kills at every step, two processes, a fuzzer of the API
 	@$(BIN)/python -m pytest --slow --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
+
+test-clients: install $(NODE_MODULES)/stamp ## generate clients of the API by Node.js and Java, and let them work
+	@$(BIN)/python -m pytest --slow --numprocesses auto tests/clients $(ARGS)
 
 check: install ## formatting, lint, types, imports (that migrations match the models is a test)
 	$(BIN)/ruff format --check .
@@ -59,7 +63,7 @@ bench: install $(BENCH_VENV)/bench.stamp ## measure the server against its peers
 install: $(VENV)/dev.stamp ## everything that tests and checks need, in .venv
 
 clean: ## remove environments and caches, but no data
-	rm -rf $(VENV) $(BENCH_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(BENCH_VENV) $(NODE_MODULES) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -type d -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV)/runtime.stamp: requirements.txt requirements-build.txt pyproject.toml $(BIN)/python
@@ -78,6 +82,13 @@ $(BENCH_VENV)/bench.stamp: bench/requirements.txt $(BENCH_VENV)/bin/python
 	@echo "Installing bench/requirements.txt into $(BENCH_VENV)"
 	@$(BENCH_VENV)/bin/python $(INSTALL) bench/requirements.txt
 	@touch $@
+
+$(NODE_MODULES)/stamp: tests/clients/package.json
+	@if command -v npm >/dev/null; then \
+		npm install --prefix tests/clients --no-package-lock --no-audit --no-fund --loglevel=error && touch $@; \
+	else \
+		echo "No npm is installed (on Debian and Ubuntu: nodejs and npm): clients in TypeScript are skipped"; \
+	fi
 
 # A name may be a shim that starts nothing, and Debian ships ensurepip apart: only trying tells.
 %/bin/python:

@@ -1,5 +1,6 @@
 """The lock files hold what pyproject.toml asks for, and nothing that ties them to a registry."""
 
+import json
 import re
 import tomllib
 
@@ -78,3 +79,9 @@ def test_the_backend_that_is_locked_is_the_one_that_builds() -> None:
 def test_each_locked_version_is_pinned_by_a_hash(name: str) -> None:
     for block in _blocks(name):
         assert re.search(r"--hash=sha256:[0-9a-f]{64}", block), block
+
+
+def test_packages_of_node_are_named_in_exact_versions() -> None:
+    packages = json.loads((ROOT / "tests" / "clients" / "package.json").read_text())
+    versions = packages["dependencies"] | packages["devDependencies"]
+    assert {name: v for name, v in versions.items() if not re.fullmatch(r"\d+\.\d+\.\d+", v)} == {}

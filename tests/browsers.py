@@ -16,6 +16,9 @@ _FLAGS: Final = (
     "--disable-component-update",
     "--disable-sync",
 )
+_PROGRAMS: Final = ("chromium-headless-shell", "chromium", "chromium-browser")
+"""The first has no windows to draw, and takes less than half of the time."""
+
 WIDTHS: Final = {"phone": (390, 844), "laptop": (1366, 768)}
 
 
@@ -26,9 +29,9 @@ class NoBrowser(Exception):
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """Run Chromium; raises `NoBrowser`."""
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    program = next(filter(None, map(shutil.which, _PROGRAMS)), None)
     if program is None:
-        raise NoBrowser("no Chromium is installed (on Debian: apt-get install chromium)")
+        raise NoBrowser(f"no Chromium is installed (on Debian: apt-get install {_PROGRAMS[0]})")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=list(_FLAGS))
         yield browser

@@ -15,9 +15,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from tests import servers
+
+if TYPE_CHECKING:
+    from tests.system.processes import Nursery
 
 
 class Source(Protocol):
@@ -115,6 +118,12 @@ def data_folder() -> Path:
     return folder
 
 
+def nursery() -> "Nursery":
+    """The process whose forks are processes of the service."""
+    nursery: Nursery = _get("nursery")
+    return nursery
+
+
 def _get(name: str) -> Any:  # noqa: ANN401 - a thing of any kind
     if _source is None:  # outside pytest
         lender = Lender()
@@ -161,6 +170,14 @@ def _data_folder() -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
+@contextmanager
+def _nursery() -> Iterator["Nursery"]:
+    from tests.system import processes
+
+    with processes.nursery() as nursery:
+        yield nursery
+
+
 def _run(work: Coroutine[Any, Any, None]) -> None:
     """Run to its end what is asynchronous, wherever the one who asks for it runs."""
     with ThreadPoolExecutor(1) as thread:
@@ -172,4 +189,5 @@ _MAKERS: Final[dict[str, Callable[[], AbstractContextManager[Any]]]] = {
     "s3": _s3,
     "migrated_database": _migrated_database,
     "data_folder": _data_folder,
+    "nursery": _nursery,
 }

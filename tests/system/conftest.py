@@ -49,11 +49,9 @@ class Run(Protocol):
 
 
 @pytest.fixture(scope="session")
-def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
+def nursery() -> Nursery:
     """Where processes come from that are started hundreds of times."""
-    nursery = Nursery(tmp_path_factory.mktemp("nursery"))
-    yield nursery
-    nursery.close()
+    return sharing.nursery()
 
 
 @pytest.fixture
@@ -169,6 +167,6 @@ def run(tmp_path: Path) -> Run:
     def run(
         settings: Settings, *arguments: str, given: str = ""
     ) -> subprocess.CompletedProcess[str]:
-        return processes.run(settings, tmp_path, *processes.main_py(*arguments), given=given)
+        return processes.run(settings, tmp_path, *arguments, given=given)
 
     return run

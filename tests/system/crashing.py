@@ -287,8 +287,9 @@ def run(order: dict[str, Any], channel: socket.socket) -> int:
     os.environ.clear()
     os.environ.update(order["environment"])
     os.chdir(order["folder"])
-    null = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(null, 0)
+    given = os.open(order["input"], os.O_RDONLY)
+    os.dup2(given, 0)
+    os.close(given)
     for descriptor, path in enumerate(order["output"], start=1):
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         os.dup2(file, descriptor)

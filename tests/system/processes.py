@@ -10,8 +10,10 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -145,13 +147,15 @@ def environment(settings: Mapping[str, str]) -> dict[str, str]:
 def spawn(
     settings: Mapping[str, str], folder: Path, name: str, command: Sequence[str | Path] = ()
 ) -> Service:
-    """Start a process, by default ``main.py``, with its output in ``folder``."""
+    """Start a process with its output in ``folder``: a command, or else a fork of ``main.py``."""
     output = folder / name
+    if not command:
+        return Service(sharing.nursery().fork(settings, output), output)
     with contextlib.ExitStack() as files:
         out = files.enter_context(output.with_suffix(".out").open("wb"))
         log = files.enter_context(output.with_suffix(".log").open("wb"))
         child = subprocess.Popen(
-            [*(command or main_py())],
+            command,
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=log,
@@ -189,60 +193,51 @@ def main_py(*arguments: str) -> list[str]:
 
 
 def run(
-    settings: Mapping[str, str], folder: Path, *command: str, given: str = ""
+    settings: Mapping[str, str], folder: Path, *arguments: str, given: str = ""
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end, with ``given`` on its standard input."""
-    return subprocess.run(
-        command,
-        input=given,
-        capture_output=True,
-        text=True,
-        env=environment(settings),
-        cwd=folder,
-        timeout=DEADLINE,
-        check=False,
-    )
+    """Run ``main.py`` to its end, in a fork, with ``given`` on its standard input."""
+    with tempfile.TemporaryDirectory(dir=folder) as name:
+        output = Path(name) / "run"
+        fork = sharing.nursery().fork(settings, output, *arguments, folder=folder, given=given)
+        status = fork.wait(DEADLINE)
+        printed, said = (output.with_suffix(suffix).read_text() for suffix in (".out", ".log"))
+        return subprocess.CompletedProcess(arguments, status, printed, said)
 
 
+@dataclass(frozen=True)
 class Nursery:
-    """Starts processes that have everything imported already: forks of one that waits.
+    """Where processes come from that have everything imported: forks of one that waits.
 
     Each obeys commands (`Fork.ask`) and ends with the tests, however these end.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / "nursery"
-        with (folder / "nursery.log").open("wb") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.system.crashing", str(self._path)],
-                stdin=subprocess.PIPE,
-                stderr=log,
-                cwd=PROJECT,
-                env=environment({}),
-            )
-        wait_for(lambda: self._path.exists() or self._process.poll() is not None)
-        assert self._process.poll() is None, (folder / "nursery.log").read_text()
+    path: Path
 
     def fork(
         self,
         settings: Mapping[str, str],
         output: Path,
         *arguments: str,
+        folder: Path | None = None,
+        given: str = "",
         ahead: int = 0,
         fatal: int = 0,
     ) -> "Fork":
         """Run ``main.py`` with arguments, and a clock that is ``ahead`` by so many seconds.
 
-        ``fatal`` is the number of the step of its start that it dies at; 0: none.
+        It works in ``folder``, by default that of its output. ``fatal`` is the number of the step
+        of its start that it dies at; 0: none.
         """
         outputs = [str(output.with_suffix(suffix)) for suffix in (".out", ".log")]
         for path in outputs:
             Path(path).write_bytes(b"")
+        output.with_suffix(".in").write_text(given)
         channel = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        channel.connect(str(self._path))
+        channel.connect(str(self.path))
         order = {
             "environment": environment(settings),
-            "folder": str(output.parent),
+            "folder": str(folder or output.parent),
+            "input": str(output.with_suffix(".in")),
             "output": outputs,
             "arguments": arguments,
             "ahead": ahead,
@@ -251,10 +246,27 @@ class Nursery:
         channel.send(json.dumps(order).encode())
         return Fork(channel)
 
-    def close(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait(DEADLINE)
+
+@contextlib.contextmanager
+def nursery() -> Iterator[Nursery]:
+    """Run the process that forks."""
+    with tempfile.TemporaryDirectory(prefix="holdall-nursery-") as name:
+        path = Path(name) / "nursery"
+        log = path.with_suffix(".log")
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "tests.system.crashing", str(path)],
+                stdin=subprocess.PIPE,
+                stderr=output,
+                cwd=PROJECT,
+                env=environment({}),
+            )
+        wait_for(lambda: path.exists() or process.poll() is not None)
+        assert process.poll() is None, log.read_text()
+        yield Nursery(path)
+        assert process.stdin is not None
+        process.stdin.close()
+        process.wait(DEADLINE)
 
 
 class ForkDied(Exception):

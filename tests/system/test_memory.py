@@ -5,7 +5,7 @@ import resource
 from pathlib import Path
 
 from tests.system.conftest import MakeSettings, Start
-from tests.system.processes import Service
+from tests.system.processes import Service, main_py
 
 MIB = 1024 * 1024
 
@@ -13,7 +13,8 @@ MIB = 1024 * 1024
 def test_a_request_that_memory_does_not_suffice_for_is_told_to_come_back(
     make_settings: MakeSettings, start: Start
 ) -> None:
-    service = start(make_settings("local", MAX_JSON_BLOB=str(64 * MIB)))
+    settings = make_settings("local", MAX_JSON_BLOB=str(64 * MIB))
+    service = start(settings, command=main_py())  # its memory is its own
     body = {"id": "large", "data": base64.b64encode(bytes(48 * MIB)).decode()}
     service.client.put("/v1/blobs/small/content", content=b"x").raise_for_status()
     unlimited = resource.prlimit(service.pid, resource.RLIMIT_AS)

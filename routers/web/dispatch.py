@@ -6,6 +6,7 @@ it is for GET (RFC 9110 §9.3.2).
 """
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any, Final
 
 from starlette.exceptions import HTTPException
@@ -27,9 +28,13 @@ class Dispatcher:
         self._allow = ", ".join(
             sorted({"OPTIONS", *(m for r in self._routes for m in r.methods or ())})
         )
+        ranked: dict[tuple[str, ...], list[tuple[int, Route]]] = {}
+        for rank, route in enumerate(self._routes):
+            ranked.setdefault(_head(route.path), []).append((rank, route))
         self._by_head: dict[tuple[str, ...], list[Route]] = {}
-        for head in {_head(route.path) for route in self._routes}:
-            self._by_head[head] = [r for r in self._routes if _may_match(_head(r.path), head)]
+        for head in ranked:  # a route may match a path if its own head is no longer, and the same
+            shorter = (ranked.get(head[:n], []) for n in range(len(head) + 1))
+            self._by_head[head] = [route for _, route in sorted(chain.from_iterable(shorter))]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"].removeprefix(scope.get("root_path", ""))
@@ -98,8 +103,3 @@ def _head(path: str) -> tuple[str, ...]:
             break
         head.append(segment)
     return tuple(head)
-
-
-def _may_match(of_route: tuple[str, ...], head: tuple[str, ...]) -> bool:
-    """Tell whether a route may match paths with this head: its own is no longer."""
-    return head[: len(of_route)] == of_route

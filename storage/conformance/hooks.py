@@ -34,7 +34,7 @@ class StoreHooks:
     """How many puts and how many readers stand still at once: more than any pool is wide."""
     cancel_points: ClassVar[int] = 40
     """At how many of a put's waits to cancel it, when it has more than that."""
-    examples: ClassVar[int] = 20
+    examples: ClassVar[int] = 10
     """How many runs the state machine makes."""
     memory_bound: ClassVar[int] = 48 * MIB
     """What a put or a read of a 96 MiB object may take, in bytes."""

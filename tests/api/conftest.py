@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from app.config import Settings
 from app.runtime import Runtime, open_runtime
@@ -75,6 +76,19 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
             yield Service(settings, runtime, client)
 
 
+class _Given(Settings):
+    """Settings that come from no environment and no file, which takes long to look at."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        **_: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
+
+
 def _settings(folder: Path, **options: Any) -> Settings:  # noqa: ANN401 - any setting
     values: dict[str, Any] = {
         "data_dir": folder,
@@ -83,7 +97,7 @@ def _settings(folder: Path, **options: Any) -> Settings:  # noqa: ANN401 - any s
         "registration": "open",
         "rate_limits": "off",
     }
-    return Settings(_env_file=None, **(values | options))
+    return _Given(**(values | options))
 
 
 async def _prepare(settings: Settings) -> None:

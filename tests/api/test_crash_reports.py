@@ -251,10 +251,10 @@ async def test_a_gzipped_minidump_has_the_bounds_of_a_plain_one(
     service: Service, user: Headers, key: str
 ) -> None:
     def sent(size: int) -> bytes:
-        return form((FILE, "a.gz", gzip.compress(bytes(size))))
+        return form((FILE, "a.gz", gzip.compress(bytes(size), compresslevel=1)))
 
     assert (await post(service, key, sent(MAX_DUMP_BYTES))).status_code == 200
-    for size in (MAX_DUMP_BYTES + 1, 100 * MAX_DUMP_BYTES):
+    for size in (MAX_DUMP_BYTES + 1, 30 * MAX_DUMP_BYTES):
         assert (await post(service, key, sent(size))).status_code == 413
     whole = gzip.compress(MINIDUMP)
     for broken in (whole[:-1], whole[:20], whole[:2], whole + b"x"):

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from app import VERSION
 from app.security.rate_limits import LOGIN
@@ -29,6 +28,9 @@ MEASURED = [
     *("holdall_dropped_log_lines_total", "holdall_reconcile_findings", "holdall_event_streams"),
     *("process_resident_memory_bytes", "process_cpu_seconds_total", "process_open_fds"),
 ]
+
+SAMPLE = re.compile(r"(?P<name>\w+)(?:\{(?P<labels>.*)\})? (?P<value>\S+)")
+LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
 Series = dict[tuple[str, ...], float]
 
@@ -90,12 +92,14 @@ async def test_an_administrators_key_reads_metrics_and_nothing_else(
 
 async def _series(service: Service) -> Series:
     text = (await _metrics(service, **service.service_token)).text
+    lines = (SAMPLE.fullmatch(line) for line in text.splitlines() if not line.startswith("#"))
     return {
-        (sample.name, *(f"{name}={value}" for name, value in sorted(sample.labels.items()))): (
-            sample.value
-        )
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
+        (
+            line["name"],
+            *sorted(f"{name}={value}" for name, value in LABEL.findall(line["labels"] or "")),
+        ): (float(line["value"]))
+        for line in lines
+        if line is not None
     }
 
 

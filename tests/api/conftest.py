@@ -84,7 +84,8 @@ class _Given(Settings):
         cls,
         settings_cls: type[BaseSettings],  # noqa: ARG003 - by this name it is called
         init_settings: PydanticBaseSettingsSource,
-        **_: PydanticBaseSettingsSource,
+        *_: PydanticBaseSettingsSource,
+        **__: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return (init_settings,)
 

@@ -167,6 +167,6 @@ def run(tmp_path: Path) -> Run:
     def run(
         settings: Settings, *arguments: str, given: str = ""
     ) -> subprocess.CompletedProcess[str]:
-        return processes.run(settings, tmp_path, *arguments, given=given)
+        return processes.run_fork(settings, tmp_path, *arguments, given=given)
 
     return run

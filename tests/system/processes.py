@@ -193,6 +193,22 @@ def main_py(*arguments: str) -> list[str]:
 
 
 def run(
+    settings: Mapping[str, str], folder: Path, *command: str, given: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end, with ``given`` on its standard input."""
+    return subprocess.run(
+        command,
+        input=given,
+        capture_output=True,
+        text=True,
+        env=environment(settings),
+        cwd=folder,
+        timeout=DEADLINE,
+        check=False,
+    )
+
+
+def run_fork(
     settings: Mapping[str, str], folder: Path, *arguments: str, given: str = ""
 ) -> subprocess.CompletedProcess[str]:
     """Run ``main.py`` to its end, in a fork, with ``given`` on its standard input."""

@@ -125,7 +125,7 @@ async def test_many_listen_and_leave_nothing_behind(
     make_settings: MakeSettings, start: Start, storage: str
 ) -> None:
     service = start(make_settings(storage, REGISTRATION="open"))
-    tokens = [_sign_up(service, f"user{number}") for number in range(8)]
+    tokens = [_sign_up(service, f"user{number}") for number in range(3)]
     descriptors = service.open_files
     for round_ in range(3):  # a leak of listeners would meet the bound on those of an account
         async with AsyncExitStack() as stack:

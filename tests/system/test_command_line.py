@@ -15,7 +15,7 @@ import pytest
 
 from tests.system import processes
 from tests.system.conftest import Inspect, MakeSettings, Run, Settings, Start, StartFork
-from tests.system.processes import DEADLINE, PROJECT, Fork, Service
+from tests.system.processes import DEADLINE, PROJECT, Fork, Service, main_py
 
 PASSWORD = "correct horse battery"
 LARGE = bytes(range(256)) * 400  # 100 KiB, and so in the store
@@ -185,7 +185,7 @@ def test_a_start_says_where_it_serves_and_how_to_make_an_account(
     settings = make_settings("local")
     typed = ""
     for registration in ("", "open", "closed"):
-        service = start(settings, REGISTRATION=registration)
+        service = start(settings, command=main_py(), REGISTRATION=registration)
         first, *hints = service.printed.splitlines()
         assert first == f"Holdall serves http://127.0.0.1:{service.address[1]}"
         version = service.client.get("/healthz").json()["version"]

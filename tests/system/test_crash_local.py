@@ -18,10 +18,16 @@ from tests.system.lanes import (
 )
 from tests.system.processes import DEADLINE, Nursery, Service
 
+EVERY_TIME = {"put", "delete"}
+"""Operations that the ordinary run tries: each takes seconds, and `make test-slow` tries all."""
+
 STEPS_OF_A_START = 8  # at least: two marks in the store, two transactions
 
 
-@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize(
+    "operation",
+    [pytest.param(o, marks=() if o in EVERY_TIME else pytest.mark.slow) for o in OPERATIONS],
+)
 def test_nothing_is_lost_or_left_when_killed_at_any_step(
     make_settings: MakeSettings,
     inspect: Inspect,

@@ -185,7 +185,9 @@ def test_a_start_says_where_it_serves_and_how_to_make_an_account(
     settings = make_settings("local")
     typed = ""
     for registration in ("", "open", "closed"):
-        service = start(settings, command=main_py(), REGISTRATION=registration)
+        # what it names is how it was started
+        command = main_py() if registration == "closed" else []
+        service = start(settings, command=command, REGISTRATION=registration)
         first, *hints = service.printed.splitlines()
         assert first == f"Holdall serves http://127.0.0.1:{service.address[1]}"
         version = service.client.get("/healthz").json()["version"]

@@ -109,6 +109,11 @@ def test_tags_are_described(document: dict[str, Any]) -> None:
     assert all(tag["description"] for tag in document["tags"])
 
 
+def test_contracts_come_last(document: dict[str, Any]) -> None:
+    names = [tag["name"] for tag in document["tags"]]
+    assert set(names[-len(CONTRACTS) :]) == CONTRACTS
+
+
 def test_summaries_are_sentences(document: dict[str, Any]) -> None:
     for item in document["paths"].values():
         for operation in item.values():

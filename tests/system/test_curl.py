@@ -1,5 +1,7 @@
 """The shortest ways to hand on a file: what the documents say to type, typed into a shell."""
 
+import json
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -66,6 +68,21 @@ def test_a_pipe_goes_too(sh: Curl) -> None:
 def test_a_form_goes_too(sh: Curl) -> None:
     line = 'curl -sSf -H "$AUTH" $URL/v1/files -F "file=@photo é 1.jpg" -F expires_in=60'
     assert '"name":"photo é 1.jpg"' in sh(line)
+
+
+def test_the_guide_on_top_of_the_api_can_be_typed(
+    service: Service, sh: Curl, tmp_path: Path
+) -> None:
+    (tmp_path / "photo.jpg").write_bytes(DATA)
+    guide = service.client.get("/openapi.json").json()["info"]["description"]
+    (lines,) = re.findall(r"```sh\n(.*?)```", guide, re.DOTALL)
+    signing_in, _, rest = lines.partition("TOKEN=")
+    account, tokens = sh(signing_in).split("}{")
+    assert '"username":"ada"' in account
+    _, _, using = rest.partition("\n")
+    link, files = sh(using, TOKEN=json.loads("{" + tokens)["access_token"]).split("\n")
+    (file,) = json.loads(files)["items"]
+    assert (file["name"], file["size"], file["link"]) == ("photo.jpg", len(DATA), link)
 
 
 def link_to(service: Service, **options: object) -> str:

@@ -3,7 +3,8 @@
 from typing import Final
 
 GUIDE: Final = """\
-Sign up, sign in, send a file, and list what is there (by curl 7.82 or newer, for `--json`):
+Sign up, sign in, send a file, and list what is there, with curl 7.82 or newer (for `--json`);
+`$URL` is where this service is:
 
 ```sh
 ADA='{"username": "ada", "password": "7 grey herons over"}'

@@ -24,7 +24,9 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("service")
     settings = {"DATA_DIR": str(folder / "data"), "REGISTRATION": "open", "RATE_LIMITS": "off"}
     with processes.running(settings, folder) as service:
-        httpx.post(f"{service.url}/v1/accounts", json=ADA).raise_for_status()
+        with httpx.Client(base_url=service.url, timeout=processes.DEADLINE) as client:
+            client.post("/v1/accounts", json=ADA).raise_for_status()
+            client.get("/openapi.json").raise_for_status()  # made once: some wait 5 s for it
         yield service
 
 

@@ -10,7 +10,7 @@ from app.blobs.entities import KIND, Blob
 from app.database.pagination import Page
 from app.objects import media_types
 from app.objects.preconditions import Preconditions
-from app.objects.uploads import Body, Uploads
+from app.objects.uploads import Admit, Body, Uploads
 
 
 class Blobs:
@@ -26,6 +26,10 @@ class Blobs:
         async with self._uploads.receive(access, Body.of(data), kind=KIND, admit=admit) as received:
             await access.write(rows.create, name, received, media_types.UNKNOWN, clock.now())
 
+    def admission(self, name: str, conditions: Preconditions) -> Admit:
+        """Return what says whether a blob may be put."""
+        return partial(rows.admit, name=name, conditions=conditions)
+
     async def put(
         self,
         access: Access,
@@ -38,7 +42,7 @@ class Blobs:
 
         Raises `PreconditionFailed`.
         """
-        admit = partial(rows.admit, name=name, conditions=conditions)
+        admit = self.admission(name, conditions)
         async with self._uploads.receive(access, body, kind=KIND, admit=admit) as received:
             return await access.write(
                 rows.put, name, received, content_type, conditions, clock.now()

@@ -14,7 +14,7 @@ from app.buffer.events import BufferEvents
 from app.config import Settings
 from app.objects import media_types
 from app.objects.preconditions import Preconditions
-from app.objects.uploads import Body, Describe, Uploads
+from app.objects.uploads import Admit, Body, Describe, Uploads
 
 _NOT_OF_A_TEXT: Final = frozenset({media_types.UNKNOWN, "application/x-www-form-urlencoded"})
 """Media types that clients send by default, curl for one."""
@@ -38,6 +38,10 @@ class Buffer:
         self._wake_sweep = wake_sweep
         self._wake_expiry = wake_expiry
 
+    def admission(self, conditions: Preconditions) -> Admit:
+        """Return what says whether the buffer may be filled."""
+        return partial(rows.admit, conditions=conditions, now=clock.now())
+
     async def put(
         self,
         access: Access,
@@ -51,7 +55,7 @@ class Buffer:
         ``describe`` is awaited once the body has arrived: the rest of a form may change ``new``.
         Raises `PreconditionFailed`.
         """
-        admit = partial(rows.admit, conditions=conditions, now=clock.now())
+        admit = self.admission(conditions)
         async with self._uploads.receive(access, body, kind=KIND, admit=admit) as received:
             if describe is not None:
                 new = await describe()

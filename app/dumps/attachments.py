@@ -46,7 +46,7 @@ def submit(
         size = submissions.size_of(sizes, new.annotations)
         evicted = expiry.evict_submitted(connection, identity.account_id, size, budget, now)
         submissions.count(connection, identity.account_id, size)
-    dump_id, uuid = rows.insert_dump(connection, identity, new, file, now, submitted_bytes=size)
+    dump_id = rows.insert_dump(connection, identity, new, file, now, submitted_bytes=size)
     for attachment in attachments:
         object_id = objects.settle(
             connection, identity, attachment.received, kind=KIND, slots=1, now=now
@@ -63,7 +63,7 @@ def submit(
                 created_at=now,
             )
         )
-    return uuid, evicted
+    return new.uuid, evicted
 
 
 def find_details(

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final
 
-from app.objects.entities import Content, Received
+from app.objects.entities import Content, Received, new_uuid
 
 KIND: Final = "dumps"
 MAX_LABEL: Final = 255
@@ -71,6 +71,7 @@ class NewDump:
     annotations: Mapping[str, str] = field(default_factory=dict)
     retention: int | None = None
     """Seconds until it expires; None: never."""
+    uuid: str = field(default_factory=new_uuid)
 
 
 @dataclass(frozen=True, slots=True)

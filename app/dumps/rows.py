@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from sqlalchemy import BigInteger, Connection, Row, bindparam, insert, or_, select
 from sqlalchemy import update as update_rows
-from uuid_utils import uuid7
 
 from app import clock
 from app.accounts import quota
@@ -114,8 +113,8 @@ def create(
     connection: Connection, identity: Identity, new: NewDump, file: DumpFile, now: int
 ) -> Dump:
     """Create a dump."""
-    _, uuid = insert_dump(connection, identity, new, file, now)
-    return find(connection, identity, uuid, now)
+    insert_dump(connection, identity, new, file, now)
+    return find(connection, identity, new.uuid, now)
 
 
 def insert_dump(
@@ -126,16 +125,15 @@ def insert_dump(
     now: int,
     *,
     submitted_bytes: int | None = None,
-) -> tuple[int, str]:
-    """Create a dump; returns its row's id and its uuid."""
+) -> int:
+    """Create a dump; returns its row's id."""
     quota.lock_account(connection, identity.account_id)
     object_id = objects.settle(connection, identity, file.received, kind=KIND, slots=1, now=now)
     texts = (file.name, new.label, new.description, *new.annotations.values())
-    uuid = str(uuid7())
     dump_id = _insert(
         connection,
         **_unread(file),
-        uuid=uuid,
+        uuid=new.uuid,
         account_id=identity.account_id,
         object_id=object_id,
         archived=False,
@@ -148,7 +146,7 @@ def insert_dump(
         annotations=json.dumps(new.annotations),
         submitted_bytes=submitted_bytes,
     ).scalar_one()
-    return int(dump_id), uuid
+    return int(dump_id)
 
 
 def change(

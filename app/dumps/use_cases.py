@@ -55,6 +55,10 @@ class Dumps:
         self._wake_expiry = wake_expiry
         self._wake_sweep = wake_sweep
 
+    def admission(self) -> Admit:
+        """Return what says whether a dump may be sent."""
+        return rows.admit
+
     async def create(
         self, access: Access, name: str, body: Body, describe: Describe[NewDump]
     ) -> Dump:

@@ -3,10 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-from uuid_utils import uuid7
-
 from app.links.entities import NewLink
-from app.objects.entities import Content
+from app.objects.entities import Content, new_uuid
 
 KIND: Final = "files"
 MAX_LIFETIME: Final = 100 * 365 * 86_400
@@ -15,10 +13,6 @@ MAX_LIFETIME: Final = 100 * 365 * 86_400
 ANY: Final = "any"
 NONE: Final = "none"
 """What may be evicted for one more file: those that expire first, or nothing."""
-
-
-def _new_uuid() -> str:
-    return str(uuid7())
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +25,7 @@ class NewFile:
     """Seconds that it lives; 0: it is kept, None: the usual time."""
     evict: str = ANY
     """What may be evicted for it if it expires: `ANY`, `NONE`, or one file by its uuid."""
-    uuid: str = field(default_factory=_new_uuid)
+    uuid: str = field(default_factory=new_uuid)
 
 
 @dataclass(frozen=True, slots=True)

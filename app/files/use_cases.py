@@ -16,7 +16,7 @@ from app.objects import media_types
 from app.objects.entities import Received
 from app.objects.preconditions import Preconditions
 from app.objects.unclaimed import UnclaimedUploads
-from app.objects.uploads import Body, Describe, Uploads
+from app.objects.uploads import Admit, Body, Describe, Uploads
 
 Claim = Describe[Access]
 """Reads what follows a body in its form, and returns the access of its owner."""
@@ -43,6 +43,11 @@ class Files:
         self._new_link = new_link
         self._wake_sweep = wake_sweep
         self._wake_expiry = wake_expiry
+
+    def admission(self, new: NewFile) -> Admit:
+        """Return what says whether a file may be sent."""
+        evict = ANY if new.expires_in == 0 else new.evict
+        return partial(eviction.admit, max_files=self._max_files, now=clock.now(), evict=evict)
 
     async def create(
         self,
@@ -156,9 +161,7 @@ class Files:
     def _receive(
         self, access: Access, new: NewFile, body: Body
     ) -> AbstractAsyncContextManager[Received]:
-        evict = ANY if new.expires_in == 0 else new.evict
-        admit = partial(eviction.admit, max_files=self._max_files, now=clock.now(), evict=evict)
-        return self._uploads.receive(access, body, kind=KIND, admit=admit)
+        return self._uploads.receive(access, body, kind=KIND, admit=self.admission(new))
 
     def _receive_kept(self, access: Access, body: Body) -> AbstractAsyncContextManager[Received]:
         return self._uploads.receive(access, body, kind=KIND, admit=by_name.admit)

@@ -1,10 +1,18 @@
 """Objects: reserved, received, ready to be read."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+
+from sqlalchemy import Connection
+from uuid_utils import uuid7
 
 from app.accounts.identity import Identity
 from storage.base import ByteRange
+
+
+def new_uuid() -> str:
+    """Make the UUIDv7 that clients are to know a new thing by."""
+    return str(uuid7())
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +59,8 @@ class Received:
     """The content coding that the bytes are in (RFC 9110 §8.4.1)."""
     segments: tuple[Segment, ...] = ()
     tail: Tail | None = None
+    on_settle: Callable[[Connection], None] | None = None
+    """What else is written in the transaction that makes it ready."""
 
     def content(self, modified_at: int) -> "Content":
         """Return the body as content that can be read, before the commit too."""

@@ -262,6 +262,8 @@ def settle(
         _complete_reservation(connection, identity, received, reservation, charged, slots, now)
     if received.data is not None:
         _insert_bytes(connection, object_id=object_id, data=received.data)
+    if received.on_settle is not None:
+        received.on_settle(connection)
     return int(object_id)
 
 

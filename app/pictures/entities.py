@@ -1,10 +1,10 @@
 """Pictures as the rest of the service knows them; times in UTC microseconds."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from app.accounts.identity import Tier
-from app.objects.entities import Content
+from app.objects.entities import Content, new_uuid
 from app.pictures.formats import Facts
 
 KIND: Final = "pictures"
@@ -22,6 +22,14 @@ class Picture:
     modified_at: int
     tier: Tier
     content: Content
+
+
+@dataclass(frozen=True, slots=True)
+class NewPicture:
+    """A picture that is to be made, except its bytes."""
+
+    name: str
+    uuid: str = field(default_factory=new_uuid)
 
 
 @dataclass(frozen=True, slots=True)

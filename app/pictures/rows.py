@@ -3,7 +3,6 @@
 from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Row, bindparam, delete, insert, select, update
-from uuid_utils import uuid7
 
 from app.accounts import quota
 from app.accounts.identity import Identity, Tier
@@ -16,7 +15,7 @@ from app.objects.entities import Content, Received
 from app.objects.preconditions import Preconditions, State
 from app.objects.tables import object_bytes
 from app.objects.tables import objects as object_rows
-from app.pictures.entities import KIND, Picture
+from app.pictures.entities import KIND, NewPicture, Picture
 from app.pictures.formats import Facts
 from app.pictures.tables import pictures, thumbnails
 
@@ -84,20 +83,19 @@ def admit(_connection: Connection, _identity: Identity) -> int:
 def create(
     connection: Connection,
     identity: Identity,
-    name: str,
+    new: NewPicture,
     facts: Facts,
     received: Received,
     now: int,
 ) -> Picture:
     """Create a picture from a received body."""
-    uuid = str(uuid7())
     object_id = objects.settle(connection, identity, received, kind=KIND, slots=1, now=now)
     _insert(
         connection,
-        uuid=uuid,
+        uuid=new.uuid,
         account_id=identity.account_id,
         object_id=object_id,
-        name=name,
+        name=new.name,
         format=facts.format,
         width=facts.width,
         height=facts.height,
@@ -106,7 +104,7 @@ def create(
         modified_at=now,
     )
     content = Content(object_id, None, received.size, received.sha256, now, None)
-    return Picture(uuid, name, facts, now, now, identity.tier, content)
+    return Picture(new.uuid, new.name, facts, now, now, identity.tier, content)
 
 
 def rename(

@@ -7,9 +7,9 @@ from app import clock
 from app.accounts.identity import Access
 from app.database.pagination import Page
 from app.objects.preconditions import Preconditions
-from app.objects.uploads import Body, Describe, Uploads
+from app.objects.uploads import Admit, Body, Describe, Uploads
 from app.pictures import formats, rows
-from app.pictures.entities import KIND, Picture, Thumbnail
+from app.pictures.entities import KIND, NewPicture, Picture, Thumbnail
 from app.pictures.formats import ThumbnailFormat
 from app.pictures.imaging import Imaging
 from app.pictures.thumbnails import Thumbnails
@@ -31,17 +31,21 @@ class Pictures:
         self._thumbnails = thumbnails
         self._wake_sweep = wake_sweep
 
-    async def create(self, access: Access, body: Body, get_name: Describe[str]) -> Picture:
-        """Create a picture that can be decoded; ``get_name`` is awaited once it has been received.
+    def admission(self) -> Admit:
+        """Return what says whether a picture may be sent."""
+        return rows.admit
+
+    async def create(self, access: Access, body: Body, describe: Describe[NewPicture]) -> Picture:
+        """Create a picture that can be decoded; ``describe`` is awaited once it has been received.
 
         Raises `UnsupportedMediaType` before anything is stored, `InvalidRequest` for a picture
         that can't be decoded, and `ContentTooLarge` for one of too many pixels.
         """
         body = replace(body, chunks=formats.checked(body.chunks))
         async with self._uploads.receive(access, body, kind=KIND, admit=rows.admit) as received:
-            name = await get_name()
+            new = await describe()
             facts = await self._imaging.examine(received.content(clock.now()))
-            return await access.write(rows.create, name, facts, received, clock.now())
+            return await access.write(rows.create, new, facts, received, clock.now())
 
     async def rename(
         self, access: Access, uuid: str, name: str | None, conditions: Preconditions

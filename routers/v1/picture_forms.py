@@ -10,7 +10,7 @@ from fastapi.responses import Response
 
 from app.accounts.identity import Access
 from app.errors import FieldError, InvalidRequest, UnsupportedMediaType
-from app.pictures.entities import Picture
+from app.pictures.entities import NewPicture, Picture
 from app.pictures.formats import ThumbnailFormat
 from app.runtime import Runtime
 from routers.http.downloads import DownloadHeaders, send_content
@@ -26,11 +26,11 @@ async def create(request: Request, runtime: Runtime, access: Access) -> Picture:
     async with open_form(request, access, PictureFields, file="img", noun="picture") as form:
         file = await form.file()
 
-        async def get_name() -> str:
-            return (await form.fields()).name
+        async def describe() -> NewPicture:
+            return NewPicture((await form.fields()).name)
 
         with _blaming_img():
-            return await runtime.pictures.create(access, file.body, get_name)
+            return await runtime.pictures.create(access, file.body, describe)
 
 
 @contextmanager

@@ -129,6 +129,21 @@ class LeaseLost(ProblemError):
     name, title, status = "upload-lost", "The upload was given up; send it again", 409
 
 
+class OffsetMismatch(ProblemError):
+    """Bytes for another place than where an upload goes on."""
+
+    name, title, status = "offset-mismatch", "The upload goes on at another offset", 409
+
+    def __init__(self, expected: int, provided: int) -> None:
+        super().__init__(f"The upload goes on at {expected}, not at {provided}")
+        self.expected = expected
+        self.provided = provided
+
+
+class Gone(ProblemError):
+    name, title, status = "gone", "This is over", 410
+
+
 class PreconditionFailed(ProblemError):
     name, title, status = "precondition-failed", "A precondition does not hold", 412
 
@@ -139,6 +154,19 @@ class ContentTooLarge(ProblemError):
 
 class QuotaExceeded(ProblemError):
     name, title, status = "quota-exceeded", "The account's quota does not allow this", 413
+
+
+class UploadComplete(ContentTooLarge):
+    """Bytes for an upload that has all."""
+
+    def __init__(self) -> None:
+        super().__init__("The upload is complete, and takes no more bytes")
+
+
+class LengthMismatch(ProblemError):
+    """An upload's length that differs from what was said of it, or from what has arrived."""
+
+    name, title, status = "length-mismatch", "The upload has another length", 400
 
 
 class UnsupportedMediaType(ProblemError):

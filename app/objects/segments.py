@@ -114,19 +114,24 @@ def take_over(
     """
     require_storage(connection)
     lock_account(connection, identity.account_id)
+    stop_writer(connection, identity, object_id, now)
     row = _select(connection, object_id=object_id).first()
     if row is None or row.state != "pending":
         raise LeaseLost
-    if row.key is not None:
-        bury_again(connection, row.key, now)
-    give_back(connection, identity.account_id, row.charged_bytes - row.size, 0)
-    connection.execute(
-        update(objects)
-        .where(objects.c.id == object_id)
-        .values(key=key, charged_bytes=objects.c.size)
-    )
+    _move_on(connection, object_id=object_id, next_key=key, size=row.size, charged_bytes=row.size)
     reservation = Reservation(object_id, key, row.size, identity)
     return Unfinished(reservation, row.size, find(connection, object_id))
+
+
+def stop_writer(connection: Connection, identity: Identity, object_id: int, now: int) -> None:
+    """Let nobody commit what they are writing to an unfinished object, if anybody is."""
+    lock_account(connection, identity.account_id)
+    row = _select(connection, object_id=object_id).first()
+    if row is None or row.state != "pending" or row.key is None:
+        return
+    bury_again(connection, row.key, now)
+    give_back(connection, identity.account_id, row.charged_bytes - row.size, 0)
+    _move_on(connection, object_id=object_id, next_key=None, size=row.size, charged_bytes=row.size)
 
 
 def add(

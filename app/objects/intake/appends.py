@@ -38,6 +38,7 @@ Commit = Callable[[Unfinished, Tail, str | None], Awaitable[Unfinished]]
 Progress = Callable[[], Awaitable[None]]
 """Awaited now and then while an object is being finished."""
 
+_START: Final = 4096  # bytes that are enough to see what an object is
 _PATIENCE: Final = 10.0  # seconds for one that was stopped to end
 
 log = structlog.get_logger(__name__)
@@ -63,6 +64,7 @@ class Appends:
         self.hashes = RunningHashes()
         self._on_give_up = on_give_up
         self._running: dict[int, Append] = {}  # the newest of each object
+        self._stopped: Exception | None = None
         self._open = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -75,6 +77,8 @@ class Appends:
         """
         object_id = held.reservation.object_id
         append = Append(self, held, kind, commit)
+        if self._stopped is not None:
+            append.stop(self._stopped)
         self._running[object_id] = append
         self._open += 1
         self._idle.clear()
@@ -89,14 +93,15 @@ class Appends:
             if not self._open:
                 self._idle.set()
 
-    async def stop(self, object_id: int) -> None:
+    async def stop(self, object_id: int) -> bool:
         """Stop whoever appends to an object in this process, and wait until its bytes are kept.
 
-        Raises `Locked` if all of them have arrived, and the object is being finished.
+        Returns whether there was somebody. Raises `Locked` if all of them have arrived, and the
+        object is being finished.
         """
         append = self._running.get(object_id)
         if append is None:
-            return
+            return False
         append.stop(LeaseLost("Another request has gone on with this upload"))
         try:
             async with asyncio.timeout(_PATIENCE):
@@ -104,9 +109,11 @@ class Appends:
         except TimeoutError:  # who doesn't end can't commit once somebody has taken over
             if append.is_finishing:
                 raise Locked from None
+        return True
 
     def stop_all(self, reason: Exception) -> None:
         """Stop all appends, whose bytes are kept; for a process that is to end."""
+        self._stopped = reason
         for append in self._running.values():
             append.stop(reason)
 
@@ -165,11 +172,13 @@ class Append:
         if self._source is not None:
             self._source.stop(reason)
 
-    async def receive(self, chunks: AsyncIterator[bytes], size: int | None) -> Tail:
+    async def receive(
+        self, chunks: AsyncIterator[bytes], size: int | None, whole: int | None = None
+    ) -> Tail:
         """Receive a body, whose ``size`` is known or None, and commit all but its last segment.
 
-        Returns the last one, which is stored. Raises the store's errors, and `LeaseLost` if
-        somebody else has taken over.
+        Returns the last one, which is stored; it has bytes if it brings the object to the size
+        ``whole``. Raises the store's errors, and `LeaseLost` if somebody else has taken over.
         """
         arrived = self.size
 
@@ -185,7 +194,8 @@ class Append:
             while True:
                 await self._merge()
                 tail = await self._store(source, pair)
-                if not await source.has_more():
+                is_whole = self.size + tail.size == whole
+                if tail.size < SEGMENT or (is_whole and not await source.has_more()):
                     break
                 await self._commit(tail)
         self.broken = source.broken
@@ -204,7 +214,9 @@ class Append:
         ``start`` yields its bytes to whoever wants to see how it begins.
         """
         self.is_finishing = True
-        await anext(start, b"")
+        seen = 0
+        while seen < _START and (chunk := await anext(start, b"")):
+            seen += len(chunk)
         reservation = self._charging.reservation
         stored = self._with(tail)
         return Received(

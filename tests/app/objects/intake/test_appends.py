@@ -248,7 +248,7 @@ async def test_the_newest_goes_on_and_keeps_the_bytes_of_the_one_before(
 async def test_whoever_was_taken_over_elsewhere_can_not_commit(
     database: Database, store: FaultyStore, uploads: Uploads, access: Access
 ) -> None:
-    data = random.Random(5).randbytes(SEGMENT)
+    data = random.Random(5).randbytes(SEGMENT - 1)
     object_id, appends = await begin(database), uploads.appends
     held = await take_over(database, object_id)
     async with appends.append(held, KIND, partial(commit, database)) as appending:

@@ -24,6 +24,8 @@ from app.links.targets import TargetTable, TargetType, text_of
 from app.objects import media_types
 from app.pictures.tables import pictures, thumbnails
 from app.tasks.expiry import Expiring, next_of, rows_of, things_of
+from app.uploads import rows as upload_rows
+from app.uploads.tables import uploads
 
 Lives = Callable[[int], ColumnElement[bool]]
 """Makes the condition for rows that haven't expired, at a moment in UTC microseconds."""
@@ -105,6 +107,12 @@ FEATURES: Final = (
             ),
         ),
         counted=lambda _: true(),
+    ),
+    Feature(
+        "uploads",
+        (uploads,),
+        verbs=(),  # those of what they become
+        expiring=(things_of(uploads, upload_rows.remove_all),),
     ),
     Feature(
         "timelinks",

@@ -37,6 +37,8 @@ from app.tasks.generation import RaiseGeneration
 from app.tasks.leases import RenewLeases
 from app.tasks.reconcile import Reconcile
 from app.tasks.supervisor import Supervisor, Task
+from app.uploads.makers import makers_of
+from app.uploads.use_cases import ResumableUploads
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ class Runtime:
     files: Files
     pictures: Pictures
     links: Links
+    uploads: ResumableUploads
     downloads: Downloads
     memory: BodyMemoryLimit
     state: ServiceState
@@ -63,7 +66,7 @@ class Runtime:
     closing: asyncio.Event
     """Set as soon as the process is to stop, for responses that don't end by themselves."""
 
-    def access(self, credential: Credential, scope: str) -> Access:
+    def access(self, credential: Credential, scope: str | None) -> Access:
         """Return the database for a request with this credential, which needs ``scope``."""
         return Access(self.parts.database, credential, scope)
 
@@ -89,7 +92,8 @@ async def open_runtime(
         runtime = _build(parts, reports, tasks, closing)
         stack.push_async_callback(runtime.gauges.aclose)
         stack.callback(closing.set)
-        yield runtime
+        async with runtime.uploads.stopping_at(closing):
+            yield runtime
 
 
 def _open_reports(stack: AsyncExitStack, parts: Parts) -> Reports:
@@ -121,41 +125,54 @@ def _build(
         settings, database, passwords, limits, Targets(TARGETS), key=keyring.subkey("timelinks")
     )
     state = ServiceState(database, pings, parts.decoders, sweep=parts.sweep, expiry=parts.expiry)
+    blobs = Blobs(uploads, wake_sweep=wake_sweep)
+    buffer = Buffer(
+        settings,
+        uploads,
+        BufferEvents(parts.bus),
+        wake_expiry=wake_expiry,
+        wake_sweep=wake_sweep,
+    )
+    dumps = Dumps(
+        settings,
+        uploads,
+        limits,
+        parts.memory,
+        reports,
+        wake_expiry=wake_expiry,
+        wake_sweep=wake_sweep,
+    )
+    files = Files(
+        settings,
+        uploads,
+        UnclaimedUploads(parts.scratch),
+        new_link=links.new_own_link,
+        wake_expiry=wake_expiry,
+        wake_sweep=wake_sweep,
+    )
+    pictures = Pictures(
+        uploads, imaging, Thumbnails(database, uploads, imaging), wake_sweep=wake_sweep
+    )
     return Runtime(
         settings=settings,
         keyring=keyring,
         accounts=Accounts(database, passwords, limits, settings, wake_purge=parts.purge.wake),
         tiers=Tiers(settings),
         logins=Logins(database, keyring, passwords, limits, settings),
-        blobs=Blobs(uploads, wake_sweep=wake_sweep),
-        buffer=Buffer(
-            settings,
-            uploads,
-            BufferEvents(parts.bus),
-            wake_expiry=wake_expiry,
-            wake_sweep=wake_sweep,
-        ),
-        dumps=Dumps(
-            settings,
-            uploads,
-            limits,
-            parts.memory,
-            reports,
-            wake_expiry=wake_expiry,
-            wake_sweep=wake_sweep,
-        ),
-        files=Files(
-            settings,
-            uploads,
-            UnclaimedUploads(parts.scratch),
-            new_link=links.new_own_link,
-            wake_expiry=wake_expiry,
-            wake_sweep=wake_sweep,
-        ),
-        pictures=Pictures(
-            uploads, imaging, Thumbnails(database, uploads, imaging), wake_sweep=wake_sweep
-        ),
+        blobs=blobs,
+        buffer=buffer,
+        dumps=dumps,
+        files=files,
+        pictures=pictures,
         links=links,
+        uploads=ResumableUploads(
+            settings,
+            database,
+            uploads,
+            makers_of(blobs, buffer, dumps, files, pictures),
+            wake_expiry=wake_expiry,
+            wake_sweep=wake_sweep,
+        ),
         downloads=parts.downloads,
         memory=parts.memory,
         state=state,

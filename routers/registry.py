@@ -38,6 +38,7 @@ from routers.v1 import (
     sessions,
     tiers,
     timelinks,
+    uploads,
 )
 from routers.web.application import Contract, Resource, Site
 from routers.web.openapi import Tag
@@ -66,6 +67,10 @@ RESOURCES: Final = (
         Tag("dumps", "Crash dumps, by label; also for Crashpad and Breakpad uploaders.", "dump"),
         [minidumps.router, dumps.router, dump_pages.router],
         place=("/dumps", "Dumps"),
+    ),
+    Resource(
+        Tag("uploads", "Uploads that go on where they broke off, by tus 1.0.", "upload"),
+        [uploads.router],
     ),
     Resource(
         Tag("timelinks", "Public links to one object, for a time.", "timelink"),

@@ -164,7 +164,8 @@ class Access:
     Functions get the connection, the identity, and then their own arguments.
     """
 
-    def __init__(self, database: Database, credential: Credential, scope: str) -> None:
+    def __init__(self, database: Database, credential: Credential, scope: str | None) -> None:
+        """``scope`` is what the caller needs; None: a valid credential."""
         self._database = database
         self._credential = credential
         self._scope = scope
@@ -175,6 +176,10 @@ class Access:
                 self._turn = digest.hex()
             case ServiceToken():
                 self._turn = SERVICE_ACCOUNT
+
+    def needing(self, scope: str) -> "Access":
+        """Return the access of the same caller, who needs ``scope``."""
+        return Access(self._database, self._credential, scope)
 
     async def read(
         self,
@@ -244,7 +249,8 @@ class Access:
             identity = identify(connection, self._credential, now)
             if request is not None:
                 request.account, request.key = identity.account_uuid, identity.key
-            identity.require(self._scope)
+            if self._scope is not None:
+                identity.require(self._scope)
             return fn(connection, identity, *args, **kwargs)
 
         return run

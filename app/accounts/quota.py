@@ -25,6 +25,7 @@ _charge = Statement(
         used_objects=accounts.c.used_objects + bindparam("slots", type_=BigInteger),
     )
 )
+_used = Statement(select(accounts.c.used_bytes).where(accounts.c.id == bindparam("account_id")))
 _lock_account = Statement(
     select(accounts.c.id).where(accounts.c.id == bindparam("account_id")).with_for_update()
 )
@@ -52,6 +53,15 @@ def charge(connection: Connection, identity: Identity, size: int, slots: int) ->
     )
     if charged.rowcount == 0:
         raise QuotaExceeded("The account has no room left for this")
+
+
+def require_storage_for(connection: Connection, identity: Identity, size: int) -> None:
+    """Raise `QuotaExceeded` unless an account may be charged for ``size`` more bytes just now."""
+    limit = identity.tier.max_total_bytes
+    if limit is not None:
+        used = _used(connection, account_id=identity.account_id).scalar_one()
+        if used + size > limit:
+            raise QuotaExceeded("The account has no room left for this")
 
 
 def give_back(connection: Connection, account_id: int, size: int, slots: int) -> None:

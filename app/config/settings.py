@@ -147,6 +147,8 @@ class Retention(_Section):
 
     expire_time: int = Field(2 * 3600, ge=1, le=31_536_000)
     """Seconds that files and the buffer live by default."""
+    upload_lifetime: int = Field(24 * 3600, ge=60, le=31_536_000)
+    """Seconds that an unfinished upload is kept after its last byte."""
     max_files: int = Field(100, ge=1, le=100_000)
     """Files that expire, an account; one more evicts the one that expires first."""
     max_pixels: int = Field(100_000_000, ge=1, le=1_000_000_000)

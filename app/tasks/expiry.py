@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection, Table, delete, func, select
 
@@ -11,8 +11,11 @@ from app.accounts import quota
 from app.database import Database
 from app.tasks.supervisor import Task
 
-RemoveAll = Callable[[Connection, int, Mapping[int, int], int], None]
-"""Removes rows of a locked account, given by their ids with those of their objects, at a moment."""
+RemoveAll = Callable[[Connection, int, Mapping[int, Any], int], None]
+"""Removes rows of a locked account, given by their ids with those of their objects, at a moment.
+
+None instead of an object: the row owns none.
+"""
 
 BATCH: Final = 100  # takes a few milliseconds, for which others wait
 

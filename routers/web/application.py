@@ -5,6 +5,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from typing import Final
 
 import structlog
 from fastapi import APIRouter, FastAPI
@@ -29,6 +30,15 @@ from routers.web.problems import AnswerProblem
 from routers.web.route import routes_of
 
 log = structlog.get_logger("holdall")
+
+_EXPOSED: Final = (
+    *("Location", "Content-Location", "Retry-After", "ETag", "Content-Disposition"),
+    *("Content-Range", "Accept-Ranges", "Repr-Digest", "X-Request-ID"),
+    *("Tus-Resumable", "Tus-Version", "Tus-Extension", "Tus-Max-Size"),
+    *("Upload-Offset", "Upload-Length", "Upload-Defer-Length", "Upload-Metadata"),
+    *("Upload-Expires", "Upload-Complete", "Upload-Limit", "Upload-Draft-Interop-Version"),
+)
+"""Headers that scripts of other origins may read, by name: some browsers know no ``*``."""
 
 Place = tuple[str, str]
 """The path of a page, and its name in the bar."""
@@ -133,7 +143,7 @@ def make_application(settings: Settings, site: Site) -> Edge:
             allow_origins=settings.cors_origins,
             allow_methods=["*"],
             allow_headers=["*"],
-            expose_headers=["*"],
+            expose_headers=["*", *_EXPOSED],
         )
     return Edge(api, settings)
 

@@ -29,13 +29,13 @@ RuntimeDep = Annotated[Runtime, Depends(get_runtime)]
 
 
 class Requires(SecurityBase):
-    """A dependency that returns the `Access` of a caller with a ``scope``.
+    """A dependency that returns the `Access` of a caller with a ``scope``; None: with any.
 
     The token's form and signature are verified here; whether it is still valid, and has the scope,
     is checked by the handler's own database call.
     """
 
-    def __init__(self, scope: str) -> None:
+    def __init__(self, scope: str | None) -> None:
         self.scope = scope
         self.model = OAuth2Model(
             flows=OAuthFlows(password=OAuthFlowPassword(tokenUrl="v1/auth/token", scopes={})),

@@ -94,6 +94,7 @@ ANSWERS: Final = {
     404: _answer(errors.NotFound, "NotFound", "It does not exist, or is another account's"),
     408: _answer(errors.RequestTimeout, "RequestTimeout", "The body did not arrive in time"),
     409: _answer(errors.Conflict, "Conflict", "It would collide with what is there"),
+    410: _answer(errors.Gone, "Gone", "It is over, and can't go on"),
     412: _answer(errors.PreconditionFailed, "PreconditionFailed", "A precondition does not hold"),
     413: _answer(
         errors.ContentTooLarge,
@@ -112,6 +113,7 @@ ANSWERS: Final = {
         Content_Range="How many bytes there are, as `bytes */N`.",
     ),
     422: _answer(errors.InvalidRequest, "InvalidRequest", "The body or a parameter is not valid"),
+    423: _answer(errors.Locked, "Locked", "Another request is finishing it", Retry_After=_RETRY),
     429: _answer(
         errors.TooManyRequests, "TooManyRequests", "Too many requests", Retry_After=_RETRY
     ),

@@ -1,14 +1,14 @@
 """The books of a service: what its database and its store say, and whether they agree."""
 
 import hashlib
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import Any
 
 from sqlalchemy import Connection, func, select
 
 from app.accounts.tables import accounts
 from app.blobs.tables import blobs
-from app.objects.tables import object_bytes, objects, tombstones
+from app.objects.tables import object_bytes, object_segments, objects, tombstones
 from storage.base import ObjectStore
 from storage.errors import ObjectNotFound
 from tests.api.conftest import Service
@@ -42,9 +42,11 @@ async def audit(service: Service, before: set[str]) -> None:
         assert row.charged_bytes == row.size
         assert row.lease_until is None
         data = books["bytes"].get(row.id)
-        if row.key is not None:
+        keys = books["segments"].get(row.id) or ([] if row.key is None else [row.key])
+        if keys:
             assert data is None
-            data = await _read(service.runtime.parts.store, row.key)
+            store = service.runtime.parts.store
+            data = b"".join([await _read(store, key) for key in keys])
         assert (len(data), hashlib.sha256(data).digest()) == (row.size, bytes(row.sha256))
     assert sorted(books["owned"]) == sorted(row.id for row in books["objects"])
     charged: Counter[int] = Counter()
@@ -54,14 +56,19 @@ async def audit(service: Service, before: set[str]) -> None:
         slots[row.account_id] += row.charged_slots
     for account_id, (size, number) in books["used"].items():
         assert (size, number) == (charged[account_id], slots[account_id])
-    keys = {row.key for row in books["objects"] if row.key is not None}
-    assert await stored_keys(service) - before <= keys | books["tombstones"]
+    known = {row.key for row in books["objects"] if row.key is not None}
+    known |= {key for keys in books["segments"].values() for key in keys}
+    assert await stored_keys(service) - before <= known | books["tombstones"]
 
 
 def _read_books(connection: Connection) -> dict[str, Any]:
+    segments: dict[int, list[str]] = defaultdict(list)
+    for row in connection.execute(select(object_segments).order_by(object_segments.c.n)):
+        segments[row.object_id].append(row.key)
     used_by = select(accounts.c.id, accounts.c.used_bytes, accounts.c.used_objects)
     return {
         "objects": list(connection.execute(select(objects)).all()),
+        "segments": segments,
         "bytes": {
             row.object_id: bytes(row.data) for row in connection.execute(select(object_bytes))
         },

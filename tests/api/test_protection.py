@@ -104,13 +104,17 @@ CREATIONS: Final[dict[str, dict[str, Any]]] = {
     "/v1/files": file(),
     "/v1/dumps": file(),
     "/v1/pictures": PICTURE,
+    "/v1/uploads": {},
     "/v1/timelinks": {"json": {"kind": "blob", "id": "a/b ü", "time": 300}},
     "/api/dumps/": file(),
     "/api/pictures": PICTURE,
 }
 """A body for each POST that makes something."""
 
-WITHOUT_GET: Final = frozenset({"/v1/accounts/me/keys", "/v1/timelinks"})
+UPLOAD: Final = {"Tus-Resumable": "1.0.0", "Upload-Length": "5"}
+"""Headers of a new upload, which other POSTs don't look at."""
+
+WITHOUT_GET: Final = frozenset({"/v1/accounts/me/keys", "/v1/timelinks", "/v1/uploads"})
 """Where one thing can only be deleted."""
 
 
@@ -135,7 +139,7 @@ async def test_what_is_made_says_where_it_is(make_settings: MakeSettings, prefix
         await service.runtime.parts.database.write(_promote)
         for path, body in CREATIONS.items():
             assert "Location" in posts[path]["201"]["headers"], path
-            made = await service.client.post(path, **body, headers=headers)
+            made = await service.client.post(path, **body, headers=headers | UPLOAD)
             assert made.status_code == 201, (path, made.text)
             location = made.headers["location"]
             assert location.startswith(f"{prefix}/")

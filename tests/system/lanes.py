@@ -5,6 +5,7 @@ sweep. The steps are not listed here: `tests.system.crashing` finds them, and th
 the first, then at the second, until it comes through the whole operation alive.
 """
 
+import base64
 import hashlib
 import itertools
 import signal
@@ -40,6 +41,9 @@ SMALL = 1000  # bytes, which live in the database itself
 DAY = 24 * 3600
 LANES = 2  # services that are killed side by side
 
+_TUS = {"Tus-Resumable": "1.0.0"}
+_PIECE = {"Content-Type": "application/offset+octet-stream"}
+
 DIED = (httpx.TransportError, ForkDied)
 
 
@@ -56,6 +60,10 @@ class Lane:
     """What was acknowledged or found, by id."""
     possible: dict[str, list[bytes | None]] = field(default_factory=dict)
     """What blobs may be after an operation that was not acknowledged; None: not there."""
+    pieces: dict[bytes, list[bytes]] = field(default_factory=dict)
+    """How a body is stored that came in pieces."""
+    upload: str | None = None
+    """The path of an upload that goes on."""
     ahead: int = 0  # seconds that its clock goes ahead by
     _starts: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
@@ -91,6 +99,36 @@ class Lane:
         assert answer.status_code == 204, answer.text
         self._settle(name, None)
 
+    def begin(self, name: str, data: bytes) -> None:
+        """Begin to upload a blob in two pieces."""
+        self.upload = None
+        self.possible[name] = [self.blobs.get(name), data]
+        self.pieces[data] = [data[: len(data) // 2], data[len(data) // 2 :]]
+        pairs = ("kind", "blob"), ("id", name)
+        metadata = ",".join(f"{k} {base64.b64encode(v.encode()).decode()}" for k, v in pairs)
+        headers = _TUS | {"Upload-Length": str(len(data)), "Upload-Metadata": metadata}
+        answer = self.client.post("/v1/uploads", headers=headers)
+        assert answer.status_code == 201, answer.text
+        self.upload = answer.headers["location"]
+
+    def go_on(self, name: str) -> None:
+        """Upload the rest of what was begun, if its client has heard of it."""
+        if self.upload is None:
+            return
+        data = self.possible[name][-1]
+        assert data is not None
+        state = self.client.head(self.upload, headers=_TUS)
+        assert state.is_success, state.status_code
+        offset = int(state.headers["upload-offset"])
+        assert offset in {0, len(data) // 2, len(data)}
+        while offset < len(data):
+            stop = len(data) if offset else len(data) // 2
+            headers = _TUS | {"Upload-Offset": str(offset)} | _PIECE
+            answer = self.client.patch(self.upload, headers=headers, content=data[offset:stop])
+            assert answer.status_code == 204, answer.text
+            offset = stop
+        self._settle(name, data)
+
     def _settle(self, name: str, data: bytes | None) -> None:
         self.possible.pop(name, None)
         if data is None:
@@ -99,9 +137,9 @@ class Lane:
             self.blobs[name] = data
 
     def pass_time(self) -> None:
-        """Let a day pass: every lease ends, every tombstone is due."""
+        """Let a day pass: every lease and upload ends, every tombstone is due."""
         self.ahead += DAY
-        self.process.ask("pass_time", DAY, "sweep")
+        self.process.ask("pass_time", DAY, "sweep", "expiry")
 
     def find(self) -> None:
         """See that every blob is whole, and one that is known of; find what became of the rest."""
@@ -122,7 +160,8 @@ class Lane:
         large = [data for data in self.blobs.values() if len(data) > SMALL]
         rows = [len(self.blobs), len(self.blobs) - len(large), 0]
         usage = [sum(map(len, self.blobs.values())), len(self.blobs)]
-        digests = Counter(hashlib.sha256(data).hexdigest() for data in large)
+        stored = (piece for data in large for piece in self.pieces.get(data, [data]))
+        digests = Counter(hashlib.sha256(piece).hexdigest() for piece in stored)
         deadline = time.monotonic() + DEADLINE
         while (held := self._held(rows, usage)) != (rows, usage, digests):
             assert time.monotonic() < deadline, f"{held} is not {(rows, usage, digests)}"
@@ -151,6 +190,9 @@ class Operation:
 
     def act(self, lane: Lane) -> None:
         """Do it, up to the end of what it leaves to the sweep."""
+
+    def go_on(self, lane: Lane) -> None:
+        """Do what a client does when the service is there again."""
 
 
 class PutLarge(Operation):
@@ -183,6 +225,34 @@ class DeleteLarge(Operation):
 
     def act(self, lane: Lane) -> None:
         lane.delete("large")
+        lane.sweep()
+
+
+class Resume(Operation):
+    """A large blob comes in pieces; where the service dies, its client goes on."""
+
+    def prepare(self, lane: Lane) -> None:
+        if "large" not in lane.blobs:
+            lane.put("large", lane.body())
+
+    def act(self, lane: Lane) -> None:
+        lane.begin("large", lane.body())
+        lane.go_on("large")
+
+    def go_on(self, lane: Lane) -> None:
+        lane.go_on("large")
+
+
+class Cancel(Operation):
+    """An upload is given up when a piece of it has come."""
+
+    def act(self, lane: Lane) -> None:
+        lane.begin("given-up", lane.body())
+        headers = _TUS | {"Upload-Offset": "0"} | _PIECE
+        answer = lane.client.patch(str(lane.upload), headers=headers, content=lane.body(SHORT))
+        assert answer.status_code == 204, answer.text
+        assert lane.client.delete(str(lane.upload)).status_code == 204
+        lane.possible["given-up"] = [None]
         lane.sweep()
 
 
@@ -223,6 +293,8 @@ OPERATIONS = {
     "delete": DeleteLarge(),
     "small": Small(),
     "sweep": SweepOfTheDead(),
+    "resume": Resume(),
+    "cancel": Cancel(),
 }
 
 
@@ -240,6 +312,7 @@ def crash_at(lane: Lane, operation: Operation, step: int) -> list[str] | None:
     except DIED:
         assert lane.service.wait() == -signal.SIGKILL
         lane.boot()
+        operation.go_on(lane)
     lane.find()
     lane.pass_time()
     lane.sweep()

@@ -105,3 +105,14 @@ def created(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
 def header(description: str) -> dict[str, Any]:
     """Describe a header."""
     return {"description": description, "schema": {"type": "string"}}
+
+
+def required_header(name: str, description: str, example: str) -> dict[str, Any]:
+    """Declare a header that a request must have."""
+    described = header(description) | {"example": example}
+    return {"name": name, "in": "header", "required": True, **described}
+
+
+def optional_header(name: str, description: str, example: str) -> dict[str, Any]:
+    """Declare a header that a request may have."""
+    return required_header(name, description, example) | {"required": False}

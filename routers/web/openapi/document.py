@@ -23,6 +23,9 @@ _FRAMEWORK_ERROR: Final = {"$ref": f"{_SCHEMAS}HTTPValidationError"}
 _TOKEN_PATH: Final = "/v1/auth/token"  # noqa: S105 - not a secret
 _WRITES: Final = frozenset({"post", "put", "patch", "delete"})
 
+_VERSIONS: Final = {"Tus-Resumable"}
+"""Headers that a 412 is about, instead of conditions."""
+
 _INLINE: Final = "Let a browser show raster images, audio, video and text, not save them."
 _PARAMETERS: Final = {
     "Range": "One range of bytes, as `bytes=0-99`.",
@@ -115,7 +118,7 @@ def _complete(generated: dict[str, Any], tags: Mapping[str, Tag]) -> dict[str, A
             if noun is not None:
                 _complete_operation(method, operation)
         if "head" in item:
-            _complete_head(item["head"], item["get"])
+            _complete_head(item["head"], item.get("get", {"responses": {}}))
     for mapping in _mappings(document):
         if "contentMediaType" in mapping:  # generators know what came before it
             mapping["format"] = "binary"
@@ -165,7 +168,8 @@ def _complete_operation(method: str, operation: dict[str, Any]) -> None:
         if answer and (MEDIA_TYPE in response.get("content", {}) or "$ref" in response):
             responses[status] = {"$ref": f"#/components/responses/{answer.name}"}
     operation["responses"] = dict(sorted(responses.items()))
-    conditions = ["If-Match", "If-None-Match"] if "412" in responses else []
+    versions = {declared.get("name") for declared in parameters} & _VERSIONS
+    conditions = ["If-Match", "If-None-Match"] if "412" in responses and not versions else []
     conditions += ["If-Modified-Since", "Range", "If-Range"] if "206" in responses else []
     parameters += [parameter(name) for name in conditions]
     if not parameters:
@@ -188,7 +192,8 @@ def _common_errors(method: str, operation: dict[str, Any]) -> Iterator[int]:
 
 def _complete_head(head: dict[str, Any], get: dict[str, Any]) -> None:
     """Let HEAD answer what GET does, without any content."""
-    head["summary"] = f"{get['summary']}: the headers alone"
+    if get["responses"]:
+        head["summary"] = f"{get['summary']}: the headers alone"
     for status, response in head["responses"].items():
         answer = ANSWERS.get(int(status))
         bare = answer.described if answer else get["responses"].get(status, response)

@@ -1,0 +1,73 @@
+"""Resumable uploads: things that are to be made of bytes which arrive in several requests."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from app.objects.entities import new_uuid
+
+Fields = Mapping[str, Any]
+"""What is to be made, except its bytes; as JSON has it."""
+
+
+class Kind(StrEnum):
+    """What an upload becomes."""
+
+    FILE = "file"
+    BLOB = "blob"
+    DUMP = "dump"
+    PICTURE = "picture"
+    BUFFER = "buffer"
+
+
+@dataclass(frozen=True, slots=True)
+class NewUpload:
+    """An upload that is to be created."""
+
+    kind: Kind
+    fields: Fields
+    length: int | None
+    """In bytes; None: it is said later."""
+    metadata: str = ""
+    """What its client sent of it, to be returned as it is."""
+    uuid: str = field(default_factory=new_uuid)
+    """Also of what is made, where that has one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """An upload; times in UTC microseconds."""
+
+    id: int
+    uuid: str
+    kind: Kind
+    fields: Fields
+    offset: int
+    """The bytes that are committed."""
+    length: int | None
+    metadata: str
+    created_at: int
+    expires_at: int
+    made: str | None
+    """What has been made: its id on the wire; None: the upload isn't finished."""
+    object_id: int | None
+    """Of the unfinished object."""
+    is_being_written: bool = False
+    """Whether a request appends to it just now, or did when its process died."""
+
+    @property
+    def is_finished(self) -> bool:
+        return self.made is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Bytes that a request appends to an upload."""
+
+    offset: int
+    """Where they go, by what the client knows."""
+    length: int | None = None
+    """Of the whole upload, where the request says it."""
+    is_last: bool | None = None
+    """Whether the upload is complete with them; None: if that makes up its length."""

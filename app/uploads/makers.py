@@ -1,0 +1,150 @@
+"""What uploads become, by their kinds: each is made by the use case of its own feature."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from app.accounts.identity import Access
+from app.blobs.use_cases import Blobs
+from app.buffer.entities import DataType, NewClip
+from app.buffer.use_cases import Buffer
+from app.dumps.entities import NewDump
+from app.dumps.use_cases import Dumps
+from app.files.entities import NewFile
+from app.files.use_cases import Files
+from app.objects.preconditions import Preconditions
+from app.objects.uploads import Admit, Body
+from app.pictures.entities import NewPicture
+from app.pictures.use_cases import Pictures
+from app.uploads.entities import Fields, Kind
+
+T = TypeVar("T")
+
+NO_CONDITIONS: Final = Preconditions()
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What has been made, as its use case returns it."""
+
+    thing: Any
+    is_new: bool = True
+
+
+class Maker(ABC):
+    """Makes things of one kind; ``uuid`` is the upload's, and that of what is made."""
+
+    @abstractmethod
+    def admission(self, fields: Fields) -> Admit:
+        """Return what says whether an upload may be begun."""
+
+    @abstractmethod
+    async def make(self, access: Access, fields: Fields, uuid: str, body: Body) -> Made:
+        """Make it of a body that is there whole."""
+
+    def name_of(self, _fields: Fields, uuid: str) -> str:
+        """Return the id on the wire of what is made."""
+        return uuid
+
+
+class FileMaker(Maker):
+    """Makes files; fields: ``name``, ``content_type``, ``expires_in``, ``evict``."""
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+
+    def admission(self, fields: Fields) -> Admit:
+        return self._files.admission(NewFile(**fields))
+
+    async def make(self, access: Access, fields: Fields, uuid: str, body: Body) -> Made:
+        return Made(await self._files.create(access, NewFile(**fields, uuid=uuid), body))
+
+
+class BlobMaker(Maker):
+    """Creates or replaces blobs; fields: ``name``, ``content_type``."""
+
+    def __init__(self, blobs: Blobs) -> None:
+        self._blobs = blobs
+
+    def admission(self, fields: Fields) -> Admit:
+        return self._blobs.admission(fields["name"], NO_CONDITIONS)
+
+    async def make(self, access: Access, fields: Fields, uuid: str, body: Body) -> Made:
+        del uuid
+        name, content_type = fields["name"], fields["content_type"]
+        return Made(*await self._blobs.put(access, name, body, content_type, NO_CONDITIONS))
+
+    def name_of(self, fields: Fields, _uuid: str) -> str:
+        name: str = fields["name"]
+        return name
+
+
+class DumpMaker(Maker):
+    """Creates dumps; fields: ``name``, ``label``, ``description``, ``retention``."""
+
+    def __init__(self, dumps: Dumps) -> None:
+        self._dumps = dumps
+
+    def admission(self, fields: Fields) -> Admit:
+        del fields
+        return self._dumps.admission()
+
+    async def make(self, access: Access, fields: Fields, uuid: str, body: Body) -> Made:
+        rest = {name: value for name, value in fields.items() if name != "name"}
+        describe = _already(NewDump(**rest, uuid=uuid))
+        return Made(await self._dumps.create(access, fields["name"], body, describe))
+
+
+class PictureMaker(Maker):
+    """Creates pictures; fields: ``name``."""
+
+    def __init__(self, pictures: Pictures) -> None:
+        self._pictures = pictures
+
+    def admission(self, fields: Fields) -> Admit:
+        del fields
+        return self._pictures.admission()
+
+    async def make(self, access: Access, fields: Fields, uuid: str, body: Body) -> Made:
+        describe = _already(NewPicture(fields["name"], uuid))
+        return Made(await self._pictures.create(access, body, describe))
+
+
+class BufferMaker(Maker):
+    """Fills the buffer; fields: ``data_type``, ``name``, ``content_type``."""
+
+    def __init__(self, buffer: Buffer) -> None:
+        self._buffer = buffer
+
+    def admission(self, fields: Fields) -> Admit:
+        del fields
+        return self._buffer.admission(NO_CONDITIONS)
+
+    async def make(self, access: Access, fields: Fields, uuid: str, body: Body) -> Made:
+        del uuid
+        new = NewClip(DataType(fields["data_type"]), fields["name"], fields["content_type"])
+        return Made(*await self._buffer.put(access, new, body, NO_CONDITIONS))
+
+    def name_of(self, _fields: Fields, _uuid: str) -> str:
+        return ""
+
+
+def makers_of(
+    blobs: Blobs, buffer: Buffer, dumps: Dumps, files: Files, pictures: Pictures
+) -> Mapping[Kind, Maker]:
+    """Return the maker of each kind."""
+    return {
+        Kind.FILE: FileMaker(files),
+        Kind.BLOB: BlobMaker(blobs),
+        Kind.DUMP: DumpMaker(dumps),
+        Kind.PICTURE: PictureMaker(pictures),
+        Kind.BUFFER: BufferMaker(buffer),
+    }
+
+
+def _already(value: T) -> Callable[[], Awaitable[T]]:
+    async def describe() -> T:
+        return value
+
+    return describe

@@ -1,0 +1,78 @@
+"""What an upload is to become, as clients say it beside its bytes."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pydantic import BaseModel, model_validator
+
+from app.buffer.entities import DataType
+from app.uploads.entities import Fields, Kind
+from routers.v1.schemas.blobs import BlobId
+from routers.v1.schemas.dumps import DumpFields
+from routers.v1.schemas.files import UNNAMED, FileFields, FileName
+from routers.v1.schemas.pictures import PictureFields
+
+
+class UploadKind(BaseModel):
+    """The kind of an upload."""
+
+    kind: Kind = Kind.FILE
+
+
+class FileUpload(FileFields):
+    """A file that is uploaded."""
+
+    name: FileName = UNNAMED
+
+
+class BlobUpload(BaseModel):
+    """A blob that is uploaded; it is created, or its bytes are replaced."""
+
+    id: BlobId
+
+
+class DumpUpload(DumpFields):
+    """A dump that is uploaded."""
+
+    name: FileName = "dump"
+
+
+class PictureUpload(PictureFields):
+    """A picture that is uploaded."""
+
+
+class BufferUpload(BaseModel):
+    """What is uploaded for the buffer: a text, or a file, which has a name."""
+
+    data_type: DataType = DataType.FILE
+    name: FileName | None = None
+
+    @model_validator(mode="after")
+    def _named(self) -> "BufferUpload":
+        if self.data_type is DataType.FILE and self.name is None:
+            raise ValueError("A file needs a name")
+        return self
+
+
+MODELS: Final[Mapping[Kind, type[BaseModel]]] = {
+    Kind.FILE: FileUpload,
+    Kind.BLOB: BlobUpload,
+    Kind.DUMP: DumpUpload,
+    Kind.PICTURE: PictureUpload,
+    Kind.BUFFER: BufferUpload,
+}
+
+
+def fields_of(model: BaseModel, content_type: str) -> Fields:
+    """Return what is to be made as the makers of uploads take it."""
+    fields: dict[str, Any] = model.model_dump(mode="json")
+    match model:
+        case BlobUpload():
+            return {"name": fields["id"], "content_type": content_type}
+        case FileUpload():
+            return fields | {"content_type": content_type}
+        case BufferUpload(data_type=DataType.TEXT):
+            return fields | {"name": None, "content_type": content_type}
+        case BufferUpload():
+            return fields | {"content_type": content_type}
+    return fields

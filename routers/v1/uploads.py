@@ -1,0 +1,366 @@
+"""Resumable uploads by tus 1.0, of everything that accounts keep."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Annotated, Any, Final, TypeVar
+from urllib.parse import quote
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from pydantic import BaseModel
+
+from app.accounts.identity import Access
+from app.errors import (
+    BadRequest,
+    InvalidRequest,
+    NotFound,
+    PreconditionFailed,
+    ProblemError,
+    RequestTimeout,
+    ServiceUnavailable,
+    UnsupportedMediaType,
+)
+from app.runtime import Runtime
+from app.security.characters import without_bidi
+from app.uploads.entities import Kind, NewUpload, Piece, Upload
+from app.uploads.use_cases import Progressed
+from routers.http import tus
+from routers.http.bodies import body_of, content_length
+from routers.http.forms import check_fields, field_errors, media_type_of
+from routers.http.headers import media_type
+from routers.http.ranges import http_date
+from routers.v1.schemas.uploads import MODELS, UploadKind, fields_of
+from routers.web.dependencies import Requires, RuntimeDep
+from routers.web.openapi import header, optional_header, required_header
+from routers.web.problems import as_problem, problems
+from routers.web.route import HoldallRoute
+from routers.web.urls import base_path, locate
+
+M = TypeVar("M", bound=BaseModel)
+
+_PATHS: Final = {
+    Kind.FILE: "/v1/files/{}",
+    Kind.BLOB: "/v1/blobs/{}/content",
+    Kind.DUMP: "/v1/dumps/{}",
+    Kind.PICTURE: "/v1/pictures/{}",
+    Kind.BUFFER: "/v1/buffer",
+}
+"""Where clients find what has been made of an upload."""
+
+_OFFERED: Final = {
+    "Tus-Version": tus.VERSION,
+    "Tus-Extension": ",".join(tus.EXTENSIONS),
+} | tus.RESUMABLE
+
+
+class TusRoute(HoldallRoute):
+    """A route that speaks tus, whose clients go on after 409, 423 and 5xx, and after no other."""
+
+    def answer_problem(self, request: Request, error: ProblemError) -> Response:
+        if isinstance(error, RequestTimeout):
+            error = ServiceUnavailable(error.detail, retry_after=1)
+        response = as_problem(request, error)
+        response.headers.update(tus.RESUMABLE)
+        return response
+
+
+router = APIRouter(prefix="/v1/uploads", tags=["uploads"], route_class=TusRoute)
+
+Uploading = Annotated[Access, Depends(Requires(None))]
+"""The access of a caller; what it may upload is its scopes' matter."""
+
+
+_REQUIRED_VERSION: Final = required_header("Tus-Resumable", "The version: `1.0.0`.", tus.VERSION)
+_BODY: Final = {
+    "required": True,
+    "content": {tus.MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}},
+}
+_NEW: Final[dict[str, Any]] = {
+    "parameters": [
+        _REQUIRED_VERSION,
+        optional_header("Upload-Length", "Bytes of the whole upload.", "104857600"),
+        optional_header("Upload-Defer-Length", "`1`: the length is said later.", "1"),
+        optional_header(
+            "Upload-Metadata",
+            "What is uploaded, as pairs of a key and a value in base64: `kind` (file, blob, dump, "
+            "picture, buffer), `filename`, `filetype`, and the fields of the kind's own form.",
+            "filename cGhvdG8uanBn,filetype aW1hZ2UvanBlZw==",
+        ),
+    ],
+}
+_APPENDED: Final[dict[str, Any]] = {
+    "parameters": [
+        _REQUIRED_VERSION,
+        required_header("Upload-Offset", "Where the bytes go: at the end of those there.", "0"),
+        optional_header("Upload-Length", "Of the whole upload, if it was deferred.", "104857600"),
+    ],
+    "requestBody": _BODY,
+}
+_STATE: Final = {
+    "Tus-Resumable": header("The version: `1.0.0`."),
+    "Upload-Offset": header("How many bytes are kept: where the upload goes on."),
+    "Upload-Expires": header("Until when the upload is kept."),
+    "Content-Location": header("Where what has been made of it is, once it is complete."),
+}
+_CREATED: Final[dict[int | str, dict[str, Any]]] = {
+    201: {"description": "Created", "headers": _STATE}
+}
+_APPENDED_TO: Final[dict[int | str, dict[str, Any]]] = {
+    204: {"description": "The bytes are kept", "headers": _STATE}
+}
+_FOUND: Final[dict[int | str, dict[str, Any]]] = {
+    200: {
+        "description": "How far the upload is",
+        "headers": _STATE
+        | {
+            "Upload-Length": header("Bytes of the whole upload."),
+            "Upload-Defer-Length": header("`1`: the length isn't known."),
+            "Upload-Metadata": header("As it was sent."),
+        },
+    }
+}
+
+
+@router.options("", status_code=204, operation_id="uploads_options", response_class=Response)
+async def options() -> Response:
+    """Get the version of tus, and its extensions.
+
+    They are in the headers `Tus-Version` and `Tus-Extension`; no credential is needed.
+    """
+    return Response(status_code=204, headers=_OFFERED)
+
+
+@router.options(
+    "/{id}", status_code=204, operation_id="uploads_options_of_one", response_class=Response
+)
+async def options_of_one(id: UUID) -> Response:  # noqa: A002 - on the wire
+    """Get the version of tus, and its extensions.
+
+    They are the same for every upload.
+    """
+    del id
+    return Response(status_code=204, headers=_OFFERED)
+
+
+@router.post(
+    "",
+    status_code=201,
+    operation_id="uploads_create",
+    response_class=Response,
+    responses=_CREATED | problems(400, 408, 409, 412, 413, 415, 423),
+    openapi_extra=_NEW,
+)
+async def create(request: Request, runtime: RuntimeDep, access: Uploading) -> Response:
+    """Create an upload. A body, if there is one, is its first piece.
+
+    What cannot be taken is refused now: too long an upload, a full quota, fields that are wrong.
+    """
+    _require_version(request)
+    await access.check()  # a stranger isn't told what is wrong
+    length = tus.length_of_new(request)
+    sent, values = tus.metadata_of(request)
+    with_body = _has_body(request)
+    if with_body:
+        _require_type(request)
+    upload = await runtime.uploads.create(access, _new(sent, values, length))
+    headers = _headers(request, upload)
+    if with_body or length == 0:
+        progressed = await _first_piece(request, runtime, access, upload)
+        headers = _headers(request, progressed.upload)
+        headers["Upload-Offset"] = str(progressed.upload.offset)
+    response = Response(status_code=201, headers=headers)
+    locate(request, response, f"/v1/uploads/{upload.uuid}")
+    return response
+
+
+@router.head(
+    "/{id}",
+    operation_id="uploads_head",
+    response_class=Response,
+    responses=_FOUND | problems(404, 410, 412, 423),
+    openapi_extra={"parameters": [_REQUIRED_VERSION]},
+)
+async def head(
+    id: UUID,  # noqa: A002 - on the wire
+    request: Request,
+    runtime: RuntimeDep,
+    access: Uploading,
+) -> Response:
+    """Get how far an upload is, in `Upload-Offset`.
+
+    A request that still appends to it is stopped, and what it brought is kept.
+    """
+    _require_version(request)
+    return await _status(request, runtime, access, str(id))
+
+
+@router.patch(
+    "/{id}",
+    status_code=204,
+    operation_id="uploads_append",
+    response_class=Response,
+    responses=_APPENDED_TO | problems(404, 408, 409, 410, 412, 423),
+    openapi_extra=_APPENDED,
+)
+async def append(
+    id: UUID,  # noqa: A002 - on the wire
+    request: Request,
+    runtime: RuntimeDep,
+    access: Uploading,
+) -> Response:
+    """Append bytes to an upload. The last ones finish it, and make what it is for.
+
+    If the connection breaks off, what has arrived is kept. Another offset than the one that the
+    upload goes on at is a 409.
+    """
+    _require_version(request)
+    return await _append(request, runtime, access, str(id))
+
+
+@router.delete(
+    "/{id}",
+    status_code=204,
+    operation_id="uploads_delete",
+    response_class=Response,
+    responses=problems(404, 410, 423),
+)
+async def delete(
+    id: UUID,  # noqa: A002 - on the wire
+    request: Request,
+    runtime: RuntimeDep,
+    access: Uploading,
+) -> Response:
+    """Delete an upload with the bytes that it has.
+
+    What has been made of a complete one stays.
+    """
+    return await _delete(request, runtime, access, str(id))
+
+
+@router.post(
+    "/{id}",
+    status_code=204,
+    operation_id="uploads_override",
+    response_class=Response,
+    responses=_APPENDED_TO | problems(404, 408, 409, 410, 412, 423),
+    openapi_extra=_APPENDED
+    | {
+        "parameters": [
+            required_header("X-HTTP-Method-Override", "PATCH, HEAD or DELETE.", "PATCH"),
+            *_APPENDED["parameters"],
+        ]
+    },
+)
+async def override(
+    id: UUID,  # noqa: A002 - on the wire
+    request: Request,
+    runtime: RuntimeDep,
+    access: Uploading,
+) -> Response:
+    """Do what the header X-HTTP-Method-Override says, for networks that let only POST pass.
+
+    It is PATCH as a rule, and may be HEAD or DELETE.
+    """
+    _require_version(request)
+    match tus.method_of(request):
+        case "PATCH":
+            return await _append(request, runtime, access, str(id))
+        case "HEAD":
+            return await _status(request, runtime, access, str(id))
+        case "DELETE":
+            return await _delete(request, runtime, access, str(id))
+    raise BadRequest("X-HTTP-Method-Override must be PATCH, HEAD or DELETE")
+
+
+async def _status(request: Request, runtime: Runtime, access: Access, uuid: str) -> Response:
+    upload = await runtime.uploads.status(access, uuid)
+    headers = _headers(request, upload) | {"Upload-Offset": str(upload.offset)}
+    if upload.length is None:
+        headers["Upload-Defer-Length"] = "1"
+    else:
+        headers["Upload-Length"] = str(upload.length)
+    if upload.metadata:
+        headers["Upload-Metadata"] = upload.metadata
+    return Response(status_code=200, headers=headers)
+
+
+async def _append(request: Request, runtime: Runtime, access: Access, uuid: str) -> Response:
+    _require_type(request)
+    offset = tus.number_in(request, "Upload-Offset")
+    if offset is None:
+        raise BadRequest("Upload-Offset is required")
+    piece = Piece(offset, tus.number_in(request, "Upload-Length"))
+    progressed = await runtime.uploads.append(access, uuid, piece, body_of(request), _quietly)
+    headers = _headers(request, progressed.upload)
+    headers["Upload-Offset"] = str(progressed.upload.offset)
+    return Response(status_code=204, headers=headers)
+
+
+async def _delete(request: Request, runtime: Runtime, access: Access, uuid: str) -> Response:
+    del request
+    await runtime.uploads.cancel(access, uuid)
+    return Response(status_code=204, headers=tus.RESUMABLE)
+
+
+async def _first_piece(
+    request: Request, runtime: Runtime, access: Access, upload: Upload
+) -> Progressed:
+    """Append the body of the request that creates an upload, which nobody knows of otherwise."""
+    body = body_of(request)
+    try:
+        return await runtime.uploads.append(access, upload.uuid, Piece(0), body, _quietly)
+    except BaseException:
+        with suppress(NotFound):  # it may have ended with its bytes
+            await runtime.uploads.cancel(access, upload.uuid)
+        raise
+
+
+def _new(sent: str, values: Mapping[str, str], length: int | None) -> NewUpload:
+    kind = _checked(UploadKind, values).kind
+    name = next((values[key] for key in ("name", "filename", "relativePath") if key in values), "")
+    sent_type = next(
+        (values[key] for key in ("type", "filetype", "content_type") if key in values), None
+    )
+    named = {"name": without_bidi(name)} if name else {}
+    model = _checked(MODELS[kind], {**values, **named})
+    return NewUpload(kind, fields_of(model, media_type(sent_type)), length, sent)
+
+
+def _checked(model: type[M], values: Mapping[str, str]) -> M:
+    """Return what the metadata says as a model; raises `InvalidRequest`."""
+    try:
+        return check_fields(model, values)
+    except RequestValidationError as error:
+        errors = field_errors(error.errors())
+        for wrong in errors:
+            wrong["loc"] = ["header", "Upload-Metadata", *wrong["loc"][1:]]
+        raise InvalidRequest("The metadata is not valid", errors=errors) from None
+
+
+def _headers(request: Request, upload: Upload) -> dict[str, str]:
+    headers = tus.RESUMABLE | {"Upload-Expires": http_date(upload.expires_at)}
+    if upload.made is not None:
+        path = _PATHS[upload.kind].format(quote(upload.made, safe=""))
+        headers["Content-Location"] = base_path(request) + path
+    return headers
+
+
+def _require_version(request: Request) -> None:
+    if not tus.is_spoken(request):
+        raise PreconditionFailed(
+            f"Tus-Resumable must be {tus.VERSION}", headers={"Tus-Version": tus.VERSION}
+        )
+
+
+def _require_type(request: Request) -> None:
+    if media_type_of(request) != tus.MEDIA_TYPE:
+        raise UnsupportedMediaType(f"The Content-Type must be {tus.MEDIA_TYPE}")
+
+
+def _has_body(request: Request) -> bool:
+    return (content_length(request) or 0) > 0 or "transfer-encoding" in request.headers
+
+
+async def _quietly() -> None: ...

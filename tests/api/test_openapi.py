@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -321,6 +322,15 @@ async def test_it_is_served_as_it_is_printed(service: Service) -> None:
     assert served.headers["content-type"] == "application/json"
     assert served.json() == create_app(service.settings).app.openapi()
     assert served.json()["servers"] == [{"url": "/"}]
+
+
+@pytest.mark.anyio
+async def test_it_is_made_outside_the_event_loop(make_settings: MakeSettings) -> None:
+    async with running(make_settings()) as service:
+        whole, here = time.process_time(), time.thread_time()
+        await service.client.get("/openapi.json")
+        whole, here = time.process_time() - whole, time.thread_time() - here
+    assert here < whole / 2
 
 
 @pytest.mark.anyio

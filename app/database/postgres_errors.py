@@ -10,6 +10,7 @@ from app.database.base import DatabaseFull, DatabaseUnavailable
 _CONFLICTS: Final = {"40001", "40P01"}  # serialization failure, deadlock
 _FULL: Final = {"53100"}
 _UNAVAILABLE: Final = {"08", "53", "57"}  # SQLSTATE classes: connection, resources, operator
+_READ_ONLY: Final = "25006"  # said by a server that is no primary, or no longer
 # the second is what the driver makes of a connection that is lost between two messages
 _DISCONNECTED: Final = (asyncpg.InterfaceError, asyncpg.InternalClientError, ConnectionError)
 
@@ -20,12 +21,13 @@ def is_conflict(error: Exception) -> bool:
 
 
 def is_disconnect(error: Exception) -> bool:
-    """Tell whether the connection was lost."""
+    """Tell whether the connection was lost, or leads to a server that takes no writes."""
     original = error.__cause__ if isinstance(error, DBAPIError) else error
     return (
         (isinstance(error, DBAPIError) and error.connection_invalidated)
         or isinstance(original, _DISCONNECTED)
         or _sqlstate(error)[:2] in {"08", "57"}
+        or _sqlstate(error) == _READ_ONLY
     )
 
 

@@ -51,6 +51,22 @@ async def test_connections_that_died_while_idle_are_replaced(
     await database.write(execute, "INSERT INTO things VALUES ('a', 1)")
 
 
+async def test_a_server_that_takes_no_writes_is_left_for_one_that_does(
+    database: PostgresDatabase, postgres_server: servers.PostgresServer
+) -> None:
+    name = await database.read(name_of)
+    read_only = f"ALTER DATABASE {name} SET default_transaction_read_only"
+    postgres_server.execute(f"{read_only} = on")
+    moved = PostgresDatabase(postgres_server.dsn_of(name))
+    add = "INSERT INTO things SELECT count(*)::text, 1 FROM things"
+    writes = [moved.write(execute, add), *(moved.write_in_turn("one", execute, add) for _ in "ab")]
+    refused = await asyncio.gather(*writes, return_exceptions=True)
+    assert all(isinstance(answer, DatabaseUnavailable) for answer in refused), refused
+    postgres_server.execute(f"{read_only} = off")
+    await moved.write(execute, add)
+    await moved.aclose()
+
+
 async def test_a_deadlock_is_tried_again(database: PostgresDatabase) -> None:
     await database.write(execute, "INSERT INTO things VALUES ('a', 0), ('b', 0)")
 

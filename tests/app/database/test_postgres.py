@@ -67,6 +67,31 @@ async def test_a_server_that_takes_no_writes_is_left_for_one_that_does(
     await moved.aclose()
 
 
+@pytest.mark.parametrize("is_silent", [True, False])
+async def test_a_host_that_is_gone_keeps_nobody_from_the_next(
+    postgres_server: servers.PostgresServer, is_silent: bool
+) -> None:
+    asked: list[asyncio.StreamWriter] = []
+
+    def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(writer)
+        if not is_silent:
+            writer.transport.abort()
+
+    gone = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = gone.sockets[0].getsockname()[1]
+    url = urlsplit(f"{postgres_server.create_database()}?sslmode=disable")
+    hosts = url.netloc.replace("@", f"@127.0.0.1:{port},")
+    database = PostgresDatabase(url._replace(netloc=hosts).geturl())
+    assert await impatiently(database.read(name_of)) == url.path[1:]
+    await asyncio.gather(*(database.read(name_of) for _ in range(CONNECTIONS)))
+    await database.aclose()
+    gone.close()
+    for writer in asked:
+        writer.close()
+    assert len(asked) == 1, "the one that served is asked first"
+
+
 async def test_a_deadlock_is_tried_again(database: PostgresDatabase) -> None:
     await database.write(execute, "INSERT INTO things VALUES ('a', 0), ('b', 0)")
 

@@ -24,6 +24,11 @@ ABANDONED_SECONDS: Final = 30
 
 By TCP's own measure that takes hours.
 """
+LOOK_SECONDS: Final = 2
+"""Seconds after which the server sees that a connection was closed, and ends what it asked.
+
+Else what nobody waits for any more would go on waiting for a lock, until none can connect.
+"""
 
 
 def create_postgres_engine(dsn: str) -> AsyncEngine:
@@ -112,7 +117,8 @@ class Connections:
         connection = await self._engine.connect()
         try:
             await driver_of(connection.sync_connection).execute(
-                f"SET idle_in_transaction_session_timeout = '{ABANDONED_SECONDS}s'"
+                f"SET idle_in_transaction_session_timeout = '{ABANDONED_SECONDS}s';"
+                f"SET client_connection_check_interval = '{LOOK_SECONDS}s'"
             )
         except BaseException:
             await _drop(connection)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+import asyncpg
 import pytest
 from sqlalchemy import Connection
 
@@ -233,3 +234,21 @@ async def test_what_a_vanished_process_locked_is_free_again(far: Far) -> None:
         await far.near.write(execute, "UPDATE things SET n = n + 10")
     left = await far.near.read(lambda c: c.exec_driver_sql("SELECT n FROM things").scalar_one())
     assert left == 10
+
+
+async def test_what_was_given_up_leaves_the_server_though_its_lock_is_held(
+    far: Far, postgres_server: servers.PostgresServer
+) -> None:
+    update = "UPDATE things SET n = n + 1"
+    name = await far.near.read(name_of)
+    waiting = (
+        f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}' AND query = '{update}'"
+    )
+    holder = await asyncpg.connect(postgres_server.dsn_of(name))
+    await holder.execute(f"BEGIN; {update} WHERE name = 'a'")
+    answers = [await impatiently(far.near.write(execute, update)) for _ in "abc"]
+    assert all(isinstance(answer, DatabaseUnavailable) for answer in answers)
+    async with asyncio.timeout(DEADLINE):
+        while int(postgres_server.execute(waiting)) > 0:  # noqa: ASYNC110 - of the server
+            await asyncio.sleep(0.1)
+    await holder.close()

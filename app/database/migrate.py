@@ -41,14 +41,17 @@ async def _migrate_postgres(dsn: str) -> None:
 async def _locked_postgres(dsn: str) -> AsyncIterator["AsyncConnection"]:
     """Hold an exclusive lock, on a connection of its own, while the context lasts."""
     from app.database.postgres_connections import create_postgres_engine
+    from app.database.postgres_errors import translated
 
     engine = create_postgres_engine(dsn)
     try:
         async with aclosing(await _connect(engine)) as connection, connection.begin():
             await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
             yield connection
-    except OSError as error:
-        raise DatabaseUnavailable(f"PostgreSQL does not answer: {error}") from error
+    except Exception as error:
+        if (known := translated(error)) is error:
+            raise
+        raise known from error
     finally:
         await engine.dispose()
 

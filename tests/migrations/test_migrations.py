@@ -17,7 +17,7 @@ from sqlalchemy import Connection, inspect
 
 import migrations
 from app.config import Settings
-from app.database import Database
+from app.database import Database, DatabaseUnavailable
 from app.database.migrate import current_revision, migrate, migrate_sqlite, newest_revision
 from app.parts import open_database
 from migrations.comparison import include_object
@@ -77,6 +77,17 @@ async def test_the_command_that_writes_migrations_knows_of_every_table(database:
 async def test_migrating_again_changes_nothing(settings: Settings, database: Database) -> None:
     await migrate(settings)
     assert await database.read(current_revision) == newest_revision()
+
+
+async def test_a_server_that_takes_no_writes_is_no_database_to_migrate(
+    postgres_server: servers.PostgresServer,
+) -> None:
+    dsn = postgres_server.create_database()
+    name = dsn.rpartition("/")[2]
+    postgres_server.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    values: dict[str, Any] = {"database_url": dsn, "signing_key": "k" * 32}
+    with pytest.raises(DatabaseUnavailable, match="read-only transaction"):
+        await migrate(Settings(_env_file=None, **values))
 
 
 def test_the_lineage_is_one_line_and_files_are_named_by_it() -> None:

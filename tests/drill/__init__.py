@@ -1,0 +1,1 @@
+"""The drill itself: how it judges, and that it runs."""

@@ -64,7 +64,7 @@ class Weed:
         options: Sequence[str],
         is_ready: Callable[[], bool],
     ) -> Daemon:
-        command = [WEED, name, "-ip.bind=127.0.0.1", f"-port={port}", f"-port.grpc={grpc}"]
+        command = [*WEED, name, "-ip.bind=127.0.0.1", f"-port={port}", f"-port.grpc={grpc}"]
         daemon = Daemon([*command, *options], new_folder(f"weed-{name}"), is_ready=is_ready)
         self._running.callback(remove_sockets, (port, grpc))
         self._running.callback(daemon.close)

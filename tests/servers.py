@@ -230,7 +230,8 @@ def valkey_server() -> Iterator[ValkeyServer]:
         yield ValkeyServer(f"redis://127.0.0.1:{port}/0", daemon)
 
 
-WEED: Final = str(Path(sysconfig.get_path("scripts")) / "weed")
+WEED: Final = (str(Path(sysconfig.get_path("scripts")) / "weed"), "-logtostderr")
+"""SeaweedFS's program, which would else leave its logs among the temporary files."""
 _SEAWEED_PARTS = ("s3", "master", "volume", "filer", "admin")
 
 
@@ -258,7 +259,7 @@ def s3_server() -> Iterator[OwnS3Server]:
         "filer.localSocket": folder / "f.sock",
         **ports,
     }
-    command = [WEED, "mini", *(f"-{name}={value}" for name, value in options.items())]
+    command = [*WEED, "mini", *(f"-{name}={value}" for name, value in options.items())]
     url = f"http://127.0.0.1:{ports['s3.port']}"
     probe = s3_probe(url, access_key, secret_key, bucket)
     with ExitStack() as stack:

@@ -17,6 +17,8 @@ CONFIG = """
 project_name_override: holdall-client
 package_name_override: holdall_client
 post_hooks: []
+content_type_overrides:
+  application/offset+octet-stream: application/octet-stream
 """
 
 PROGRAM = """

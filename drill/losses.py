@@ -48,6 +48,8 @@ class Rig:
                 "TRUSTED_PROXIES": "127.0.0.1",
                 "REGISTRATION": "open",
                 "ACCESS_TOKEN_LIFETIME": _DAY,
+                "EXPIRE_TIME": _DAY,
+                "MAX_FILES": "1000000",  # else the oldest go, as they should
                 "LOG_FORMAT": "json",
             },
         )

@@ -303,9 +303,9 @@ def _rows(connection: Connection) -> tuple[int, ...]:
     )
 
 
-@pytest.mark.parametrize("examples", [4, pytest.param(60, marks=pytest.mark.slow)])
+@pytest.mark.slow
 async def test_uploads_hold_what_a_model_would(
-    examples: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(appends, "SEGMENT", SEGMENT)
     monkeypatch.setattr(merging, "MOST", 8)
@@ -325,7 +325,8 @@ async def test_uploads_hold_what_a_model_would(
             run,
             lambda: UploadMachine(runtime, loop),
             settings=settings(
-                max_examples=examples,
+                max_examples=60,
+                database=None,
                 phases=[Phase.generate],
                 stateful_step_count=20,
                 deadline=None,

@@ -49,7 +49,7 @@ class Rig:
                 "REGISTRATION": "open",
                 "ACCESS_TOKEN_LIFETIME": _DAY,
                 "EXPIRE_TIME": _DAY,
-                "MAX_FILES": "1000000",  # else the oldest go, as they should
+                "MAX_FILES": "100000",  # else the oldest go, as they should
                 "LOG_FORMAT": "json",
             },
         )

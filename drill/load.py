@@ -152,7 +152,7 @@ class Load:
             thing = random.choice(settled)
             own.remove(thing)
             thing.begin(ABSENT)
-            if await self._send(lane, account, "DELETE", thing.path.removesuffix("/content")):
+            if await self._send(ROWS, account, "DELETE", thing.path.removesuffix("/content")):
                 thing.acknowledge(ABSENT)
             return
         if own and choice < 0.3:

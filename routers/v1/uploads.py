@@ -157,8 +157,7 @@ async def create(request: Request, runtime: RuntimeDep, access: Uploading) -> Re
 
     What cannot be taken is refused now: too long an upload, a full quota, fields that are wrong.
     """
-    _require_version(request)
-    await access.check()  # a stranger isn't told what is wrong
+    await _check(request, access)
     length = tus.length_of_new(request)
     sent, values = tus.metadata_of(request)
     with_body = _has_body(request)
@@ -192,7 +191,7 @@ async def head(
 
     A request that still appends to it is stopped, and what it brought is kept.
     """
-    _require_version(request)
+    await _check(request, access)
     return await _status(request, runtime, access, str(id))
 
 
@@ -215,7 +214,7 @@ async def append(
     If the connection breaks off, what has arrived is kept. Another offset than the one that the
     upload goes on at is a 409.
     """
-    _require_version(request)
+    await _check(request, access)
     return await _append(request, runtime, access, str(id))
 
 
@@ -263,7 +262,7 @@ async def override(
 
     It is PATCH as a rule, and may be HEAD or DELETE.
     """
-    _require_version(request)
+    await _check(request, access)
     match tus.method_of(request):
         case "PATCH":
             return await _append(request, runtime, access, str(id))
@@ -347,7 +346,9 @@ def _headers(request: Request, upload: Upload) -> dict[str, str]:
     return headers
 
 
-def _require_version(request: Request) -> None:
+async def _check(request: Request, access: Access) -> None:
+    """Check who asks, and then the version: a stranger isn't told what is wrong."""
+    await access.check()
     if not tus.is_spoken(request):
         raise PreconditionFailed(
             f"Tus-Resumable must be {tus.VERSION}", headers={"Tus-Version": tus.VERSION}

@@ -38,7 +38,7 @@ test: install ## run the tests (ARGS="tests/api -k range")
 test-fast: install ## run those of them that need no server, browser or process: embedded only
 	@$(BIN)/python -m pytest --fast --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
-test-slow: install ## run those that are slow by nature: kills at every step, two processes, a fuzzer of the API
+test-slow: install ## run those that are slow by nature: kills at every step, full disks, proxies, a fuzzer
 	@$(BIN)/python -m pytest --slow --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-clients: install $(NODE_MODULES)/stamp ## generate clients of the API by Node.js and Java, and let them work

@@ -27,6 +27,8 @@ from tests.servers import free_ports
 from tests.system import processes
 from tests.system.processes import DEADLINE, SERVICE_TOKEN, Service, wait_for
 
+pytestmark = pytest.mark.slow
+
 MIB = 1024 * 1024
 CLIENT = "127.0.0.2"
 """The address that requests come from, so that it isn't the proxy's."""

@@ -97,6 +97,7 @@ def _used(service: Service) -> str:
     return str(service.client.get("/v1/accounts/me").json()["usage"]["objects"])
 
 
+@pytest.mark.slow
 async def test_without_redis_changes_are_seen_at_the_next_check(
     make_settings: MakeSettings, start: Start, own_valkey: servers.ValkeyServer
 ) -> None:
@@ -166,8 +167,11 @@ async def test_a_client_who_does_not_read_holds_up_nobody(
         assert (await slow.until(version))["empty"] is False
 
 
-@pytest.mark.parametrize("command", [None, UVICORN], ids=["main.py", "uvicorn"])
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    ("command", "number"),
+    [(None, signal.SIGTERM), (UVICORN, signal.SIGINT)],
+    ids=["main.py", "uvicorn"],
+)
 async def test_a_stop_ends_streams_before_it_waits_for_requests(
     make_settings: MakeSettings,
     start: Start,

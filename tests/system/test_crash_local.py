@@ -18,7 +18,7 @@ from tests.system.lanes import (
 )
 from tests.system.processes import DEADLINE, Nursery, Service
 
-EVERY_TIME = {"put", "delete"}
+EVERY_TIME = {"put"}
 """Operations that the ordinary run tries: each takes seconds, and `make test-slow` tries all."""
 
 STEPS_OF_A_START = 8  # at least: two marks in the store, two transactions

@@ -101,7 +101,7 @@ def test_a_guide_is_on_top(service: Service, watched: Watched) -> None:
     watched.assert_clean()
 
 
-@pytest.mark.parametrize("path", ["", "/holdall"])
+@pytest.mark.parametrize("path", ["", pytest.param("/holdall", marks=pytest.mark.slow)])
 def test_authorize_takes_user_name_and_password(
     request: pytest.FixtureRequest, watched: Watched, path: str
 ) -> None:

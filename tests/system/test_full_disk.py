@@ -27,10 +27,13 @@ import sqlite3, sys
 print(*sqlite3.connect(sys.argv[1], uri=True, timeout=10).execute(sys.argv[2]).fetchone())
 """
 
-pytestmark = pytest.mark.skipif(
-    subprocess.run(["unshare", "-Urm", "true"], check=False).returncode != 0,
-    reason="needs user and mount namespaces",
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        subprocess.run(["unshare", "-Urm", "true"], check=False).returncode != 0,
+        reason="needs user and mount namespaces",
+    ),
+]
 
 
 class Disk:

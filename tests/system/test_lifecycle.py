@@ -17,8 +17,10 @@ STORAGES = ["local", "s3", "database"]
 RESET = struct.pack("ii", 1, 0)  # linger for no time: close with RST
 
 
-@pytest.mark.parametrize("storage", STORAGES)
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    ("storage", "number"),
+    [*((storage, signal.SIGTERM) for storage in STORAGES), ("local", signal.SIGINT)],
+)
 def test_a_stopped_service_ends_well_and_the_next_finds_its_data(
     make_settings: MakeSettings, start: Start, storage: str, number: signal.Signals
 ) -> None:

@@ -213,8 +213,10 @@ class Mounts:
     subprocess.run(["unshare", "-Urm", "true"], check=False).returncode != 0,
     reason="needs user and mount namespaces",
 )
-@pytest.mark.parametrize("below", ["nothing", "a store"])
-@pytest.mark.parametrize("vanishing", ["LOCAL_STORAGE_PATH", "DUMPS_BASE_DIR"])
+@pytest.mark.parametrize("below", ["nothing", pytest.param("a store", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "vanishing", ["LOCAL_STORAGE_PATH", pytest.param("DUMPS_BASE_DIR", marks=pytest.mark.slow)]
+)
 def test_a_disk_that_is_unmounted_under_a_service(
     mounted: Settings, start: Start, vanishing: str, below: str
 ) -> None:
@@ -311,6 +313,7 @@ def test_a_restored_database_deletes_nothing_that_came_after_it(
     wait_for(lambda: inside.store.generation() == inside.generation() > first + 1)
 
 
+@pytest.mark.slow
 def test_a_crash_while_the_generation_is_raised_makes_no_database_older(
     make_settings: MakeSettings, start_fork: StartFork, inspect: Inspect
 ) -> None:

@@ -10,7 +10,7 @@ import pytest
 from tests.deadline import DEADLINE
 from tests.servers import free_ports
 from tests.system.conftest import MakeSettings, Settings, Start, StartFork
-from tests.system.processes import PROJECT, SERVICE_TOKEN, Service
+from tests.system.processes import PROJECT, SERVICE_TOKEN, Service, main_py
 
 PASSWORD = "correct horse battery"
 KEY = "k" * 32
@@ -74,7 +74,7 @@ WRONG: list[tuple[str, dict[str, str]]] = [
     ("ACTIVE_STORAGE", S3 | {"S3_ENDPOINT_URL": "http://127.0.0.1:1"}),
 ]
 COMMANDS = {
-    "main.py": None,
+    "main.py": main_py(),
     "uvicorn": [
         *(sys.executable, "-m", "uvicorn", "main:app"),
         *("--app-dir", str(PROJECT), "--port", "0"),
@@ -100,18 +100,17 @@ def test_a_wrong_setting_stops_the_start_and_is_named(
 
 
 @pytest.mark.parametrize(
-    ("name", "settings"),
+    ("command", "name", "settings"),
     [
-        ("PORT", {"PORT": "eight"}),
-        ("DEFAULT_TIER", {"DEFAULT_TIER": "Gold"}),
-        ("DATABASE_URL", {"DATABASE_URL": f"{POSTGRES}:1/name", "SIGNING_KEY": KEY}),
+        ("main.py", "PORT", {"PORT": "eight"}),
+        ("uvicorn", "DEFAULT_TIER", {"DEFAULT_TIER": "Gold"}),
+        ("uvicorn", "DATABASE_URL", {"DATABASE_URL": f"{POSTGRES}:1/name", "SIGNING_KEY": KEY}),
     ],
 )
-@pytest.mark.parametrize("command", COMMANDS)
 def test_and_so_it_does_in_a_process_of_its_own_and_under_uvicorn(
-    make_settings: MakeSettings, start: Start, name: str, settings: Settings, command: str
+    make_settings: MakeSettings, start: Start, command: str, name: str, settings: Settings
 ) -> None:
-    service = start(make_settings("local") | settings, command=COMMANDS[command] or [], ready=False)
+    service = start(make_settings("local") | settings, command=COMMANDS[command], ready=False)
     assert name in complaint(service, service.wait())
 
 
@@ -222,7 +221,7 @@ def test_without_redis_the_service_is_degraded_and_serves(
 
 def test_uvicorn_starts_it_and_it_migrates_first(make_settings: MakeSettings, start: Start) -> None:
     settings = make_settings("local")
-    service = start(settings, command=COMMANDS["uvicorn"] or [])
+    service = start(settings, command=COMMANDS["uvicorn"])
     assert service.client.put("/v1/blobs/a/content", content=b"a").status_code == 201
     assert service.client.get("/v1/blobs/a/content").content == b"a"
     service.stop()

@@ -69,5 +69,3 @@ class Piece:
     """Where they go, by what the client knows."""
     length: int | None = None
     """Of the whole upload, where the request says it."""
-    is_last: bool | None = None
-    """Whether the upload is complete with them; None: if that makes up its length."""

@@ -2,8 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from app.accounts.identity import Access
 from app.blobs.use_cases import Blobs
@@ -24,14 +23,6 @@ T = TypeVar("T")
 NO_CONDITIONS: Final = Preconditions()
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
-    """What has been made, as its use case returns it."""
-
-    thing: Any
-    is_new: bool = True
-
-
 class Maker(ABC):
     """Makes things of one kind; ``uuid`` is the upload's, and that of what is made."""
 
@@ -40,7 +31,7 @@ class Maker(ABC):
         """Return what says whether an upload may be begun."""
 
     @abstractmethod
-    async def make(self, access: Access, fields: Fields, uuid: str, body: Body) -> Made:
+    async def make(self, access: Access, fields: Fields, uuid: str, body: Body) -> None:
         """Make it of a body that is there whole."""
 
     def name_of(self, _fields: Fields, uuid: str) -> str:
@@ -57,8 +48,8 @@ class FileMaker(Maker):
     def admission(self, fields: Fields) -> Admit:
         return self._files.admission(NewFile(**fields))
 
-    async def make(self, access: Access, fields: Fields, uuid: str, body: Body) -> Made:
-        return Made(await self._files.create(access, NewFile(**fields, uuid=uuid), body))
+    async def make(self, access: Access, fields: Fields, uuid: str, body: Body) -> None:
+        await self._files.create(access, NewFile(**fields, uuid=uuid), body)
 
 
 class BlobMaker(Maker):
@@ -70,10 +61,10 @@ class BlobMaker(Maker):
     def admission(self, fields: Fields) -> Admit:
         return self._blobs.admission(fields["name"], NO_CONDITIONS)
 
-    async def make(self, access: Access, fields: Fields, uuid: str, body: Body) -> Made:
+    async def make(self, access: Access, fields: Fields, uuid: str, body: Body) -> None:
         del uuid
         name, content_type = fields["name"], fields["content_type"]
-        return Made(*await self._blobs.put(access, name, body, content_type, NO_CONDITIONS))
+        await self._blobs.put(access, name, body, content_type, NO_CONDITIONS)
 
     def name_of(self, fields: Fields, _uuid: str) -> str:
         name: str = fields["name"]
@@ -90,10 +81,10 @@ class DumpMaker(Maker):
         del fields
         return self._dumps.admission()
 
-    async def make(self, access: Access, fields: Fields, uuid: str, body: Body) -> Made:
+    async def make(self, access: Access, fields: Fields, uuid: str, body: Body) -> None:
         rest = {name: value for name, value in fields.items() if name != "name"}
         describe = _already(NewDump(**rest, uuid=uuid))
-        return Made(await self._dumps.create(access, fields["name"], body, describe))
+        await self._dumps.create(access, fields["name"], body, describe)
 
 
 class PictureMaker(Maker):
@@ -106,9 +97,9 @@ class PictureMaker(Maker):
         del fields
         return self._pictures.admission()
 
-    async def make(self, access: Access, fields: Fields, uuid: str, body: Body) -> Made:
+    async def make(self, access: Access, fields: Fields, uuid: str, body: Body) -> None:
         describe = _already(NewPicture(fields["name"], uuid))
-        return Made(await self._pictures.create(access, body, describe))
+        await self._pictures.create(access, body, describe)
 
 
 class BufferMaker(Maker):
@@ -121,10 +112,10 @@ class BufferMaker(Maker):
         del fields
         return self._buffer.admission(NO_CONDITIONS)
 
-    async def make(self, access: Access, fields: Fields, uuid: str, body: Body) -> Made:
+    async def make(self, access: Access, fields: Fields, uuid: str, body: Body) -> None:
         del uuid
         new = NewClip(DataType(fields["data_type"]), fields["name"], fields["content_type"])
-        return Made(*await self._buffer.put(access, new, body, NO_CONDITIONS))
+        await self._buffer.put(access, new, body, NO_CONDITIONS)
 
     def name_of(self, _fields: Fields, _uuid: str) -> str:
         return ""

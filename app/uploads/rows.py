@@ -7,6 +7,7 @@ together with what is made of it. `cancel` and expiry remove it. Each is a plain
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import BigInteger, Connection, bindparam, delete, insert, select, update
@@ -175,13 +176,13 @@ def take_over(
     held = segments.take_over(connection, identity, upload.object_id, key, now)
     rest = size or 0 if length is None else length - upload.offset
     _check_size(connection, identity, upload.offset, rest)
-    return find(connection, identity, uuid, now), held
+    return replace(upload, length=length), held
 
 
 def _length(upload: Upload, piece: Piece, size: int | None) -> int | None:
     """Return the length of an upload as it is known with a piece; raises `LengthMismatch`."""
     stop = None if size is None else upload.offset + size
-    told = {upload.length, piece.length, stop if piece.is_last else None} - {None}
+    told = {upload.length, piece.length} - {None}
     length = min(told, default=None)  # type: ignore[type-var]
     if len(told) > 1:
         raise LengthMismatch("An upload has one length, which can't change")

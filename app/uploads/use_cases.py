@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from app import clock
@@ -18,21 +18,13 @@ from app.errors import (
     UnsupportedMediaType,
 )
 from app.objects.entities import Received, Tail
-from app.objects.intake.appends import Append, Progress
+from app.objects.intake.appends import Append
 from app.objects.segments import Unfinished
 from app.objects.uploads import Body, Uploads
 from app.uploads import rows
 from app.uploads.entities import Kind, NewUpload, Piece, Upload
-from app.uploads.makers import Made, Maker
+from app.uploads.makers import Maker
 from storage.base import new_key
-
-
-@dataclass(frozen=True, slots=True)
-class Progressed:
-    """An upload after a request; ``made`` is what has been made if that finished it."""
-
-    upload: Upload
-    made: Made | None = None
 
 
 class ResumableUploads:
@@ -92,9 +84,7 @@ class ResumableUploads:
             self._wake_sweep()
         return upload
 
-    async def append(
-        self, access: Access, uuid: str, piece: Piece, body: Body, progress: Progress
-    ) -> Progressed:
+    async def append(self, access: Access, uuid: str, piece: Piece, body: Body) -> Upload:
         """Append bytes to an upload, and finish it if it is complete with them.
 
         A body that breaks off keeps what arrived, and then raises its error. Raises as `status`
@@ -102,14 +92,14 @@ class ResumableUploads:
         """
         found = await self._stop(access, uuid)
         if found.is_finished and body.size == 0 and piece.offset == found.offset:
-            return Progressed(found)
+            return found
         kind = rows.OBJECT_KINDS[found.kind]
         upload, held = await access.write(
             rows.take_over, uuid, piece, body.size, new_key(kind), clock.now()
         )
         commit = partial(self._commit, upload.id)
         async with self._appends.append(held, kind, commit) as append:
-            return await self._receive(access, upload, append, piece, body, progress)
+            return await self._receive(access, upload, append, body)
 
     async def cancel(self, access: Access, uuid: str) -> None:
         """Remove an upload; what has been made of a finished one stays."""
@@ -124,15 +114,7 @@ class ResumableUploads:
             return upload
         return await access.read(rows.find, uuid, clock.now())
 
-    async def _receive(
-        self,
-        access: Access,
-        upload: Upload,
-        append: Append,
-        piece: Piece,
-        body: Body,
-        progress: Progress,
-    ) -> Progressed:
+    async def _receive(self, access: Access, upload: Upload, append: Append, body: Body) -> Upload:
         identity = append.held.reservation.owner
         limits = (upload.length, identity.tier.max_object_bytes)
         limit = min((limit for limit in limits if limit is not None), default=None)
@@ -144,20 +126,15 @@ class ResumableUploads:
         if isinstance(append.broken, ContentTooLarge | LengthMismatch):
             raise append.broken  # what is too much makes all of it doubtful
         arrived = append.size + tail.size
-        if _is_complete(upload, piece, arrived, broken=append.broken is not None):
-            return await self._finish(access, upload, append, tail, progress)
+        if arrived == upload.length:  # even if the body broke off after its last byte
+            return await self._finish(access, upload, append, tail)
         await append.end(tail)
         if append.broken is not None:
             raise append.broken
-        found = replace(upload, offset=arrived, expires_at=clock.now() + self._lifetime)
-        return Progressed(found)
+        return replace(upload, offset=arrived, expires_at=clock.now() + self._lifetime)
 
-    async def _finish(
-        self, access: Access, upload: Upload, append: Append, tail: Tail, progress: Progress
-    ) -> Progressed:
+    async def _finish(self, access: Access, upload: Upload, append: Append, tail: Tail) -> Upload:
         maker, size = self._makers[upload.kind], append.size + tail.size
-        if upload.length not in {None, size}:
-            raise LengthMismatch(f"The upload has {size} bytes, and not {upload.length}")
         name = maker.name_of(upload.fields, upload.uuid)
         expires_at = clock.now() + self._lifetime
         note = partial(
@@ -165,20 +142,19 @@ class ResumableUploads:
         )
 
         async def arrived(start: AsyncIterator[bytes]) -> Received:
-            return replace(await append.finish(tail, None, start, progress), on_settle=note)
+            return replace(await append.finish(tail, start), on_settle=note)
 
         async with aclosing(append.content(tail)) as chunks:
             body = Body(chunks, size, arrived=arrived)
             kinds_own = access.needing(rows.scope_of(upload.kind))
             try:
-                made = await maker.make(kinds_own, upload.fields, upload.uuid, body)
+                await maker.make(kinds_own, upload.fields, upload.uuid, body)
             except (UnsupportedMediaType, InvalidRequest):  # nothing can be made of these bytes
                 await access.write(rows.cancel, upload.uuid, clock.now())
                 raise
         append.settled()
         self._wake_expiry(expires_at)
-        done = replace(upload, offset=size, length=size, made=name, object_id=None)
-        return Progressed(replace(done, expires_at=expires_at), made)
+        return replace(upload, offset=size, made=name, object_id=None, expires_at=expires_at)
 
     async def _commit(
         self, upload_id: int, held: Unfinished, tail: Tail, key: str | None
@@ -188,13 +164,6 @@ class ResumableUploads:
         return await self._database.write(
             rows.commit, held, tail, key, upload_id=upload_id, expires_at=expires_at, now=now
         )
-
-
-def _is_complete(upload: Upload, piece: Piece, arrived: int, *, broken: bool) -> bool:
-    """Tell whether an upload is complete, whose body may have broken off after its last byte."""
-    if piece.is_last is False:
-        return False
-    return arrived == upload.length or (piece.is_last is True and not broken)
 
 
 async def _limited(

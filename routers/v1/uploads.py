@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Final, TypeVar
 from urllib.parse import quote
 from uuid import UUID
 
@@ -25,15 +25,14 @@ from app.errors import (
 from app.runtime import Runtime
 from app.security.characters import without_bidi
 from app.uploads.entities import Kind, NewUpload, Piece, Upload
-from app.uploads.use_cases import Progressed
 from routers.http import tus
 from routers.http.bodies import body_of, content_length
 from routers.http.forms import check_fields, field_errors, media_type_of
 from routers.http.headers import media_type
 from routers.http.ranges import http_date
+from routers.v1.schemas import upload_headers as documented
 from routers.v1.schemas.uploads import MODELS, UploadKind, fields_of
 from routers.web.dependencies import Requires, RuntimeDep
-from routers.web.openapi import header, optional_header, required_header
 from routers.web.problems import as_problem, problems
 from routers.web.route import HoldallRoute
 from routers.web.urls import base_path, locate
@@ -72,57 +71,6 @@ Uploading = Annotated[Access, Depends(Requires(None))]
 """The access of a caller; what it may upload is its scopes' matter."""
 
 
-_REQUIRED_VERSION: Final = required_header("Tus-Resumable", "The version: `1.0.0`.", tus.VERSION)
-_BODY: Final = {
-    "required": True,
-    "content": {tus.MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}},
-}
-_NEW: Final[dict[str, Any]] = {
-    "parameters": [
-        _REQUIRED_VERSION,
-        optional_header("Upload-Length", "Bytes of the whole upload.", "104857600"),
-        optional_header("Upload-Defer-Length", "`1`: the length is said later.", "1"),
-        optional_header(
-            "Upload-Metadata",
-            "What is uploaded, as pairs of a key and a value in base64: `kind` (file, blob, dump, "
-            "picture, buffer), `filename`, `filetype`, and the fields of the kind's own form.",
-            "filename cGhvdG8uanBn,filetype aW1hZ2UvanBlZw==",
-        ),
-    ],
-}
-_APPENDED: Final[dict[str, Any]] = {
-    "parameters": [
-        _REQUIRED_VERSION,
-        required_header("Upload-Offset", "Where the bytes go: at the end of those there.", "0"),
-        optional_header("Upload-Length", "Of the whole upload, if it was deferred.", "104857600"),
-    ],
-    "requestBody": _BODY,
-}
-_STATE: Final = {
-    "Tus-Resumable": header("The version: `1.0.0`."),
-    "Upload-Offset": header("How many bytes are kept: where the upload goes on."),
-    "Upload-Expires": header("Until when the upload is kept."),
-    "Content-Location": header("Where what has been made of it is, once it is complete."),
-}
-_CREATED: Final[dict[int | str, dict[str, Any]]] = {
-    201: {"description": "Created", "headers": _STATE}
-}
-_APPENDED_TO: Final[dict[int | str, dict[str, Any]]] = {
-    204: {"description": "The bytes are kept", "headers": _STATE}
-}
-_FOUND: Final[dict[int | str, dict[str, Any]]] = {
-    200: {
-        "description": "How far the upload is",
-        "headers": _STATE
-        | {
-            "Upload-Length": header("Bytes of the whole upload."),
-            "Upload-Defer-Length": header("`1`: the length isn't known."),
-            "Upload-Metadata": header("As it was sent."),
-        },
-    }
-}
-
-
 @router.options("", status_code=204, operation_id="uploads_options", response_class=Response)
 async def options() -> Response:
     """Get the version of tus, and its extensions.
@@ -149,8 +97,8 @@ async def options_of_one(id: UUID) -> Response:  # noqa: A002 - on the wire
     status_code=201,
     operation_id="uploads_create",
     response_class=Response,
-    responses=_CREATED | problems(400, 408, 409, 412, 413, 415, 423),
-    openapi_extra=_NEW,
+    responses=documented.CREATED | problems(400, 408, 409, 412, 413, 415, 423),
+    openapi_extra=documented.NEW,
 )
 async def create(request: Request, runtime: RuntimeDep, access: Uploading) -> Response:
     """Create an upload. A body, if there is one, is its first piece.
@@ -166,9 +114,7 @@ async def create(request: Request, runtime: RuntimeDep, access: Uploading) -> Re
     upload = await runtime.uploads.create(access, _new(sent, values, length))
     headers = _headers(request, upload)
     if with_body or length == 0:
-        progressed = await _first_piece(request, runtime, access, upload)
-        headers = _headers(request, progressed.upload)
-        headers["Upload-Offset"] = str(progressed.upload.offset)
+        headers = _state(request, await _first_piece(request, runtime, access, upload))
     response = Response(status_code=201, headers=headers)
     locate(request, response, f"/v1/uploads/{upload.uuid}")
     return response
@@ -178,8 +124,8 @@ async def create(request: Request, runtime: RuntimeDep, access: Uploading) -> Re
     "/{id}",
     operation_id="uploads_head",
     response_class=Response,
-    responses=_FOUND | problems(404, 410, 412, 423),
-    openapi_extra={"parameters": [_REQUIRED_VERSION]},
+    responses=documented.FOUND | problems(404, 410, 412, 423),
+    openapi_extra={"parameters": [documented.VERSION]},
 )
 async def head(
     id: UUID,  # noqa: A002 - on the wire
@@ -200,8 +146,8 @@ async def head(
     status_code=204,
     operation_id="uploads_append",
     response_class=Response,
-    responses=_APPENDED_TO | problems(404, 408, 409, 410, 412, 423),
-    openapi_extra=_APPENDED,
+    responses=documented.APPENDED_TO | problems(404, 408, 409, 410, 412, 423),
+    openapi_extra=documented.APPENDED,
 )
 async def append(
     id: UUID,  # noqa: A002 - on the wire
@@ -227,7 +173,6 @@ async def append(
 )
 async def delete(
     id: UUID,  # noqa: A002 - on the wire
-    request: Request,
     runtime: RuntimeDep,
     access: Uploading,
 ) -> Response:
@@ -235,7 +180,7 @@ async def delete(
 
     What has been made of a complete one stays.
     """
-    return await _delete(request, runtime, access, str(id))
+    return await _delete(runtime, access, str(id))
 
 
 @router.post(
@@ -243,14 +188,8 @@ async def delete(
     status_code=204,
     operation_id="uploads_override",
     response_class=Response,
-    responses=_APPENDED_TO | problems(404, 408, 409, 410, 412, 423),
-    openapi_extra=_APPENDED
-    | {
-        "parameters": [
-            required_header("X-HTTP-Method-Override", "PATCH, HEAD or DELETE.", "PATCH"),
-            *_APPENDED["parameters"],
-        ]
-    },
+    responses=documented.APPENDED_TO | problems(404, 408, 409, 410, 412, 423),
+    openapi_extra=documented.OVERRIDDEN,
 )
 async def override(
     id: UUID,  # noqa: A002 - on the wire
@@ -269,13 +208,13 @@ async def override(
         case "HEAD":
             return await _status(request, runtime, access, str(id))
         case "DELETE":
-            return await _delete(request, runtime, access, str(id))
+            return await _delete(runtime, access, str(id))
     raise BadRequest("X-HTTP-Method-Override must be PATCH, HEAD or DELETE")
 
 
 async def _status(request: Request, runtime: Runtime, access: Access, uuid: str) -> Response:
     upload = await runtime.uploads.status(access, uuid)
-    headers = _headers(request, upload) | {"Upload-Offset": str(upload.offset)}
+    headers = _state(request, upload)
     if upload.length is None:
         headers["Upload-Defer-Length"] = "1"
     else:
@@ -291,25 +230,22 @@ async def _append(request: Request, runtime: Runtime, access: Access, uuid: str)
     if offset is None:
         raise BadRequest("Upload-Offset is required")
     piece = Piece(offset, tus.number_in(request, "Upload-Length"))
-    progressed = await runtime.uploads.append(access, uuid, piece, body_of(request), _quietly)
-    headers = _headers(request, progressed.upload)
-    headers["Upload-Offset"] = str(progressed.upload.offset)
-    return Response(status_code=204, headers=headers)
+    upload = await runtime.uploads.append(access, uuid, piece, body_of(request))
+    return Response(status_code=204, headers=_state(request, upload))
 
 
-async def _delete(request: Request, runtime: Runtime, access: Access, uuid: str) -> Response:
-    del request
+async def _delete(runtime: Runtime, access: Access, uuid: str) -> Response:
     await runtime.uploads.cancel(access, uuid)
     return Response(status_code=204, headers=tus.RESUMABLE)
 
 
 async def _first_piece(
     request: Request, runtime: Runtime, access: Access, upload: Upload
-) -> Progressed:
+) -> Upload:
     """Append the body of the request that creates an upload, which nobody knows of otherwise."""
     body = body_of(request)
     try:
-        return await runtime.uploads.append(access, upload.uuid, Piece(0), body, _quietly)
+        return await runtime.uploads.append(access, upload.uuid, Piece(0), body)
     except BaseException:
         with suppress(NotFound):  # it may have ended with its bytes
             await runtime.uploads.cancel(access, upload.uuid)
@@ -346,6 +282,10 @@ def _headers(request: Request, upload: Upload) -> dict[str, str]:
     return headers
 
 
+def _state(request: Request, upload: Upload) -> dict[str, str]:
+    return _headers(request, upload) | {"Upload-Offset": str(upload.offset)}
+
+
 async def _check(request: Request, access: Access) -> None:
     """Check who asks, and then the version: a stranger isn't told what is wrong."""
     await access.check()
@@ -362,6 +302,3 @@ def _require_type(request: Request) -> None:
 
 def _has_body(request: Request) -> bool:
     return (content_length(request) or 0) > 0 or "transfer-encoding" in request.headers
-
-
-async def _quietly() -> None: ...

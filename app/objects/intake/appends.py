@@ -35,9 +35,6 @@ SEGMENT: Final = 64 * 1024 * 1024
 Commit = Callable[[Unfinished, Tail, str | None], Awaitable[Unfinished]]
 """Commits a stored segment, as `segments.add` does; None instead of a key: it is the last."""
 
-Progress = Callable[[], Awaitable[None]]
-"""Awaited now and then while an object is being finished."""
-
 _START: Final = 4096  # bytes that are enough to see what an object is
 _PATIENCE: Final = 10.0  # seconds for one that was stopped to end
 
@@ -206,9 +203,7 @@ class Append:
         await self._commit(tail, is_last=True)
         self.is_committed = True
 
-    async def finish(
-        self, tail: Tail, encoding: str | None, start: AsyncIterator[bytes], progress: Progress
-    ) -> Received:
+    async def finish(self, tail: Tail, start: AsyncIterator[bytes]) -> Received:
         """Return the whole object, to be settled; ``tail`` is its last segment.
 
         ``start`` yields its bytes to whoever wants to see how it begins.
@@ -221,10 +216,9 @@ class Append:
         stored = self._with(tail)
         return Received(
             size=self.size + tail.size,
-            sha256=await self._whole(stored, self.size + tail.size, progress),
+            sha256=await self._whole(stored, self.size + tail.size),
             reservation=reservation,
             data=None,
-            encoding=encoding,
             segments=stored,
             tail=tail,
         )
@@ -296,7 +290,7 @@ class Append:
         )
         appends._on_give_up()
 
-    async def _whole(self, stored: tuple[Segment, ...], size: int, progress: Progress) -> bytes:
+    async def _whole(self, stored: tuple[Segment, ...], size: int) -> bytes:
         """Return the digest of the whole object; what hasn't been hashed here is read for that."""
         hashes = self._appends.hashes
         hashed, digest = size, self._tail_digest
@@ -308,6 +302,5 @@ class Append:
                 hashed += len(chunk)
                 if hashed <= self.size:  # what comes after that may be sent anew, and differ
                     hashes.keep(self._object_id, hashed, digest.copy())
-                await progress()
         sha256: bytes = digest.digest()
         return sha256

@@ -158,11 +158,7 @@ class UploadMachine(RuleBasedStateMachine):
         offset = len(model.data)
         body = Body(interrupted())
         with pytest.raises(ProblemError):
-            self._do(
-                self._runtime.uploads.append(
-                    self._access, model.uuid, Piece(offset), body, _quietly
-                )
-            )
+            self._do(self._runtime.uploads.append(self._access, model.uuid, Piece(offset), body))
 
     @rule(model=consumes(models))
     def cancel(self, model: Model) -> None:
@@ -246,9 +242,7 @@ class UploadMachine(RuleBasedStateMachine):
 
         size = (len(data) if announced is None else announced) if known else None
         body = Body(chunks(), size)
-        return self._attempt(
-            self._runtime.uploads.append(self._access, model.uuid, piece, body, _quietly)
-        )
+        return self._attempt(self._runtime.uploads.append(self._access, model.uuid, piece, body))
 
     def _attempt(self, coroutine: Coroutine[Any, Any, object]) -> type[Exception] | None:
         try:
@@ -274,9 +268,6 @@ class UploadMachine(RuleBasedStateMachine):
         parts = self._runtime.parts
         comparison = Comparison(parts.database, parts.store, clock.now(), checksums=True)
         return [found async for found in comparison.run()]
-
-
-async def _quietly() -> None: ...
 
 
 def _take_over(connection: Connection, identity: Identity, uuid: str, key: str, now: int) -> None:

@@ -125,9 +125,7 @@ async def finish(uploads: Uploads, access: Access, object_id: int, data: bytes =
 
 
 async def arrive(appending: Append, tail: Tail, chunks: AsyncIterator[bytes]) -> Received:
-    async def progress() -> None: ...
-
-    return await appending.finish(tail, None, chunks, progress)
+    return await appending.finish(tail, chunks)
 
 
 def content(connection: Connection, object_id: int) -> Content:

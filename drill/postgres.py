@@ -7,7 +7,6 @@ import subprocess
 from contextlib import ExitStack
 from typing import Final
 
-from drill.waiting import wait_for
 from tests.daemon import Daemon
 from tests.servers import (
     POSTGRES_BIN,
@@ -17,6 +16,7 @@ from tests.servers import (
     initialise_postgres,
     new_folder,
 )
+from tests.system.processes import wait_for
 
 DATABASE: Final = "holdall"
 _SYNCHRONOUS: Final = "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'"

@@ -13,6 +13,7 @@ from app.database.pagination import Page, decode_cursor, page_of
 from app.errors import Conflict, NotFound
 from app.links import rows as timelinks
 from app.objects import lifecycle as objects
+from app.objects import removal
 from app.objects.entities import Content, Received
 from app.objects.preconditions import Preconditions, State
 from app.objects.tables import object_bytes
@@ -153,7 +154,7 @@ def remove(
     conditions.check(_state(current))
     timelinks.end(connection, "blob", [current.id], now)
     _delete(connection, blob_id=current.id)
-    objects.remove(connection, current.object_id, due_at=now)
+    removal.remove(connection, current.object_id, due_at=now)
 
 
 def page(connection: Connection, identity: Identity, limit: int, cursor: str | None) -> Page[Blob]:

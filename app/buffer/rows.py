@@ -16,6 +16,7 @@ from app.buffer.tables import buffers
 from app.database import Statement
 from app.errors import NotFound
 from app.objects import lifecycle as objects
+from app.objects import removal
 from app.objects.entities import Content, Received
 from app.objects.preconditions import Preconditions, State
 from app.objects.tables import object_bytes
@@ -176,7 +177,7 @@ def _clear(connection: Connection, account_id: int, current: Any, now: int) -> N
     nothing = dict.fromkeys(_contents)
     values = nothing | {"version": current.version + 1, "modified_at": now}
     _change(connection, account_id=account_id, **values)
-    objects.remove(connection, current.object_id, due_at=now)
+    removal.remove(connection, current.object_id, due_at=now)
 
 
 def _revision(identity: Identity, current: Any, now: int) -> Revision:  # noqa: ANN401 - as above

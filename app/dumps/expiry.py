@@ -7,7 +7,7 @@ from sqlalchemy import Connection, delete, select
 from app.dumps import submissions
 from app.dumps.tables import dump_attachments, dumps
 from app.links import rows as timelinks
-from app.objects import lifecycle as objects
+from app.objects import removal
 
 
 def remove_all(
@@ -23,7 +23,7 @@ def remove_all(
     )
     connection.execute(delete(dump_attachments).where(belonging))
     connection.execute(delete(dumps).where(dumps.c.id.in_(ids)))
-    objects.remove_all(connection, [*attached, *object_ids.values()], due_at=now)
+    removal.remove_all(connection, [*attached, *object_ids.values()], due_at=now)
 
 
 def evict_submitted(

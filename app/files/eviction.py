@@ -10,7 +10,7 @@ from app.errors import TooManyFiles
 from app.files.entities import ANY, NONE, Evicted
 from app.files.tables import files
 from app.links import rows as links
-from app.objects import lifecycle as objects
+from app.objects import removal
 
 _own = files.c.account_id == bindparam("account_id")
 _now = bindparam("now", type_=BigInteger)
@@ -94,4 +94,4 @@ def remove(connection: Connection, row: Any, now: int) -> None:  # noqa: ANN401 
     """Delete a file, whose bytes are due at once, and end its links; ``row`` has its ids."""
     links.end(connection, "file", [row.id], now)
     _delete(connection, file_id=row.id)
-    objects.remove(connection, row.object_id, due_at=now)
+    removal.remove(connection, row.object_id, due_at=now)

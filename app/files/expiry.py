@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from sqlalchemy import Connection, delete
 
 from app.files.tables import files
-from app.objects import lifecycle as objects
+from app.objects import removal
 
 
 def remove_all(
@@ -13,4 +13,4 @@ def remove_all(
 ) -> None:
     """Remove expired files, given with their objects; their links have ended as well."""
     connection.execute(delete(files).where(files.c.id.in_(object_ids)))
-    objects.remove_all(connection, [*object_ids.values()], due_at=now)
+    removal.remove_all(connection, [*object_ids.values()], due_at=now)

@@ -1,6 +1,6 @@
 """Objects: reserved, received, ready to be read."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -33,6 +33,17 @@ class Segment:
 
     key: str
     size: int
+
+
+def locate(segments: Iterable[Segment], part: ByteRange) -> Iterator[tuple[str, ByteRange]]:
+    """Yield the keys of the segments that hold a part, each with the range of its own."""
+    start = 0
+    for segment in segments:
+        stop = start + segment.size
+        if start < part.stop and part.start < stop:
+            first = max(part.start, start) - start
+            yield segment.key, ByteRange(first, min(part.stop, stop) - start)
+        start = stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +111,4 @@ class Content:
 
     def locate(self, part: ByteRange) -> Iterator[tuple[str, ByteRange]]:
         """Yield the keys that hold a part of the bytes, each with the range of its own."""
-        start = 0
-        for segment in self.stored:
-            stop = start + segment.size
-            if start < part.stop and part.start < stop:
-                first = max(part.start, start) - start
-                yield segment.key, ByteRange(first, min(part.stop, stop) - start)
-            start = stop
+        return locate(self.stored, part)

@@ -12,10 +12,9 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Integer,
+    and_,
     bindparam,
     case,
-    delete,
-    func,
     insert,
     null,
     select,
@@ -24,13 +23,13 @@ from sqlalchemy import (
 
 from app import clock
 from app.accounts.identity import Identity
-from app.accounts.quota import charge, give_back, lock_account
+from app.accounts.quota import charge, lock_account
 from app.database import Statement, require_storage
 from app.errors import ContentTooLarge, LeaseLost
 from app.objects import segments
 from app.objects.entities import Content, Received, Reservation
+from app.objects.removal import bury_again, remove, select_object
 from app.objects.tables import object_bytes, objects
-from app.objects.tombstones import bury, bury_again, bury_all
 
 LEASE: Final = 5 * clock.MINUTE
 """How long a pending object lives unless its upload renews the lease."""
@@ -39,13 +38,17 @@ GRACE: Final = 10 * clock.MINUTE
 """How long replaced bytes stay, so that downloads in progress can end."""
 
 
-# an object has a key of its own or is small, but for the few that came in pieces
-_segments = case((objects.c.key.is_(None), segments.SEGMENTS), else_=null()).label("segments")
-
-
 def content_columns(*, with_data: bool = True) -> tuple[ColumnElement[Any], ...]:
     """Columns of ``objects`` for `content_of`; the data is in ``object_bytes``, outer-joined."""
-    return _columns(object_bytes.c.data if with_data else null(), _segments)
+    # an object has a key of its own or is small, but for the few that came in pieces
+    if with_data:
+        is_in_pieces = and_(objects.c.key.is_(None), object_bytes.c.object_id.is_(None))
+        return _columns(object_bytes.c.data, _segments_if(is_in_pieces))
+    return _columns(null(), _segments_if(objects.c.key.is_(None)))
+
+
+def _segments_if(condition: ColumnElement[bool]) -> ColumnElement[Any]:
+    return case((condition, segments.SEGMENTS), else_=null()).label("segments")
 
 
 def listed_columns() -> tuple[ColumnElement[Any], ...]:
@@ -92,16 +95,6 @@ _insert_object = Statement(
 _insert_bytes = Statement(
     insert(object_bytes).values(object_id=bindparam("object_id"), data=bindparam("data"))
 )
-_select_object = Statement(
-    select(
-        objects.c.account_id,
-        objects.c.key,
-        objects.c.state,
-        objects.c.charged_bytes,
-        objects.c.charged_slots,
-        objects.c.created_at,
-    ).where(objects.c.id == bindparam("object_id"))
-)
 _complete = Statement(
     update(objects)
     .where(objects.c.id == bindparam("object_id"))
@@ -138,10 +131,6 @@ _take_place = Statement(
 _leave_place = Statement(
     update(objects).where(objects.c.id == bindparam("object_id")).values(charged_slots=0)
 )
-_delete_bytes = Statement(
-    delete(object_bytes).where(object_bytes.c.object_id == bindparam("object_id"))
-)
-_delete_object = Statement(delete(objects).where(objects.c.id == bindparam("object_id")))
 _exists = Statement(
     select(objects.c.id).where(objects.c.id == bindparam("object_id", type_=Integer))
 )
@@ -162,22 +151,7 @@ def reserve(
 
     A derivative of an object that has been charged for is ``free``: its size and slots are 0.
     """
-    require_storage(connection)
-    charge(connection, identity, size, slots)
-    object_id = _insert_object(
-        connection,
-        account_id=identity.account_id,
-        kind=kind,
-        key=key,
-        state="pending",
-        size=0,
-        sha256=None,
-        encoding=None,
-        charged_bytes=size,
-        charged_slots=slots,
-        created_at=now,
-        lease_until=now + LEASE,
-    ).scalar_one()
+    object_id = _insert_pending(connection, identity, kind, key, size, slots, now, now + LEASE)
     return Reservation(object_id, key, size, identity, free)
 
 
@@ -186,21 +160,34 @@ def begin(connection: Connection, identity: Identity, *, kind: str, slots: int, 
 
     It has no lease: whoever refers to it removes it.
     """
+    return _insert_pending(connection, identity, kind, None, 0, slots, now, None)
+
+
+def _insert_pending(
+    connection: Connection,
+    identity: Identity,
+    kind: str,
+    key: str | None,
+    charged_bytes: int,
+    slots: int,
+    now: int,
+    lease_until: int | None,
+) -> int:
     require_storage(connection)
-    charge(connection, identity, 0, slots)
+    charge(connection, identity, charged_bytes, slots)
     object_id: int = _insert_object(
         connection,
         account_id=identity.account_id,
         kind=kind,
-        key=None,
+        key=key,
         state="pending",
         size=0,
         sha256=None,
         encoding=None,
-        charged_bytes=0,
+        charged_bytes=charged_bytes,
         charged_slots=slots,
         created_at=now,
-        lease_until=None,
+        lease_until=lease_until,
     ).scalar_one()
     return object_id
 
@@ -277,7 +264,7 @@ def _complete_reservation(
     now: int,
 ) -> None:
     lock_account(connection, identity.account_id)
-    row = _select_object(connection, object_id=reservation.object_id).first()
+    row = select_object(connection, object_id=reservation.object_id).first()
     # a pending object still has its lease, whatever the clock says
     if row is None or row.state != "pending" or row.key != reservation.key:
         raise LeaseLost
@@ -311,51 +298,16 @@ def replace(connection: Connection, *, old: int, new: int, modified_at: int, now
 
     The new bytes count as ``modified_at``, see `modified_after`.
     """
-    row = _select_object(connection, object_id=old).one()
+    row = select_object(connection, object_id=old).one()
     _take_place(connection, object_id=new, charged_slots=row.charged_slots, modified_at=modified_at)
     _leave_place(connection, object_id=old)
     remove(connection, old, due_at=now + GRACE)
 
 
-def remove(connection: Connection, object_id: int, *, due_at: int) -> None:
-    """Delete an object's rows, give its charge back, and schedule the deletion of its bytes.
-
-    Nothing happens if it has been removed already.
-    """
-    row = _select_object(connection, object_id=object_id).first()
-    if row is None:
-        return
-    give_back(connection, row.account_id, row.charged_bytes, row.charged_slots)
-    if row.key is not None and row.state == "ready":
-        bury(connection, row.key, due_at=due_at, put_at=row.created_at)
-    elif _delete_bytes(connection, object_id=object_id).rowcount == 0:  # none, or in segments
-        bury_all(connection, [object_id], due_at=due_at)
-    _delete_object(connection, object_id=object_id)
-
-
-def remove_all(connection: Connection, object_ids: Sequence[int], *, due_at: int) -> None:
-    """Do what `remove` does for many objects of one account, in few statements."""
-    gone = objects.c.id.in_(object_ids)
-    charged = connection.execute(
-        select(
-            objects.c.account_id,
-            func.sum(objects.c.charged_bytes),
-            func.sum(objects.c.charged_slots),
-        )
-        .where(gone)
-        .group_by(objects.c.account_id)
-    )
-    for account_id, size, slots in charged.all():
-        give_back(connection, account_id, int(size), int(slots))
-    bury_all(connection, object_ids, due_at=due_at)
-    connection.execute(delete(object_bytes).where(object_bytes.c.object_id.in_(object_ids)))
-    connection.execute(delete(objects).where(gone))
-
-
 def give_up(connection: Connection, reservation: Reservation, now: int) -> None:
     """Give up the reservation of a failed upload, unless it has become ready after all."""
     lock_account(connection, reservation.owner.account_id)
-    row = _select_object(connection, object_id=reservation.object_id).first()
+    row = select_object(connection, object_id=reservation.object_id).first()
     if row is None:  # a sweep was faster, perhaps even than the put
         bury_again(connection, reservation.key, now)
     elif row.state == "pending":

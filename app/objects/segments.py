@@ -27,8 +27,8 @@ from app.accounts.quota import give_back, lock_account
 from app.database import Statement, require_storage
 from app.errors import LeaseLost
 from app.objects.entities import Reservation, Segment, Tail
+from app.objects.removal import bury, bury_again
 from app.objects.tables import object_segments, objects
-from app.objects.tombstones import bury, bury_again
 
 _of_object = object_segments.c.object_id == objects.c.id
 _space, _comma = (literal_column(f"'{character}'", String) for character in " ,")

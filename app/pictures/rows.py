@@ -11,6 +11,7 @@ from app.database.pagination import Page, decode_cursor, page_of
 from app.errors import Forbidden, NotFound
 from app.links import rows as timelinks
 from app.objects import lifecycle as objects
+from app.objects import removal
 from app.objects.entities import Content, Received
 from app.objects.preconditions import Preconditions, State
 from app.objects.tables import object_bytes
@@ -144,7 +145,7 @@ def remove(
     object_ids = [*derived, current.object_id]
     connection.execute(delete(thumbnails).where(made))
     connection.execute(delete(pictures).where(pictures.c.id == current.id))
-    objects.remove_all(connection, object_ids, due_at=now)
+    removal.remove_all(connection, object_ids, due_at=now)
 
 
 def page(

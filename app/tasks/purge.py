@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app.accounts.tables import accounts
 from app.database import Database
-from app.objects import lifecycle as objects
+from app.objects import removal
 from app.objects.tables import objects as object_rows
 from app.tasks.supervisor import Task
 
@@ -79,5 +79,5 @@ def _remove_batch(connection: Connection, table: Table, account_id: int, now: in
         connection.execute(delete(table).where(table.c.id.in_([row.id for row in rows])))
     if object_id is not None:
         ids = [row.object_id for row in rows if row.object_id is not None]
-        objects.remove_all(connection, ids, due_at=now)
+        removal.remove_all(connection, ids, due_at=now)
     return len(rows)

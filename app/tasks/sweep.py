@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, func, select, update
 from app import clock
 from app.accounts import quota
 from app.database import Database, generations
-from app.objects import lifecycle as objects
+from app.objects import removal
 from app.objects.tables import objects as object_rows
 from app.objects.tables import tombstones
 from app.tasks.leases import ClockJumps
@@ -86,7 +86,7 @@ def end_dead_leases(connection: Connection, now: int) -> int:
         select(object_rows.c.id).where(dead, object_rows.c.account_id == account).limit(BATCH)
     ).scalars()
     ids = list(rows)
-    objects.remove_all(connection, ids, due_at=now)
+    removal.remove_all(connection, ids, due_at=now)
     return len(ids)
 
 

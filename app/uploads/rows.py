@@ -24,7 +24,7 @@ from app.errors import (
     UploadComplete,
 )
 from app.objects import lifecycle as objects
-from app.objects import segments
+from app.objects import removal, segments
 from app.objects.entities import Tail
 from app.objects.segments import Unfinished
 from app.objects.tables import objects as object_rows
@@ -237,7 +237,7 @@ def remove_all(
     """Remove uploads, given with their unfinished objects, if any."""
     connection.execute(delete(uploads).where(uploads.c.id.in_(object_ids)))
     unfinished = [object_id for object_id in object_ids.values() if object_id is not None]
-    objects.remove_all(connection, unfinished, due_at=now)
+    removal.remove_all(connection, unfinished, due_at=now)
 
 
 def _upload(row: Any) -> Upload:  # noqa: ANN401 - a row of `_find`

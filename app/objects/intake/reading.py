@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Sequence
 
-from app.objects.entities import Segment
+from app.objects.entities import Segment, locate
 from storage.base import ByteRange, ObjectStore
 
 
@@ -10,11 +10,8 @@ async def read(
     store: ObjectStore, segments: Sequence[Segment], start: int = 0
 ) -> AsyncGenerator[bytes, None]:
     """Yield the bytes of segments from ``start`` on, in bounded chunks."""
-    for segment in segments:
-        if start >= segment.size:
-            start -= segment.size
-            continue
-        async with store.open(segment.key, ByteRange(start, segment.size)) as reader:
+    stop = sum(segment.size for segment in segments)
+    for key, within in locate(segments, ByteRange(start, stop)):
+        async with store.open(key, within) as reader:
             async for chunk in reader:
                 yield chunk
-        start = 0

@@ -11,16 +11,12 @@ import pytest
 from sqlalchemy import func, select
 
 from app import clock
-from app.accounts import bootstrap
 from app.accounts.identity import Access, Identity
-from app.config import Settings
 from app.database import Database, instance
 from app.database.schema import metadata
 from app.database.sqlite import SqliteDatabase, create_sqlite_engine
 from app.objects.tables import tombstones
 from app.objects.uploads import Body, Uploads
-from app.security.credentials import ServiceToken
-from app.security.passwords import Passwords
 from app.tasks.reconcile import Comparison, Finding, Kind
 from app.tasks.sweep import Sweep
 from storage.base import ObjectStore
@@ -102,12 +98,6 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
     await opened.write(instance.identify, "an-id")
     yield opened
     await opened.aclose()
-
-
-@pytest.fixture
-async def access(database: Database, passwords: Passwords, tmp_path: Path) -> Access:
-    await bootstrap.prepare(database, passwords, Settings(data_dir=tmp_path, _env_file=None))
-    return Access(database, ServiceToken(), "blobs:write")
 
 
 def one_slot(_connection: object, _identity: Identity) -> int:

@@ -20,6 +20,7 @@ from app.database import Database, generations, instance
 from app.database.instance import instance as rows_of_instance
 from app.errors import ContentTooLarge, LeaseLost, QuotaExceeded
 from app.objects import lifecycle as objects
+from app.objects import removal
 from app.objects.entities import Received, Reservation
 from app.objects.lifecycle import GRACE, LEASE
 from app.objects.tables import object_bytes, tombstones
@@ -119,7 +120,7 @@ async def test_a_small_object_is_ready_at_once(database: Database, owner: Identi
     row = await row_of(database, object_id)
     assert (row.state, row.size, row.key, row.lease_until) == ("ready", 5, None, None)
     assert (row.charged_bytes, row.charged_slots) == await used(database, owner) == (5, 1)
-    await database.write(objects.remove, object_id, due_at=NOW)
+    await database.write(removal.remove, object_id, due_at=NOW)
     assert await used(database, owner) == (0, 0)
     assert await buried(database) == {}
     count = select(func.count()).select_from(object_bytes)
@@ -204,7 +205,7 @@ async def test_limits_hold_at_each_step(database: Database, owner: Identity) -> 
     with pytest.raises(QuotaExceeded):
         await reserve(database, tight, size=0)
     assert await used(database, owner) == (100, 2)
-    await database.write(objects.remove, first, due_at=NOW)
+    await database.write(removal.remove, first, due_at=NOW)
     assert await used(database, owner) == (50, 1)
 
 
@@ -374,9 +375,9 @@ async def test_only_what_was_put_lately_is_deleted_twice(
         ready.append((await settle(database, owner, received, now=put_at), reservation.key))
     ids = [object_id for object_id, _ in ready]
     if several:
-        await database.write(objects.remove_all, ids, due_at=NOW + late)
+        await database.write(removal.remove_all, ids, due_at=NOW + late)
     for object_id in ids:
-        await database.write(objects.remove, object_id, due_at=NOW + late)
+        await database.write(removal.remove, object_id, due_at=NOW + late)
     assert await Sweep(database, store).run_once(NOW + late) == 3
     assert await buried(database) == {ready[1][1]: NOW + 2 * late - 1, ready[2][1]: NOW + 2 * late}
     await store.aclose()
@@ -604,7 +605,7 @@ class Walk:
 
     async def remove(self) -> None:
         object_id = self._chance.choice(list(self.ready))
-        await self._database.write(objects.remove, object_id, due_at=self.now)
+        await self._database.write(removal.remove, object_id, due_at=self.now)
         del self.ready[object_id]
 
     async def sweep_twice(self) -> None:

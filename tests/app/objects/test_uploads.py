@@ -11,10 +11,8 @@ import pytest
 from sqlalchemy import Connection, func, select, update
 
 from app import clock
-from app.accounts import bootstrap
 from app.accounts.identity import Access, Identity
 from app.accounts.tables import accounts, tiers
-from app.config import Settings
 from app.database import Database
 from app.errors import ContentTooLarge, DigestMismatch, QuotaExceeded, ServiceUnavailable
 from app.objects import lifecycle as objects
@@ -24,8 +22,6 @@ from app.objects.memory import LARGE, SMALL, BodyMemoryLimit, BufferPool
 from app.objects.tables import objects as rows
 from app.objects.tables import tombstones
 from app.objects.uploads import Body, Uploads
-from app.security.credentials import ServiceToken
-from app.security.passwords import Passwords
 from storage.base import ObjectStore
 from storage.errors import StoreUnavailable
 from storage.local import LocalStore
@@ -51,13 +47,6 @@ class LateStore(FaultyStore):
             yield bytes(held)
 
         await super().put(key, late(), size=size)
-
-
-@pytest.fixture
-async def access(database: Database, passwords: Passwords, tmp_path: Path) -> Access:
-    """The built-in account, which has no limits."""
-    await bootstrap.prepare(database, passwords, Settings(data_dir=tmp_path, _env_file=None))
-    return Access(database, ServiceToken(), "blobs:write")
 
 
 @pytest.fixture

@@ -12,14 +12,12 @@ import pytest
 from sqlalchemy import Connection, func, select, update
 
 from app import clock
-from app.accounts import bootstrap
 from app.accounts.identity import Access, identify
 from app.accounts.tables import accounts, tiers
-from app.config import Settings
 from app.database import Database
 from app.errors import LeaseLost, NotFound, ObjectDamaged, QuotaExceeded
 from app.objects import lifecycle as objects
-from app.objects import segments
+from app.objects import removal, segments
 from app.objects.downloads import Downloads
 from app.objects.entities import Content, Received, Segment, Tail
 from app.objects.intake import appends as module
@@ -31,7 +29,6 @@ from app.objects.tables import object_segments, tombstones
 from app.objects.tables import objects as rows
 from app.objects.uploads import Body, Uploads
 from app.security.credentials import ServiceToken
-from app.security.passwords import Passwords
 from app.tasks.reconcile import Comparison
 from storage.base import ByteRange, new_key
 from storage.errors import StoreUnavailable
@@ -39,7 +36,7 @@ from storage.local import LocalStore
 from tests.deadline import DEADLINE
 from tests.faults import FaultyStore
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("access")]
 
 KIND = "blobs"
 SEGMENT = 64 * 1024
@@ -50,13 +47,6 @@ def small_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bodies of a few hundred KiB are enough for several."""
     monkeypatch.setattr(module, "SEGMENT", SEGMENT)
     monkeypatch.setattr(merging, "TINY", SEGMENT // 64)
-
-
-@pytest.fixture(autouse=True)
-async def access(database: Database, passwords: Passwords, tmp_path: Path) -> Access:
-    """The built-in account, which has no limits."""
-    await bootstrap.prepare(database, passwords, Settings(data_dir=tmp_path, _env_file=None))
-    return Access(database, ServiceToken(), "blobs:write")
 
 
 @pytest.fixture
@@ -170,7 +160,7 @@ async def test_what_came_in_pieces_is_the_whole(
         assert await read(database, store, found, ByteRange(*part)) == data[slice(*part)]
     assert await used(database) == (len(data), 1)
     assert [f async for f in Comparison(database, store, clock.now(), checksums=True).run()] == []
-    await database.write(objects.remove, object_id, due_at=clock.now())
+    await database.write(removal.remove, object_id, due_at=clock.now())
     assert await used(database) == (0, 0)
     assert await stored(database, store) == set()
     assert await database.read(segments.find, object_id) == ()
@@ -382,7 +372,7 @@ async def test_removing_many_objects_removes_their_segments(
     await finish(uploads, access, ids[0], bytes(10))
     held = await take_over(database, ids[2])
     await store.put(held.reservation.key, broken_off(b"unfinished", None), size=None)
-    await database.write(objects.remove_all, ids, due_at=clock.now())
+    await database.write(removal.remove_all, ids, due_at=clock.now())
     assert await stored(database, store) == set()
     assert await used(database) == (0, 0)
 
@@ -395,6 +385,6 @@ async def test_a_download_of_a_lost_segment_is_an_alarm(
     await store.delete([found.stored[1].key])
     with pytest.raises(ObjectDamaged, match=found.stored[1].key):
         await read(database, store, found, ByteRange(0, found.size))
-    await database.write(objects.remove, object_id, due_at=clock.now())
+    await database.write(removal.remove, object_id, due_at=clock.now())
     with pytest.raises(NotFound):
         await read(database, store, found, ByteRange(0, found.size))

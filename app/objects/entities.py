@@ -9,6 +9,9 @@ from uuid_utils import uuid7
 from app.accounts.identity import Identity
 from storage.base import ByteRange
 
+OnSettle = Callable[[Connection, Identity], None]
+"""Writes something else in the transaction that makes an object ready."""
+
 
 def new_uuid() -> str:
     """Make the UUIDv7 that clients are to know a new thing by."""
@@ -70,8 +73,7 @@ class Received:
     """The content coding that the bytes are in (RFC 9110 §8.4.1)."""
     segments: tuple[Segment, ...] = ()
     tail: Tail | None = None
-    on_settle: Callable[[Connection], None] | None = None
-    """What else is written in the transaction that makes it ready."""
+    on_settle: OnSettle | None = None
 
     def content(self, modified_at: int) -> "Content":
         """Return the body as content that can be read, before the commit too."""

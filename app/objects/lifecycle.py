@@ -250,7 +250,7 @@ def settle(
     if received.data is not None:
         _insert_bytes(connection, object_id=object_id, data=received.data)
     if received.on_settle is not None:
-        received.on_settle(connection)
+        received.on_settle(connection, identity)
     return int(object_id)
 
 

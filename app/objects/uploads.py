@@ -16,7 +16,7 @@ from app.database import Database
 from app.errors import ContentTooLarge
 from app.objects import lifecycle as objects
 from app.objects.digests import NONE, Digests, Hashing
-from app.objects.entities import Received, Reservation
+from app.objects.entities import OnSettle, Received, Reservation
 from app.objects.intake.appends import Appends
 from app.objects.intake.charging import Charging
 from app.objects.intake.hashing import finished
@@ -51,6 +51,7 @@ class Body:
     """A lower bound of its size, where that isn't announced."""
     arrived: Arrived | None = None
     """Set if all of it is in the store already; then ``chunks`` read it from there."""
+    on_settle: OnSettle | None = None
 
     @classmethod
     def of(cls, data: bytes) -> Self:
@@ -99,14 +100,15 @@ class Uploads:
         """
         if body.arrived is not None:
             await access.read(_check, admit, body.size or 0, free=free)
-            yield await body.arrived(body.chunks)
+            received = await body.arrived(body.chunks)
+            yield replace(received, on_settle=body.on_settle)
             return
         if body.size is None:
             # don't read what will be refused
             await access.read(_check, admit, body.at_least, free=free)
             body = await _measured(body, max(_AHEAD, self._inline_max))
         if inline and body.size is not None and body.size <= self._inline_max:
-            yield await self._receive_small(body)
+            yield replace(await self._receive_small(body), on_settle=body.on_settle)
             return
         reservation, limit = await access.write(
             _reserve, admit, kind=kind, size=body.size, free=free, now=clock.now()
@@ -116,7 +118,7 @@ class Uploads:
         hashing = Hashing(body.digests)
         intake = _Intake(self._database, reservation, limit, hashing, self._hashing)
         try:
-            yield await self._receive_large(intake, body)
+            yield replace(await self._receive_large(intake, body), on_settle=body.on_settle)
         except BaseException:
             await self._give_up(reservation)
             raise

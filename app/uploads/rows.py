@@ -98,6 +98,31 @@ def create(
     _check_size(connection, identity, 0, new.length or 0)
     kind = OBJECT_KINDS[new.kind]
     object_id = objects.begin(connection, identity, kind=kind, slots=slots, now=now)
+    return _add(connection, identity, new, expires_at, now, object_id=object_id)
+
+
+def create_finished(
+    connection: Connection,
+    identity: Identity,
+    new: NewUpload,
+    made: str,
+    expires_at: int,
+    now: int,
+) -> Upload:
+    """Note an upload that was there whole, in the transaction that makes something of it."""
+    return _add(connection, identity, new, expires_at, now, made=made)
+
+
+def _add(
+    connection: Connection,
+    identity: Identity,
+    new: NewUpload,
+    expires_at: int,
+    now: int,
+    *,
+    object_id: int | None = None,
+    made: str | None = None,
+) -> Upload:
     upload_id = _insert(
         connection,
         uuid=new.uuid,
@@ -107,7 +132,7 @@ def create(
         fields=json.dumps(new.fields),
         length=new.length,
         metadata=new.metadata,
-        made=None,
+        made=made,
         created_at=now,
         expires_at=expires_at,
     ).scalar_one()
@@ -116,12 +141,12 @@ def create(
         uuid=new.uuid,
         kind=new.kind,
         fields=new.fields,
-        offset=0,
+        offset=0 if made is None else new.length or 0,
         length=new.length,
         metadata=new.metadata,
         created_at=now,
         expires_at=expires_at,
-        made=None,
+        made=made,
         object_id=object_id,
     )
 
@@ -216,7 +241,13 @@ def commit(
 
 
 def finish(
-    connection: Connection, *, upload_id: int, made: str, length: int, expires_at: int
+    connection: Connection,
+    _identity: Identity,
+    *,
+    upload_id: int,
+    made: str,
+    length: int,
+    expires_at: int,
 ) -> None:
     """Note what has been made of an upload, in the transaction that makes it."""
     _finish(connection, upload_id=upload_id, made=made, length=length, expires_at=expires_at)

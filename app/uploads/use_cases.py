@@ -6,8 +6,10 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 
+from sqlalchemy import Connection
+
 from app import clock
-from app.accounts.identity import Access
+from app.accounts.identity import Access, Identity
 from app.config import Settings
 from app.database import Database
 from app.errors import (
@@ -17,7 +19,7 @@ from app.errors import (
     ServiceUnavailable,
     UnsupportedMediaType,
 )
-from app.objects.entities import Received, Tail
+from app.objects.entities import Tail
 from app.objects.intake.appends import Append
 from app.objects.segments import Unfinished
 from app.objects.uploads import Body, Uploads
@@ -71,6 +73,24 @@ class ResumableUploads:
         )
         self._wake_expiry(upload.expires_at)
         return upload
+
+    async def create_whole(self, access: Access, new: NewUpload, body: Body) -> Upload:
+        """Create an upload that its first request completes; nothing of it is stored in pieces.
+
+        A body that breaks off leaves nothing. Raises as the kind's own use case does.
+        """
+        maker, now = self._makers[new.kind], clock.now()
+        name = maker.name_of(new.fields, new.uuid)
+        noted: list[Upload] = []
+
+        def note(connection: Connection, identity: Identity) -> None:
+            expires_at = now + self._lifetime
+            noted.append(rows.create_finished(connection, identity, new, name, expires_at, now))
+
+        kinds_own = access.needing(rows.scope_of(new.kind))
+        await maker.make(kinds_own, new.fields, new.uuid, replace(body, on_settle=note))
+        self._wake_expiry(noted[-1].expires_at)
+        return noted[-1]
 
     async def status(self, access: Access, uuid: str) -> Upload:
         """Return an upload, to which nobody appends any more: its offset is where to go on.
@@ -141,11 +161,8 @@ class ResumableUploads:
             rows.finish, upload_id=upload.id, made=name, length=size, expires_at=expires_at
         )
 
-        async def arrived(start: AsyncIterator[bytes]) -> Received:
-            return replace(await append.finish(tail, start), on_settle=note)
-
         async with aclosing(append.content(tail)) as chunks:
-            body = Body(chunks, size, arrived=arrived)
+            body = Body(chunks, size, arrived=partial(append.finish, tail), on_settle=note)
             kinds_own = access.needing(rows.scope_of(upload.kind))
             try:
                 await maker.make(kinds_own, upload.fields, upload.uuid, body)

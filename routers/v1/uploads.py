@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Annotated, Final, TypeVar
 from urllib.parse import quote
 from uuid import UUID
@@ -111,10 +112,15 @@ async def create(request: Request, runtime: RuntimeDep, access: Uploading) -> Re
     with_body = _has_body(request)
     if with_body:
         _require_type(request)
-    upload = await runtime.uploads.create(access, _new(sent, values, length))
-    headers = _headers(request, upload)
-    if with_body or length == 0:
-        headers = _state(request, await _first_piece(request, runtime, access, upload))
+    new = _new(sent, values, length)
+    if length is not None and length == (content_length(request) if with_body else 0):
+        body = replace(body_of(request), encoding=None)  # of the request, not of what is uploaded
+        upload = await runtime.uploads.create_whole(access, new, body)
+    else:
+        upload = await runtime.uploads.create(access, new)
+        if with_body:
+            upload = await _first_piece(request, runtime, access, upload)
+    headers = _state(request, upload) if with_body or length == 0 else _headers(request, upload)
     response = Response(status_code=201, headers=headers)
     locate(request, response, f"/v1/uploads/{upload.uuid}")
     return response

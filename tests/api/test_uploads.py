@@ -62,7 +62,7 @@ def token(service: Service) -> dict[str, str]:
     return service.service_token
 
 
-async def upload(
+async def upload_in_pieces(
     service: Service, token: dict[str, str], data: bytes, cuts: list[int], **values: str
 ) -> httpx.Response:
     """Upload in pieces; returns the last answer."""
@@ -76,9 +76,19 @@ async def upload(
     return answer
 
 
+async def create_with(
+    service: Service, token: dict[str, str], data: bytes, length: int, **values: str
+) -> httpx.Response:
+    """Create an upload with bytes of it."""
+    headers = token | VERSION | PIECE | {"Upload-Length": str(length)} | metadata(**values)
+    return await service.client.post(URL, headers=headers, content=data)
+
+
 @pytest.mark.usefixtures("books")
 async def test_a_blob_is_made_of_pieces(service: Service, token: dict[str, str]) -> None:
-    made = await upload(service, token, DATA, [1, 100_000], kind="blob", id="a b/c", type="x/y")
+    made = await upload_in_pieces(
+        service, token, DATA, [1, 100_000], kind="blob", id="a b/c", type="x/y"
+    )
     assert made.headers["content-location"] == "/v1/blobs/a%20b%2Fc/content"
     found = await service.client.get(made.headers["content-location"], headers=token)
     assert (found.content, found.headers["content-type"]) == (DATA, "x/y")
@@ -86,26 +96,37 @@ async def test_a_blob_is_made_of_pieces(service: Service, token: dict[str, str])
         ranged = token | {"Range": f"bytes={start}-{stop - 1}"}
         answer = await service.client.get(made.headers["content-location"], headers=ranged)
         assert (answer.status_code, answer.content) == (206, DATA[start:stop])
-    replaced = await upload(service, token, b"other", [2], kind="blob", id="a b/c")
+    replaced = await upload_in_pieces(service, token, b"other", [2], kind="blob", id="a b/c")
     found = await service.client.get(replaced.headers["content-location"], headers=token)
     assert found.content == b"other"
 
 
-async def test_each_kind_is_made(service: Service, token: dict[str, str]) -> None:
+@pytest.mark.parametrize("whole", [False, True], ids=["in pieces", "by one request"])
+async def test_each_kind_is_made(service: Service, token: dict[str, str], *, whole: bool) -> None:
+    async def upload(data: bytes, cut: int, **values: str) -> httpx.Response:
+        if not whole:
+            return await upload_in_pieces(service, token, data, [cut], **values)
+        made = await create_with(service, token, data, len(data), **values)
+        assert (made.status_code, made.headers["upload-offset"]) == (201, str(len(data)))
+        state = await head(service, token, made.headers["location"])
+        assert state.headers["upload-offset"] == state.headers["upload-length"] == str(len(data))
+        assert state.headers["content-location"] == made.headers["content-location"]
+        return made
+
     picture = encoded(quarters(64, 48), "png")
     kept = {"expires_in": "0"}
-    made = await upload(service, token, DATA, [70_000], filename="C:\\a.pdf", **kept)
+    made = await upload(DATA, 70_000, filename="C:\\a.pdf", **kept)
     file = (await service.client.get(made.headers["content-location"], headers=token)).json()
     assert (file["name"], file["size"], file["expires_at"]) == ("a.pdf", len(DATA), None)
     assert file["content_type"] == "application/pdf"
-    made = await upload(service, token, b"MDMP" + DATA, [2], kind="dump", name="x", label="acme")
+    made = await upload(b"MDMP" + DATA, 2, kind="dump", name="x", label="acme")
     dump = (await service.client.get(made.headers["content-location"], headers=token)).json()
     assert (dump["original_name"], dump["label"]) == ("x", "acme")
     assert dump["report_state"] == "pending", "its start was looked at"
-    made = await upload(service, token, picture, [5], kind="picture", name="Quarters")
+    made = await upload(picture, 5, kind="picture", name="Quarters")
     shown = (await service.client.get(made.headers["content-location"], headers=token)).json()
     assert (shown["name"], shown["width"], shown["format"]) == ("Quarters", 64, "png")
-    made = await upload(service, token, b"text", [2], kind="buffer", data_type="text")
+    made = await upload(b"text", 2, kind="buffer", data_type="text")
     clip = await service.client.get(made.headers["content-location"], headers=token)
     assert (clip.content, clip.headers["x-data-type"]) == (b"text", "text")
 
@@ -141,8 +162,7 @@ async def test_an_empty_upload_is_complete_at_once(service: Service, token: dict
 async def test_a_first_piece_may_come_with_the_creation(
     service: Service, token: dict[str, str]
 ) -> None:
-    headers = token | VERSION | PIECE | {"Upload-Length": "5"} | metadata(kind="blob", id="early")
-    created = await service.client.post(URL, headers=headers, content=b"hel")
+    created = await create_with(service, token, b"hel", 5, kind="blob", id="early")
     assert (created.status_code, created.headers["upload-offset"]) == (201, "3")
     made = await append(service, token, created.headers["location"], 3, b"lo")
     found = await service.client.get(made.headers["content-location"], headers=token)
@@ -243,9 +263,23 @@ async def test_what_came_of_a_cut_body_is_kept(service: Service, token: dict[str
     assert found.content == DATA
 
 
-async def test_a_cut_creation_leaves_nothing(service: Service, token: dict[str, str]) -> None:
+async def test_a_creation_with_all_bytes_is_refused_as_it_would_be_later(
+    service: Service, token: dict[str, str]
+) -> None:
     before = await used(service)
-    headers = token | VERSION | PIECE | {"Upload-Length": "100", "Content-Length": "100"}
+    wrong = await create_with(service, token, b"no picture", 10, kind="picture", name="x")
+    assert wrong.status_code == 415
+    longer = await create_with(service, token, b"longer", 5, kind="blob", id="x")
+    assert longer.status_code == 400
+    assert await used(service) == before
+
+
+@pytest.mark.parametrize("length", [100, 200], ids=["all of it", "a piece"])
+async def test_a_cut_creation_leaves_nothing(
+    service: Service, token: dict[str, str], length: int
+) -> None:
+    before = await used(service)
+    headers = token | VERSION | PIECE | {"Upload-Length": str(length), "Content-Length": "100"}
     await raw.request(service, "POST", URL, headers, [part(b"x" * 50), DISCONNECT])
     assert await used(service) == before, "its client doesn't know of it"
 
@@ -313,6 +347,7 @@ async def test_a_key_needs_the_scope_of_the_kind(service: Service) -> None:
     made = await service.client.post("/v1/accounts/me/keys", headers=own, json=body)
     key = {"Authorization": f"Bearer {made.json()['key']}"}
     assert (await create(service, key, 5, filename="a")).status_code == 403
+    assert (await create_with(service, key, b"hello", 5, filename="a")).status_code == 403
     assert (await create(service, key, 5, kind="blob", id="a")).status_code == 201
     url = (await create(service, own, 5, filename="a")).headers["location"]
     assert (await head(service, key, url)).status_code == 403

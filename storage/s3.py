@@ -34,7 +34,7 @@ def _session() -> aioboto3.Session:
 
 
 class S3Store(ObjectStore):
-    """Keeps each object under its own key in one bucket, which must exist.
+    """Keeps each object under its own key, after a prefix, in one bucket, which must exist.
 
     Bytes are checked by S3 with a CRC32 as they come in. A server that stops answering is given
     up after ``patience`` seconds, retries included, and what a part takes at 256 KiB/s.
@@ -54,6 +54,7 @@ class S3Store(ObjectStore):
         access_key: str,
         secret_key: str,
         endpoint_url: str | None = None,
+        prefix: str = "",
         patience: float = 15.0,
     ) -> Self:
         """Make the one client. It sends nothing yet: `ping` tells whether the bucket answers."""
@@ -84,7 +85,7 @@ class S3Store(ObjectStore):
                 config=config,
             )
         )
-        return cls(Bucket(client, bucket, patience), resources)
+        return cls(Bucket(client, bucket, patience, prefix), resources)
 
     @property
     def late(self) -> float:
@@ -165,7 +166,8 @@ class S3Store(ObjectStore):
             async with self._bucket.request(keys[0]):
                 await self._client.delete_object(**self._bucket.address(keys[0]))
             return
-        objects = {"Objects": [{"Key": key} for key in keys], "Quiet": True}
+        named = [{"Key": self._bucket.prefix + key} for key in keys]
+        objects = {"Objects": named, "Quiet": True}
         async with self._bucket.request(self._bucket.name):
             answer = await self._client.delete_objects(Bucket=self._bucket.name, Delete=objects)
         failures = [one for one in answer.get("Errors", ()) if one.get("Code") != "NoSuchKey"]
@@ -177,33 +179,32 @@ class S3Store(ObjectStore):
 
         One listing does for all of them: few uploads are unfinished at any time.
         """
-        async for upload in self._uploads(os.path.commonprefix([*keys])):  # noqa: RUF071 (of texts)
-            if upload["Key"] in keys:
-                await self._bucket.abort_upload(upload["Key"], upload["UploadId"])
+        async for key, upload in self._uploads(os.path.commonprefix([*keys])):  # noqa: RUF071 (of texts)
+            if key in keys:
+                await self._bucket.abort_upload(key, upload["UploadId"])
 
-    async def _uploads(self, prefix: str) -> AsyncIterator[dict[str, Any]]:
-        pages = self._client.get_paginator("list_multipart_uploads").paginate(
-            Bucket=self._bucket.name, Prefix=prefix
-        )
-        async for page in self._pages(pages):
-            for upload in page.get("Uploads", ()):
-                yield upload
+    async def _uploads(self, prefix: str) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+        async for found in self._listed("list_multipart_uploads", "Uploads", prefix):
+            yield found
 
     async def list(self, prefix: str = "") -> AsyncIterator[ObjectInfo]:
-        pages = self._client.get_paginator("list_objects_v2").paginate(
-            Bucket=self._bucket.name, Prefix=prefix
-        )
-        async for page in self._pages(pages):
-            for found in page.get("Contents", ()):
-                # SeaweedFS takes `a//` for `a/`.
-                if is_key(found["Key"]) and found["Key"].startswith(prefix):
-                    modified_at = _microseconds(found["LastModified"])
-                    yield ObjectInfo(found["Key"], found["Size"], modified_at)
+        async for key, found in self._listed("list_objects_v2", "Contents", prefix):
+            yield ObjectInfo(key, found["Size"], _microseconds(found["LastModified"]))
 
     async def unfinished(self) -> AsyncIterator[ObjectInfo]:
-        async for upload in self._uploads(""):
-            if is_key(upload["Key"]):
-                yield ObjectInfo(upload["Key"], -1, _microseconds(upload["Initiated"]))
+        async for key, upload in self._uploads(""):
+            yield ObjectInfo(key, -1, _microseconds(upload["Initiated"]))
+
+    async def _listed(
+        self, request: str, what: str, prefix: str
+    ) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+        """Yield what a request lists of keys with a prefix, with their keys."""
+        pages = self._client.get_paginator(request).paginate(**self._bucket.below(prefix))
+        async for page in self._pages(pages):
+            for found in page.get(what, ()):
+                key = self._bucket.key_of(found["Key"])
+                if key is not None and key.startswith(prefix):
+                    yield key, found
 
     async def _pages(self, pages: AsyncIterable[dict[str, Any]]) -> AsyncIterator[dict[str, Any]]:
         pages_left = aiter(pages)

@@ -15,6 +15,7 @@ from botocore.exceptions import (
     ResponseStreamingError,
 )
 
+from storage.base import is_key
 from storage.errors import ObjectNotFound, StorageError, StoreFull, StoreUnavailable
 
 _SLOWEST = 256 * 1024  # bytes a second that a transfer must reach
@@ -36,15 +37,29 @@ _FULL_WORDS = ("no free volumes", "no writable volumes", "no space left")
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """A client with the bucket that it is used for, and its patience: seconds for one request."""
+    """A client with the bucket that it is used for, and its patience: seconds for one request.
+
+    ``prefix`` stands before every key.
+    """
 
     client: Any
     name: str
     patience: float
+    prefix: str = ""
 
     def address(self, key: str) -> dict[str, str]:
         """Return the parameters of a request that name an object."""
-        return {"Bucket": self.name, "Key": key}
+        return {"Bucket": self.name, "Key": self.prefix + key}
+
+    def below(self, prefix: str) -> dict[str, str]:
+        """Return the parameters of a request that lists what has a prefix."""
+        return {"Bucket": self.name, "Prefix": self.prefix + prefix}
+
+    def key_of(self, name: str) -> str | None:
+        """Return the key that something is listed for; None if it is none of a store."""
+        # SeaweedFS takes `a//` for `a/`, and lists what has another prefix
+        key = name.removeprefix(self.prefix)
+        return key if name.startswith(self.prefix) and is_key(key) else None
 
     @asynccontextmanager
     async def request(

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import botocore.session
 import pytest
@@ -139,6 +139,36 @@ async def store(s3_server: S3Server, oracle: Oracle) -> AsyncIterator[S3Store]:
     async with opened(settings(s3_server, oracle.bucket)) as store:
         yield store
     oracle.clear()
+
+
+async def test_stores_with_prefixes_of_their_own_share_a_bucket(
+    s3_server: S3Server, oracle: Oracle, store: S3Store
+) -> None:
+    """One prefix begins as the other does, and a third store has none."""
+    key = new_key("blobs")[:-1] + "0"
+    bodies = {"one/": b"one", "one/two/": content(9 * MIB), "": b"none"}
+    async with AsyncExitStack() as stack:
+        stores = {"": store}
+        for prefix in ("one/", "one/two/"):
+            arguments = settings(s3_server, oracle.bucket, prefix=prefix)
+            stores[prefix] = await S3Store.connect(**arguments, patience=15.0)
+            stack.push_async_callback(stores[prefix].aclose)
+        for prefix, data in bodies.items():
+            await stores[prefix].put(key, chunked(data, CHUNK), size=len(data))
+            oracle.begin(f"{prefix}{key[:-1]}f", b"half")
+        assert {oracle.read(prefix + key) for prefix in bodies} == {*bodies.values()}
+        for prefix, data in bodies.items():
+            found = [(info.key, info.size) async for info in stores[prefix].list("blobs/")]
+            assert found == [(key, len(data))]
+            begun = [info.key async for info in stores[prefix].unfinished()]
+            assert begun == [key[:-1] + "f"]
+            assert (await stores[prefix].stat(key)).size == len(data)
+            assert await fetch(stores[prefix], key) == data
+        await stores["one/"].delete([key, key[:-1] + "f", new_key("blobs")])
+        assert sorted(oracle.objects()) == sorted([key, f"one/two/{key}"])
+        assert sorted(name for name, _ in oracle.uploads()) == sorted(
+            [key[:-1] + "f", f"one/two/{key[:-1]}f"]
+        )
 
 
 @pytest.mark.parametrize("size", [None, 1, 100 * MIB, 78 * 1024 * MIB, 5 * 1024 * 1024 * MIB])

@@ -1,4 +1,4 @@
-"""The tables of objects, of their small bytes and segments, and of what is to be deleted."""
+"""The tables of objects, their small bytes and segments, what is to be deleted, and when not."""
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, String, Table
 
@@ -59,5 +59,14 @@ tombstones = Table(
         "claimed_until", BigInteger, nullable=False
     ),  # until when a sweep has claimed it; 0: none
     moment("put_at"),  # when the put of its bytes had ended at the latest
+    sqlite_autoincrement=True,
+)
+
+# no bytes are deleted while one of them lives
+holds = Table(
+    "holds",
+    metadata,
+    identity(),
+    moment("expires_at"),
     sqlite_autoincrement=True,
 )

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, func, select, update
 from app import clock
 from app.accounts import quota
 from app.database import Database, generations
-from app.objects import removal
+from app.objects import holds, removal
 from app.objects.tables import objects as object_rows
 from app.objects.tables import tombstones
 from app.tasks.leases import ClockJumps
@@ -91,10 +91,11 @@ def end_dead_leases(connection: Connection, now: int) -> int:
 
 
 def claim(connection: Connection, now: int) -> list[tuple[int, str]]:
-    """Claim a batch of due tombstones; returns their ids and keys."""
+    """Claim a batch of due tombstones, unless there is a hold; returns their ids and keys."""
     due = (
         select(tombstones.c.id)
         .where(tombstones.c.due_at <= now, tombstones.c.claimed_until <= now)
+        .where(~holds.are_live(now))
         .order_by(tombstones.c.due_at)
         .limit(BATCH)
         .with_for_update(skip_locked=True)
@@ -127,6 +128,9 @@ def next_due(connection: Connection, now: int, leases_from: int) -> int | None:
     due = connection.execute(
         select(func.min(tombstones.c.due_at)).where(tombstones.c.claimed_until <= now)
     ).scalar()
+    held_until = holds.last_end(connection, now)
+    if due is not None and held_until is not None:
+        due = max(due, held_until)
     lease = connection.execute(select(func.min(object_rows.c.lease_until))).scalar()
     if lease is not None:
         lease = max(lease, leases_from)

@@ -1,0 +1,51 @@
+"""Holds: while one is live, the sweep deletes no bytes.
+
+What a hold's owner has read from the database stays in the store, whatever is replaced or deleted
+meanwhile: tombstones wait. A hold is a lease, so that one whose owner has died ends by itself.
+"""
+
+from typing import Final
+
+from sqlalchemy import Connection, Exists, delete, func, insert, select, update
+
+from app import clock
+from app.objects.tables import holds
+
+LEASE: Final = 5 * clock.MINUTE
+"""How long a hold lives unless its owner renews it."""
+
+
+def take(connection: Connection, now: int) -> int:
+    """Take a hold; returns its id. Whatever is read from after its commit on, is held."""
+    connection.execute(delete(holds).where(holds.c.expires_at <= now))
+    taken = insert(holds).values(expires_at=now + LEASE).returning(holds.c.id)
+    return int(connection.execute(taken).scalar_one())
+
+
+def renew(connection: Connection, hold_id: int, now: int) -> bool:
+    """Renew a hold; returns whether it has been live all the time."""
+    live = (holds.c.id == hold_id) & (holds.c.expires_at > now)
+    renewed = update(holds).where(live).values(expires_at=now + LEASE)
+    return connection.execute(renewed).rowcount == 1
+
+
+def end(connection: Connection, hold_id: int) -> None:
+    """End a hold."""
+    connection.execute(delete(holds).where(holds.c.id == hold_id))
+
+
+def are_live(now: int) -> Exists:
+    """Return the condition that there is a live hold.
+
+    It must be part of the statement that claims what is to be deleted: between two statements, a
+    hold can be taken, and something be buried that it is to keep.
+    """
+    return select(holds.c.id).where(holds.c.expires_at > now).exists()
+
+
+def last_end(connection: Connection, now: int) -> int | None:
+    """Return when the last of the live holds ends unless it is renewed; None: there is none."""
+    ends: int | None = connection.execute(
+        select(func.max(holds.c.expires_at)).where(holds.c.expires_at > now)
+    ).scalar()
+    return ends

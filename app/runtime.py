@@ -122,7 +122,7 @@ def _build(
     if parts.redis is not None:
         pings["redis"] = parts.redis.ping
     links = Links(
-        settings, database, passwords, limits, Targets(TARGETS), key=keyring.subkey("timelinks")
+        settings, database, passwords, limits, Targets(TARGETS), keys=keyring.subkeys("timelinks")
     )
     state = ServiceState(database, pings, parts.decoders, sweep=parts.sweep, expiry=parts.expiry)
     blobs = Blobs(uploads, wake_sweep=wake_sweep)

@@ -8,6 +8,9 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
+HEX: Final = "hex:"
+"""What stands before a signing key as `DATA_DIR` has it: 64 hexadecimal digits."""
+
 _LAST_PORT: Final = 65_535
 
 
@@ -74,6 +77,13 @@ def redis_url(value: SecretStr) -> SecretStr:
     return value
 
 
+def signing_key(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    if text.startswith(HEX) and re.fullmatch(r"[0-9a-fA-F]{64}", text.removeprefix(HEX)) is None:
+        raise ValueError(f"has not 64 hexadecimal digits after {HEX}")
+    return value
+
+
 CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split)]
 OptionalNames = Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(split)]
 Networks = Annotated[CommaSeparated, AfterValidator(networks)]
@@ -82,3 +92,8 @@ PublicUrl = Annotated[str, AfterValidator(public_url)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(database_url)]
 RedisUrl = Annotated[SecretStr, AfterValidator(redis_url)]
 Password = Annotated[SecretStr, Field(min_length=8, max_length=128)]
+SigningKeys = Annotated[
+    tuple[Annotated[SecretStr, Field(min_length=32), AfterValidator(signing_key)], ...],
+    NoDecode,
+    BeforeValidator(split),
+]

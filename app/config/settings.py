@@ -20,6 +20,7 @@ from app.config.formats import (
     Password,
     PublicUrl,
     RedisUrl,
+    SigningKeys,
 )
 
 MIB: Final = 1024 * 1024
@@ -119,8 +120,11 @@ class Access(_Section):
 
     secret_key: SecretStr | None = Field(None, min_length=16)
     """Bearer token of the built-in account `service`, 16 characters at least; unset: none."""
-    signing_key: SecretStr | None = Field(None, min_length=32)
-    """Signs access tokens, 32 characters at least; unset: made once in DATA_DIR (SQLite only)."""
+    signing_key: SigningKeys | None = None
+    """Signs tokens, 32 characters at least; unset: made once in DATA_DIR (SQLite only).
+
+    Several, comma-separated: the first signs, all verify.
+    """
     access_token_lifetime: int = Field(20 * 60, ge=60, le=86_400)
     """Seconds that an access token is good for."""
     refresh_token_lifetime: int = Field(24 * 3600, ge=300, le=31_536_000)
@@ -197,7 +201,7 @@ class Settings(Retention, Access, Storage, Service):  # fields are collected fro
             raise ValueError(
                 "\n".join(f"{n.upper()}: missing; needed for {needed[n]}" for n in missing)
             )
-        if self.signing_key and self.secret_key and self.signing_key == self.secret_key:
+        if self.secret_key in (self.signing_key or ()):
             raise ValueError("SIGNING_KEY: must not be the same as SECRET_KEY, which clients know")
         return self
 
@@ -208,7 +212,7 @@ class Settings(Retention, Access, Storage, Service):  # fields are collected fro
         wrong = [
             f"{name.upper()}: this one is published; set your own, as others reach the service"
             for name, value in self
-            if isinstance(value, SecretStr) and value.get_secret_value() in PUBLISHED
+            if any(secret.get_secret_value() in PUBLISHED for secret in _secrets(value))
         ]
         if wrong:
             raise ValueError("\n".join(wrong))
@@ -257,6 +261,12 @@ class Settings(Retention, Access, Storage, Service):  # fields are collected fro
         """Whether no setting but `HOST`, which is any in a container, says that others come."""
         host = urlsplit(self.public_url).hostname if self.public_url else None
         return not self.trusted_proxies and (host is None or _is_loopback(host))
+
+
+def _secrets(value: object) -> tuple[SecretStr, ...]:
+    """Return the secrets in a setting's value."""
+    values = value if isinstance(value, tuple) else (value,)
+    return tuple(part for part in values if isinstance(part, SecretStr))
 
 
 def _is_loopback(host: str) -> bool:

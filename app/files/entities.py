@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-from app.links.entities import NewLink
+from app.links.entities import LinkRef, NewLink
 from app.objects.entities import Content, new_uuid
 
 KIND: Final = "files"
@@ -52,8 +52,8 @@ class File:
     modified_at: int
     expires_at: int | None
     """None: it is kept."""
-    link: str | None
-    """The uuid of a timelink to it."""
+    link: LinkRef | None
+    """A timelink to it."""
     content: Content
 
 

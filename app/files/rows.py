@@ -24,6 +24,7 @@ from app.files.entities import KIND, File, Lifetime, NewFile
 from app.files.tables import files
 from app.links import expiry as link_expiry
 from app.links import rows as links
+from app.links.entities import LinkRef
 from app.links.tables import timelinks
 from app.objects import lifecycle as objects
 from app.objects.entities import Content, Received
@@ -33,8 +34,9 @@ from app.objects.tables import objects as object_rows
 
 _now = bindparam("now", type_=BigInteger)
 _is_alive = or_(files.c.expires_at.is_(None), files.c.expires_at > _now)
-_link = (
-    select(timelinks.c.uuid)
+_link = timelinks.alias("link")
+_link_id = (
+    select(timelinks.c.id)
     .where(
         timelinks.c.kind == "file",
         timelinks.c.target_id == files.c.id,
@@ -44,7 +46,6 @@ _link = (
     .order_by(timelinks.c.is_own.desc(), timelinks.c.id.desc())
     .limit(1)
     .scalar_subquery()
-    .label("link")
 )
 _columns = (
     files.c.id,
@@ -54,19 +55,25 @@ _columns = (
     files.c.created_at,
     files.c.modified_at,
     files.c.expires_at,
-    _link,
+    _link.c.uuid,
+    _link.c.token_hash,
 )
+_with_link = files.outerjoin(_link, _link.c.id == _link_id)
 _own = files.c.account_id == bindparam("account_id")
 LISTED: Final = (
     select(*_columns, *objects.listed_columns())
-    .select_from(files.join(object_rows))
+    .select_from(_with_link.join(object_rows, files.c.object_id == object_rows.c.id))
     .where(_own, _is_alive)
 )
 """The account's files ``now``, for `file_of`."""
 
 READY: Final = (
     select(*_columns, *objects.content_columns())
-    .select_from(files.join(object_rows).outerjoin(object_bytes))
+    .select_from(
+        _with_link.join(object_rows, files.c.object_id == object_rows.c.id).outerjoin(
+            object_bytes, object_bytes.c.object_id == object_rows.c.id
+        )
+    )
     .where(_own, _is_alive)
 )
 """The same, ready to be read."""
@@ -145,7 +152,7 @@ def create(
         created_at=now,
         modified_at=now,
         expires_at=lifetime.expires_at,
-        link=None if lifetime.link is None else lifetime.link.uuid,
+        link=None if lifetime.link is None else lifetime.link.ref,
         content=Content(object_id, None, received.size, received.sha256, now, None),
     )
     return file, evicted
@@ -245,9 +252,8 @@ def _give_link(
 
 def file_of(row: Row[Any]) -> File:
     """Make a file of a row of `LISTED` or `READY`."""
-    number, uuid, name, content_type, created_at, modified_at, expires_at, link, *content = tuple(
-        row
-    )
+    number, uuid, name, content_type, created_at, modified_at, expires_at, *others = tuple(row)
+    link, token_hash, *content = others
     return File(
         number,
         uuid,
@@ -256,7 +262,7 @@ def file_of(row: Row[Any]) -> File:
         created_at,
         modified_at,
         expires_at,
-        link,
+        None if link is None else LinkRef(link, token_hash),
         objects.content_of(content),
     )
 

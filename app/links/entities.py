@@ -1,17 +1,24 @@
 """What a timelink is: a public link to one object, for a time. Times are in UTC microseconds."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from app import clock
 from app.links.targets import Target, TargetType
+
+
+class LinkRef(NamedTuple):
+    """What a link's token is derived from, and the hash that tells by which signing key."""
+
+    uuid: str
+    token_hash: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class NewLink:
     """A link that is to be made; ``lifetime`` in seconds, None: as long as its file."""
 
-    uuid: str
-    token_hash: bytes
+    ref: LinkRef
     lifetime: int | None
     max_downloads: int | None
     password_hash: str | None
@@ -21,7 +28,7 @@ class NewLink:
 class Timelink:
     """A link as its owner sees it."""
 
-    uuid: str
+    ref: LinkRef
     target_type: TargetType
     target_id: str | None
     """The target's id on the wire; None if it is gone."""
@@ -36,6 +43,10 @@ class Timelink:
     downloads: int
     has_password: bool
     is_active: bool
+
+    @property
+    def uuid(self) -> str:
+        return self.ref.uuid
 
     @property
     def is_plain(self) -> bool:

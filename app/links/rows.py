@@ -28,7 +28,7 @@ from app.accounts.identity import Identity, Tier
 from app.database import Statement, require_storage
 from app.database.pagination import Page, decode_cursor, page_of
 from app.errors import Forbidden, NotFound
-from app.links.entities import NewLink, Timelink, time_left
+from app.links.entities import LinkRef, NewLink, Timelink, time_left
 from app.links.expiry import downloads_taken, has_downloads_left, is_later, is_open
 from app.links.tables import timelinks
 from app.links.targets import Targets, TargetType, allows
@@ -82,7 +82,7 @@ def create(
         raise NotFound(f"No such {target_type}")
     expires_at = _no_later(now + new.lifetime * clock.SECOND, target.expires_at)
     insert_link(connection, identity.account_id, target_type, target.id, new, expires_at, now)
-    return find(connection, identity, targets, new.uuid, now)
+    return find(connection, identity, targets, new.ref.uuid, now)
 
 
 def insert_link(
@@ -97,11 +97,11 @@ def insert_link(
     """Insert a link whose expiry is known."""
     _insert(
         connection,
-        uuid=new.uuid,
+        uuid=new.ref.uuid,
         account_id=account_id,
         kind=target_type,
         target_id=target_id,
-        token_hash=new.token_hash,
+        token_hash=new.ref.token_hash,
         seconds=new.lifetime,
         max_downloads=new.max_downloads,
         downloads=0,
@@ -229,7 +229,7 @@ def _no_later(moment: int, bound: int | None) -> int:
 
 def _timelink(row: Row[Any], now: int) -> Timelink:
     return Timelink(
-        uuid=row.uuid,
+        ref=LinkRef(row.uuid, row.token_hash),
         target_type=row.kind,
         target_id=row.target,
         target_name=row.target_name,

@@ -1,6 +1,6 @@
 """Timelinks: what their owners and their visitors may do with them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from uuid_utils import uuid7
@@ -12,9 +12,9 @@ from app.database import Database
 from app.database.pagination import Page
 from app.errors import FieldError, InvalidRequest, NotFound, PasswordNeeded
 from app.links import public, rows
-from app.links.entities import NewLink, PublicLink, Timelink
+from app.links.entities import LinkRef, NewLink, PublicLink, Timelink
 from app.links.targets import Target, Targets, TargetType
-from app.links.tokens import hash_of, new_lease, token_of
+from app.links.tokens import find_token, hash_of, new_lease, token_of
 from app.security import events
 from app.security.events import Event
 from app.security.passwords import Passwords
@@ -40,14 +40,14 @@ class Links:
         rate_limits: RateLimits,
         targets: Targets,
         *,
-        key: bytes,
+        keys: Sequence[bytes],
     ) -> None:
-        """Tokens are derived with ``key``."""
+        """Tokens are derived with the first of ``keys``, and found again by any."""
         self._database = database
         self._passwords = passwords
         self._rate_limits = rate_limits
         self._targets = targets
-        self._key = key
+        self._keys = keys
         self._min_lifetime = settings.min_link_time
         self._max_lifetime = settings.max_link_time
 
@@ -116,9 +116,9 @@ class Links:
         """Return a file's own link, which lives as long as the file."""
         return self._new_link(None, None, None)
 
-    def token_of(self, uuid: str) -> str:
-        """Return the token in a link's URL."""
-        return token_of(self._key, uuid)
+    def token_of(self, link: LinkRef) -> str | None:
+        """Return the token in a link's URL; None if its signing key is no longer there."""
+        return find_token(self._keys, link)
 
     # Visitors
 
@@ -193,4 +193,5 @@ class Links:
         self, lifetime: int | None, max_downloads: int | None, password_hash: str | None
     ) -> NewLink:
         uuid = str(uuid7())
-        return NewLink(uuid, hash_of(self.token_of(uuid)), lifetime, max_downloads, password_hash)
+        ref = LinkRef(uuid, hash_of(token_of(self._keys[0], uuid)))
+        return NewLink(ref, lifetime, max_downloads, password_hash)

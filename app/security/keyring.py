@@ -1,5 +1,8 @@
 """The keyring: issues tokens and keys, and verifies their form and signature.
 
+It signs with the first of the signing keys and verifies with all: what an older one signed stays
+good until that is taken away.
+
 Whether a session or an API key is still valid, the database says (`app.accounts.identity`).
 """
 
@@ -8,6 +11,7 @@ import hmac
 import re
 import time
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,7 +22,7 @@ from app.config import Settings
 from app.errors import Unauthorized
 from app.security import api_keys
 from app.security.credentials import AccessToken, ApiKey, Credential, ServiceToken
-from app.security.signing_key import signing_key
+from app.security.signing_key import signing_keys
 
 ALGORITHM: Final = "HS256"
 ISSUER: Final = "holdall"
@@ -42,13 +46,13 @@ class RefreshToken:
 
 
 class Keyring:
-    """Holds the signing key and the service token; fast enough for every request."""
+    """Holds the signing keys and the service token; fast enough for every request."""
 
     def __init__(self, settings: Settings) -> None:
         """Raises `ConfigError` when there is no signing key, and none can be made."""
-        self._root = signing_key(settings)
-        self._access = jwk.construct(self.subkey("access tokens"), ALGORITHM)
-        self._refresh = self.subkey("refresh tokens")
+        self._roots = signing_keys(settings)
+        self._access = [jwk.construct(key, ALGORITHM) for key in self.subkeys("access tokens")]
+        self._refresh = self.subkeys("refresh tokens")
         secret = settings.secret_key
         self._service_token = secret.get_secret_value().encode() if secret else None
         self._lifetime = settings.access_token_lifetime
@@ -56,12 +60,14 @@ class Keyring:
         # find out who is asking; whether they have expired is looked at each time
         self._verified: dict[str, tuple[AccessToken, int]] = {}
 
-    def subkey(self, purpose: str) -> bytes:
-        """Derive the 32-byte key for a purpose, so that nothing signed for it is valid for another.
+    def subkeys(self, purpose: str) -> list[bytes]:
+        """Derive the 32-byte keys for a purpose, the one to sign with first.
 
-        The expanding half of HKDF (RFC 5869): the signing key is random already.
+        Nothing signed for a purpose is valid for another. It is the expanding half of HKDF
+        (RFC 5869): signing keys are random already.
         """
-        return hmac.digest(self._root, b"holdall " + purpose.encode() + b"\x01", "sha256")
+        info = b"holdall " + purpose.encode() + b"\x01"
+        return [hmac.digest(root, info, "sha256") for root in self._roots]
 
     def parse(self, token: str) -> Credential:
         """Return the credential of a bearer token; raises `Unauthorized` for a forged one."""
@@ -93,19 +99,19 @@ class Keyring:
         """Return a JWT's claims, and when it expires, in seconds; raises `Unauthorized`."""
         if len(token) > _MAX_TOKEN:
             raise _invalid("The token is not one that was made here")
-        try:
-            claims = jwt.decode(
-                token,
-                self._access,
-                algorithms=[ALGORITHM],
-                audience=AUDIENCE,
-                issuer=ISSUER,
-                options=_REQUIRED,
-            )
-            return AccessToken(session=claims["sid"], account=claims["sub"]), int(claims["exp"])
-        # the header is parsed before the signature is verified, so it can be anything
-        except (JOSEError, KeyError, RecursionError, AttributeError, TypeError):
-            raise _invalid("The access token has expired or is not valid") from None
+        for key in self._access:
+            # the header is parsed before the signature is verified, so it can be anything
+            with suppress(JOSEError, KeyError, RecursionError, AttributeError, TypeError):
+                claims = jwt.decode(
+                    token,
+                    key,
+                    algorithms=[ALGORITHM],
+                    audience=AUDIENCE,
+                    issuer=ISSUER,
+                    options=_REQUIRED,
+                )
+                return AccessToken(session=claims["sid"], account=claims["sub"]), int(claims["exp"])
+        raise _invalid("The access token has expired or is not valid")
 
     def issue_access_token(self, session: str, account: str, now: int) -> str:
         """Make a JWT that is valid until it expires or the session ends."""
@@ -118,14 +124,12 @@ class Keyring:
             "iat": issued,
             "exp": issued + self._lifetime,
         }
-        token: str = jwt.encode(claims, self._access, algorithm=ALGORITHM)
+        token: str = jwt.encode(claims, self._access[0], algorithm=ALGORITHM)
         return token
 
     def issue_refresh_token(self, session: str, n: int) -> str:
         """Return the ``n``-th refresh token of a session, which is always the same."""
-        body = f"{session}.{n}"
-        mac = hmac.digest(self._refresh, body.encode(), "sha256")
-        return f"hr_{body}.{base64.urlsafe_b64encode(mac).rstrip(b'=').decode()}"
+        return _refresh_token(self._refresh[0], session, n)
 
     def parse_refresh_token(self, token: str) -> RefreshToken:
         """Verify a refresh token; raises `Unauthorized` for a forged one."""
@@ -133,10 +137,11 @@ class Keyring:
         if match is None:
             raise _invalid("The refresh token is not valid")
         parsed = RefreshToken(session=match[1], n=int(match[2]))
-        expected = self.issue_refresh_token(parsed.session, parsed.n)
-        if not hmac.compare_digest(token.encode(), expected.encode()):
-            raise _invalid("The refresh token is not valid")
-        return parsed
+        for key in self._refresh:
+            expected = _refresh_token(key, parsed.session, parsed.n)
+            if hmac.compare_digest(token.encode(), expected.encode()):
+                return parsed
+        raise _invalid("The refresh token is not valid")
 
     def issue_session_key(self, session: str, account: str, *, purpose: str) -> str:
         """Return the key of a session, which is always the same and valid until the session ends.
@@ -162,7 +167,7 @@ class Keyring:
 
     def _sign(self, one: str, other: str, purpose: str) -> str:
         ids = uuid.UUID(one).bytes + uuid.UUID(other).bytes
-        mac = hmac.digest(self.subkey(purpose), ids, "sha256")
+        mac = hmac.digest(self.subkeys(purpose)[0], ids, "sha256")
         return base64.urlsafe_b64encode(ids + mac).rstrip(b"=").decode()
 
     def _signed(self, key: str, purpose: str) -> tuple[str, str] | None:
@@ -171,9 +176,16 @@ class Keyring:
             return None
         decoded = base64.urlsafe_b64decode(key + "==")
         ids, mac = decoded[:_IDS], decoded[_IDS:]
-        if not hmac.compare_digest(mac, hmac.digest(self.subkey(purpose), ids, "sha256")):
+        macs = (hmac.digest(key, ids, "sha256") for key in self.subkeys(purpose))
+        if not any(hmac.compare_digest(mac, made) for made in macs):
             return None
         return str(uuid.UUID(bytes=ids[:16])), str(uuid.UUID(bytes=ids[16:]))
+
+
+def _refresh_token(key: bytes, session: str, n: int) -> str:
+    body = f"{session}.{n}"
+    mac = hmac.digest(key, body.encode(), "sha256")
+    return f"hr_{body}.{base64.urlsafe_b64encode(mac).rstrip(b'=').decode()}"
 
 
 def _invalid(detail: str) -> Unauthorized:

@@ -1,4 +1,4 @@
-"""The signing key, from which all of Holdall's keys and signatures are derived."""
+"""The signing keys, from which all of Holdall's keys and signatures are derived."""
 
 import os
 import secrets
@@ -7,18 +7,21 @@ from pathlib import Path
 from typing import Final
 
 from app.config import ConfigError, Settings
+from app.config.formats import HEX
 
 FILE_NAME: Final = "signing.key"
 _BYTES: Final = 32
 
 
-def signing_key(settings: Settings) -> bytes:
-    """Return the key of the settings, or else the one in `DATA_DIR`, which is made if needed.
+def signing_keys(settings: Settings) -> list[bytes]:
+    """Return the keys of the settings, or else those in `DATA_DIR`, where one is made if needed.
+
+    The first is what is signed with; the others verify what was signed with them before.
 
     Raises `ConfigError` for a file that doesn't hold a key.
     """
     if settings.signing_key is not None:
-        return settings.signing_key.get_secret_value().encode()
+        return [_bytes_of(key.get_secret_value()) for key in settings.signing_key]
     path = settings.data_dir / FILE_NAME
     with suppress(FileNotFoundError):
         return _read(path)
@@ -27,12 +30,18 @@ def signing_key(settings: Settings) -> bytes:
     return _read(path)
 
 
-def _read(path: Path) -> bytes:
-    text = path.read_text(encoding="ascii", errors="replace").strip()
+def _bytes_of(key: str) -> bytes:
+    """Return a key of the settings; one as the file has it begins with ``hex:``."""
+    return bytes.fromhex(key.removeprefix(HEX)) if key.startswith(HEX) else key.encode()
+
+
+def _read(path: Path) -> list[bytes]:
+    """Return the keys in a file, one a line in hexadecimal digits."""
+    lines = path.read_text(encoding="ascii", errors="replace").split()
     with suppress(ValueError):
-        key = bytes.fromhex(text)
-        if len(key) == _BYTES:
-            return key
+        keys = [bytes.fromhex(line) for line in lines]
+        if keys and all(len(key) == _BYTES for key in keys):
+            return keys
     raise ConfigError(f"SIGNING_KEY: {path} holds no key; delete it to have one made")
 
 

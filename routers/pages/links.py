@@ -99,7 +99,7 @@ async def _page(
     page = await runtime.links.page(visitor.access, _LIMIT, cursor, only_active=only_active)
 
     def on_the_page(link: entities.Timelink) -> Timelink:
-        return Timelink.of(link, link_url(request, runtime, link.uuid))
+        return Timelink.of(link, link_url(request, runtime, link.ref))
 
     new = await _just_made(runtime, visitor, made)
     return render_app(

@@ -46,7 +46,7 @@ async def create(
         password=body.password,
     )
     locate(request, response, f"/v1/timelinks/{link.uuid}")
-    return Timelink.of(link, link_url(request, runtime, link.uuid))
+    return Timelink.of(link, link_url(request, runtime, link.ref))
 
 
 @router.get(
@@ -68,11 +68,11 @@ async def list_timelinks(
 ) -> TimelinkList:
     """List the account's links, newest first; those that ended stay for 30 days.
 
-    URLs are the same as when the links were made.
+    URLs are the same as when the links were made; null for those whose signing key is gone.
     """
     only_active = None if state is None else state is LinkState.ACTIVE
     page = await runtime.links.page(access, limit, cursor, only_active=only_active)
-    items = [Timelink.of(link, link_url(request, runtime, link.uuid)) for link in page.items]
+    items = [Timelink.of(link, link_url(request, runtime, link.ref)) for link in page.items]
     return TimelinkList(items=items, next_cursor=page.next_cursor)
 
 
@@ -110,4 +110,7 @@ async def get_qr(
     link = await runtime.links.find(access, str(id))
     if not link.is_active:
         raise NotFound("Link expired")
-    return await qr_response(link_url(request, runtime, link.uuid), image_format)
+    url = link_url(request, runtime, link.ref)
+    if url is None:
+        raise NotFound("The link was made with a signing key that is not set any more")
+    return await qr_response(url, image_format)

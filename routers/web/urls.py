@@ -4,6 +4,7 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from app.files.entities import File
+from app.links.entities import LinkRef
 from app.runtime import Runtime
 
 
@@ -23,9 +24,10 @@ def locate(request: Request, response: Response, path: str) -> None:
     response.headers["Location"] = f"{base_path(request)}{path}"
 
 
-def link_url(request: Request, runtime: Runtime, uuid: str) -> str:
-    """Return the URL of a timelink."""
-    return f"{base_url(request, runtime)}/t/{runtime.links.token_of(uuid)}"
+def link_url(request: Request, runtime: Runtime, link: LinkRef) -> str | None:
+    """Return the URL of a timelink; None if the signing key that it was made by is not set."""
+    token = runtime.links.token_of(link)
+    return None if token is None else f"{base_url(request, runtime)}/t/{token}"
 
 
 def file_link(request: Request, runtime: Runtime, file: File) -> str | None:

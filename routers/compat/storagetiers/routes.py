@@ -181,9 +181,10 @@ async def list_shared(runtime: RuntimeDep, access: Shared) -> Response:
     async def read(cursor: str | None) -> tuple[Sequence[StoragetiersShared], str | None]:
         page = await runtime.links.page(access, BATCH, cursor, target_type="picture")
         items = [
-            StoragetiersShared.of(link, _url(runtime, link), owner, time_left=_time_left(link))
+            StoragetiersShared.of(link, url, owner, time_left=_time_left(link))
             for link in page.items
             if link.is_plain and link.target_id is not None
+            if (url := _url(runtime, link)) is not None
         ]
         return items, page.next_cursor
 
@@ -194,9 +195,14 @@ def _time_left(link: Timelink) -> int | str:
     return "Expired" if link.time_left is None or not link.is_active else link.time_left
 
 
-def _url(runtime: Runtime, link: Timelink) -> str:
-    """Return the path of a link, with its 128-bit token in the form of a UUID."""
-    token = runtime.links.token_of(link.uuid)
+def _url(runtime: Runtime, link: Timelink) -> str | None:
+    """Return the path of a link, with its 128-bit token in the form of a UUID.
+
+    None if the signing key that it was made by is not set any more.
+    """
+    token = runtime.links.token_of(link.ref)
+    if token is None:
+        return None
     return f"/api/timelink/{UUID(bytes=base64.urlsafe_b64decode(token + '=='))}"
 
 
@@ -240,7 +246,9 @@ async def share(
     owner = await access.identity()
     asked = await read_fields(request, StoragetiersLinkRequest)
     link = await runtime.links.create(access, "picture", str(id), asked.time)
-    return StoragetiersLink.of(link, _url(runtime, link), owner)
+    url = _url(runtime, link)
+    assert url is not None  # it has just been made
+    return StoragetiersLink.of(link, url, owner)
 
 
 @router.head(

@@ -70,7 +70,10 @@ class Timelink(BaseModel):
     """A public link, as its owner sees it."""
 
     id: Id
-    url: str = Field(examples=["https://holdall.example.org/t/n2XwG7aJ3kS5rT8vY1zBcA"])
+    url: str | None = Field(
+        description="Null if the signing key that it was made with is not set any more.",
+        examples=["https://holdall.example.org/t/n2XwG7aJ3kS5rT8vY1zBcA"],
+    )
     kind: TargetType = Field(examples=["blob"])
     target: str | None = Field(
         description="The target's id; null if it no longer exists.", examples=["my-unique-blob-id"]
@@ -96,7 +99,7 @@ class Timelink(BaseModel):
     has_password: bool
 
     @classmethod
-    def of(cls, link: entities.Timelink, url: str) -> Self:
+    def of(cls, link: entities.Timelink, url: str | None) -> Self:
         return cls(
             id=link.uuid,
             url=url,

@@ -4,7 +4,7 @@ import base64
 import json
 import multiprocessing
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from jose import jwt
 
 from app import clock
-from app.config import ConfigError, Settings
+from app.config import ConfigError, Settings, load_settings
 from app.errors import Unauthorized
 from app.security import api_keys
 from app.security.credentials import AccessToken, ApiKey, ServiceToken
 from app.security.keyring import Keyring
-from app.security.signing_key import signing_key
+from app.security.signing_key import signing_keys
 
 SESSION = "0190a000-0000-7000-8000-000000000001"
 ACCOUNT = "0190a000-0000-7000-8000-000000000002"
@@ -46,7 +46,7 @@ def signed(
     now = clock.now() // clock.SECOND
     claims = {**CLAIMS, "iat": now, "exp": now + 60, **(changes or {})}
     claims = {name: value for name, value in claims.items() if value is not None}
-    token: str = jwt.encode(claims, keyring.subkey("access tokens"), algorithm=algorithm)
+    token: str = jwt.encode(claims, keyring.subkeys("access tokens")[0], algorithm=algorithm)
     return token
 
 
@@ -164,14 +164,14 @@ def test_a_refresh_token_is_always_the_same_and_bound_to_its_number(keyring: Key
 def test_what_is_for_one_purpose_is_no_good_for_another(keyring: Keyring) -> None:
     with pytest.raises(Unauthorized):
         keyring.parse(keyring.issue_refresh_token(SESSION, 1))
-    assert keyring.subkey("a") != keyring.subkey("b")
+    assert keyring.subkeys("a") != keyring.subkeys("b")
 
 
 def test_the_signing_key_is_made_once_and_nobody_else_can_read_it(tmp_path: Path) -> None:
     folder = tmp_path / "data"
-    made = signing_key(settings(folder))
+    (made,) = signing_keys(settings(folder))
     assert len(made) == 32
-    assert signing_key(settings(folder)) == made
+    assert signing_keys(settings(folder)) == [made]
     assert stat.S_IMODE((folder / "signing.key").stat().st_mode) == 0o600
     assert [path.name for path in folder.iterdir()] == ["signing.key"]
 
@@ -183,7 +183,8 @@ def test_a_damaged_signing_key_stops_the_start(tmp_path: Path) -> None:
 
 
 def _make_key(folder: Path) -> bytes:
-    return signing_key(settings(folder))
+    (key,) = signing_keys(settings(folder))
+    return key
 
 
 def test_processes_that_start_at_once_sign_with_one_key(tmp_path: Path) -> None:
@@ -193,3 +194,45 @@ def test_processes_that_start_at_once_sign_with_one_key(tmp_path: Path) -> None:
             assert len(set(pool.map(_make_key, [tmp_path / str(n)] * 8, chunksize=1))) == 1
         pool.close()
         pool.join()
+
+
+def test_what_an_older_key_signed_is_verified_and_the_first_one_signs() -> None:
+    old, both, new = (
+        Keyring(settings(signing_key=keys))
+        for keys in ("o" * 32, f"{'n' * 32},{'o' * 32}", "n" * 32)
+    )
+    now = clock.now()
+    issued: dict[str, tuple[Callable[[Keyring], str], Callable[[Keyring, str], Any]]] = {
+        "access": (lambda ring: ring.issue_access_token(SESSION, ACCOUNT, now), Keyring.parse),
+        "refresh": (
+            lambda ring: ring.issue_refresh_token(SESSION, 7),
+            Keyring.parse_refresh_token,
+        ),
+        "cookie": (
+            lambda ring: ring.issue_session_key(SESSION, ACCOUNT, purpose="cookies"),
+            lambda ring, key: ring.parse_session_key(key, purpose="cookies"),
+        ),
+    }
+    for issue, parse in issued.values():
+        assert parse(both, issue(old)) == parse(old, issue(old))
+        assert parse(new, issue(both)) == parse(both, issue(both))
+        with pytest.raises(Unauthorized):
+            parse(new, issue(old))
+    device = old.issue_device_key(SESSION, ACCOUNT)
+    assert both.parse_device_key(device) == (SESSION, ACCOUNT)
+    assert new.parse_device_key(device) is None
+
+
+def test_a_file_of_several_keys_is_the_setting_of_the_same(tmp_path: Path) -> None:
+    keys = [b"a" * 32, b"b" * 32]
+    (tmp_path / "signing.key").write_text("".join(f"{key.hex()}\n" for key in keys))
+    assert signing_keys(settings(tmp_path)) == keys
+    listed = ", ".join(f"hex:{key.hex()}" for key in keys)
+    assert signing_keys(settings(signing_key=listed)) == keys
+
+
+@pytest.mark.parametrize("value", ["k" * 31, f"{'k' * 32},short", "hex:" + "0g" * 32])
+def test_a_signing_key_that_is_none_is_refused_by_name(value: str) -> None:
+    with pytest.raises(ConfigError, match=r"^SIGNING_KEY: ") as refused:
+        load_settings({"signing_key": value})
+    assert value not in str(refused.value)

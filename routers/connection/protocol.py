@@ -15,7 +15,7 @@ from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.flow_control import service_unavailable
 from uvicorn.server import ServerState
 
-from routers.connection import exchanges
+from routers.connection import exchanges, refusals
 from routers.connection.exchanges import Exchange
 from routers.connection.messages import MessageReader
 from routers.connection.refusals import Refusal
@@ -217,7 +217,7 @@ class HttpProtocol(MessageReader):
         elif before is None or self._checked is None or self._checked - before >= least:
             self._await_client()
         else:
-            self._refuse(Refusal(HTTPStatus.REQUEST_TIMEOUT, "The body came too slowly"))
+            self._refuse(refusals.too_slow(cycle.scope["headers"]))
 
     def _await_reader(self, waiting: int) -> None:
         """Set the timer for the client to read some of the bytes that wait for it."""

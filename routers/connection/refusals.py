@@ -1,12 +1,16 @@
 """Responses of the connection itself, to messages that never reach the application."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from http import HTTPStatus
+from typing import Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 Headers = Sequence[tuple[bytes, bytes]]
+
+_RESUMABLE: Final = frozenset({b"tus-resumable", b"upload-complete", b"upload-offset"})
+"""Fields of uploads that keep what has arrived: of tus, and of the IETF draft."""
 
 
 class Refusal(Exception):
@@ -36,3 +40,14 @@ class Refusal(Exception):
         ]
         head = STATUS_LINE[self.status] + b"".join(b"%b: %b\r\n" % field for field in headers)
         return head + b"\r\n" + (body if with_body else b"")
+
+
+def too_slow(fields: Iterable[tuple[bytes, bytes]]) -> Refusal:
+    """Return the refusal of a body that comes too slowly, of a request with these header fields.
+
+    Clients of resumable uploads go on after an error of the server's, but not after a 408.
+    """
+    detail = "The body came too slowly"
+    if _RESUMABLE.isdisjoint(name for name, _ in fields):
+        return Refusal(HTTPStatus.REQUEST_TIMEOUT, detail)
+    return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, detail, [(b"retry-after", b"1")])

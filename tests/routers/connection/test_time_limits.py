@@ -4,6 +4,7 @@ import asyncio
 import json
 from dataclasses import dataclass, field
 
+import pytest
 from starlette.types import Receive, Scope, Send
 
 from tests.routers.connection.wire import Client, Echo, Server, answer, serving, wait_for
@@ -87,6 +88,18 @@ def test_a_body_that_drips_is_cut_off(server: Server, echo: Echo) -> None:
     is_cut(sender.client, 408)
     wait_for(lambda: server.tasks == 0)
     assert not echo.seen[0].ended
+
+
+@pytest.mark.parametrize("field", [b"Tus-Resumable: 1.0.0", b"Upload-Complete: ?1"])
+def test_uploads_that_can_go_on_are_told_something_that_clients_retry(
+    server: Server, field: bytes
+) -> None:
+    sender = Sender(server)
+    sender.send(LOGIN.replace(b"Content-Length", field + b"\r\nContent-Length"))
+    server.pass_time(60)
+    sender.send(b"x")
+    server.pass_time(60)
+    is_cut(sender.client, 503)
 
 
 def test_a_body_of_a_kib_a_second_is_not(server: Server) -> None:

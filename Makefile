@@ -24,10 +24,10 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-fast test-slow test-clients check format lock bench drill install clean
+.PHONY: help run test test-fast test-slow test-clients check format lock bench drill drill-uploads install clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
 
 run: $(VENV)/runtime.stamp ## start the server; installs what it needs when that is missing or outdated
 	@exec env $(SERVER_ENV) $(BIN)/holdall $(ARGS)
@@ -65,6 +65,9 @@ bench: install $(BENCH_VENV)/bench.stamp ## measure the server against its peers
 
 drill: install ## kill each server of the scaled profile in turn, under load; nothing acknowledged may be lost
 	@$(BIN)/python -m drill $(ARGS)
+
+drill-uploads: install ## upload over a network that breaks, to a server that is killed; all must end whole
+	@$(BIN)/python -m drill.uploads $(ARGS)
 
 install: $(VENV)/dev.stamp ## everything that tests and checks need, in .venv
 

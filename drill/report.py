@@ -21,9 +21,14 @@ class Episode:
 
 def table(episodes: Sequence[Episode], outcomes: Sequence[Outcome]) -> str:
     """Return the table in Markdown."""
-    rows = [_HEADINGS, *(_row(episode, outcomes) for episode in episodes)]
+    return markdown(_HEADINGS, [_row(episode, outcomes) for episode in episodes])
+
+
+def markdown(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """Return a table in Markdown, whose columns are aligned."""
+    rows = [headings, *lines]
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    rows.insert(1, tuple("-" * width for width in widths))
+    rows.insert(1, ["-" * width for width in widths])
     return "\n".join(
         f"| {' | '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))} |"
         for row in rows

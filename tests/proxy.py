@@ -6,8 +6,11 @@ import socket
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
 _RESET = struct.pack("ii", 1, 0)  # to linger for no time: close with RST
+
+P = TypeVar("P", bound="Proxy")
 
 
 class Proxy:
@@ -19,6 +22,7 @@ class Proxy:
         self.passed = 0
         """Bytes that went through, in both directions."""
         self._server_port = port
+        self._breaks_at: int | None = None
         self._held: bytes | None = None
         self._holding: set[asyncio.Event] = set()
         self._flows = asyncio.Event()
@@ -28,6 +32,10 @@ class Proxy:
     def freeze(self) -> None:
         """Be a black hole: connections are accepted, nothing is passed on any more."""
         self._flows.clear()
+
+    def break_after(self, size: int) -> None:
+        """Reset every connection, once, when so many more bytes have gone through."""
+        self._breaks_at = self.passed + size
 
     def hold_from(self, mark: bytes) -> None:
         """Hold a connection's bytes back from those on that have ``mark`` in them.
@@ -56,10 +64,7 @@ class Proxy:
     def reset(self) -> None:
         """Reset every connection there is; new ones work."""
         for writer in self._writers:
-            if not writer.is_closing():
-                raw: socket.socket = writer.get_extra_info("socket")
-                raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-            writer.transport.abort()
+            reset(writer)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection."""
@@ -96,6 +101,9 @@ class Proxy:
                 writer.write(chunk)
                 self.passed += len(chunk)
                 await writer.drain()
+                if self._breaks_at is not None and self.passed >= self._breaks_at:
+                    self._breaks_at = None
+                    self.reset()
         writer.close()
 
 
@@ -105,10 +113,24 @@ async def _chunks(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
             yield data
 
 
+def reset(writer: asyncio.StreamWriter) -> None:
+    """Reset a connection, as a network or a dying process does."""
+    if not writer.is_closing():
+        raw: socket.socket = writer.get_extra_info("socket")
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+    writer.transport.abort()
+
+
 @asynccontextmanager
 async def proxy_to(port: int) -> AsyncIterator[Proxy]:
     """Run a proxy in front of a server that listens on ``port`` of 127.0.0.1."""
-    proxy = Proxy(port)
+    async with serving(Proxy(port)) as proxy:
+        yield proxy
+
+
+@asynccontextmanager
+async def serving(proxy: P) -> AsyncIterator[P]:
+    """Run a proxy."""
     tasks: set[asyncio.Task[None]] = set()
 
     def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from drill.uploads.rig import PROFILES
 from tests.deadline import DEADLINE
 from tests.deploy import ROOT
 
@@ -24,9 +25,9 @@ def temporary() -> Iterator[Path]:
         yield Path(folder)
 
 
-def start(temporary: Path, *arguments: str) -> "subprocess.Popen[str]":
+def start(temporary: Path, *arguments: str, drill: str = "drill") -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [sys.executable, "-m", "drill", *arguments],
+        [sys.executable, "-m", drill, *arguments],
         cwd=ROOT,
         env={"PATH": "/usr/sbin:/usr/bin:/bin", "TMPDIR": str(temporary)},
         text=True,
@@ -54,3 +55,16 @@ def test_ctrl_c_stops_every_server(temporary: Path) -> None:
     assert not [*temporary.iterdir()]
     listed = subprocess.run(["ps", "-eo", "args"], check=True, capture_output=True, text=True)
     assert str(temporary) not in listed.stdout
+
+
+def test_uploads_end_whole_on_every_database_and_store(temporary: Path) -> None:
+    sizes = ("--uploads", "8", "--largest", "4", "--kills", "3")
+    drill = start(temporary, *sizes, drill="drill.uploads")
+    printed, told = drill.communicate(timeout=8 * DEADLINE)
+    assert drill.returncode == 0, printed + told
+    rows = [line.split("|") for line in printed.splitlines() if line.startswith("| ")][2:]
+    assert [row[2].strip() for row in rows] == ["8"] * len(PROFILES)
+    kills, cuts = (sum(int(row[column]) for row in rows) for column in (5, 6))
+    assert kills > 0
+    assert cuts > 0
+    assert not [*temporary.iterdir()]

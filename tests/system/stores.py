@@ -137,7 +137,8 @@ class Bucket(Store):
 
     def digests(self) -> dict[str, str]:
         digests = {}
-        for entry in self._client.list_objects_v2(Bucket=self._name).get("Contents", ()):
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._name)
+        for entry in (entry for page in pages for entry in page.get("Contents", ())):
             with suppress(self._client.exceptions.NoSuchKey):  # swept meanwhile
                 answer = self._client.get_object(Bucket=self._name, Key=entry["Key"])
                 with closing(answer["Body"]) as body:
@@ -235,6 +236,10 @@ class Inside:
     def rows(self) -> list[int]:
         """Return the numbers of objects, of those that are in their row, and of tombstones."""
         return self._rows.query(_ROWS)
+
+    def segments(self) -> int:
+        """Return how many segments there are."""
+        return self._rows.query("SELECT count(*) FROM object_segments")[0]
 
     def generation(self) -> int:
         """Return the database's generation."""

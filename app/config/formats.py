@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
 HEX: Final = "hex:"
-"""What stands before a signing key as `DATA_DIR` has it: 64 hexadecimal digits."""
+"""What stands before a signing key as `DATA_DIR` has it: 64 hexadecimal digits, or more."""
 
 _LAST_PORT: Final = 65_535
 
@@ -79,8 +79,11 @@ def redis_url(value: SecretStr) -> SecretStr:
 
 def signing_key(value: SecretStr) -> SecretStr:
     text = value.get_secret_value()
-    if text.startswith(HEX) and re.fullmatch(r"[0-9a-fA-F]{64}", text.removeprefix(HEX)) is None:
-        raise ValueError(f"has not 64 hexadecimal digits after {HEX}")
+    if (
+        text.startswith(HEX)
+        and re.fullmatch(r"([0-9a-fA-F]{2}){32,}", text.removeprefix(HEX)) is None
+    ):
+        raise ValueError(f"has not 64 hexadecimal digits, or more of them, after {HEX}")
     return value
 
 

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -10,7 +11,7 @@ from app.config import ConfigError, Settings
 from app.config.formats import HEX
 
 FILE_NAME: Final = "signing.key"
-_BYTES: Final = 32
+_BYTES: Final = 32  # of a key, at least
 
 
 def signing_keys(settings: Settings) -> list[bytes]:
@@ -20,14 +21,32 @@ def signing_keys(settings: Settings) -> list[bytes]:
 
     Raises `ConfigError` for a file that doesn't hold a key.
     """
+    keys = known_keys(settings)
+    if not keys:
+        keep(settings, [secrets.token_bytes(_BYTES)])
+        keys = known_keys(settings)
+    return keys
+
+
+def known_keys(settings: Settings) -> list[bytes]:
+    """Return the keys that there are; raises as `signing_keys` does."""
     if settings.signing_key is not None:
         return [_bytes_of(key.get_secret_value()) for key in settings.signing_key]
+    return kept_keys(settings)
+
+
+def kept_keys(settings: Settings) -> list[bytes]:
+    """Return the keys in `DATA_DIR`, one a line in hexadecimal digits; raises `ConfigError`."""
     path = settings.data_dir / FILE_NAME
-    with suppress(FileNotFoundError):
-        return _read(path)
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    _create(path)
-    return _read(path)
+    try:
+        lines = path.read_text(encoding="ascii", errors="replace").split()
+    except FileNotFoundError:
+        return []
+    with suppress(ValueError):
+        keys = [bytes.fromhex(line) for line in lines]
+        if keys and all(len(key) >= _BYTES for key in keys):
+            return keys
+    raise ConfigError(f"SIGNING_KEY: {path} holds no key; delete it to have one made")
 
 
 def _bytes_of(key: str) -> bytes:
@@ -35,23 +54,15 @@ def _bytes_of(key: str) -> bytes:
     return bytes.fromhex(key.removeprefix(HEX)) if key.startswith(HEX) else key.encode()
 
 
-def _read(path: Path) -> list[bytes]:
-    """Return the keys in a file, one a line in hexadecimal digits."""
-    lines = path.read_text(encoding="ascii", errors="replace").split()
-    with suppress(ValueError):
-        keys = [bytes.fromhex(line) for line in lines]
-        if keys and all(len(key) == _BYTES for key in keys):
-            return keys
-    raise ConfigError(f"SIGNING_KEY: {path} holds no key; delete it to have one made")
-
-
-def _create(path: Path) -> None:
-    """Write a new key durably, unless another process has."""
+def keep(settings: Settings, keys: Iterable[bytes]) -> None:
+    """Write keys into `DATA_DIR` durably, unless there are some already."""
+    path = settings.data_dir / FILE_NAME
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     staged = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with open(descriptor, "w", encoding="ascii") as file:  # noqa: PTH123 - a descriptor
-            file.write(secrets.token_hex(_BYTES) + "\n")
+            file.writelines(f"{key.hex()}\n" for key in keys)
             file.flush()
             os.fsync(file.fileno())
         # unlike a rename, a link never replaces a key that others already sign with

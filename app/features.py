@@ -10,10 +10,11 @@ from typing import Final
 
 from sqlalchemy import ColumnElement, Table, and_, or_, true
 
-from app.accounts.tables import api_keys, sessions
+from app.accounts.tables import api_keys, sessions, tiers
 from app.blobs.tables import blobs
 from app.buffer import rows as buffer_rows
 from app.buffer.tables import buffers
+from app.database.instance import instance
 from app.dumps import expiry as dump_expiry
 from app.dumps.tables import dump_attachments, dumps
 from app.files import expiry as file_expiry
@@ -22,8 +23,10 @@ from app.links import expiry as link_expiry
 from app.links.tables import timelink_leases, timelinks
 from app.links.targets import TargetTable, TargetType, text_of
 from app.objects import media_types
+from app.objects.tables import holds, tombstones
 from app.pictures.tables import pictures, thumbnails
 from app.tasks.expiry import Expiring, next_of, rows_of, things_of
+from app.tasks.tables import daily
 from app.uploads import rows as upload_rows
 from app.uploads.tables import uploads
 
@@ -147,6 +150,9 @@ COUNTED: Final[Mapping[str, tuple[Table, Lives]]] = {
 
 TABLES: Final = tuple(table for feature in FEATURES for table in feature.tables)
 """Tables that the purge empties of an account, in this order."""
+
+OWN_TABLES: Final = (tiers, instance, tombstones, holds, daily)
+"""Tables of the service itself. Every other one refers to an account, or to what is one's."""
 
 EXPIRING: Final = tuple(expiring for feature in FEATURES for expiring in feature.expiring)
 """The expiry of all that expires."""

@@ -4,8 +4,10 @@ import argparse
 import asyncio
 import json
 import sys
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Final
 
-from app import DESCRIPTION, VERSION, commands, logging
+from app import DESCRIPTION, VERSION, backup_commands, commands, logging
 from app.config import ConfigError, Settings, load_settings
 from app.config.example import example
 from app.database.migrate import migrate
@@ -63,30 +65,76 @@ def _parser() -> argparse.ArgumentParser:
     fsck.add_argument(
         "--adopt", action="store_true", help="take the store as it is, after a loss of either"
     )
+    _add_backup_parsers(subparsers)
     subparsers.add_parser("openapi", help="print the OpenAPI document")
     subparsers.add_parser("settings", help="print every setting, as .env.example has them")
     return parser
 
 
+def _add_backup_parsers(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    place = "a folder, or s3://bucket/prefix"
+    backup = subparsers.add_parser("backup", help="make a snapshot, while the service runs")
+    backup.add_argument("target", help=place)
+    backup.add_argument("--with-key", action="store_true", help="put the signing keys into it")
+    instead = backup.add_mutually_exclusive_group()
+    instead.add_argument("--list", action="store_true", help="list the snapshots instead")
+    instead.add_argument(
+        "--prune", type=_at_least_one, metavar="N", help="remove all but the N newest instead"
+    )
+    verify = subparsers.add_parser("verify", help="read snapshots, and compare all digests")
+    restore = subparsers.add_parser("restore", help="bring a snapshot back where nothing is yet")
+    for parser in (verify, restore):
+        parser.add_argument("source" if parser is restore else "target", help=place)
+    verify.add_argument("--snapshot", metavar="ID", help="only this one, not all")
+    restore.add_argument("--snapshot", metavar="ID", help="this one, not the newest")
+
+
+def _at_least_one(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return number
+
+
 def _run(options: argparse.Namespace, settings: Settings, edge: Edge) -> int:
-    match options.command:
-        case "openapi":
-            print(json.dumps(edge.app.openapi(), indent=2))  # noqa: T201
-            return 0
-        case "migrate":
-            asyncio.run(migrate(settings))
-            return 0
-        case "create-admin":
-            return asyncio.run(commands.create_admin(settings, options.username))
-        case "reset-password":
-            return asyncio.run(commands.reset_password(settings, options.username))
-        case "fsck":
-            flags = {name: getattr(options, name) for name in ("repair", "checksums", "adopt")}
-            return asyncio.run(commands.fsck(settings, **flags))
-        case _:
-            return server.serve(
-                edge, settings, lambda url: commands.greeting(edge.app.state.runtime, url)
-            )
+    if options.command == "openapi":
+        print(json.dumps(edge.app.openapi(), indent=2))  # noqa: T201
+        return 0
+    if options.command == "migrate":
+        asyncio.run(migrate(settings))
+        return 0
+    if options.command in _COMMANDS:
+        return asyncio.run(_COMMANDS[options.command](options, settings))
+    return server.serve(edge, settings, lambda url: commands.greeting(edge.app.state.runtime, url))
+
+
+def _backup(options: argparse.Namespace, settings: Settings) -> "_Work":
+    if options.list:
+        return backup_commands.list_backups(settings, options.target)
+    if options.prune is not None:
+        return backup_commands.prune(settings, options.target, options.prune)
+    return backup_commands.backup(settings, options.target, with_key=options.with_key)
+
+
+def _fsck(options: argparse.Namespace, settings: Settings) -> "_Work":
+    flags = {name: getattr(options, name) for name in ("repair", "checksums", "adopt")}
+    return commands.fsck(settings, **flags)
+
+
+_Work = Coroutine[Any, Any, int]
+_COMMANDS: Final[Mapping[str, Callable[[argparse.Namespace, Settings], _Work]]] = {
+    "backup": _backup,
+    "create-admin": lambda options, settings: commands.create_admin(settings, options.username),
+    "fsck": _fsck,
+    "reset-password": lambda options, settings: commands.reset_password(settings, options.username),
+    "restore": lambda options, settings: backup_commands.restore(
+        settings, options.source, options.snapshot
+    ),
+    "verify": lambda options, settings: backup_commands.verify(
+        settings, options.target, options.snapshot
+    ),
+}
+"""Commands that have a service of the settings do something, and return the exit status."""
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from app.backup.errors import BackupError
 from app.config import ConfigError
 from app.database import DatabaseFull, DatabaseUnavailable
 from app.database.generations import OlderDatabase
@@ -13,6 +14,7 @@ EXPECTED: Final = (
     DatabaseUnavailable,
     DatabaseFull,
     OlderDatabase,
+    BackupError,
     StorageError,
     ProblemError,
 )
@@ -25,6 +27,6 @@ def explain(error: BaseException) -> str:
         return f"Holdall can't use its database (DATABASE_URL, DATA_DIR, DB_HOST): {error}"
     if isinstance(error, StorageError):
         return f"Holdall can't use its object store (ACTIVE_STORAGE, its settings): {error}"
-    if isinstance(error, ProblemError | OlderDatabase):
+    if isinstance(error, ProblemError | OlderDatabase | BackupError):
         return f"Holdall can't do this: {error}"
     return f"Holdall can't start with these settings:\n{error}"

@@ -87,12 +87,20 @@ async def open_store(
     own = await database.write(instance.identify, str(uuid_utils.uuid7()))
     if adopt:
         own = replace(own, generation=0)
-    name = settings.active_storage
-    bare = measured(await BACKENDS[name].open(settings, own.marks), name)
-    stack.push_async_callback(bare.aclose)
-    await bare.ping()
+    bare = await open_bare_store(stack, settings, own.marks)
     await instance.bind(settings, database, bare, own)
     store = marked(bare, instance.MARKS, own.uuid.encode())
     if adopt:
         await generations.catch_up(database, store)
     return store
+
+
+async def open_bare_store(
+    stack: AsyncExitStack, settings: Settings, marks: Sequence[str] = ()
+) -> ObjectStore:
+    """Open the store of the settings, whosever it is, which must have these marks."""
+    name = settings.active_storage
+    bare = measured(await BACKENDS[name].open(settings, marks), name)
+    stack.push_async_callback(bare.aclose)
+    await bare.ping()
+    return bare

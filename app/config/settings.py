@@ -173,10 +173,24 @@ class Retention(_Section):
     """Bytes of such dumps that an account keeps; past it the oldest go that aren't archived."""
 
 
-SECTIONS: Final = (Service, Storage, Access, Retention)
+class Backups(_Section):
+    """Where backups go: `holdall backup s3://bucket/prefix`."""
+
+    backup_s3_access_key_id: str | None = None
+    """Key for the bucket of backups; unset: all four settings are those of S3_ above."""
+    backup_s3_secret_access_key: SecretStr | None = None
+    """Needed with BACKUP_S3_ACCESS_KEY_ID."""
+    backup_s3_region_name: str = "us-east-1"
+    """Region of that bucket."""
+    backup_s3_endpoint_url: str | None = None
+    """URL of an S3 server other than Amazon's."""
 
 
-class Settings(Retention, Access, Storage, Service):  # fields are collected from the last on
+SECTIONS: Final = (Service, Storage, Access, Retention, Backups)
+
+
+# fields are collected from the last on
+class Settings(Backups, Retention, Access, Storage, Service):
     """Every setting of the service."""
 
     @model_validator(mode="after")
@@ -190,6 +204,8 @@ class Settings(Retention, Access, Storage, Service):  # fields are collected fro
             needed |= dict.fromkeys(("db_user", "db_name"), "ACTIVE_STORAGE=database")
         if self.uses_postgres:
             needed["signing_key"] = "metadata in PostgreSQL, where every process must have the same"
+        if self.backup_s3_access_key_id:
+            needed["backup_s3_secret_access_key"] = "BACKUP_S3_ACCESS_KEY_ID"  # noqa: S105
         if self.admin_username:
             needed["admin_password"] = "ADMIN_USERNAME"  # noqa: S105
         if self.admin_password:

@@ -56,6 +56,12 @@ def identify(connection: Connection, fresh: str) -> Instance:
     return Instance(row.uuid, row.generation)
 
 
+def instance_id(connection: Connection) -> str:
+    """Return the id of a database that has been identified."""
+    found: str = connection.execute(select(instance.c.uuid)).scalar_one()
+    return found
+
+
 async def bind(settings: Settings, database: Database, store: ObjectStore, own: Instance) -> None:
     """Mark the store of a database that has none yet, or check the marks.
 

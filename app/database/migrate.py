@@ -146,6 +146,11 @@ def newest_revision() -> str:
     return max(_revisions())
 
 
+def is_known(revision: str) -> bool:
+    """Tell whether this version of Holdall has a revision."""
+    return revision in _revisions()
+
+
 def _revisions() -> set[str]:
     """Return all revisions, from the names of the migrations' files."""
     return {path.name.partition("_")[0] for path in _SCRIPTS.glob("versions/[0-9]*.py")}

@@ -268,7 +268,7 @@ def _answer(group: list[Job], count: Callable[[], None]) -> None:
 
     def answer_all() -> None:
         for job in group:
-            job.answer(_translated)
+            job.answer(translated)
         count()
 
     with suppress(RuntimeError):  # the loop has been closed: nobody waits any more
@@ -285,20 +285,21 @@ def _count_waits(group: list[Job], begun: float, waits: metrics.Distribution) ->
         waits.observe(begun - job.asked)
 
 
-def _translated(error: Exception) -> Exception:
+def translated(error: Exception) -> Exception:
+    """Return the error of `Database` for one of SQLite's; any other error as it is."""
     original = _original(error)
     if isinstance(original, MemoryError):  # SQLite's own too
         return original
-    translated: Exception
+    known: Exception
     match _code(original):
         case sqlite3.SQLITE_FULL:
-            translated = DatabaseFull("the database's disk is full")
+            known = DatabaseFull("the database's disk is full")
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_IOERR | sqlite3.SQLITE_CANTOPEN:
-            translated = DatabaseUnavailable("the database is busy or its disk fails")
+            known = DatabaseUnavailable("the database is busy or its disk fails")
         case _:
             return error
-    translated.__cause__ = error
-    return translated
+    known.__cause__ = error
+    return known
 
 
 def _original(error: BaseException | None) -> BaseException | None:

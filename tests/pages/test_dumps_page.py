@@ -169,7 +169,7 @@ def test_archiving_and_deleting(page: Page, person: str) -> None:
     page.on("dialog", lambda question: question.accept())
     page.goto("/dumps")
     page.get_by_role("button", name="Archive one.dmp").press("Enter")
-    expect(page.get_by_role("status")).to_contain_text("one.dmp is archived")
+    expect(page.locator("#notice")).to_contain_text("one.dmp is archived")
     expect(row(page, "one.dmp")).to_have_count(0)
     expect(row(page, "two.dmp").get_by_role("link")).to_be_focused()
     page.get_by_label("Show").select_option("archived")
@@ -178,7 +178,7 @@ def test_archiving_and_deleting(page: Page, person: str) -> None:
     expect(page.get_by_text("No dumps match")).to_be_visible()
     page.goto("/dumps")
     page.get_by_role("button", name="Delete two.dmp").click()
-    expect(page.get_by_role("status")).to_contain_text("two.dmp is deleted")
+    expect(page.locator("#notice")).to_contain_text("two.dmp is deleted")
     page.reload()
     expect(page.locator("#rows .what a")).to_have_text(["one.dmp"])
 

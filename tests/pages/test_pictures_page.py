@@ -81,7 +81,7 @@ def test_pictures_that_are_picked_show_up(page: Page, person: str) -> None:
     for name in ("one", "two"):
         expect_drawn(tile(page, name).locator("img"))
     expect(page.get_by_text("No pictures yet")).to_be_hidden()
-    expect(page.get_by_role("list", name="Uploads").locator("li")).to_have_count(0)
+    expect(page.get_by_role("region", name="Uploads").locator("li")).to_have_count(0)
     page.reload()
     expect(tile(page, "one")).to_be_visible()
 
@@ -96,7 +96,7 @@ def test_pictures_are_dropped_and_pasted(page: Page, person: str, how: str) -> N
 def test_what_is_no_picture_is_refused(page: Page, person: str, watch: Watch) -> None:
     page.goto("/pictures")
     bring(page, "drop", "no.png", b"a text" * 100)
-    refused = page.get_by_role("list", name="Uploads").get_by_role("status")
+    refused = page.get_by_role("region", name="Uploads").get_by_role("listitem")
     expect(refused).to_contain_text("JPEG")
     watch.expect_status(415)
 

@@ -90,7 +90,7 @@ def test_who_sends_more_is_asked_which_may_go(person: Page) -> None:
     asked = answer_with(person, accept=False)
     choose(person, *(file(f"new{n}.txt") for n in range(3)))
     expect(person.locator("#refused")).to_be_hidden()
-    person.wait_for_function("() => document.querySelectorAll('.transfer').length === 0")
+    expect(person.locator("#uploads")).to_be_hidden()
     choose(person, file("one.txt"))  # for which there is room
     expect(sent(person, "one.txt")).to_be_visible()
     assert len(asked) == 1
@@ -124,12 +124,12 @@ def test_an_upload_that_fails_ends_nothing(person: Page, watch: Watch) -> None:
     fill(person, MOST)
     person.goto("/file/load")
     answer_with(person, accept=True)
-    limit = {"detail": "The storage is full"}
-    person.route("**/v1/files", lambda route: route.fulfill(status=507, json=limit))
+    limit = {"detail": "The account's quota does not allow this"}
+    person.route("**/v1/uploads", lambda route: route.fulfill(status=413, json=limit))
     choose(person, file("new.txt"))
     expect(person.get_by_text(limit["detail"])).to_be_visible()
-    watch.expect_status(507)
-    person.unroute("**/v1/files")
+    watch.expect_status(413)
+    person.unroute("**/v1/uploads")
     assert names(person) == {f"old{n}.txt" for n in range(MOST)}
     choose(person, file("new.txt"))
     expect(sent(person, "new.txt")).to_be_visible()

@@ -31,7 +31,7 @@ def choose(page: Page, *files: FilePayload) -> None:
 
 def sent(page: Page, name: str) -> Locator:
     """The card of a file that has been sent."""
-    return page.get_by_role("list", name="Files being sent").locator(".sent", has_text=name)
+    return page.get_by_role("list", name="Files just sent").locator(".sent", has_text=name)
 
 
 def rows(page: Page) -> Locator:
@@ -71,7 +71,7 @@ def test_several_files_get_a_link_each(send_page: Page) -> None:
         image = card.get_by_role("img", name="QR code")
         expect(image).to_be_visible()
         page.wait_for_function("i => i.complete && i.naturalWidth > 0", arg=image.element_handle())
-    expect(page.get_by_role("status").first).to_contain_text("is sent")
+    expect(page.get_by_role("status").first).to_have_text("2 files are sent")
     expect(rows(page)).to_have_count(2)
     expect(rows(page).first).to_contain_text("h left")
 
@@ -125,28 +125,37 @@ def test_the_choice_of_an_end(send_page: Page) -> None:
     expect(page.locator("#target")).to_have_value(re.compile(r"[0-9a-f-]{36}"))
 
 
-def test_a_transfer_shows_how_far_it_is_and_is_cancelled(send_page: Page) -> None:
+def test_an_upload_shows_how_far_it_is_and_is_cancelled(send_page: Page) -> None:
     page = send_page
     slowed(page)
     choose(page, *(file(f"{n}.bin", b"x" * 1_000_000) for n in range(5)))
-    moving = page.get_by_role("listitem").filter(has=page.get_by_label("Progress of 0.bin"))
+    uploads = page.get_by_role("region", name="Uploads")
+    moving = uploads.get_by_role("listitem").filter(has=page.get_by_label("Progress of 0.bin"))
     expect(moving).to_contain_text(re.compile(r"KiB of 977 KiB, .*/s, .* left"))
-    expect(page.get_by_text("Waiting")).to_have_count(2)
+    expect(uploads.get_by_text("Waiting")).to_have_count(2)
+    expect(uploads).to_contain_text("0 of 5 files")
     for n in (4, 1, 0, 2, 3):
         page.get_by_role("button", name=f"Cancel {n}.bin").click()
-    expect(page.get_by_text("Cancelled")).to_have_count(5)
-    expect(page.get_by_role("progressbar")).to_have_count(0)
+        expect(page.get_by_label(f"Progress of {n}.bin")).to_have_count(0)
+    expect(page.locator("#said")).to_have_text("3.bin is cancelled")
+    expect(uploads).to_be_hidden()
     assert page.request.get("/v1/files").json()["items"] == []
     choose(page, file("small.txt"))  # nobody holds the turns of those
     expect(sent(page, "small.txt")).to_be_visible()
 
 
-def test_a_transfer_that_fails_says_why(send_page: Page, watch: Watch) -> None:
+def test_an_upload_that_fails_says_why(send_page: Page, watch: Watch) -> None:
+    page = send_page
     answer = {"detail": "The account's quota does not allow this"}
-    send_page.route("**/v1/files", lambda route: route.fulfill(status=413, json=answer))
-    choose(send_page, file("one.txt"))
-    expect(send_page.get_by_text(answer["detail"])).to_be_visible()
+    page.route("**/v1/uploads", lambda route: route.fulfill(status=413, json=answer))
+    choose(page, file("one.txt"))
+    uploads = page.get_by_role("region", name="Uploads")
+    expect(uploads.get_by_text(answer["detail"])).to_be_visible()
     watch.expect_status(413)
+    page.unroute("**/v1/uploads")
+    page.get_by_role("button", name="Try again one.txt").click()
+    expect(sent(page, "one.txt")).to_be_visible()
+    expect(uploads).to_be_hidden()
 
 
 def test_a_file_is_downloaded_and_deleted(send_page: Page) -> None:
@@ -235,11 +244,3 @@ def test_it_fits_its_window(open_page: OpenPage, sign_up: SignUp, viewport: dict
     page.get_by_role("button", name=f"Cancel x{LONG}").click()
     rows(page).get_by_role("link", name="QR code").click()
     assert fits(page)
-
-
-def test_a_session_that_has_ended_leads_to_the_login(send_page: Page, watch: Watch) -> None:
-    page = send_page
-    page.request.post("/account/logout", headers={"Sec-Fetch-Site": "same-origin"})
-    choose(page, file("one.txt"))
-    expect(page).to_have_url(re.compile(r"/account/login\?next=%2Ffile%2Fload$"))
-    watch.expect_status(401)

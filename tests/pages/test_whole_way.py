@@ -27,7 +27,7 @@ def test_a_file_reaches_somebody_without_an_account(open_page: OpenPage, tmp_pat
     with laptop.expect_file_chooser() as chooser:
         laptop.get_by_role("button", name="Choose files").click()
     chooser.value.set_files([file])
-    sent = laptop.get_by_role("list", name="Files being sent").get_by_role("link").first
+    sent = laptop.get_by_role("list", name="Files just sent").get_by_role("link").first
     expect(sent).to_have_attribute("href", re.compile("/t/"))
     link = sent.get_attribute("href")
     assert link is not None

@@ -2,6 +2,7 @@
 
 import { ask, url } from "./http.js";
 import { localise } from "./page.js";
+import { forgetAll } from "./remembered.js";
 
 const ME = "/v1/accounts/me";
 
@@ -51,11 +52,13 @@ const actions = {
 
   async "end-all"() {
     await ask("DELETE", `${ME}/sessions`);
+    forgetAll();
     location.assign(url("/account/login"));
   },
 
   async delete(_form, fields) {
     await ask("POST", `${ME}/delete`, { password: fields.get("password") });
+    forgetAll();
     location.assign(url("/"));
   },
 };

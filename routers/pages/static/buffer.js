@@ -1,19 +1,17 @@
 // The page of the buffer: shows what is in it as soon as that changes, wherever it was changed.
 
-import { ask, upload, url } from "./http.js";
+import { nameOf } from "./folders.js";
+import { ask, send, url } from "./http.js";
 import { copy } from "./page.js";
 import { inTurn, refresh } from "./parts.js";
-import { takeFiles, transfer } from "./transfers.js";
+import { openQueue, refuse, takeInto } from "./uploads.js";
 
 const PATIENCE = 5000; // ms until a connection that was refused is tried again
 
 const connection = document.getElementById("connection");
 const said = document.getElementById("said");
-const wrong = document.getElementById("wrong");
-const transfers = document.getElementById("transfers");
 const textForm = document.getElementById("text-form");
 const text = document.getElementById("text");
-const picker = document.getElementById("file");
 
 const current = () => document.getElementById("current");
 
@@ -58,40 +56,34 @@ document.addEventListener("visibilitychange", () => {
 });
 
 async function attempt(action) {
-  wrong.hidden = true;
+  refuse();
   try {
     await action();
   } catch (error) {
-    wrong.textContent = error.message;
-    wrong.hidden = false;
+    refuse(error.message);
   }
 }
 
 async function putText(value) {
   const headers = { "X-Data-Type": "text", "Content-Type": "text/plain; charset=utf-8" };
   await attempt(async () => {
-    await upload("PUT", "/v1/buffer", value, { headers });
+    await send("PUT", "/v1/buffer", value, headers);
     if (text.value === value) text.value = "";
   });
 }
 
-async function putFiles(files) {
-  wrong.hidden = true;
-  transfers.replaceChildren();
-  if (files.length > 1) {
-    wrong.textContent = "The buffer holds one thing at a time. Several files go by Send.";
-    wrong.hidden = false;
+const queue = openQueue("buffer", { verb: "in the buffer", onDone: () => {} }); // an event tells of it
+
+takeInto(queue, [document.getElementById("file")], (given) => {
+  if (given.length > 1) {
+    refuse("The buffer holds one thing at a time. Several files go by Send.");
     return;
   }
-  const [file] = files;
-  const headers = {
-    "X-Data-Type": "file",
-    "X-File-Name": encodeURIComponent(file.name || "file"),
-    "Content-Type": file.type || "application/octet-stream",
-  };
-  const done = await transfer(transfers, file.name, "PUT", "/v1/buffer", file, headers);
-  done?.item.remove();
-}
+  queue.clear(); // what failed before
+  const [{ file }] = given;
+  const name = nameOf(given[0]) || "file";
+  queue.add([{ file, name, fields: { name, data_type: "file" } }]);
+});
 
 textForm.addEventListener("submit", (event) => {
   event.preventDefault();
@@ -100,11 +92,6 @@ textForm.addEventListener("submit", (event) => {
 text.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) textForm.requestSubmit();
 });
-picker.addEventListener("change", () => {
-  if (picker.files.length) putFiles([...picker.files]);
-  picker.value = "";
-});
-takeFiles(document.body, putFiles);
 document.addEventListener("paste", (event) => {
   const pasted = event.clipboardData;
   if (pasted.files.length || event.target.closest("input, textarea")) return;

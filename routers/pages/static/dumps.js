@@ -1,9 +1,11 @@
 // The list of dumps: uploads, archiving, deleting, and reports that appear when they are ready.
 
+import { nameOf } from "./folders.js";
 import { ask, url } from "./http.js";
 import { localise } from "./page.js";
 import { fetchPage, growing } from "./parts.js";
-import { takeFiles, transfer } from "./transfers.js";
+import { openQueue, pickers, soon, takeInto } from "./uploads.js";
+import { files } from "./words.js";
 
 const rows = document.getElementById("rows");
 const notice = document.getElementById("notice");
@@ -17,31 +19,25 @@ growing("more", rows);
 
 // Uploads.
 
-async function send(files) {
-  const label = part("upload-label").value;
-  await Promise.all(files.map((file) => sendOne(file, label)));
-}
-
-async function sendOne(file, label) {
-  const form = new FormData();
-  form.append("label", label);
-  form.append("file", file);
-  const done = await transfer(part("transfers"), file.name, "POST", "/v1/dumps", form);
-  if (!done) return;
-  done.item.remove();
-  say(`${done.answer.original_name} is stored`, done.answer.id);
-  await update();
-  look();
-}
-
 if (part("drop")) {
-  const files = part("files");
-  part("pick").addEventListener("click", () => files.click());
-  files.addEventListener("change", () => {
-    send([...files.files]);
-    files.value = "";
+  const showArrived = soon(async () => {
+    await update();
+    look();
   });
-  takeFiles(document.body, send);
+  const queue = openQueue("dump", {
+    onDone: (id, { name }) => {
+      const { count } = queue.finished;
+      if (queue.left === 0) count === 1 ? say(`${name} is stored`, id) : say(`${files(count)} are stored`);
+      showArrived();
+    },
+  });
+  takeInto(queue, pickers(), (given) => {
+    const label = part("upload-label").value;
+    queue.add(given.map(({ file, path }) => {
+      const name = nameOf({ path });
+      return { file, name, fields: { name, label } };
+    }));
+  });
 }
 
 /** Refresh the rows and charts of the first page; rows of further pages stay. */
@@ -126,7 +122,7 @@ function leave(row) {
   gone.add(row.dataset.id);
   row.remove();
   showHowMany();
-  (neighbour?.querySelector("a") ?? part("pick") ?? part("q")).focus({ preventScroll: true });
+  (neighbour?.querySelector("a") ?? part("picker") ?? part("q")).focus({ preventScroll: true });
 }
 
 function say(text, id) {

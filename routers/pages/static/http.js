@@ -1,12 +1,21 @@
 // Requests to the API from a page: the session cookie says who asks, and a problem becomes an Error.
 
-const base = document.documentElement.dataset.base;
+export const base = document.documentElement.dataset.base;
+const LOGIN = "/account/login";
 
 export class Problem extends Error {
-  constructor(status, body) {
+  constructor(status, body, retryAfter = null) {
     const fields = (body.errors ?? []).map((error) => `${error.loc.at(-1)}: ${error.msg}`);
     super(fields.length ? fields.join("; ") : (body.detail ?? `The server answered ${status}`));
     this.status = status;
+    this.retryAfter = Number(retryAfter) * 1000 || 0; // ms
+  }
+}
+
+/** There was no answer: the network is gone, or what it had was given up. */
+export class Lost extends Error {
+  constructor() {
+    super("The server can't be reached");
   }
 }
 
@@ -16,58 +25,53 @@ export function url(path) {
 }
 
 /** Ask the API; `body` is sent as JSON. Resolves to the answer's JSON, or null when it has none. */
-export async function ask(method, path, body) {
-  const options = { method, headers: { Accept: "application/json" } };
-  if (body !== undefined) {
-    options.headers["Content-Type"] = "application/json";
-    options.body = JSON.stringify(body);
-  }
-  let answer;
-  try {
-    answer = await fetch(url(path), options);
-  } catch {
-    throw new Error("The server can't be reached");
-  }
-  return read(answer.status, await answer.text());
+export function ask(method, path, body) {
+  if (body === undefined) return send(method, path);
+  return send(method, path, JSON.stringify(body), { "Content-Type": "application/json" });
 }
 
-/**
- * Send a body and tell how far it is: `onProgress(sent, total)` in bytes. Resolves like `ask`;
- * aborting `signal` rejects with an AbortError. `fetch` can't report progress, so this is the older way.
- */
-export function upload(method, path, body, { headers = {}, onProgress, signal } = {}) {
-  return new Promise((resolve, reject) => {
-    const request = new XMLHttpRequest();
-    request.open(method, url(path));
-    request.setRequestHeader("Accept", "application/json");
-    for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
-    request.upload.addEventListener("progress", (event) => onProgress?.(event.loaded, event.total));
-    request.addEventListener("load", () => {
-      try {
-        resolve(read(request.status, request.responseText));
-      } catch (error) {
-        reject(error);
-      }
-    });
-    request.addEventListener("error", () => reject(new Error("The connection broke off")));
-    request.addEventListener("abort", () => reject(new DOMException("Cancelled", "AbortError")));
-    signal?.addEventListener("abort", () => request.abort(), { once: true });
-    if (signal?.aborted) reject(new DOMException("Cancelled", "AbortError"));
-    else request.send(body);
-  });
+/** Send a body as it is; resolves like `ask`. */
+export async function send(method, path, body, headers = {}) {
+  const answer = await reach(url(path), { method, body, headers: { Accept: "application/json", ...headers } });
+  const text = await answer.text();
+  if (answer.ok) return text ? JSON.parse(text) : null;
+  if (answer.status === 401 && path !== LOGIN) signedOut();
+  throw problemOf(answer.status, text, answer.headers.get("Retry-After"));
 }
 
-function read(status, text) {
-  if (status === 401) {
-    const here = location.pathname.slice(base.length) + location.search;
-    location.assign(url(`/account/login?next=${encodeURIComponent(here)}`));
-  }
-  let body = null;
+/** Fetch; rejects with `Lost` where there is no answer. */
+export async function reach(href, options) {
   try {
-    body = text ? JSON.parse(text) : null;
+    return await fetch(href, options);
   } catch {
-    body = { detail: text };
+    throw new Lost();
   }
-  if (status >= 400) throw new Problem(status, body ?? {});
-  return body;
+}
+
+/** The problem of an answer that is none of success. */
+export function problemOf(status, text, retryAfter) {
+  let body;
+  try {
+    body = JSON.parse(text);
+  } catch {
+    body = {}; // a proxy's page, say
+  }
+  return new Problem(status, body, retryAfter);
+}
+
+/** Begin a session; rejects with the problem of a wrong password. */
+export function signIn(username, password) {
+  return ask("POST", LOGIN, { username, password });
+}
+
+/** Lead to the login. */
+export function signedOut() {
+  const here = location.pathname.slice(base.length) + location.search;
+  leave(() => location.assign(url(`${LOGIN}?next=${encodeURIComponent(here)}`)), { isSignedOut: true });
+}
+
+/** Leave the page as `go` does, unless who listens to `leaving` would lose something by that. */
+export function leave(go, { isSignedOut = false } = {}) {
+  const event = new CustomEvent("leaving", { cancelable: true, detail: { isSignedOut } });
+  if (document.dispatchEvent(event)) go();
 }

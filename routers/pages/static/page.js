@@ -1,5 +1,6 @@
 // What every page of the app has: buttons that copy, times that run on, forms that ask before they end something.
 
+import { forgetAll } from "./remembered.js";
 import { duration, moment } from "./words.js";
 
 // <button data-copy="text"> copies the text, and says so.
@@ -42,6 +43,9 @@ document.addEventListener("submit", (event) => {
   const question = event.submitter?.dataset.confirm ?? event.target.dataset.confirm;
   if (question && !confirm(question)) event.preventDefault();
 });
+
+// Who signs out leaves nothing behind.
+document.querySelector('form[action$="/account/logout"]')?.addEventListener("submit", forgetAll);
 
 // <time datetime="…" data-left> counts down; <time datetime="…" data-local> is in local time.
 export function tick() {

@@ -1,14 +1,19 @@
 // Parts of a page, fetched anew: the server makes them, here they only take their places.
 
+import { leave, reach, signedOut } from "./http.js";
 import { localise, tick } from "./page.js";
 
 const last = new Map();
 
 /** Fetch a page as a document; undefined when it can't be shown, and this one is loaded again. */
 export async function fetchPage(href) {
-  const answer = await fetch(href, { headers: { Accept: "text/html" } });
-  if (!answer.ok || answer.redirected) {
-    location.reload(); // nobody is signed in any more, or the server says what is wrong
+  const answer = await reach(href, { headers: { Accept: "text/html" } });
+  if (answer.redirected) {
+    signedOut();
+    return undefined;
+  }
+  if (!answer.ok) {
+    leave(() => location.reload()); // the server says what is wrong
     return undefined;
   }
   return new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -59,8 +64,11 @@ async function grow(link, list) {
   link.ariaBusy = "false";
 }
 
-/** Make of `run` what may be called at any time: never twice at once, but again if asked meanwhile. */
-export function inTurn(run) {
+/**
+ * Make of `run` what may be called at any time: never twice at once, but again if asked meanwhile,
+ * `pause` ms later.
+ */
+export function inTurn(run, pause = 0) {
   let [isRunning, isWanted] = [false, false];
   return async () => {
     isWanted = true;
@@ -70,6 +78,7 @@ export function inTurn(run) {
       while (isWanted) {
         isWanted = false;
         await run();
+        if (pause) await new Promise((resolve) => setTimeout(resolve, pause));
       }
     } finally {
       isRunning = false;

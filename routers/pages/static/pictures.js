@@ -1,12 +1,13 @@
 // The page of pictures: uploads, and a viewer with actions on a picture.
 
+import { nameOf } from "./folders.js";
 import { ask, url } from "./http.js";
 import { fetchPage, growing } from "./parts.js";
-import { takeFiles, transfer } from "./transfers.js";
+import { openQueue, pickers, soon, takeInto } from "./uploads.js";
 import { moment } from "./words.js";
 
 const grid = document.getElementById("grid");
-const said = document.getElementById("status");
+const said = document.getElementById("said");
 const viewer = document.getElementById("viewer");
 const part = (id) => document.getElementById(id);
 const EXTENSION = /\.(jpe?g|png|webp|gif|avif|hei[cf]|hif)$/i;
@@ -15,38 +16,31 @@ let shown = null; // the tile of the picture in the viewer
 
 // Uploads.
 
-async function send(files) {
-  await Promise.all(files.map(sendOne));
-}
+const arrived = new Set(); // ids of pictures that the grid doesn't show yet
 
-async function sendOne(file) {
-  const form = new FormData();
-  form.append("name", file.name.replace(EXTENSION, "") || file.name);
-  form.append("img", file);
-  const done = await transfer(part("transfers"), file.name, "POST", "/v1/pictures", form);
-  if (!done) return;
-  await arrived(done.answer.id);
-  done.item.remove();
-  said.textContent = `${done.answer.name} is stored`;
-}
+const queue = openQueue("picture", {
+  verb: "stored",
+  onDone: (id) => {
+    arrived.add(id);
+    showArrived();
+  },
+});
 
-async function arrived(id) {
+const showArrived = soon(async () => {
   const fresh = await fetchPage(url("/pictures"));
-  const tile = fresh?.querySelector(`[data-id="${id}"]`);
-  if (!tile) return;
-  grid.prepend(tile);
-  part("empty").hidden = true;
-}
+  for (const tile of [...(fresh?.querySelectorAll("#grid > li") ?? [])].reverse()) {
+    if (arrived.delete(tile.dataset.id)) grid.prepend(tile);
+  }
+  part("empty").hidden = grid.children.length > 0;
+});
 
-if (part("drop")) {
-  const files = part("files");
-  part("pick").addEventListener("click", () => files.click());
-  files.addEventListener("change", () => {
-    send([...files.files]);
-    files.value = "";
-  });
-  takeFiles(document.body, send);
-}
+takeInto(queue, pickers(), (given) => {
+  const isWanted = ({ file, path }) => path === file.name || EXTENSION.test(path); // a folder may have anything
+  queue.add(given.filter(isWanted).map(({ file, path }) => {
+    const name = nameOf({ path }).replace(EXTENSION, "") || file.name;
+    return { file, name: nameOf({ path }), fields: { name } };
+  }));
+});
 
 // The viewer.
 

@@ -1,84 +1,92 @@
 // The page for sending: several files at once, a link for each, and the list of those that there are.
 
+import { nameOf } from "./folders.js";
 import { ask, url } from "./http.js";
 import { inTurn, refresh } from "./parts.js";
 import { showCode } from "./qr.js";
 import { enter, expiring, leave } from "./room.js";
-import { takeFiles, transfer } from "./transfers.js";
+import { openQueue, pickers, refuse, soon, takeInto } from "./uploads.js";
 import { duration, size } from "./words.js";
 
 const LOOK_AGAIN = 15_000; // ms; files end on other devices, too
 
+const CARDS = 20; // that are shown; the list has the links of all
+
 const form = document.getElementById("send");
-const refused = document.getElementById("refused");
-const transfers = document.getElementById("transfers");
+const cards = document.getElementById("sent-files");
 const said = document.getElementById("said");
-const picker = form.elements.file;
-const refreshList = inTurn(() => refresh("list"));
+const fields = pickers();
 const endCards = inTurn(endDeadCards);
 const lookAgain = () => endCards().catch(() => {}); // next time
 
 let turn = Promise.resolve(); // whoever asks for room waits for those who asked before
+let arrived = []; // ids of files that nothing shows yet
 
-picker.multiple = true; // a form without this script sends one
-picker.required = false;
-picker.addEventListener("change", () => {
-  send([...picker.files]);
-  picker.value = ""; // so that the same file can be chosen again
+const queue = openQueue("file", {
+  verb: "sent",
+  onDone: (id) => {
+    arrived.push(id);
+    showArrived();
+  },
 });
+
+fields[0].multiple = true; // a form without this script sends one
+fields[0].required = false;
 form.addEventListener("submit", (event) => event.preventDefault());
-takeFiles(document.body, send);
-
-function send(files) {
+takeInto(queue, fields, (given) => {
   const expiresIn = form.elements.expires_in.value;
-  turn = turn.then(() => sendAll(files, expiresIn));
-}
+  turn = turn.then(() => send(given, expiresIn));
+});
 
-async function sendAll(files, expiresIn) {
-  refused.hidden = true;
-  let evicted = files.map(() => null); // what is kept takes nobody's place
+async function send(given, expiresIn) {
+  let evicted = given.map(() => null); // what is kept takes nobody's place
   try {
-    if (expiresIn !== "0") evicted = await enter(files.length, Number(form.dataset.maxFiles));
+    if (expiresIn !== "0") evicted = await enter(given.length, Number(form.dataset.maxFiles));
   } catch (error) {
-    refused.textContent = error.message;
-    refused.hidden = false;
+    refuse(error.message);
     return;
   }
-  evicted?.forEach((id, index) => sendOne(files[index], expiresIn, id));
+  if (evicted) queue.add(given.map((one, index) => described(one, expiresIn, evicted[index])));
 }
 
-async function sendOne(file, expiresIn, evicted) {
-  const body = new FormData();
-  body.append("expires_in", expiresIn);
-  if (evicted) body.append("evict", evicted);
-  body.append("file", file);
-  const done = await transfer(transfers, file.name, "POST", "/v1/files", body);
-  if (evicted) leave(evicted);
-  if (!done) return;
-  show(done.item, done.answer);
-  said.textContent = `${done.answer.name} is sent`;
-  await refreshList();
+function described({ file, path }, expiresIn, evict) {
+  const name = nameOf({ path });
+  const fields = { name, expires_in: expiresIn };
+  if (!evict) return { file, name, fields };
+  return { file, name, fields: { ...fields, evict }, onEnd: () => leave(evict) };
+}
+
+const showArrived = soon(async () => {
+  const ids = new Set(arrived);
+  const { items } = await ask("GET", "/v1/files?limit=100");
+  arrived = arrived.filter((id) => !ids.has(id));
+  const fresh = items.filter(({ id }) => ids.has(id)).slice(0, CARDS);
+  for (const file of fresh.reverse()) showCard(file);
+  while (cards.children.length > CARDS) cards.lastElementChild.remove();
+  await refresh("list");
   lookAgain();
-}
+});
 
-function show(item, file) {
-  item.className = "card sent";
-  item.append(document.getElementById("sent").content.cloneNode(true));
-  item.dataset.file = file.id;
-  item.querySelector("strong").textContent = file.name;
-  item.querySelector(".about").textContent = `${size(file.size)}, ${lifetime(file)}`;
+function showCard(file) {
+  const card = document.createElement("li");
+  card.className = "card sent";
+  card.append(document.getElementById("sent").content.cloneNode(true));
+  card.dataset.file = file.id;
+  card.querySelector("strong").textContent = file.name;
+  card.querySelector(".about").textContent = `${size(file.size)}, ${lifetime(file)}`;
+  cards.prepend(card);
   if (!file.link) {
-    for (const part of item.querySelectorAll(".qr, .address, .row")) part.remove();
+    for (const part of card.querySelectorAll(".qr, .address, .row")) part.remove();
     return;
   }
-  item.dataset.link = file.link;
-  item.querySelector("img").src = url(`/v1/files/${file.id}/qr`);
-  const link = item.querySelector("a");
+  card.dataset.link = file.link;
+  card.querySelector("img").src = url(`/v1/files/${file.id}/qr`);
+  const link = card.querySelector("a");
   link.href = link.textContent = file.link;
-  const copy = item.querySelector("[data-copy]");
+  const copy = card.querySelector("[data-copy]");
   copy.dataset.copy = file.link;
   copy.setAttribute("aria-label", `Copy the link to ${file.name}`);
-  const share = item.querySelector("[data-share]");
+  const share = card.querySelector("[data-share]");
   share.hidden = !navigator.share;
   // a person who thinks better of it is no error
   share.addEventListener("click", () => navigator.share({ title: file.name, url: file.link }).catch(() => {}));
@@ -86,10 +94,10 @@ function show(item, file) {
 
 /** Let the cards whose links have died say so: their files were deleted, evicted or have expired. */
 async function endDeadCards() {
-  const cards = [...transfers.querySelectorAll("[data-link]")];
-  if (!cards.length) return;
+  const linked = [...cards.querySelectorAll("[data-link]")];
+  if (!linked.length) return;
   const alive = new Set((await expiring()).map((file) => file.link));
-  for (const card of cards) if (!alive.has(card.dataset.link)) end(card, "This link has ended.");
+  for (const card of linked) if (!alive.has(card.dataset.link)) end(card, "This link has ended.");
 }
 
 function end(card, why) {
@@ -131,13 +139,13 @@ async function remove(button) {
       return;
     }
   }
-  const card = transfers.querySelector(`[data-file="${button.dataset.delete}"]`);
+  const card = cards.querySelector(`[data-file="${button.dataset.delete}"]`);
   if (card) end(card, "It is deleted, and its links have ended.");
   const beside = row.nextElementSibling ?? row.previousElementSibling;
   row.remove();
   (beside?.querySelector("[data-delete]") ?? document.getElementById("list")).focus();
   said.textContent = `${name} is deleted`;
-  if (!beside) await refreshList();
+  if (!beside) await refresh("list");
 }
 
 async function showMore(link) {

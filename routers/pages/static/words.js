@@ -14,6 +14,11 @@ export function size(bytes) {
   return `${value >= 100 ? Math.round(value) : value.toFixed(1)} ${UNITS[unit]}`;
 }
 
+/** A number of files: "1 file", "10,000 files". */
+export function files(count) {
+  return count === 1 ? "1 file" : `${count.toLocaleString("en")} files`;
+}
+
 /** A time in its two largest units: "2 h 5 min", "45 s". */
 export function duration(seconds) {
   const whole = Math.max(0, Math.ceil(seconds));

@@ -1,0 +1,91 @@
+// Uploads of a page: what is chosen goes into a queue, which survives lost networks and ended sessions.
+
+import { takeChosen, takeFiles } from "./folders.js";
+import { Queue } from "./queue.js";
+import { QueueView } from "./queue_view.js";
+import { inTurn } from "./parts.js";
+import { persist } from "./retries.js";
+import { askPassword } from "./sign_in.js";
+import { files } from "./words.js";
+
+const BETWEEN_LOOKS = 500; // ms, while things arrive
+
+const refused = document.getElementById("refused");
+
+/** Say why something isn't sent; without words, nothing is wrong any more. */
+export function refuse(words = "") {
+  refused.textContent = words;
+  refused.hidden = !words;
+}
+
+/**
+ * Open the queue of the page's uploads, which become things of a `kind`. `onDone(id, upload)` hears
+ * of each that has been made; `verb` says what has happened to it then, unless the page does.
+ */
+export function openQueue(kind, { verb, onDone }) {
+  const queue = new Queue(kind, {
+    onChange: () => {
+      view.update();
+      guard(queue.sending.size > 0);
+    },
+    onDone: (upload, path) => {
+      onDone(path.split("/").at(-1), upload);
+      const { count } = queue.finished;
+      if (verb && !queue.left) view.say(count === 1 ? `${upload.name} is ${verb}` : `${files(count)} are ${verb}`);
+    },
+    onFailed: (upload) => view.say(`${upload.name}: ${upload.words}`),
+    onSignedOut: signInAgain,
+  });
+  const view = new QueueView(document.getElementById("uploads"), queue);
+
+  async function signInAgain() {
+    const { isPaused } = queue;
+    queue.pauseAll();
+    if ((await askPassword()) && !isPaused) queue.resumeAll();
+  }
+
+  document.addEventListener("leaving", (event) => {
+    if (!queue.left) return;
+    event.preventDefault();
+    if (event.detail.isSignedOut) signInAgain();
+  });
+  queue.recall();
+  return queue;
+}
+
+/** The page's fields for files: one for several, and one for a folder where the browser knows such. */
+export function pickers() {
+  const folder = document.getElementById("folder");
+  document.getElementById("pick-folder").hidden = !("webkitdirectory" in folder);
+  return [document.getElementById("picker"), folder];
+}
+
+/** Take files from `pickers`, by dropping and by pasting; those that were begun before go on by themselves. */
+export function takeInto(queue, pickers, take) {
+  const offer = (given) => {
+    refuse();
+    const others = queue.goOn(given);
+    if (others.length) take(others);
+  };
+  for (const picker of pickers) takeChosen(picker, offer);
+  takeFiles(document.body, offer, refuse);
+}
+
+/** Make of `show`, which asks for what has arrived, what may be called at each arrival. */
+export function soon(show) {
+  return inTurn(() => persist(show), BETWEEN_LOOKS);
+}
+
+let isGuarded = false;
+
+/** Let the browser ask whether to leave, while something is being sent. */
+function guard(isNeeded) {
+  if (isNeeded === isGuarded) return;
+  isGuarded = isNeeded;
+  if (isNeeded) addEventListener("beforeunload", ask);
+  else removeEventListener("beforeunload", ask);
+}
+
+function ask(event) {
+  event.preventDefault();
+}

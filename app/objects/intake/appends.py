@@ -242,8 +242,9 @@ class Append:
 
     async def _store(self, source: Source, pair: tuple[memoryview, memoryview]) -> Tail:
         """Store the next segment under the key that is held; nothing is put if there is none."""
-        part = hashlib.sha256()
         whole = None if self._digest is None else self._digest.copy()
+        # up to the end of the first segment, the whole is that
+        part = whole if whole is not None and self.size == 0 else hashlib.sha256()
         size, hashing = 0, tuple[asyncio.Future[None], ...]()
 
         async def chunks() -> AsyncGenerator[memoryview, None]:
@@ -253,8 +254,7 @@ class Append:
                 await finished(*hashing)
                 hashing = tuple(
                     loop.run_in_executor(self._appends.threads, digest.update, chunk)
-                    for digest in (part, whole)
-                    if digest is not None
+                    for digest in ({part} if whole is None else {part, whole})
                 )
                 size += len(chunk)
                 yield chunk

@@ -4,6 +4,7 @@
 VENV := .venv
 BENCH_VENV := bench/.venv
 NODE_MODULES := tests/clients/node_modules
+BENCH_NODE_MODULES := bench/peers/tus/node_modules
 BIN := $(VENV)/bin
 ARGS ?=
 PYTHON ?=
@@ -60,7 +61,7 @@ lock: install ## write the lock files anew from pyproject.toml; UPGRADE=1 takes 
 	$(COMPILE) --group build --constraints requirements-dev.txt -o requirements-build.txt
 	$(COMPILE) bench/requirements.in -o bench/requirements.txt
 
-bench: install $(BENCH_VENV)/bench.stamp ## measure the server against its peers, which have an environment of their own
+bench: install $(BENCH_VENV)/bench.stamp $(BENCH_NODE_MODULES)/stamp ## measure the server against its peers, which have an environment of their own
 	@$(BIN)/python -m bench $(ARGS)
 
 drill: install ## kill each server of the scaled profile in turn, under load; nothing acknowledged may be lost
@@ -72,7 +73,7 @@ drill-uploads: install ## upload over a network that breaks, to a server that is
 install: $(VENV)/dev.stamp ## everything that tests and checks need, in .venv
 
 clean: ## remove environments and caches, but no data
-	rm -rf $(VENV) $(BENCH_VENV) $(NODE_MODULES) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(BENCH_VENV) $(NODE_MODULES) $(BENCH_NODE_MODULES) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -type d -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV)/runtime.stamp: requirements.txt requirements-build.txt pyproject.toml $(BIN)/python
@@ -92,11 +93,11 @@ $(BENCH_VENV)/bench.stamp: bench/requirements.txt $(BENCH_VENV)/bin/python
 	@$(BENCH_VENV)/bin/python $(INSTALL) bench/requirements.txt
 	@touch $@
 
-$(NODE_MODULES)/stamp: tests/clients/package.json
+%/node_modules/stamp: %/package.json
 	@if command -v npm >/dev/null; then \
-		npm install --prefix tests/clients --no-package-lock --no-audit --no-fund --loglevel=error && touch $@; \
+		npm install --prefix $* --no-package-lock --no-audit --no-fund --loglevel=error && touch $@; \
 	else \
-		echo "No npm is installed (on Debian and Ubuntu: nodejs and npm): clients in TypeScript are skipped"; \
+		echo "No npm is installed (on Debian and Ubuntu: nodejs and npm): what needs $* is skipped"; \
 	fi
 
 # A name may be a shim that starts nothing, and Debian ships ensurepip apart: only trying tells.

@@ -15,8 +15,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 BLOCK = 64 * 1024 * 1024
 """Bytes of random data in memory that bodies are made of, sent as often as the size asks for."""
@@ -27,6 +29,9 @@ TIMEOUT = 120.0
 
 BOUNDARY = "8dbd3a4b5f1f4b0f"
 FORM_TYPE = f"Content-Type: multipart/form-data; boundary={BOUNDARY}"
+
+_TUS = "Tus-Resumable: 1.0.0"
+_TUS_TYPE = "Content-Type: application/offset+octet-stream"
 
 BEGUN = "begun"
 """A client's first line."""
@@ -127,25 +132,51 @@ def send(call: Call, block: int, length: int, size: int) -> Transfer:
     begin = time.perf_counter()
     with call.connect() as connection:
         connection.sendall(call.head(*lines, *([FORM_TYPE] if call.is_form else [])) + before)
-        # A socket with a timeout is non-blocking underneath, and sendfile needs a blocking one.
-        connection.settimeout(None)
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _TIMEVAL)
-        sent = 0
-        try:
-            while sent < size:
-                offset = sent % length
-                sent += os.sendfile(
-                    connection.fileno(), block, offset, min(length - offset, size - sent)
-                )
-            connection.sendall(after)
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # Refused before the end: the answer says why.
-        connection.settimeout(TIMEOUT)
-        status, _, rest = read_head(connection)
-        seconds = time.perf_counter() - begin
-        if not 200 <= status < 300 or sent != size:
-            raise WrongAnswer(f"{call.method} {call.target}: {status} {rest[:500]!r}")
-    return Transfer(seconds, size)
+        _send_block(connection, block, length, size, after)
+        _success(connection, call)
+        return Transfer(time.perf_counter() - begin, size)
+
+
+def send_pieces(call: Call, block: int, length: int, size: int) -> Transfer:
+    """Upload a body by tus 1.0, which ``call`` creates: a request for the bytes of each block."""
+    begin = time.perf_counter()
+    with call.connect() as connection:
+        connection.sendall(call.head(_TUS, f"Upload-Length: {size}", "Connection: close"))
+        location = urlsplit(_success(connection, call)["location"])
+    piece = replace(call, method="PATCH", target=location.path)
+    with call.connect() as connection:
+        for offset in range(0, size, length):
+            count = min(length, size - offset)
+            lines = [f"Upload-Offset: {offset}", f"Content-Length: {count}"]
+            connection.sendall(piece.head(_TUS, _TUS_TYPE, *lines))
+            _send_block(connection, block, length, count)
+            _success(connection, piece)
+    return Transfer(time.perf_counter() - begin, size)
+
+
+def _send_block(
+    connection: socket.socket, block: int, length: int, size: int, after: bytes = b""
+) -> None:
+    """Send ``size`` bytes of a block, as often as it takes, and some more."""
+    # A socket with a timeout is non-blocking underneath, and sendfile needs a blocking one.
+    connection.settimeout(None)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _TIMEVAL)
+    sent = 0
+    with suppress(BrokenPipeError, ConnectionResetError):  # Refused: the answer says why.
+        while sent < size:
+            offset = sent % length
+            count = min(length - offset, size - sent)
+            sent += os.sendfile(connection.fileno(), block, offset, count)
+        connection.sendall(after)
+    connection.settimeout(TIMEOUT)
+
+
+def _success(connection: socket.socket, call: Call) -> dict[str, str]:
+    """Return the headers of an answer; raises `WrongAnswer` for any status but 2xx."""
+    status, headers, rest = read_head(connection)
+    if not 200 <= status < 300:
+        raise WrongAnswer(f"{call.method} {call.target}: {status} {rest[:500]!r}")
+    return headers
 
 
 def receive(call: Call, size: int, *, digest: bool) -> Transfer:
@@ -197,7 +228,7 @@ def run(call: Call, action: str, size: int, *, digest: bool = False) -> Transfer
 
 
 def start(call: Call, action: str, size: int, *, digest: bool = False) -> subprocess.Popen[str]:
-    """Start a client (``put``, ``get``, or ``slow`` for ``size`` slow readers) and don't wait.
+    """Start a client (``put``, ``pieces``, ``get``, or ``size`` readers that are ``slow``).
 
     Its first line comes when it is about to connect; for slow readers, when they all read.
     """
@@ -243,7 +274,7 @@ def _ask(call: Call) -> socket.socket:
 
 def _main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("action", choices=["put", "get", "slow"])
+    parser.add_argument("action", choices=["put", "pieces", "get", "slow"])
     parser.add_argument("method")
     parser.add_argument("target")
     parser.add_argument("--port", type=int, required=True)
@@ -262,7 +293,8 @@ def _main() -> None:
     block, length = make_block(given.size)
     expected = digest_of(block, length, given.size) if given.digest else ""
     print(BEGUN, flush=True)
-    done = send(call, block, length, given.size)
+    sending = send if given.action == "put" else send_pieces
+    done = sending(call, block, length, given.size)
     print(json.dumps(asdict(Transfer(done.seconds, done.size, expected))))
 
 

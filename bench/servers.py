@@ -235,6 +235,20 @@ def drf() -> Iterator[Server]:
 
 
 @contextmanager
+def tus_server() -> Iterator[Server]:
+    """Run the tus project's own server for Node.js, with its store of plain files."""
+    folder = _new_folder("tus")
+    (port,) = free_ports(1)
+    (folder / "files").mkdir()
+    command = ["node", str(PEERS / "tus" / "server.mjs"), str(folder / "files"), str(port)]
+    api = Api(content="/files/{id}", remove="/files/{id}", create="/files", is_json=False)
+    with _serving(
+        "@tus/server", "1 process", command, folder=folder, port=port, api=api, ready="/healthz"
+    ) as server:
+        yield server
+
+
+@contextmanager
 def seaweed_filer() -> Iterator[Server]:
     """Run SeaweedFS in one process and measure its filer's own HTTP API."""
     folder = _new_folder("filer")

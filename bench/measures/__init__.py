@@ -7,12 +7,14 @@ from bench.measures.large import download, upload
 from bench.measures.listing import last_page
 from bench.measures.memory import peak_memory
 from bench.measures.pictures import thumbnails
+from bench.measures.resumable import resumable
 from bench.measures.small import objects, objects_on_postgres
 from bench.result import Measure
 
 MEASURES: dict[str, Measure] = {
     "upload": upload,
     "download": download,
+    "resumable": resumable,
     "small": objects,
     "postgres": objects_on_postgres,
     "memory": peak_memory,

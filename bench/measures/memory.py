@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, contextmanager
 from urllib.parse import urlsplit
 
 from bench import client
+from bench.measures.resumable import in_one, in_pieces
 from bench.result import GIB, HOLDALL, MIB, Plan, Result, Target
 from bench.servers import Server, holdall
 from tests.servers import postgres_server, s3_server
@@ -70,22 +71,31 @@ _STORAGES: dict[str, Callable[[], AbstractContextManager[Server]]] = {
 
 def _measure(server: Server, storage: str, plan: Plan) -> list[Result]:
     results = []
-    sha256 = ""
-    for action, method, word in (("put", "PUT", "upload"), ("get", "GET", "download")):
-        call = server.call(method, server.api.content, "huge")
-        server.tree.reset_peak()
-        before = server.tree.peak()
-        done = client.run(call, action, plan.huge, digest=True)
-        peak = server.tree.peak() / MIB
-        if sha256 not in {"", done.sha256}:
+    for way, how in ((in_one, ""), (in_pieces, " by tus")):
+        call, action = way(server, way.__name__)
+        sent, result = _transfer(server, call, action, f"upload{how}", storage, plan)
+        results.append(result)
+        call = server.call("GET", server.api.content, way.__name__)
+        word = f"download of what came{how}" if how else "download"
+        received, result = _transfer(server, call, "get", word, storage, plan)
+        results.append(result)
+        if received != sent:
             raise client.WrongAnswer(f"{storage} returned other bytes than it was sent")
-        sha256 = done.sha256
-        children = server.tree.children_peak() / MIB
-        rate = plan.huge / MIB / done.seconds
-        notes = [
-            f"{before / MIB:.0f} MiB before; {rate:.0f} MiB/s; idle children {children:.0f} MiB",
-        ]
-        target = Target(f"≤ {LIMIT} MiB", peak, LIMIT, at_least=False)
-        work = f"peak memory, {word} of {plan.huge / GIB:g} GiB, {storage}"
-        results.append(Result(work, "MiB", {HOLDALL: [peak]}, [target], notes))
+        server.remove(way.__name__)
     return results
+
+
+def _transfer(
+    server: Server, call: client.Call, action: str, word: str, storage: str, plan: Plan
+) -> tuple[str, Result]:
+    """Return the digest of what was moved, and the peak meanwhile."""
+    server.tree.reset_peak()
+    before = server.tree.peak()
+    done = client.run(call, action, plan.huge, digest=True)
+    peak = server.tree.peak() / MIB
+    children = server.tree.children_peak() / MIB
+    rate = plan.huge / MIB / done.seconds
+    note = f"{before / MIB:.0f} MiB before; {rate:.0f} MiB/s; idle children {children:.0f} MiB"
+    target = Target(f"≤ {LIMIT} MiB", peak, LIMIT, at_least=False)
+    work = f"peak memory, {word} of {plan.huge / GIB:g} GiB, {storage}"
+    return done.sha256, Result(work, "MiB", {HOLDALL: [peak]}, [target], [note])

@@ -2,6 +2,7 @@
 
 from alembic import context
 
+from migrations import compatibility
 from migrations.comparison import include_object
 from migrations.models import metadata
 
@@ -9,7 +10,8 @@ context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
     render_as_batch=True,
-    transactional_ddl=False,  # the caller's transaction holds all of it
+    transaction_per_migration=True,  # unless the caller has begun one, which holds all of them
+    on_version_apply=compatibility.note,
     compare_type=True,
     include_object=include_object,
 )

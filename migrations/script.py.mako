@@ -8,6 +8,7 @@ down_revision = ${repr(down_revision)}
 branch_labels = None
 depends_on = None
 
+is_expansion = True  # programs of the release before can work with it, see docs/adr/0012
 
 def upgrade() -> None:
     ${upgrades if upgrades else "pass"}

@@ -1,5 +1,6 @@
 """Migrations lead to what the models say, on both databases, and run once however many try."""
 
+import asyncio
 import multiprocessing
 import sqlite3
 import subprocess
@@ -104,10 +105,15 @@ def test_the_lineage_is_one_line_and_files_are_named_by_it() -> None:
     assert newest_revision() == numbers[-1]
 
 
+def migrate_file(path: Path) -> None:
+    values: dict[str, Any] = {"database_url": f"sqlite:///{path}"}
+    asyncio.run(migrate(Settings(_env_file=None, **values)))
+
+
 def test_processes_that_start_together_migrate_once(tmp_path: Path) -> None:
     path = tmp_path / "folder" / "test.db"
     with multiprocessing.get_context("spawn").Pool(4) as pool:
-        pool.map(migrate_sqlite, [path] * 4)
+        pool.map(migrate_file, [path] * 4)
     with sqlite3.connect(path) as connection:
         rows = connection.execute("SELECT version_num FROM alembic_version").fetchall()
     connection.close()
@@ -139,6 +145,6 @@ def drop_blobs(connection: Connection) -> bool:
 
 def test_the_database_is_its_owners_alone(tmp_path: Path) -> None:
     path = tmp_path / "folder" / "test.db"
-    migrate_sqlite(path)
+    migrate_file(path)
     modes = {file.name: file.stat().st_mode & 0o077 for file in (path, path.parent)}
     assert modes == {"test.db": 0, "folder": 0}

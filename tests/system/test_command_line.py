@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from app.database.migrate import newest_revision
 from tests.system import processes
 from tests.system.conftest import Inspect, MakeSettings, Run, Settings, Start, StartFork
 from tests.system.processes import DEADLINE, PROJECT, Fork, Service, main_py
@@ -60,11 +61,13 @@ def test_a_database_of_a_newer_version_is_refused_in_a_line(
 ) -> None:
     settings = make_settings(storage)
     run(settings, "migrate")
-    newer = "UPDATE alembic_version SET version_num = '9999'"
+    newer = (
+        "UPDATE alembic_version SET version_num = '9999';"
+        "UPDATE schema_compatibility SET usable_from = '9998'"
+    )
     if storage == "local":
         with closing(sqlite3.connect(Path(settings["DATA_DIR"]) / "holdall.db")) as database:
-            database.execute(newer)
-            database.commit()
+            database.executescript(newer)
     else:
         request.getfixturevalue("postgres_server").execute(newer, settings["DATABASE_URL"])
     for command in ("serve", "migrate", "fsck"):
@@ -73,6 +76,21 @@ def test_a_database_of_a_newer_version_is_refused_in_a_line(
         (line,) = [line for line in service.log.splitlines() if "Holdall" in line]
         assert "newer version of Holdall (at revision 9999; " in line
         assert "Traceback" not in service.log
+
+
+def test_a_database_of_the_next_version_is_served(
+    make_settings: MakeSettings, run: Run, start_fork: StartFork
+) -> None:
+    settings = make_settings("local")
+    run(settings, "migrate")
+    with closing(sqlite3.connect(Path(settings["DATA_DIR"]) / "holdall.db")) as database:
+        database.executescript(
+            "UPDATE alembic_version SET version_num = '9999';"
+            f"UPDATE schema_compatibility SET usable_from = '{newest_revision()}'"
+        )
+    service, _ = start_fork(settings)
+    assert service.client.get("/readyz").status_code == 200
+    assert "a newer version has migrated the database" in service.log
 
 
 @pytest.mark.parametrize("storage", ["local", "database"])

@@ -1,4 +1,4 @@
-"""What of a database the models know nothing of: indexes that only one kind of database can have.
+"""What of a database the models know nothing of: indexes of one kind, and what its schema needs.
 
 Their migrations make them; comparing models with databases leaves them out.
 """
@@ -6,6 +6,7 @@ Their migrations make them; comparing models with databases leaves them out.
 from typing import Any, Final
 
 _SEARCH: Final = "dumps_search"  # on SQLite a virtual table, and the tables that it lives in
+_COMPATIBILITY: Final = "schema_compatibility"  # says something of the schema
 
 
 def include_object(
@@ -16,4 +17,4 @@ def include_object(
     _compared_to: Any,  # noqa: ANN401
 ) -> bool:
     """Tell whether a part of a database is the models' matter."""
-    return kind not in {"table", "index"} or not (name or "").startswith(_SEARCH)
+    return kind not in {"table", "index"} or not (name or "").startswith((_SEARCH, _COMPATIBILITY))

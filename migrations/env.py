@@ -10,7 +10,8 @@ context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
     render_as_batch=True,
-    transaction_per_migration=True,  # unless the caller has begun one, which holds all of them
+    transaction_per_migration=True,  # but for a transaction of the caller's, which holds all
+    is_one_transaction=context.config.attributes["connection"].in_transaction(),
     on_version_apply=compatibility.note,
     compare_type=True,
     include_object=include_object,

@@ -15,10 +15,11 @@ def create_index(
     """Create an index; on PostgreSQL without keeping anybody from writing.
 
     That is in no transaction there, so it has to be all that its migration does. A build that was
-    broken off has left an index that isn't valid, which is dropped first.
+    broken off has left an index that isn't valid, which is dropped first. Where one transaction
+    holds all migrations, nobody else is there.
     """
     context = op.get_context()
-    if context.dialect.name != "postgresql":
+    if context.dialect.name != "postgresql" or context.opts.get("is_one_transaction"):
         op.create_index(name, table, columns, **options)
         return
     with context.autocommit_block():

@@ -1,6 +1,5 @@
 """The models of everything that has tables, in one metadata."""
 
-import app.database.compatibility
 import app.database.instance
 import app.features
 import app.tasks.tables  # noqa: F401 - for their tables

@@ -2,13 +2,11 @@
 
 from typing import Final
 
-from sqlalchemy import Column, Connection, Integer, String, Table, inspect, select
-
-from app.database.schema import metadata
+from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, inspect, select
 
 schema_compatibility: Final = Table(
     "schema_compatibility",
-    metadata,
+    MetaData(),  # it says something of the schema, as Alembic's table does, and holds no data
     Column("id", Integer, primary_key=True, autoincrement=False),  # 1
     Column("usable_from", String(32), nullable=False),  # a revision that programs must know
 )

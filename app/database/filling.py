@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, MetaData, Table, inspect, select, text
 
+from app.database.compatibility import schema_compatibility
 from app.database.migrate import alembic_config, current_revision
 from app.database.schema import metadata
 
@@ -35,7 +36,8 @@ def begin_at(connection: Connection, revision: str) -> None:
 
 def _drop_all(connection: Connection) -> None:
     """Drop our tables, from which there is no way back to an older schema."""
-    ours = {table.name for table in metadata.sorted_tables} | {"alembic_version"}
+    ours = {table.name for table in metadata.sorted_tables}
+    ours |= {"alembic_version", schema_compatibility.name}
     there = MetaData()
     there.reflect(connection, only=lambda name, _: name in ours)
     there.drop_all(connection)

@@ -40,7 +40,7 @@ async def migrate(settings: Settings) -> None:
     """
     if settings.uses_postgres:
         async with _locked_postgres(settings.postgres_dsn) as connection:
-            await connection.run_sync(upgrade)
+            await connection.run_sync(_upgrade_step_by_step)
     else:
         path = settings.sqlite_path
         try:
@@ -156,24 +156,36 @@ def _migrate_sqlite(path: Path) -> None:
 
 
 def upgrade(connection: Connection) -> bool:
-    """Run the missing migrations; returns whether there were any.
+    """Run the missing migrations in the caller's transaction; returns whether there were any.
 
-    On SQLite the caller's transaction holds them, on PostgreSQL each is one of its own. Raises
-    `DatabaseUnavailable` when a later version of Holdall has migrated the database so far that this
-    one can't work with it.
+    Raises `DatabaseUnavailable` when a later version of Holdall has migrated the database so far
+    that this one can't work with it.
     """
-    current, newest = current_revision(connection), newest_revision()
-    if current is not None and current not in _revisions():
-        _check_newer(connection, current, newest)
-        return False
-    if current == newest:
+    if _is_complete(connection):
         return False  # so that a usual start need not import Alembic, which takes 13 MiB
     from alembic import command
 
-    if connection.dialect.name == "postgresql":
-        connection.rollback()  # of what has been read
     command.upgrade(alembic_config(connection), "head")
     return True
+
+
+def _upgrade_step_by_step(connection: Connection) -> None:
+    """Run the missing migrations in a transaction each; raises as `upgrade` does."""
+    is_complete = _is_complete(connection)
+    connection.rollback()  # which ends the transaction that has read this
+    if is_complete:
+        return
+    from alembic import command
+
+    command.upgrade(alembic_config(connection), "head")
+
+
+def _is_complete(connection: Connection) -> bool:
+    current, newest = current_revision(connection), newest_revision()
+    if current is not None and current not in _revisions():
+        _check_newer(connection, current, newest)
+        return True
+    return current == newest
 
 
 def _check_newer(connection: Connection, current: str, newest: str) -> None:

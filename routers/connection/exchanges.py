@@ -6,6 +6,8 @@ In ``scope["extensions"]``:
   `ConnectionError` when the client is gone or stops reading.
 - ``http.response.abort``, ours: closes the connection, because the response can't be completed.
   Only the connections of `routers.connection.protocol` offer it.
+- ``http.response.interim``, ours: sends an interim response, of a ``status`` from 102 on with
+  ``headers``, unless the response has begun or the client doesn't read. HTTP/1.1 alone has them.
 """
 
 import asyncio
@@ -18,7 +20,10 @@ from uvicorn._types import HTTPResponseStartEvent
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 ABORT: Final = "http.response.abort"
+INTERIM: Final = "http.response.interim"
 SEND_FILE: Final = "http.response.zerocopysend"
+
+_REASONS: Final = {104: b"Upload Resumption Supported"}
 
 PATIENCE: Final = 60.0
 """Seconds without reading after which a client counts as gone."""
@@ -29,9 +34,11 @@ _PIECE: Final = 16 * 1024 * 1024
 _threads = ThreadPoolExecutor(8, thread_name_prefix="sendfile")
 
 
-def extensions(transport: asyncio.Transport) -> dict[str, dict[object, object]]:
-    """Return the extensions of a connection, for the scopes of its requests."""
+def extensions(transport: asyncio.Transport, version: str) -> dict[str, dict[object, object]]:
+    """Return the extensions of a connection, for the scopes of its requests of a version."""
     offered: dict[str, dict[object, object]] = {ABORT: {}}
+    if version != "1.0":  # RFC 9110 §15.2
+        offered[INTERIM] = {}
     is_plain = transport.get_extra_info("socket") and not transport.get_extra_info("ssl_object")
     if is_plain and hasattr(os, "sendfile"):
         offered[SEND_FILE] = {}
@@ -62,6 +69,8 @@ class Exchange(RequestResponseCycle):
                 self.is_last = self.keep_alive = True  # the connection closes better by itself
         elif kind == SEND_FILE:
             await self._send_file(message)
+        elif kind == INTERIM:
+            self._send_interim(message)
         elif kind == ABORT:
             self.disconnected = True
             self.transport.abort()
@@ -69,6 +78,15 @@ class Exchange(RequestResponseCycle):
             if self._is_unframed:
                 self.expected_content_length = len(message.get("body", b""))
             await RequestResponseCycle.send(self, message)  # `super` takes a microsecond
+
+    def _send_interim(self, message: dict[str, Any]) -> None:
+        # who only sends would be cut off once the buffers are full of what it doesn't read
+        if self.response_started or self.disconnected or self.transport.get_write_buffer_size():
+            return
+        status: int = message["status"]
+        fields = b"".join(b"%b: %b\r\n" % field for field in message["headers"])
+        head = b"HTTP/1.1 %d %b\r\n" % (status, _REASONS.get(status, b""))
+        self.transport.write(head + fields + b"\r\n")
 
     def _frame(self, message: HTTPResponseStartEvent) -> None:
         if self.waiting_for_100_continue and self.more_body:

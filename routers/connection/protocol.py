@@ -53,7 +53,9 @@ class HttpProtocol(MessageReader):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._extensions = exchanges.extensions(transport)
+        self._extensions = {
+            version: exchanges.extensions(transport, version) for version in ("1.0", "1.1")
+        }
         self._await_client()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -104,7 +106,7 @@ class HttpProtocol(MessageReader):
     def _begin(self, version: str) -> None:
         limit = self.limit_concurrency
         is_full = limit is not None and max(len(self.connections), len(self.tasks)) >= limit
-        self.scope["extensions"] = self._extensions
+        self.scope["extensions"] = self._extensions[version]
         app: ASGI3Application = service_unavailable if is_full else self.app
         self.cycle = exchange = Exchange(
             scope=self.scope,

@@ -13,7 +13,7 @@ from typing import BinaryIO
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from routers.connection.exchanges import ABORT, SEND_FILE
+from routers.connection.exchanges import ABORT, INTERIM, SEND_FILE
 from tests.deadline import DEADLINE
 from tests.routers.connection.wire import Echo, Server, answer, serving, wait_for
 
@@ -44,6 +44,48 @@ def test_http_1_0_gets_no_chunks() -> None:
         client.send(GET)
         got = client.answer()
         assert (got.headers["transfer-encoding"], got.body) == ("chunked", b"one two")
+
+
+async def interim(send: Send, count: int, value: bytes = b"") -> None:
+    for _ in range(count):
+        await send({"type": INTERIM, "status": 104, "headers": [(b"x", value)]})
+
+
+def test_interim_responses_come_before_the_final_one() -> None:
+    async def tell(scope: Scope, receive: Receive, send: Send) -> None:
+        assert (INTERIM in scope["extensions"]) is (scope["http_version"] == "1.1")
+        if INTERIM in scope["extensions"]:
+            await interim(send, 2, b"y")
+        await receive()
+        await answer(send, b"done")
+        await interim(send, 1)
+
+    with serving(tell) as server:
+        client = server.connect()
+        for _ in range(2):
+            client.send(GET)
+            for _ in range(2):
+                told = client.interim()
+                assert (told.status, told.headers) == (104, {"x": "y"})
+            assert client.answer().body == b"done"
+        old = server.connect()
+        old.send(b"GET / HTTP/1.0\r\n\r\n")
+        assert old.answer().body == b"done"
+
+
+def test_who_does_not_read_is_told_no_more_than_it_can_hold() -> None:
+    async def tell(scope: Scope, receive: Receive, send: Send) -> None:
+        await interim(send, 10_000, bytes(b"x" * 2000))
+        await answer(send, b"done")
+
+    with serving(tell) as server:
+        client = server.connect(receive_buffer=4096)
+        client.send(GET)
+        told = 0
+        while (found := client.interim()).status == 104:
+            told += 1
+        assert (found.status, found.headers["content-length"]) == (200, "4")
+        assert told < 10_000
 
 
 def test_http_1_0_is_not_told_to_go_on(server: Server) -> None:

@@ -89,13 +89,19 @@ class Client:
         """Send no more, but listen."""
         self.socket.shutdown(socket.SHUT_WR)
 
-    def answer(self, *, to: str = "GET") -> Answer:
-        """Read one whole answer."""
+    def interim(self) -> Answer:
+        """Read one head, to which no body belongs."""
         status = int(self._stream.readline().split()[1])
         headers: dict[str, str] = {}
         while line := self._stream.readline().strip():
             name, _, value = line.decode("latin-1").partition(":")
             headers[name.lower()] = value.strip()
+        return Answer(status, headers, b"")
+
+    def answer(self, *, to: str = "GET") -> Answer:
+        """Read one whole answer."""
+        head = self.interim()
+        status, headers = head.status, head.headers
         if to == "HEAD" or status in {204, 304}:
             body = b""
         elif "content-length" in headers:

@@ -1,7 +1,7 @@
 """Errors that requests are answered with: one tree, rendered as HTTP in one place."""
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, TypedDict
+from typing import Any, ClassVar, TypedDict
 
 
 class FieldError(TypedDict):
@@ -17,6 +17,8 @@ class ProblemError(Exception):
     name: ClassVar[str]
     title: ClassVar[str]
     status: ClassVar[int]
+    uri: ClassVar[str] = ""
+    """Of a kind of problem that is registered elsewhere."""
 
     def __init__(
         self,
@@ -33,7 +35,12 @@ class ProblemError(Exception):
     @property
     def type(self) -> str:
         """The URI that names this kind of problem."""
-        return f"urn:holdall:problem:{self.name}"
+        return self.uri or f"urn:holdall:problem:{self.name}"
+
+    @property
+    def members(self) -> Mapping[str, Any]:
+        """What the problem has beside the members that all have."""
+        return {}
 
 
 class BadRequest(ProblemError):

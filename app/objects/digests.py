@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from app.errors import DigestMismatch
 
@@ -30,6 +30,20 @@ class Hashing:
         self._announced = announced
         self._hashes = {name: ALGORITHMS[name]() for name, _ in announced}
         self._hashes.setdefault(SHA256, hashlib.sha256())
+
+    def copy(self) -> Self:
+        """Return hashes of the same bytes, which go on by themselves."""
+        other = type(self)(self._announced)
+        other._hashes = {name: algorithm.copy() for name, algorithm in self._hashes.items()}
+        return other
+
+    def expecting(self, announced: Digests) -> Self | None:
+        """Return a copy that checks these digests, or None if it hasn't computed them."""
+        if any(name not in self._hashes for name, _ in announced):
+            return None
+        other = self.copy()
+        other._announced = announced
+        return other
 
     def update(self, data: bytes | memoryview) -> None:
         """Hash the next bytes."""

@@ -1,6 +1,7 @@
 """Preconditions of a write (RFC 9110 §13), checked in the transaction that writes."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from app import clock
 from app.errors import PreconditionFailed
@@ -39,6 +40,9 @@ class Preconditions:
             and current is not None
             and current.modified_at // clock.SECOND > since
         )
+
+
+NO_CONDITIONS: Final = Preconditions()
 
 
 def _matches(tags: frozenset[str], current: State | None) -> bool:

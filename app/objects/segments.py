@@ -7,6 +7,7 @@ it: whoever takes over changes the key, and without the key nothing can be added
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -182,6 +183,19 @@ def let_go(connection: Connection, held: Unfinished, now: int) -> None:
     bury_again(connection, reservation.key, now)
 
 
+def withdraw(connection: Connection, held: Unfinished, before: Unfinished, now: int) -> Unfinished:
+    """Remove the segments that were added to ``before``; nobody may know of them yet.
+
+    The key stays the one that is held. Raises `LeaseLost` if somebody else has taken over.
+    """
+    reservation = held.reservation
+    charged_bytes = _require_held(connection, reservation)
+    added = _list(connection, object_id=reservation.object_id).rows[len(before.segments) :]
+    _remove(connection, reservation.object_id, added, now)
+    _pass_on(connection, reservation, reservation.key, before.size, charged_bytes)
+    return replace(held, size=before.size, segments=before.segments)
+
+
 def merge(
     connection: Connection, held: Unfinished, run: slice, merged: Tail, next_key: str, now: int
 ) -> Unfinished:
@@ -194,14 +208,7 @@ def merge(
     _pass_on(connection, reservation, next_key, held.size, charged_bytes)
     object_id = reservation.object_id
     rows = _list(connection, object_id=object_id).rows[run]
-    connection.execute(
-        delete(object_segments).where(
-            object_segments.c.object_id == object_id,
-            object_segments.c.n.between(rows[0].n, rows[-1].n),
-        )
-    )
-    for row in rows:
-        bury(connection, row.key, due_at=now, put_at=now)
+    _remove(connection, object_id, rows, now)
     values = {"key": reservation.key, "size": merged.size, "sha256": merged.sha256}
     _insert(connection, object_id=object_id, n=rows[0].n, **values)
     left = list(held.segments)
@@ -233,6 +240,18 @@ def known_sizes(connection: Connection, keys: Sequence[str]) -> dict[str, int | 
         select(object_segments.c.key, object_segments.c.size).where(object_segments.c.key.in_(keys))
     )
     return {row.key: row.size for row in rows}
+
+
+def _remove(connection: Connection, object_id: int, rows: Sequence[Any], now: int) -> None:
+    """Remove some neighbours, given as rows, and bury their keys."""
+    connection.execute(
+        delete(object_segments).where(
+            object_segments.c.object_id == object_id,
+            object_segments.c.n.between(rows[0].n, rows[-1].n),
+        )
+    )
+    for row in rows:
+        bury(connection, row.key, due_at=now, put_at=now)
 
 
 def _require_held(connection: Connection, reservation: Reservation) -> int:

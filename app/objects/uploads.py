@@ -101,7 +101,7 @@ class Uploads:
         if body.arrived is not None:
             await access.read(_check, admit, body.size or 0, free=free)
             received = await body.arrived(body.chunks)
-            yield replace(received, on_settle=body.on_settle)
+            yield replace(received, encoding=body.encoding, on_settle=body.on_settle)
             return
         if body.size is None:
             # don't read what will be refused

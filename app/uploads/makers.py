@@ -2,36 +2,40 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from app.accounts.identity import Access
+from app.blobs.entities import Blob
 from app.blobs.use_cases import Blobs
-from app.buffer.entities import DataType, NewClip
+from app.buffer.entities import Clip, DataType, NewClip
 from app.buffer.use_cases import Buffer
-from app.dumps.entities import NewDump
+from app.dumps.entities import Dump, NewDump
 from app.dumps.use_cases import Dumps
-from app.files.entities import NewFile
+from app.files.entities import File, NewFile
 from app.files.use_cases import Files
 from app.objects.preconditions import Preconditions
 from app.objects.uploads import Admit, Body
-from app.pictures.entities import NewPicture
+from app.pictures.entities import NewPicture, Picture
 from app.pictures.use_cases import Pictures
 from app.uploads.entities import Fields, Kind
 
 T = TypeVar("T")
 
-NO_CONDITIONS: Final = Preconditions()
+Made = File | Dump | Picture | tuple[Blob, bool] | tuple[Clip, bool]
+"""What use cases return; blobs and clips with whether they are new."""
 
 
 class Maker(ABC):
     """Makes things of one kind; ``uuid`` is the upload's, and that of what is made."""
 
     @abstractmethod
-    def admission(self, fields: Fields) -> Admit:
+    def admission(self, fields: Fields, conditions: Preconditions) -> Admit:
         """Return what says whether an upload may be begun."""
 
     @abstractmethod
-    async def make(self, access: Access, fields: Fields, uuid: str, body: Body) -> None:
+    async def make(
+        self, access: Access, fields: Fields, uuid: str, body: Body, conditions: Preconditions
+    ) -> Made:
         """Make it of a body that is there whole."""
 
     def name_of(self, _fields: Fields, uuid: str) -> str:
@@ -45,11 +49,15 @@ class FileMaker(Maker):
     def __init__(self, files: Files) -> None:
         self._files = files
 
-    def admission(self, fields: Fields) -> Admit:
+    def admission(self, fields: Fields, conditions: Preconditions) -> Admit:
+        del conditions
         return self._files.admission(NewFile(**fields))
 
-    async def make(self, access: Access, fields: Fields, uuid: str, body: Body) -> None:
-        await self._files.create(access, NewFile(**fields, uuid=uuid), body)
+    async def make(
+        self, access: Access, fields: Fields, uuid: str, body: Body, conditions: Preconditions
+    ) -> Made:
+        del conditions
+        return await self._files.create(access, NewFile(**fields, uuid=uuid), body)
 
 
 class BlobMaker(Maker):
@@ -58,13 +66,15 @@ class BlobMaker(Maker):
     def __init__(self, blobs: Blobs) -> None:
         self._blobs = blobs
 
-    def admission(self, fields: Fields) -> Admit:
-        return self._blobs.admission(fields["name"], NO_CONDITIONS)
+    def admission(self, fields: Fields, conditions: Preconditions) -> Admit:
+        return self._blobs.admission(fields["name"], conditions)
 
-    async def make(self, access: Access, fields: Fields, uuid: str, body: Body) -> None:
+    async def make(
+        self, access: Access, fields: Fields, uuid: str, body: Body, conditions: Preconditions
+    ) -> Made:
         del uuid
         name, content_type = fields["name"], fields["content_type"]
-        await self._blobs.put(access, name, body, content_type, NO_CONDITIONS)
+        return await self._blobs.put(access, name, body, content_type, conditions)
 
     def name_of(self, fields: Fields, _uuid: str) -> str:
         name: str = fields["name"]
@@ -77,14 +87,17 @@ class DumpMaker(Maker):
     def __init__(self, dumps: Dumps) -> None:
         self._dumps = dumps
 
-    def admission(self, fields: Fields) -> Admit:
-        del fields
+    def admission(self, fields: Fields, conditions: Preconditions) -> Admit:
+        del fields, conditions
         return self._dumps.admission()
 
-    async def make(self, access: Access, fields: Fields, uuid: str, body: Body) -> None:
+    async def make(
+        self, access: Access, fields: Fields, uuid: str, body: Body, conditions: Preconditions
+    ) -> Made:
+        del conditions
         rest = {name: value for name, value in fields.items() if name != "name"}
         describe = _already(NewDump(**rest, uuid=uuid))
-        await self._dumps.create(access, fields["name"], body, describe)
+        return await self._dumps.create(access, fields["name"], body, describe)
 
 
 class PictureMaker(Maker):
@@ -93,13 +106,16 @@ class PictureMaker(Maker):
     def __init__(self, pictures: Pictures) -> None:
         self._pictures = pictures
 
-    def admission(self, fields: Fields) -> Admit:
-        del fields
+    def admission(self, fields: Fields, conditions: Preconditions) -> Admit:
+        del fields, conditions
         return self._pictures.admission()
 
-    async def make(self, access: Access, fields: Fields, uuid: str, body: Body) -> None:
+    async def make(
+        self, access: Access, fields: Fields, uuid: str, body: Body, conditions: Preconditions
+    ) -> Made:
+        del conditions
         describe = _already(NewPicture(fields["name"], uuid))
-        await self._pictures.create(access, body, describe)
+        return await self._pictures.create(access, body, describe)
 
 
 class BufferMaker(Maker):
@@ -108,14 +124,16 @@ class BufferMaker(Maker):
     def __init__(self, buffer: Buffer) -> None:
         self._buffer = buffer
 
-    def admission(self, fields: Fields) -> Admit:
+    def admission(self, fields: Fields, conditions: Preconditions) -> Admit:
         del fields
-        return self._buffer.admission(NO_CONDITIONS)
+        return self._buffer.admission(conditions)
 
-    async def make(self, access: Access, fields: Fields, uuid: str, body: Body) -> None:
+    async def make(
+        self, access: Access, fields: Fields, uuid: str, body: Body, conditions: Preconditions
+    ) -> Made:
         del uuid
         new = NewClip(DataType(fields["data_type"]), fields["name"], fields["content_type"])
-        await self._buffer.put(access, new, body, NO_CONDITIONS)
+        return await self._buffer.put(access, new, body, conditions)
 
     def name_of(self, _fields: Fields, _uuid: str) -> str:
         return ""

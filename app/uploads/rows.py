@@ -29,6 +29,7 @@ from app.objects.entities import Tail
 from app.objects.segments import Unfinished
 from app.objects.tables import objects as object_rows
 from app.objects.uploads import Admit
+from app.uploads import terms
 from app.uploads.entities import Kind, NewUpload, Piece, Upload
 from app.uploads.tables import uploads
 
@@ -132,6 +133,7 @@ def _add(
         fields=json.dumps(new.fields),
         length=new.length,
         metadata=new.metadata,
+        terms=terms.to_json(new.terms),
         made=made,
         created_at=now,
         expires_at=expires_at,
@@ -148,6 +150,8 @@ def _add(
         expires_at=expires_at,
         made=made,
         object_id=object_id,
+        max_size=identity.tier.max_object_bytes,
+        terms=new.terms,
     )
 
 
@@ -156,7 +160,7 @@ def find(connection: Connection, identity: Identity, uuid: str, now: int) -> Upl
     row = _find(connection, account_id=identity.account_id, uuid=uuid).first()
     if row is None:
         raise NotFound("No such upload")
-    upload = _upload(row)
+    upload = _upload(row, identity)
     identity.require(scope_of(upload.kind))
     if upload.expires_at <= now:
         raise Gone("The upload has expired")
@@ -196,18 +200,20 @@ def take_over(
     if piece.offset != upload.offset:
         raise OffsetMismatch(upload.offset, piece.offset)
     length = _length(upload, piece, size)
-    if length != upload.length:
-        connection.execute(update(uploads).where(uploads.c.id == upload.id).values(length=length))
+    agreed = replace(upload.terms, digests=upload.terms.digests | piece.digests)
+    if (length, agreed) != (upload.length, upload.terms):
+        told = {"length": length, "terms": terms.to_json(agreed)}
+        connection.execute(update(uploads).where(uploads.c.id == upload.id).values(told))
     held = segments.take_over(connection, identity, upload.object_id, key, now)
     rest = size or 0 if length is None else length - upload.offset
     _check_size(connection, identity, upload.offset, rest)
-    return replace(upload, length=length), held
+    return replace(upload, length=length, terms=agreed), held
 
 
 def _length(upload: Upload, piece: Piece, size: int | None) -> int | None:
     """Return the length of an upload as it is known with a piece; raises `LengthMismatch`."""
     stop = None if size is None else upload.offset + size
-    told = {upload.length, piece.length} - {None}
+    told = {upload.length, piece.length, stop if piece.completes else None} - {None}
     length = min(told, default=None)  # type: ignore[type-var]
     if len(told) > 1:
         raise LengthMismatch("An upload has one length, which can't change")
@@ -271,7 +277,7 @@ def remove_all(
     removal.remove_all(connection, unfinished, due_at=now)
 
 
-def _upload(row: Any) -> Upload:  # noqa: ANN401 - a row of `_find`
+def _upload(row: Any, identity: Identity) -> Upload:  # noqa: ANN401 - a row of `_find`
     return Upload(
         id=row.id,
         uuid=row.uuid,
@@ -284,5 +290,7 @@ def _upload(row: Any) -> Upload:  # noqa: ANN401 - a row of `_find`
         expires_at=row.expires_at,
         made=row.made,
         object_id=row.object_id,
+        max_size=identity.tier.max_object_bytes,
+        terms=terms.from_json(row.terms),
         is_being_written=row.key is not None,
     )

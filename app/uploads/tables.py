@@ -16,6 +16,7 @@ uploads = Table(
     Column("fields", Text, nullable=False),  # a JSON object: what is to be made
     Column("length", BigInteger),  # NULL: not known yet
     Column("metadata", Text, nullable=False),  # as its client sent it
+    Column("terms", Text),  # a JSON object: what else its client has said of it; NULL: nothing
     Column("made", Text),  # the id of what has been made; NULL: unfinished
     moment("created_at"),
     moment("expires_at", index=True),

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from functools import partial
+from typing import Final, Protocol
 
 from sqlalchemy import Connection
 
@@ -14,19 +15,35 @@ from app.config import Settings
 from app.database import Database
 from app.errors import (
     ContentTooLarge,
+    DigestMismatch,
     InvalidRequest,
     LengthMismatch,
     ServiceUnavailable,
     UnsupportedMediaType,
 )
-from app.objects.entities import Tail
+from app.objects.digests import NONE
+from app.objects.entities import Tail, new_uuid
 from app.objects.intake.appends import Append
+from app.objects.preconditions import NO_CONDITIONS
 from app.objects.segments import Unfinished
 from app.objects.uploads import Body, Uploads
 from app.uploads import rows
-from app.uploads.entities import Kind, NewUpload, Piece, Upload
-from app.uploads.makers import Maker
+from app.uploads.entities import Fields, Kind, NewUpload, Piece, Upload
+from app.uploads.makers import Made, Maker
 from storage.base import new_key
+
+_USELESS: Final = (UnsupportedMediaType, InvalidRequest, DigestMismatch)
+"""Errors that say that nothing can be made of these bytes."""
+
+
+class Listener(Protocol):
+    """Somebody who is told how far a request has got that appends to an upload."""
+
+    async def kept(self, offset: int) -> None:
+        """Note that so many bytes of the upload are kept."""
+
+    def completed(self) -> None:
+        """Note that all bytes are there: what comes now is the making of what it is for."""
 
 
 class ResumableUploads:
@@ -66,7 +83,7 @@ class ResumableUploads:
 
     async def create(self, access: Access, new: NewUpload) -> Upload:
         """Create an upload; raises what would refuse what it is for, if that is known already."""
-        admit = self._makers[new.kind].admission(new.fields)
+        admit = self._makers[new.kind].admission(new.fields, new.terms.conditions)
         now = clock.now()
         upload = await access.needing(rows.scope_of(new.kind)).write(
             rows.create, new, admit, now + self._lifetime, now
@@ -88,7 +105,8 @@ class ResumableUploads:
             noted.append(rows.create_finished(connection, identity, new, name, expires_at, now))
 
         kinds_own = access.needing(rows.scope_of(new.kind))
-        await maker.make(kinds_own, new.fields, new.uuid, replace(body, on_settle=note))
+        body = replace(body, on_settle=note)
+        await maker.make(kinds_own, new.fields, new.uuid, body, new.terms.conditions)
         self._wake_expiry(noted[-1].expires_at)
         return noted[-1]
 
@@ -104,22 +122,41 @@ class ResumableUploads:
             self._wake_sweep()
         return upload
 
-    async def append(self, access: Access, uuid: str, piece: Piece, body: Body) -> Upload:
+    async def append(
+        self,
+        access: Access,
+        uuid: str,
+        piece: Piece,
+        body: Body,
+        listener: Listener | None = None,
+    ) -> Upload:
         """Append bytes to an upload, and finish it if it is complete with them.
 
-        A body that breaks off keeps what arrived, and then raises its error. Raises as `status`
-        does, and as `rows.take_over`, the kind's own use case and the store do.
+        A body that breaks off keeps what arrived, and then raises its error; one without the
+        digests that were announced of it leaves nothing. Raises as `status` does, and as
+        `rows.take_over`, the kind's own use case and the store do.
         """
         found = await self._stop(access, uuid)
-        if found.is_finished and body.size == 0 and piece.offset == found.offset:
+        if found.is_finished and piece == Piece(found.offset) and body.size == 0:
             return found
         kind = rows.OBJECT_KINDS[found.kind]
         upload, held = await access.write(
             rows.take_over, uuid, piece, body.size, new_key(kind), clock.now()
         )
-        commit = partial(self._commit, upload.id)
-        async with self._appends.append(held, kind, commit) as append:
-            return await self._receive(access, upload, append, body)
+        # what may have to be undone isn't told
+        told = listener if body.digests == NONE else None
+        commit = partial(self._commit, upload.id, told)
+        async with self._appends.append(held, kind, commit, upload.terms.digests) as append:
+            upload, tail = await self._receive(access, upload, piece, append, body)
+            if tail is None:
+                return upload
+            if listener is not None:
+                listener.completed()
+            return await self._finish(access, upload, append, tail)
+
+    async def make(self, access: Access, kind: Kind, fields: Fields, body: Body) -> Made:
+        """Make a thing of a body at once; if that breaks off, nothing is kept of it."""
+        return await self._makers[kind].make(access, fields, new_uuid(), body, NO_CONDITIONS)
 
     async def cancel(self, access: Access, uuid: str) -> None:
         """Remove an upload; what has been made of a finished one stays."""
@@ -134,27 +171,34 @@ class ResumableUploads:
             return upload
         return await access.read(rows.find, uuid, clock.now())
 
-    async def _receive(self, access: Access, upload: Upload, append: Append, body: Body) -> Upload:
-        identity = append.held.reservation.owner
-        limits = (upload.length, identity.tier.max_object_bytes)
+    async def _receive(
+        self, access: Access, upload: Upload, piece: Piece, append: Append, body: Body
+    ) -> tuple[Upload, Tail | None]:
+        """Receive a body; returns the upload, and its last segment if it is to be finished."""
+        limits = (upload.length, upload.max_size)
         limit = min((limit for limit in limits if limit is not None), default=None)
         chunks = body.chunks
         if limit is not None:
             too_long = LengthMismatch if limit == upload.length else ContentTooLarge
             chunks = _limited(chunks, limit - upload.offset, too_long)
-        tail = await append.receive(chunks, body.size, upload.length)
+        tail = await append.receive(chunks, body.size, upload.length, body.digests)
         if isinstance(append.broken, ContentTooLarge | LengthMismatch):
+            if piece.completes is not None and isinstance(append.broken, LengthMismatch):
+                await access.write(rows.cancel, upload.uuid, clock.now())
             raise append.broken  # what is too much makes all of it doubtful
         arrived = append.size + tail.size
-        if arrived == upload.length:  # even if the body broke off after its last byte
-            return await self._finish(access, upload, append, tail)
+        upload = replace(upload, offset=arrived)
+        if _is_complete(upload, piece, is_broken=append.broken is not None):
+            return upload, tail
         await append.end(tail)
         if append.broken is not None:
             raise append.broken
-        return replace(upload, offset=arrived, expires_at=clock.now() + self._lifetime)
+        if piece.completes:
+            raise LengthMismatch(f"The upload has {upload.length} bytes, and ends with {arrived}")
+        return replace(upload, expires_at=clock.now() + self._lifetime), None
 
     async def _finish(self, access: Access, upload: Upload, append: Append, tail: Tail) -> Upload:
-        maker, size = self._makers[upload.kind], append.size + tail.size
+        maker, size = self._makers[upload.kind], upload.offset
         name = maker.name_of(upload.fields, upload.uuid)
         expires_at = clock.now() + self._lifetime
         note = partial(
@@ -162,25 +206,47 @@ class ResumableUploads:
         )
 
         async with aclosing(append.content(tail)) as chunks:
-            body = Body(chunks, size, arrived=partial(append.finish, tail), on_settle=note)
+            arrived, terms = partial(append.finish, tail), upload.terms
+            body = Body(chunks, size, encoding=terms.encoding, arrived=arrived, on_settle=note)
             kinds_own = access.needing(rows.scope_of(upload.kind))
             try:
-                await maker.make(kinds_own, upload.fields, upload.uuid, body)
-            except (UnsupportedMediaType, InvalidRequest):  # nothing can be made of these bytes
+                result = await maker.make(
+                    kinds_own, upload.fields, upload.uuid, body, terms.conditions
+                )
+            except _USELESS:
                 await access.write(rows.cancel, upload.uuid, clock.now())
                 raise
         append.settled()
         self._wake_expiry(expires_at)
-        return replace(upload, offset=size, made=name, object_id=None, expires_at=expires_at)
+        done = replace(upload, length=size, made=name, object_id=None, expires_at=expires_at)
+        return replace(done, result=result)
 
     async def _commit(
-        self, upload_id: int, held: Unfinished, tail: Tail, key: str | None
+        self,
+        upload_id: int,
+        listener: Listener | None,
+        held: Unfinished,
+        tail: Tail,
+        key: str | None,
     ) -> Unfinished:
         now = clock.now()
         expires_at = now + self._lifetime
-        return await self._database.write(
+        held = await self._database.write(
             rows.commit, held, tail, key, upload_id=upload_id, expires_at=expires_at, now=now
         )
+        if listener is not None and key is not None:  # else the answer says it
+            await listener.kept(held.size)
+        return held
+
+
+def _is_complete(upload: Upload, piece: Piece, *, is_broken: bool) -> bool:
+    """Tell whether an upload is to be finished, given with the bytes that a piece has brought.
+
+    It is when it has its length, even if the body broke off after its last byte.
+    """
+    if piece.completes and upload.length is None:
+        return not is_broken
+    return piece.completes is not False and upload.offset == upload.length
 
 
 async def _limited(

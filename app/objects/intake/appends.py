@@ -6,19 +6,19 @@ process, these find at their next commit that the key isn't theirs any more.
 """
 
 import asyncio
-import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 import structlog
 
 from app import clock
 from app.database import Database
-from app.errors import LeaseLost, Locked
+from app.errors import DigestMismatch, LeaseLost, Locked
 from app.objects import segments
+from app.objects.digests import NONE, Digests, Hashing
 from app.objects.entities import Received, Segment, Tail
 from app.objects.intake import merging
 from app.objects.intake.charging import Charging
@@ -67,13 +67,16 @@ class Appends:
         self._idle.set()
 
     @asynccontextmanager
-    async def append(self, held: Unfinished, kind: str, commit: Commit) -> AsyncIterator["Append"]:
+    async def append(
+        self, held: Unfinished, kind: str, commit: Commit, announced: Digests = NONE
+    ) -> AsyncIterator["Append"]:
         """Append to an object that the caller has just taken over.
 
-        What has not been committed within the context is given up.
+        Digests may have been ``announced`` of the whole. What has not been committed within the
+        context is given up.
         """
         object_id = held.reservation.object_id
-        append = Append(self, held, kind, commit)
+        append = Append(self, held, kind, commit, announced)
         if self._stopped is not None:
             append.stop(self._stopped)
         self._running[object_id] = append
@@ -133,7 +136,9 @@ class Appends:
 class Append:
     """One body that is appended to an unfinished object."""
 
-    def __init__(self, appends: Appends, held: Unfinished, kind: str, commit: Commit) -> None:
+    def __init__(
+        self, appends: Appends, held: Unfinished, kind: str, commit: Commit, announced: Digests
+    ) -> None:
         self.ended = asyncio.Event()
         self.is_committed = False
         self.is_finishing = False
@@ -145,9 +150,12 @@ class Append:
         self._set(held)
         self._source: Source | None = None
         self._stopped: Exception | None = None
-        hashed, digest = appends.hashes.find(self._object_id, held.size)
-        self._digest = digest if hashed == held.size else None  # of what is committed
-        self._tail_digest: Any = None
+        self._announced = announced  # of the whole
+        hashed, hashing = appends.hashes.find(self._object_id, held.size, announced)
+        self._hashing = hashing if hashed == held.size else None  # of what is committed
+        self._tail_hashing: Hashing | None = None
+        self._before = held, self._hashing
+        self._piece: Hashing | None = None
 
     @property
     def held(self) -> Unfinished:
@@ -170,12 +178,17 @@ class Append:
             self._source.stop(reason)
 
     async def receive(
-        self, chunks: AsyncIterator[bytes], size: int | None, whole: int | None = None
+        self,
+        chunks: AsyncIterator[bytes],
+        size: int | None,
+        whole: int | None = None,
+        announced: Digests = NONE,
     ) -> Tail:
         """Receive a body, whose ``size`` is known or None, and commit all but its last segment.
 
         Returns the last one, which is stored; it has bytes if it brings the object to the size
-        ``whole``. Raises the store's errors, and `LeaseLost` if somebody else has taken over.
+        ``whole``. A body without the digests that were ``announced`` of it leaves nothing. Raises
+        `DigestMismatch`, the store's errors, and `LeaseLost` if somebody else has taken over.
         """
         arrived = self.size
 
@@ -188,14 +201,19 @@ class Append:
         if self._stopped is not None:
             source.stop(self._stopped)
         with self._appends.buffers.pair(size) as pair:
+            await self._merge()
+            self._before = self._held, self._hashing
+            self._piece = Hashing(announced) if announced else None
             while True:
-                await self._merge()
                 tail = await self._store(source, pair)
                 is_whole = self.size + tail.size == whole
                 if tail.size < SEGMENT or (is_whole and not await source.has_more()):
                     break
                 await self._commit(tail)
+                await self._merge()
         self.broken = source.broken
+        if self.broken is None:
+            await self._check_piece()
         return tail
 
     async def end(self, tail: Tail) -> None:
@@ -206,7 +224,7 @@ class Append:
     async def finish(self, tail: Tail, start: AsyncIterator[bytes]) -> Received:
         """Return the whole object, to be settled; ``tail`` is its last segment.
 
-        ``start`` yields its bytes to whoever wants to see how it begins.
+        ``start`` yields its bytes to whoever wants to see how it begins. Raises `DigestMismatch`.
         """
         self.is_finishing = True
         seen = 0
@@ -240,11 +258,28 @@ class Append:
         before = self._held.segments
         return (*before, Segment(self._held.reservation.key, tail.size)) if tail.size else before
 
+    async def _check_piece(self) -> None:
+        """Raise `DigestMismatch` for a body with another digest, of which nothing is left."""
+        if self._piece is None:
+            return
+        try:
+            self._piece.check()
+        except DigestMismatch:
+            before, hashing = self._before
+            if before.size < self.size:
+                now = clock.now()
+                self._set(
+                    await self._appends.database.write(segments.withdraw, self.held, before, now)
+                )
+                self._note(hashing)
+            raise
+
     async def _store(self, source: Source, pair: tuple[memoryview, memoryview]) -> Tail:
         """Store the next segment under the key that is held; nothing is put if there is none."""
-        whole = None if self._digest is None else self._digest.copy()
+        whole = None if self._hashing is None else self._hashing.copy()
         # up to the end of the first segment, the whole is that
-        part = whole if whole is not None and self.size == 0 else hashlib.sha256()
+        part = whole if whole is not None and self.size == 0 else Hashing()
+        hashes = {hashes for hashes in (part, whole, self._piece) if hashes is not None}
         size, hashing = 0, tuple[asyncio.Future[None], ...]()
 
         async def chunks() -> AsyncGenerator[memoryview, None]:
@@ -254,7 +289,7 @@ class Append:
                 await finished(*hashing)
                 hashing = tuple(
                     loop.run_in_executor(self._appends.threads, digest.update, chunk)
-                    for digest in ({part} if whole is None else {part, whole})
+                    for digest in hashes
                 )
                 size += len(chunk)
                 yield chunk
@@ -266,21 +301,28 @@ class Append:
                     await self._appends.store.put(self._held.reservation.key, body, size=None)
             finally:
                 await finished(*hashing)
-        self._tail_digest = whole
-        return Tail(size, part.digest())
+        self._tail_hashing = whole
+        return Tail(size, part.sha256())
 
     async def _commit(self, tail: Tail, *, is_last: bool = False) -> None:
         key = None if is_last else new_key(self._kind)
         self._set(await self._commit_segment(self.held, tail, key))
-        self._digest = self._tail_digest
-        if self._digest is not None:
-            self._appends.hashes.keep(self._object_id, self.size, self._digest)
+        self._note(self._tail_hashing)
+
+    def _note(self, hashing: Hashing | None) -> None:
+        """Note the hashes of what is committed, if they are known."""
+        self._hashing = hashing
+        if hashing is not None:
+            self._appends.hashes.keep(self._object_id, self.size, hashing)
 
     async def _merge(self) -> None:
         appends, key = self._appends, self._held.reservation.key
-        run = merging.due([segment.size for segment in self._held.segments])
+        # what may have to be withdrawn isn't merged with what was there before
+        kept = 0 if self._piece is None else len(self._before[0].segments)
+        run = merging.due([segment.size for segment in self._held.segments[kept:]])
         if run is None:
             return
+        run = slice(run.start + kept, run.stop + kept)
         copied = await merging.copy(appends.store, self._held.segments[run], key, appends.threads)
         following = new_key(self._kind)
         self._set(
@@ -293,14 +335,14 @@ class Append:
     async def _whole(self, stored: tuple[Segment, ...], size: int) -> bytes:
         """Return the digest of the whole object; what hasn't been hashed here is read for that."""
         hashes = self._appends.hashes
-        hashed, digest = size, self._tail_digest
-        if digest is None:
-            hashed, digest = hashes.find(self._object_id, self.size)
+        hashed, hashing = size, self._tail_hashing
+        if hashing is None:
+            hashed, hashing = hashes.find(self._object_id, self.size, self._announced)
         async with aclosing(read(self._appends.store, stored, hashed)) as chunks:
             async for chunk in chunks:
-                await updated(self._appends.threads, digest, chunk)
+                await updated(self._appends.threads, hashing, chunk)
                 hashed += len(chunk)
                 if hashed <= self.size:  # what comes after that may be sent anew, and differ
-                    hashes.keep(self._object_id, hashed, digest.copy())
-        sha256: bytes = digest.digest()
-        return sha256
+                    hashes.keep(self._object_id, hashed, hashing.copy())
+        hashing.check()
+        return hashing.sha256()

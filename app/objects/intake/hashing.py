@@ -1,10 +1,11 @@
-"""SHA-256 of an object that arrives in pieces: it runs on from one to the next."""
+"""Hashes of an object that arrives in pieces: they run on from one to the next."""
 
 import asyncio
-import hashlib
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
+
+from app.objects.digests import Digests, Hashing
 
 _KEPT: Final = 4096  # of unfinished objects, half a KiB each
 
@@ -17,16 +18,20 @@ class RunningHashes:
     """
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[int, tuple[int, Any]] = OrderedDict()
+        self._kept: OrderedDict[int, tuple[int, Hashing]] = OrderedDict()
 
-    def find(self, object_id: int, size: int) -> tuple[int, Any]:
-        """Return a hash of the first bytes of an object, up to ``size``, and how many these are."""
-        hashed, digest = self._kept.get(object_id, (0, None))
-        return (0, hashlib.sha256()) if digest is None or hashed > size else (hashed, digest.copy())
+    def find(self, object_id: int, size: int, announced: Digests) -> tuple[int, Hashing]:
+        """Return hashes of the first bytes of an object, up to ``size``, and how many these are.
 
-    def keep(self, object_id: int, hashed: int, digest: Any) -> None:  # noqa: ANN401 - a hash
-        """Keep the hash of the first ``hashed`` bytes, which are committed."""
-        self._kept[object_id] = hashed, digest
+        They check the digests that were ``announced`` of the whole.
+        """
+        hashed, kept = self._kept.get(object_id, (0, None))
+        hashing = None if kept is None or hashed > size else kept.expecting(announced)
+        return (0, Hashing(announced)) if hashing is None else (hashed, hashing)
+
+    def keep(self, object_id: int, hashed: int, hashing: Hashing) -> None:
+        """Keep the hashes of the first ``hashed`` bytes, which are committed."""
+        self._kept[object_id] = hashed, hashing
         self._kept.move_to_end(object_id)
         while len(self._kept) > _KEPT:
             self._kept.popitem(last=False)

@@ -15,9 +15,10 @@ from app import clock
 from app.accounts.identity import Access, identify
 from app.accounts.tables import accounts, tiers
 from app.database import Database
-from app.errors import LeaseLost, NotFound, ObjectDamaged, QuotaExceeded
+from app.errors import DigestMismatch, LeaseLost, NotFound, ObjectDamaged, QuotaExceeded
 from app.objects import lifecycle as objects
 from app.objects import removal, segments
+from app.objects.digests import SHA256
 from app.objects.downloads import Downloads
 from app.objects.entities import Content, Received, Segment, Tail
 from app.objects.intake import appends as module
@@ -285,6 +286,43 @@ async def test_a_quota_that_is_full_ends_a_body_and_keeps_what_fits(
         assert isinstance(appending.broken, QuotaExceeded)
     assert 140_000 <= appending.size <= 150_000
     assert await used(database) == (appending.size, 1)
+
+
+@pytest.mark.parametrize("before", [0, 100_000])
+async def test_a_body_with_another_digest_leaves_nothing(
+    database: Database, store: FaultyStore, uploads: Uploads, access: Access, before: int
+) -> None:
+    data = random.Random(7).randbytes(400_000)
+    object_id, appends = await begin(database), uploads.appends
+    await append(appends, object_id, data[:before])
+    announced = frozenset({(SHA256, bytes(32))})
+    for _ in range(2):
+        held = await take_over(database, object_id)
+        async with appends.append(held, KIND, partial(commit, database)) as appending:
+            with pytest.raises(DigestMismatch):
+                await appending.receive(broken_off(bytes(300_000), None), None, None, announced)
+        kept = await database.read(segments.find, object_id)
+        assert sum(segment.size for segment in kept) == before
+        assert await used(database) == (before, 1)
+    found = await finish(uploads, access, object_id, data[before:])
+    assert found.sha256 == hashlib.sha256(data).digest()
+
+
+async def test_what_may_be_withdrawn_is_not_merged_with_what_was_before(
+    database: Database, uploads: Uploads, access: Access, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(merging, "MOST", merging.AT_ONCE)
+    data = random.Random(8).randbytes(10 * SEGMENT)
+    object_id, appends = await begin(database), uploads.appends
+    await append(appends, object_id, data)
+    announced = frozenset({(SHA256, bytes(32))})
+    held = await take_over(database, object_id)
+    async with appends.append(held, KIND, partial(commit, database)) as appending:
+        with pytest.raises(DigestMismatch):
+            await appending.receive(broken_off(bytes(40 * SEGMENT), None), None, None, announced)
+    assert await used(database) == (len(data), 1)
+    found = await finish(uploads, access, object_id)
+    assert found.sha256 == hashlib.sha256(data).digest()
 
 
 async def test_tiny_neighbours_are_merged(

@@ -30,12 +30,23 @@ def body_of(request: Request) -> Body:
 
     A raw body's Content-Digest and Repr-Digest (RFC 9530) are the same.
     """
-    return Body(
-        stream(request),
-        content_length(request),
-        announced_digests(request, OF_STORED_BODY),
-        encoding_to_keep(",".join(request.headers.getlist("content-encoding"))),
-    )
+    digests = announced_digests(request, OF_STORED_BODY)
+    return Body(stream(request), content_length(request), digests, kept_encoding(request))
+
+
+def kept_encoding(request: Request) -> str | None:
+    """Return the content coding that a raw body is kept in."""
+    return encoding_to_keep(",".join(request.headers.getlist("content-encoding")))
+
+
+def piece_of(request: Request) -> Body:
+    """Return the request's body as a piece of an upload, with the digests of the piece alone."""
+    return Body(stream(request), content_length(request), announced_digests(request))
+
+
+def has_body(request: Request) -> bool:
+    """Tell whether the request has a body of any bytes, or of a length that isn't known."""
+    return (content_length(request) or 0) > 0 or "transfer-encoding" in request.headers
 
 
 def content_length(request: Request) -> int | None:

@@ -37,6 +37,11 @@ def announced_digests(request: Request, fields: tuple[str, ...] = OF_BODY) -> Di
     return frozenset(found.items())
 
 
+def whole_digests(request: Request) -> Digests:
+    """Return the digests in Repr-Digest, where the body may be a part of the representation."""
+    return frozenset(_members(request, "repr-digest").items())
+
+
 def _members(request: Request, field: str) -> dict[str, bytes]:
     """Return the digests in a field; the last one of an algorithm counts (RFC 9651 §4.2)."""
     found: dict[str, bytes] = {}

@@ -50,6 +50,15 @@ def multipart_body(model: type[BaseModel]) -> dict[str, Any]:
     return _body(model, MULTIPART)
 
 
+def form_or_raw(model: type[BaseModel]) -> dict[str, Any]:
+    """Describe a body of `open_form`, instead of which the file alone may be sent."""
+    described = _body(model, MULTIPART)
+    described["requestBody"]["content"]["application/octet-stream"] = {
+        "schema": {"type": "string", "format": "binary"}
+    }
+    return described
+
+
 def _body(model: type[BaseModel], *media_types: str) -> dict[str, Any]:
     content = {media_type: {"schema": form_schema(model)} for media_type in media_types}
     return {"parameters": _DIGESTS, "requestBody": {"required": True, "content": content}}

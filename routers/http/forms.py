@@ -211,12 +211,12 @@ async def _once(body: bytes) -> AsyncIterator[bytes]:
     yield body
 
 
-def check_fields(model: type[M], fields: Mapping[str, Any]) -> M:
-    """Return the fields of a form as a model; raises what a bad JSON body would."""
+def check_fields(model: type[M], fields: Mapping[str, Any], where: str = "body") -> M:
+    """Return the fields of a form, or of a query, as a model; raises what a bad JSON body would."""
     try:
         return model.model_validate(fields)
     except ValidationError as error:
-        raise RequestValidationError(_described(error)) from None
+        raise RequestValidationError(_described(error, where)) from None
 
 
 def _complaints(model: type[BaseModel], fields: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -227,9 +227,9 @@ def _complaints(model: type[BaseModel], fields: Mapping[str, Any]) -> list[dict[
     return []
 
 
-def _described(error: ValidationError) -> list[dict[str, Any]]:
+def _described(error: ValidationError, where: str = "body") -> list[dict[str, Any]]:
     complaints = error.errors(include_url=False, include_context=False, include_input=False)
-    return [{**complaint, "loc": ("body", *complaint["loc"])} for complaint in complaints]
+    return [{**complaint, "loc": (where, *complaint["loc"])} for complaint in complaints]
 
 
 def field_errors(complaints: Sequence[Mapping[str, Any]]) -> list[FieldError]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from fastapi import Request
+from starlette.datastructures import Headers
 
 from app.errors import BadRequest, FieldError, InvalidRequest
 
@@ -29,19 +29,19 @@ _KEY: Final = re.compile(r"[!-+\--~]{1,255}")  # ASCII but spaces and commas
 _MOST_KEYS: Final = 100
 
 
-def is_spoken(request: Request) -> bool:
+def is_spoken(headers: Headers) -> bool:
     """Tell whether a request is in this version of the protocol."""
-    return request.headers.get("tus-resumable") == VERSION
+    return headers.get("tus-resumable") == VERSION
 
 
-def method_of(request: Request) -> str:
-    """Return the method that is meant: some proxies let only POST pass."""
-    return request.headers.get("x-http-method-override", request.method).upper()
+def method_of(headers: Headers) -> str:
+    """Return the method that a POST means: some proxies let only that pass."""
+    return headers.get("x-http-method-override", "POST").upper()
 
 
-def number_in(request: Request, header: str) -> int | None:
+def number_in(headers: Headers, header: str) -> int | None:
     """Return the number of bytes in a header, or None if it isn't there; raises `BadRequest`."""
-    text = request.headers.get(header)
+    text = headers.get(header)
     if text is None:
         return None
     if not _NUMBER.fullmatch(text) or int(text) > MAX_LENGTH:
@@ -49,10 +49,10 @@ def number_in(request: Request, header: str) -> int | None:
     return int(text)
 
 
-def length_of_new(request: Request) -> int | None:
+def length_of_new(headers: Headers) -> int | None:
     """Return the length of an upload that is to be created; None: it is deferred."""
-    length = number_in(request, "Upload-Length")
-    deferred = request.headers.get("upload-defer-length")
+    length = number_in(headers, "Upload-Length")
+    deferred = headers.get("upload-defer-length")
     if deferred not in {None, "1"}:
         raise BadRequest("Upload-Defer-Length can only be 1")
     if (length is None) == (deferred is None):
@@ -60,9 +60,9 @@ def length_of_new(request: Request) -> int | None:
     return length
 
 
-def metadata_of(request: Request) -> tuple[str, Mapping[str, str]]:
+def metadata_of(headers: Headers) -> tuple[str, Mapping[str, str]]:
     """Return Upload-Metadata as it was sent, and what it says; raises `InvalidRequest`."""
-    sent = request.headers.get("upload-metadata", "")
+    sent = headers.get("upload-metadata", "")
     values: dict[str, str] = {}
     for pair in filter(None, (pair.strip(" \t") for pair in sent.split(","))):
         key, _, encoded = pair.partition(" ")

@@ -16,10 +16,12 @@ from app import clock
 from app.accounts.identity import Access
 from app.blobs import entities
 from app.errors import BadRequest, ContentTooLarge, FieldError, InvalidRequest
+from app.uploads.entities import Kind, NewUpload
 from routers.http import ranges
 from routers.http.bodies import body_of, content_length, read_json
 from routers.http.downloads import DownloadHeaders, send_content
 from routers.http.headers import media_type
+from routers.v1 import answers, by_draft
 from routers.v1.schemas.blobs import (
     BlobIdInPath,
     BlobIdPrefix,
@@ -156,15 +158,15 @@ async def put_content(
     content_type = media_type(request.headers.get("content-type"))
     if "content-range" in request.headers:  # RFC 9110 §14.5: never store a part as the whole
         raise BadRequest("PUT with Content-Range is not supported")
-    blob, is_new = await runtime.blobs.put(
-        access, blob_id, body_of(request), content_type, conditions
-    )
-    return Response(
-        to_json(StoredBlob.of(blob)),
-        201 if is_new else 200,
-        {"ETag": ranges.etag(blob.content.sha256)},
-        media_type="application/json",
-    )
+    if (sent := await by_draft.begun(request, access)) is not None:
+        fields = {"name": blob_id, "content_type": content_type}
+        new = NewUpload(Kind.BLOB, fields, terms=by_draft.terms_of(request, conditions))
+        return await by_draft.create(request, runtime, access, sent, new)
+    made = await runtime.blobs.put(access, blob_id, body_of(request), content_type, conditions)
+    return answers.made(request, runtime, made)
+
+
+by_draft.announce(router, "/{id}/content", "blobs_options_content")
 
 
 @downloadable(

@@ -6,17 +6,18 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
-from pydantic_core import to_json
 
 from app.accounts.identity import Access
 from app.buffer.entities import NewClip, Revision
 from app.errors import BadRequest
+from app.uploads.entities import Kind, NewUpload
 from routers.http import ranges
 from routers.http.bodies import body_of
 from routers.http.downloads import DownloadHeaders, send_content
 from routers.http.events import COMMENT, EventStream, event
 from routers.http.headers import media_type
 from routers.http.names import name_in_headers
+from routers.v1 import answers, by_draft
 from routers.v1.schemas.buffer import (
     DATA_TYPE,
     BufferContent,
@@ -71,14 +72,17 @@ async def put(
     if "content-range" in request.headers:  # RFC 9110 §14.5: never store a part as the whole
         raise BadRequest("PUT with Content-Range is not supported")
     name = name_in_headers(file_name, disposition) if data_type == "file" else None
-    new = NewClip(data_type, name, media_type(request.headers.get("content-type")))
-    clip, was_empty = await runtime.buffer.put(access, new, body_of(request), conditions)
-    return Response(
-        to_json(BufferContent.of(clip)),
-        201 if was_empty else 200,
-        {"ETag": ranges.etag(clip.content.sha256)},
-        media_type="application/json",
-    )
+    content_type = media_type(request.headers.get("content-type"))
+    if (sent := await by_draft.begun(request, access)) is not None:
+        fields = {"data_type": data_type, "name": name, "content_type": content_type}
+        upload = NewUpload(Kind.BUFFER, fields, terms=by_draft.terms_of(request, conditions))
+        return await by_draft.create(request, runtime, access, sent, upload)
+    new = NewClip(data_type, name, content_type)
+    made = await runtime.buffer.put(access, new, body_of(request), conditions)
+    return answers.made(request, runtime, made)
+
+
+by_draft.announce(router, "", "buffer_options")
 
 
 @router.head(

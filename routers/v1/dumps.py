@@ -8,11 +8,12 @@ from fastapi.responses import Response
 
 from app.accounts.identity import Access
 from app.dumps.entities import Filters
+from app.uploads.entities import Kind
 from routers.http import ranges
 from routers.http.downloads import DownloadHeaders, send_content
-from routers.http.form_schemas import multipart_body
+from routers.http.form_schemas import form_or_raw, multipart_body
 from routers.http.headers import DEFAULT_TYPE
-from routers.v1 import dump_forms
+from routers.v1 import answers, by_draft, dump_forms, raw_forms
 from routers.v1.schemas.dumps import (
     Dump,
     DumpAttachment,
@@ -35,7 +36,6 @@ from routers.web.downloadable import downloadable
 from routers.web.openapi import json_body
 from routers.web.problems import problems
 from routers.web.route import HoldallRoute, direct
-from routers.web.urls import locate
 
 router = APIRouter(prefix="/v1/dumps", tags=["dumps"], route_class=HoldallRoute)
 
@@ -52,15 +52,20 @@ _CHANGE["requestBody"]["content"] |= json_body(DumpChange)["requestBody"]["conte
     operation_id="dumps_create",
     response_model=Dump,
     responses=problems(408, 409),
-    openapi_extra=multipart_body(DumpForm),
+    openapi_extra=form_or_raw(DumpForm),
 )
-async def create(
-    request: Request, response: Response, runtime: RuntimeDep, access: Writing
-) -> Dump:
-    """Create a dump. A minidump is read afterwards: see its report."""
-    dump = await dump_forms.create(request, runtime, access)
-    locate(request, response, f"/v1/dumps/{dump.uuid}")
-    return Dump.of(dump)
+async def create(request: Request, runtime: RuntimeDep, access: Writing) -> Response:
+    """Create a dump. A minidump is read afterwards: see its report.
+
+    A body of any other type than a form's is the file itself: its name is in `Content-Disposition`
+    or `?name=`, the fields are in the query.
+    """
+    if await raw_forms.is_raw(request, access):
+        return await raw_forms.create(request, runtime, access, Kind.DUMP)
+    return answers.made(request, runtime, await dump_forms.create(request, runtime, access))
+
+
+by_draft.announce(router, "", "dumps_options")
 
 
 @router.get(

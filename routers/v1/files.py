@@ -8,18 +8,19 @@ from fastapi.responses import Response
 
 from app.accounts.identity import Access
 from app.errors import NotFound
+from app.uploads.entities import Kind
 from routers.http import ranges
 from routers.http.downloads import DownloadHeaders, send_content
-from routers.http.form_schemas import multipart_body
+from routers.http.form_schemas import form_or_raw
 from routers.http.qr import Format, FormatParam, qr_answer, qr_response
-from routers.v1 import file_forms
+from routers.v1 import answers, by_draft, file_forms, raw_forms
 from routers.v1.schemas.files import FileChange, FileForm, FileList, FileState, StoredFile
 from routers.v1.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
 from routers.web.dependencies import Requires, RuntimeDep
 from routers.web.downloadable import downloadable
 from routers.web.problems import problems
 from routers.web.route import HoldallRoute, direct
-from routers.web.urls import file_link, locate
+from routers.web.urls import file_link
 
 router = APIRouter(prefix="/v1/files", tags=["files"], route_class=HoldallRoute)
 
@@ -33,18 +34,21 @@ Writing = Annotated[Access, Depends(Requires("files:write"))]
     operation_id="files_create",
     response_model=StoredFile,
     responses=problems(408, 409),
-    openapi_extra=multipart_body(FileForm),
+    openapi_extra=form_or_raw(FileForm),
 )
-async def create(
-    request: Request, response: Response, runtime: RuntimeDep, access: Writing
-) -> StoredFile:
+async def create(request: Request, runtime: RuntimeDep, access: Writing) -> Response:
     """Store a file. If more than `MAX_FILES` expire, those that expire first are evicted.
 
-    `evict` may say otherwise; before the file it is checked before that is read.
+    `evict` may say otherwise; before the file it is checked before that is read. A body of any
+    other type is the file itself: its name is in `Content-Disposition` or `?name=`, the fields are
+    in the query.
     """
-    file = await file_forms.create(request, runtime, access)
-    locate(request, response, f"/v1/files/{file.uuid}")
-    return StoredFile.of(file, file_link(request, runtime, file))
+    if await raw_forms.is_raw(request, access):
+        return await raw_forms.create(request, runtime, access, Kind.FILE)
+    return answers.made(request, runtime, await file_forms.create(request, runtime, access))
+
+
+by_draft.announce(router, "", "files_options")
 
 
 @router.get(

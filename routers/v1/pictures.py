@@ -7,16 +7,16 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from app.accounts.identity import Access
+from app.uploads.entities import Kind
 from routers.http import ranges
-from routers.http.form_schemas import multipart_body
-from routers.v1 import picture_forms
+from routers.http.form_schemas import form_or_raw
+from routers.v1 import answers, by_draft, picture_forms, raw_forms
 from routers.v1.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
 from routers.v1.schemas.pictures import Height, Picture, PictureChange, PictureForm, PictureList
 from routers.web.dependencies import Requires, RuntimeDep
 from routers.web.downloadable import downloadable
 from routers.web.problems import problems
 from routers.web.route import HoldallRoute, direct
-from routers.web.urls import locate
 
 router = APIRouter(prefix="/v1/pictures", tags=["pictures"], route_class=HoldallRoute)
 
@@ -30,19 +30,21 @@ Writing = Annotated[Access, Depends(Requires("pictures:write"))]
     operation_id="pictures_create",
     response_model=Picture,
     responses=problems(408, 409),
-    openapi_extra=multipart_body(PictureForm),
+    openapi_extra=form_or_raw(PictureForm),
 )
-async def create(
-    request: Request, response: Response, runtime: RuntimeDep, access: Writing
-) -> Picture:
+async def create(request: Request, runtime: RuntimeDep, access: Writing) -> Response:
     """Create a picture, which must be one that can be decoded.
 
     It is judged by its content, never by its name: JPEG, PNG, WebP, GIF, AVIF or HEIC. Anything
     else is a 415.
+    A body of any other type than a form's is the picture itself, and `?name=` its name.
     """
-    picture = await picture_forms.create(request, runtime, access)
-    locate(request, response, f"/v1/pictures/{picture.uuid}")
-    return Picture.of(picture)
+    if await raw_forms.is_raw(request, access):
+        return await raw_forms.create(request, runtime, access, Kind.PICTURE)
+    return answers.made(request, runtime, await picture_forms.create(request, runtime, access))
+
+
+by_draft.announce(router, "", "pictures_options")
 
 
 @router.get(

@@ -4,23 +4,21 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import PlainTextResponse, Response
-from pydantic_core import to_json
 
 from app.accounts.identity import Access
 from app.errors import BadRequest
-from app.files import entities
 from app.files.entities import NewFile
-from app.runtime import Runtime
 from app.security.characters import without_bidi
+from app.uploads.entities import Kind, NewUpload
 from routers.http.bodies import body_of
 from routers.http.headers import media_type
+from routers.v1 import answers, by_draft
 from routers.v1.file_forms import checked_name
-from routers.v1.schemas.files import ExpiresIn, StoredFile
+from routers.v1.schemas.files import ExpiresIn
 from routers.web.dependencies import Requires, RuntimeDep
 from routers.web.openapi import BINARY_BODY
 from routers.web.problems import problems
 from routers.web.route import HoldallRoute
-from routers.web.urls import base_url, file_link, locate
 
 router = APIRouter(prefix="/v1/send", tags=["files"], route_class=HoldallRoute)
 
@@ -60,18 +58,16 @@ async def send(
     if "content-range" in request.headers:  # RFC 9110 §14.5: never store a part as the whole
         raise BadRequest("PUT with Content-Range is not supported")
     content_type = media_type(request.headers.get("content-type"))
-    new = NewFile(checked_name(without_bidi(name) or None), content_type, expires_in)
-    file = await runtime.files.create(access, new, body_of(request))
-    link = file_link(request, runtime, file)
-    response = _rendered(request, runtime, file, link)
-    locate(request, response, f"/v1/files/{file.uuid}")
-    return response
+    name = checked_name(without_bidi(name) or None)
+    if (sent := await by_draft.begun(request, access)) is not None:
+        fields = {"name": name, "content_type": content_type, "expires_in": expires_in}
+        terms = by_draft.terms_of(request, target=answers.BY_LINK)
+        new = NewUpload(Kind.FILE, fields, terms=terms)
+        return await by_draft.create(request, runtime, access, sent, new)
+    file = await runtime.files.create(
+        access, NewFile(name, content_type, expires_in), body_of(request)
+    )
+    return answers.sent_file(request, runtime, file)
 
 
-def _rendered(
-    request: Request, runtime: Runtime, file: entities.File, link: str | None
-) -> Response:
-    if "application/json" in request.headers.get("accept", ""):
-        return Response(to_json(StoredFile.of(file, link)), 201, media_type="application/json")
-    line = link or f"{base_url(request, runtime)}/v1/files/{file.uuid}/content"
-    return Response(f"{line}\n", 201, media_type="text/plain")
+by_draft.announce(router, "/{name:path}", "files_options_send")

@@ -140,6 +140,7 @@ def as_problem(request: Request, error: ProblemError) -> Response:
         detail=error.detail,
         headers=error.headers,
         errors=error.errors,
+        members=error.members,
     )
 
 
@@ -152,6 +153,7 @@ def problem_response(
     detail: str,
     headers: Mapping[str, str] | None = None,
     errors: list[FieldError] | None = None,
+    members: Mapping[str, Any] | None = None,
 ) -> Response:
     body: dict[str, Any] = {
         "type": kind,
@@ -159,6 +161,7 @@ def problem_response(
         "status": status,
         "detail": detail,
         "instance": request.scope["path"],
+        **(members or {}),
     }
     if errors:
         body["errors"] = errors

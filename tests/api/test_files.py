@@ -317,9 +317,44 @@ async def test_the_type_is_what_was_sent_or_the_name_suggests(
     assert answer.json()["content_type"] == kind
 
 
+async def test_a_raw_body_is_a_file_too(service: Service, user: Headers) -> None:
+    disposition = {"Content-Disposition": "inline; filename*=UTF-8''caf%C3%A9.json"}
+    for query, headers, name, kind in (
+        (
+            "?expires_in=600",
+            {"Content-Type": "application/json"} | disposition,
+            "café.json",
+            "json",
+        ),
+        ("?name=b.json", {"Content-Type": "application/json"} | disposition, "b.json", "json"),
+        ("", {}, "upload", "octet-stream"),
+    ):
+        answer = await service.client.post(
+            f"/v1/files{query}", content=b"{}", headers=user | headers
+        )
+        stored = answer.json()
+        assert answer.status_code == 201, answer.text
+        assert answer.headers["location"] == f"/v1/files/{stored['id']}"
+        assert (stored["name"], stored["content_type"]) == (name, f"application/{kind}")
+        found = await service.client.get(f"/v1/files/{stored['id']}/content", headers=user)
+        assert found.content == b"{}"
+    for query in ("name=..", "expires_in=soon", "evict=nonsense"):
+        answer = await service.client.post(f"/v1/files?{query}", content=b"{}", headers=user)
+        assert_problem(answer, 422)
+        assert answer.json()["errors"][0]["loc"][:2] == ["query", query.partition("=")[0]]
+    empty = await service.client.post("/v1/files", headers=user | {"Content-Type": "text/plain"})
+    assert (empty.status_code, empty.json()["size"]) == (201, 0)
+    assert_problem(await service.client.post("/v1/files", headers=user), 422)
+    assert_problem(await service.client.post("/v1/files?name=..", content=b"{}"), 401)
+    assert_problem(await service.client.post("/v1/pictures", content=b"x", headers=user), 422)
+    sent = await service.client.post("/v1/dumps?label=acme", content=b"x", headers=user)
+    assert (sent.json()["original_name"], sent.json()["label"]) == ("dump", "acme")
+    await service.client.delete(sent.headers["location"], headers=user)
+
+
 BAD_FORMS = {
     "nothing": (b"", {"Content-Type": "multipart/form-data; boundary=x"}),
-    "JSON": (b"{}", {"Content-Type": "application/json"}),
+    "of another kind": (b"{}", {"Content-Type": "multipart/mixed; boundary=a"}),
     "no boundary": (b"--x--", {"Content-Type": "multipart/form-data"}),
     "no file": form_of(("expires_in", None, b"60")),
     "two files": form_of(("file", "a", b"x"), ("file", "b", b"y")),

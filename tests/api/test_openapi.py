@@ -27,6 +27,12 @@ PUBLIC = {
     "auth_refresh",
     "service_health",
     "service_readiness",
+    "blobs_options_content",
+    "buffer_options",
+    "dumps_options",
+    "files_options",
+    "files_options_send",
+    "pictures_options",
     "uploads_options",
     "uploads_options_of_one",
 }

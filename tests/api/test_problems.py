@@ -66,10 +66,10 @@ async def test_every_error_has_the_form_of_a_problem(service: Service) -> None:
     [
         ("/v1/blobs", "GET, HEAD, POST"),
         ("/v1/blobs/a", "DELETE, GET, HEAD"),
-        ("/v1/blobs/a%2Fb/content", "GET, HEAD, PUT"),
+        ("/v1/blobs/a%2Fb/content", "GET, HEAD, OPTIONS, PUT"),
         ("/v1/accounts/me/keys", "GET, HEAD, POST"),
         ("/v1/blobs/", "GET, HEAD, POST"),
-        ("/v1/blobs/a/content/", "GET, HEAD, PUT"),
+        ("/v1/blobs/a/content/", "GET, HEAD, OPTIONS, PUT"),
         ("/account/login/", "GET, HEAD, POST"),
         ("/api/dumps", "GET, HEAD, POST"),
     ],

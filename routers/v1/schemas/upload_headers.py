@@ -1,5 +1,6 @@
-"""The headers of uploads by tus, as the OpenAPI document has them."""
+"""The headers of uploads that can be resumed, as the OpenAPI document has them."""
 
+import re
 from typing import Any, Final
 
 from routers.http import tus
@@ -60,3 +61,18 @@ FOUND: Final[dict[int | str, dict[str, Any]]] = {
         },
     }
 }
+
+
+def any_of(path: str) -> list[dict[str, Any]]:
+    """Declare the parameters of a path whose answer is the same for all their values."""
+    return [
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "description": "Any: the answer is the same.",
+            "schema": {"type": "string"},
+            "example": "photo.jpg",
+        }
+        for name in re.findall(r"{(\w+)", path)
+    ]

@@ -1,0 +1,128 @@
+"""Resumable uploads by tus 1.0: what its requests do, see `routers.http.tus`."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from typing import TypeVar
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from pydantic import BaseModel
+
+from app.accounts.identity import Access
+from app.errors import BadRequest, InvalidRequest, NotFound, UnsupportedMediaType
+from app.runtime import Runtime
+from app.security.characters import without_bidi
+from app.uploads.entities import NewUpload, Piece, Terms, Upload
+from routers.http import tus
+from routers.http.bodies import body_of, content_length, has_body, piece_of
+from routers.http.digests import whole_digests
+from routers.http.forms import check_fields, field_errors, media_type_of
+from routers.http.headers import media_type
+from routers.http.ranges import http_date
+from routers.v1 import answers
+from routers.v1.schemas.uploads import MODELS, UploadKind, fields_of
+from routers.web.urls import locate
+
+M = TypeVar("M", bound=BaseModel)
+
+
+async def create(request: Request, runtime: Runtime, access: Access) -> Response:
+    """Create an upload; the request's body, if there is one, is its first piece."""
+    length = tus.length_of_new(request.headers)
+    sent, values = tus.metadata_of(request.headers)
+    with_body = has_body(request)
+    if with_body:
+        _require_type(request)
+    new = _new(sent, values, length, Terms(digests=whole_digests(request)))
+    if length is not None and length == (content_length(request) if with_body else 0):
+        body = replace(body_of(request), encoding=None)  # of the request, not of what is uploaded
+        upload = await runtime.uploads.create_whole(access, new, body)
+    else:
+        upload = await runtime.uploads.create(access, new)
+        if with_body:
+            upload = await _first_piece(request, runtime, access, upload)
+    headers = _state(request, upload) if with_body or length == 0 else _headers(request, upload)
+    response = Response(status_code=201, headers=headers)
+    locate(request, response, f"/v1/uploads/{upload.uuid}")
+    return response
+
+
+async def status(request: Request, runtime: Runtime, access: Access, uuid: str) -> Response:
+    """Answer how far an upload is."""
+    upload = await runtime.uploads.status(access, uuid)
+    headers = _state(request, upload)
+    if upload.length is None:
+        headers["Upload-Defer-Length"] = "1"
+    else:
+        headers["Upload-Length"] = str(upload.length)
+    if upload.metadata:
+        headers["Upload-Metadata"] = upload.metadata
+    return Response(status_code=200, headers=headers)
+
+
+async def append(request: Request, runtime: Runtime, access: Access, uuid: str) -> Response:
+    """Append bytes to an upload."""
+    _require_type(request)
+    offset = tus.number_in(request.headers, "Upload-Offset")
+    if offset is None:
+        raise BadRequest("Upload-Offset is required")
+    length = tus.number_in(request.headers, "Upload-Length")
+    piece = Piece(offset, length, digests=whole_digests(request))
+    upload = await runtime.uploads.append(access, uuid, piece, piece_of(request))
+    return Response(status_code=204, headers=_state(request, upload))
+
+
+async def delete(runtime: Runtime, access: Access, uuid: str) -> Response:
+    """Delete an upload."""
+    await runtime.uploads.cancel(access, uuid)
+    return Response(status_code=204, headers=tus.RESUMABLE)
+
+
+async def _first_piece(
+    request: Request, runtime: Runtime, access: Access, upload: Upload
+) -> Upload:
+    """Append the body of the request that creates an upload, which nobody knows of otherwise."""
+    try:
+        return await runtime.uploads.append(access, upload.uuid, Piece(0), piece_of(request))
+    except BaseException:
+        with suppress(NotFound):  # it may have ended with its bytes
+            await runtime.uploads.cancel(access, upload.uuid)
+        raise
+
+
+def _new(sent: str, values: Mapping[str, str], length: int | None, terms: Terms) -> NewUpload:
+    kind = _checked(UploadKind, values).kind
+    name = next((values[key] for key in ("name", "filename", "relativePath") if key in values), "")
+    sent_type = next(
+        (values[key] for key in ("type", "filetype", "content_type") if key in values), None
+    )
+    named = {"name": without_bidi(name)} if name else {}
+    model = _checked(MODELS[kind], {**values, **named})
+    return NewUpload(kind, fields_of(model, media_type(sent_type)), length, sent, terms)
+
+
+def _checked(model: type[M], values: Mapping[str, str]) -> M:
+    """Return what the metadata says as a model; raises `InvalidRequest`."""
+    try:
+        return check_fields(model, values)
+    except RequestValidationError as error:
+        errors = field_errors(error.errors())
+        for wrong in errors:
+            wrong["loc"] = ["header", "Upload-Metadata", *wrong["loc"][1:]]
+        raise InvalidRequest("The metadata is not valid", errors=errors) from None
+
+
+def _headers(request: Request, upload: Upload) -> dict[str, str]:
+    expiry = {"Upload-Expires": http_date(upload.expires_at)}
+    return tus.RESUMABLE | expiry | answers.made_at(request, upload)
+
+
+def _state(request: Request, upload: Upload) -> dict[str, str]:
+    return _headers(request, upload) | {"Upload-Offset": str(upload.offset)}
+
+
+def _require_type(request: Request) -> None:
+    if media_type_of(request) != tus.MEDIA_TYPE:
+        raise UnsupportedMediaType(f"The Content-Type must be {tus.MEDIA_TYPE}")

@@ -18,9 +18,9 @@ from app.objects import segments
 from app.objects.tables import object_segments, tombstones
 from app.objects.tables import objects as object_rows
 from app.tasks.daily import Daily
-from app.tasks.key_set import KeySet
 from storage.base import ObjectInfo, ObjectStore, is_key
 from storage.errors import ObjectNotFound
+from storage.key_set import KeySet
 
 BATCH: Final = 500
 _SETTLED: Final = 24 * 3600 * clock.SECOND

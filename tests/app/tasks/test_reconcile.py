@@ -17,9 +17,9 @@ from app.objects.tables import objects
 from app.security.passwords import Passwords
 from app.tasks import reconcile
 from app.tasks.daily import DAY, Daily
-from app.tasks.key_set import KeySet
 from app.tasks.reconcile import Comparison, Finding, Reconcile, repaired
 from storage.base import new_key
+from storage.key_set import KeySet
 from storage.local import LocalStore
 from tests.faults import FaultyStore
 

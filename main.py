@@ -66,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
         "--adopt", action="store_true", help="take the store as it is, after a loss of either"
     )
     _add_backup_parsers(subparsers)
+    subparsers.add_parser("moved", help="tell whether PREVIOUS_STORAGE is needed any more")
     subparsers.add_parser("openapi", help="print the OpenAPI document")
     subparsers.add_parser("settings", help="print every setting, as .env.example has them")
     return parser
@@ -126,6 +127,7 @@ _COMMANDS: Final[Mapping[str, Callable[[argparse.Namespace, Settings], _Work]]] 
     "backup": _backup,
     "create-admin": lambda options, settings: commands.create_admin(settings, options.username),
     "fsck": _fsck,
+    "moved": lambda _, settings: commands.moved(settings),
     "reset-password": lambda options, settings: commands.reset_password(settings, options.username),
     "restore": lambda options, settings: backup_commands.restore(
         settings, options.source, options.snapshot

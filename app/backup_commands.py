@@ -9,7 +9,7 @@ from app.backup.making import make
 from app.backup.manifest import Absent, Manifest
 from app.backup.targets import open_target
 from app.backup.verifying import Verification
-from app.config import Settings
+from app.config import ConfigError, Settings
 from app.database.migrate import migrate
 from app.parts import open_database
 from app.runtime import open_runtime
@@ -75,6 +75,8 @@ async def verify(settings: Settings, place: str, wanted: str | None) -> int:
 
 async def restore(settings: Settings, place: str, wanted: str | None) -> int:
     """Bring a snapshot back; returns 1 if any of its objects is missing or damaged."""
+    if settings.previous is not None:
+        raise ConfigError("PREVIOUS_STORAGE: a database that is restored has no previous store")
     async with AsyncExitStack() as stack:
         source = await open_target(stack, settings, place)
         snapshot = await snapshots.find(source, wanted)

@@ -11,8 +11,11 @@ from app import clock
 from app.accounts.registration import Registration
 from app.config import Settings
 from app.database import generations
+from app.moving.marks import finish
+from app.moving.remaining import count_left
 from app.runtime import Runtime, open_runtime
 from app.tasks import reconcile
+from storage.moving import MovingStore
 
 
 async def create_admin(settings: Settings, username: str) -> int:
@@ -51,6 +54,22 @@ async def fsck(settings: Settings, *, repair: bool, checksums: bool, adopt: bool
         deleted = garbage if repair else 0
         print(f"{comparison.objects} objects; {deleted} orphans deleted")  # noqa: T201
     return 1 if harm or garbage > deleted else 0
+
+
+async def moved(settings: Settings) -> int:
+    """Tell whether the previous store is needed any more; returns 1 if it is."""
+    async with open_runtime(settings, background=False) as runtime:
+        store = runtime.parts.store
+        if not isinstance(store, MovingStore):
+            print("PREVIOUS_STORAGE is not set: all objects are where ACTIVE_STORAGE is")  # noqa: T201
+            return 0
+        left = await count_left(runtime.parts.database, store)
+        if left.objects:
+            print(f"{left.objects} objects ({left.bytes} bytes) are left in the previous store")  # noqa: T201
+            return 1
+        await finish(settings, runtime.parts.database, store)
+    print("no object is left in the previous store: unset PREVIOUS_STORAGE")  # noqa: T201
+    return 0
 
 
 def _read_password() -> str:

@@ -26,7 +26,7 @@ from app.objects import media_types
 from app.objects.tables import holds, tombstones
 from app.pictures.tables import pictures, thumbnails
 from app.tasks.expiry import Expiring, next_of, rows_of, things_of
-from app.tasks.tables import daily
+from app.tasks.tables import daily, moves
 from app.uploads import rows as upload_rows
 from app.uploads.tables import uploads
 
@@ -151,7 +151,7 @@ COUNTED: Final[Mapping[str, tuple[Table, Lives]]] = {
 TABLES: Final = tuple(table for feature in FEATURES for table in feature.tables)
 """Tables that the purge empties of an account, in this order."""
 
-OWN_TABLES: Final = (tiers, instance, tombstones, holds, daily)
+OWN_TABLES: Final = (tiers, instance, tombstones, holds, daily, moves)
 """Tables of the service itself. Every other one refers to an account, or to what is one's."""
 
 EXPIRING: Final = tuple(expiring for feature in FEATURES for expiring in feature.expiring)

@@ -11,6 +11,7 @@ import structlog
 from app import clock, metrics
 from app.config import Settings
 from app.database import DatabaseUnavailable
+from app.moving.rows import Progress
 from app.objects.storage_use import StorageUse
 from app.state import ServiceState
 from app.tasks.supervisor import Task
@@ -26,6 +27,7 @@ class Gauges:
     def __init__(self, state: ServiceState, tasks: Sequence[Task], settings: Settings) -> None:
         self._state = state
         self._tasks = tasks
+        self._settings = settings
         self._folders = _folders(settings)
         self._finding: asyncio.Task[None] | None = None
 
@@ -49,13 +51,24 @@ class Gauges:
             now = clock.now()
             lags = {task.name: await task.lag(now) for task in self._tasks}
             use = await self._state.storage_use()
+            left = await self._state.move()
         except DatabaseUnavailable as error:
             log.warning("some metrics are missing: the database fails", error=repr(error))
-            lags, use = {}, None
+            lags, use, left = {}, None, None
         metrics.task_lag.clear()
         for task, lag in lags.items():
             metrics.task_lag.labels(task).set(lag)
         _set_stored(use)
+        self._set_left(left)
+
+    def _set_left(self, left: Progress | None) -> None:
+        for gauge in (metrics.move_objects, metrics.move_bytes, metrics.move_failures):
+            gauge.clear()
+        if left is not None:
+            source = str(self._settings.previous_storage)
+            metrics.move_objects.labels(source).set(left.objects)
+            metrics.move_bytes.labels(source).set(left.bytes)
+            metrics.move_failures.labels(source).set(left.failed)
 
 
 def _set_stored(use: StorageUse | None) -> None:

@@ -24,6 +24,7 @@ from app.tasks.expiry import Expiry
 from app.tasks.purge import Purge
 from app.tasks.sweep import Sweep
 from storage.base import ObjectStore
+from storage.moving import MovingStore
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -75,7 +76,7 @@ async def open_parts(stack: AsyncExitStack, settings: Settings, *, adopt: bool) 
         stack.push_async_callback(redis_bus.aclose)
     passwords = Passwords()
     stack.callback(passwords.close)
-    sweep = Sweep(database, store)
+    sweep = Sweep(database, store, moving=isinstance(store, MovingStore))
     uploads = Uploads(database, store, inline_max=settings.inline_max_bytes, on_give_up=sweep.wake)
     stack.push_async_callback(uploads.aclose)
     decoders = ChildPool(

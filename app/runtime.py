@@ -21,6 +21,7 @@ from app.gauges import Gauges
 from app.links.targets import Targets
 from app.links.use_cases import Links
 from app.metrics.event_loop import measuring_lag
+from app.moving.task import Move
 from app.objects.downloads import Downloads
 from app.objects.memory import BodyMemoryLimit
 from app.objects.unclaimed import UnclaimedUploads
@@ -39,6 +40,7 @@ from app.tasks.reconcile import Reconcile
 from app.tasks.supervisor import Supervisor, Task
 from app.uploads.makers import makers_of
 from app.uploads.use_cases import ResumableUploads
+from storage.moving import MovingStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,10 @@ def _tasks(parts: Parts, reports: Reports) -> Sequence[Task]:
     database, store = parts.database, parts.store
     daily = [RaiseGeneration(database, store), Reconcile(database, store)]
     waking = [parts.sweep, parts.expiry, parts.purge, reports]
-    return [*waking, RenewLeases(parts.uploads), *daily]
+    tasks = [*waking, RenewLeases(parts.uploads), *daily]
+    if isinstance(store, MovingStore):
+        tasks.append(Move(parts.settings, database, store, wake_sweep=parts.sweep.wake))
+    return tasks
 
 
 def _build(
@@ -124,7 +129,14 @@ def _build(
     links = Links(
         settings, database, passwords, limits, Targets(TARGETS), keys=keyring.subkeys("timelinks")
     )
-    state = ServiceState(database, pings, parts.decoders, sweep=parts.sweep, expiry=parts.expiry)
+    state = ServiceState(
+        database,
+        pings,
+        parts.decoders,
+        sweep=parts.sweep,
+        expiry=parts.expiry,
+        moving=isinstance(parts.store, MovingStore),
+    )
     blobs = Blobs(uploads, wake_sweep=wake_sweep)
     buffer = Buffer(
         settings,

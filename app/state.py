@@ -10,6 +10,7 @@ import structlog
 
 from app import clock
 from app.database import Database
+from app.moving.rows import Progress, progress
 from app.objects.storage_use import StorageUse, StorageUses
 from app.processes.pool import ChildPool
 from app.tasks.supervisor import Task
@@ -55,8 +56,11 @@ class ServiceState:
         *,
         sweep: Sweep,
         expiry: Task,
+        moving: bool,
     ) -> None:
         """``parts`` are further parts that must answer, by name."""
+        self._database = database
+        self._moving = moving
         self._parts = {"database": database.ping, **parts, "decoders": decoders.ping}
         self._decoders = decoders
         self._uses = StorageUses(database)
@@ -84,6 +88,13 @@ class ServiceState:
     async def storage_use(self) -> StorageUse:
         """Return how much the service keeps."""
         return await self._uses.latest(clock.now())
+
+    async def move(self) -> Progress | None:
+        """Return how far the move to another store has come; None: there is none, as far as known.
+
+        It is as another process has noted it, if that one copies.
+        """
+        return await self._database.read(progress) if self._moving else None
 
     async def _shared_checks(self) -> dict[str, Check]:
         """Check every part once for all concurrent callers."""

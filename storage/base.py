@@ -12,6 +12,9 @@ from typing import Protocol, runtime_checkable
 _KEY = re.compile(r"(?P<kind>[a-z]+)/(?P<a>[0-9a-f])/(?P<b>[0-9a-f])/(?P=a)(?P=b)[0-9a-f]{30}")
 
 
+_LISTED = 500  # objects of a batch
+
+
 def new_key(kind: str) -> str:
     """Make a fresh key ``<kind>/<a>/<b>/<32 hex>`` of 128 random bits.
 
@@ -135,3 +138,15 @@ class SupportsLocalPath(Protocol):
 
     def local_path(self, key: str) -> Path:
         """Return where the object's file is, if it exists; complete files only."""
+
+
+async def in_batches(infos: AsyncIterator[ObjectInfo]) -> AsyncIterator[list[ObjectInfo]]:
+    """Yield what a listing yields, a few hundred at a time."""
+    batch: list[ObjectInfo] = []
+    async for info in infos:
+        batch.append(info)
+        if len(batch) == _LISTED:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

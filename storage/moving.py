@@ -6,12 +6,17 @@ from contextlib import AsyncExitStack, asynccontextmanager, closing
 from pathlib import Path
 from typing import Final
 
-from storage.base import ByteRange, ObjectInfo, ObjectReader, ObjectStore, SupportsLocalPath
+from storage.base import (
+    ByteRange,
+    ObjectInfo,
+    ObjectReader,
+    ObjectStore,
+    SupportsLocalPath,
+    in_batches,
+)
 from storage.errors import ObjectNotFound
 from storage.key_set import KeySet
 from storage.parts import LATE
-
-_BATCH: Final = 500
 
 
 def moving(new: ObjectStore, previous: ObjectStore) -> "MovingStore":
@@ -98,15 +103,3 @@ class _MovingFiles(MovingStore):
         assert isinstance(self.previous, SupportsLocalPath)
         path = self.new.local_path(key)
         return path if path.exists() else self.previous.local_path(key)
-
-
-async def in_batches(infos: AsyncIterator[ObjectInfo]) -> AsyncIterator[list[ObjectInfo]]:
-    """Yield what a listing yields, a few hundred at a time."""
-    batch: list[ObjectInfo] = []
-    async for info in infos:
-        batch.append(info)
-        if len(batch) == _BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch

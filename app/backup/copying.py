@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from app.backup.lines import read_records
 from app.backup.manifest import DAMAGED, MISSING, Absent, ObjectList, Stored
-from app.tasks.key_set import KeySet
 from storage.base import ObjectStore
 from storage.errors import ObjectNotFound
+from storage.key_set import KeySet
 
 _SMALL: Final = 1024 * 1024  # bytes; larger ones may take up to 48 MiB of memory each
 _SMALL_AT_ONCE: Final = 16

@@ -24,10 +24,10 @@ from app.database.migrate import current_revision, newest_revision
 from app.database.transactions import Transaction, snapshot
 from app.objects import holds
 from app.security.signing_key import signing_keys
-from app.tasks.key_set import KeySet
 from app.tasks.reconcile import Row, all_segments, known_sizes, ready_objects
 from storage.base import ObjectStore
 from storage.completion import run_to_end
+from storage.key_set import KeySet
 
 _MOST_ABSENT: Final = 1000
 _LOST: Final = (

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from app.backup import snapshots, writing
 from app.backup.copying import named
-from app.tasks.key_set import KeySet
 from storage.base import ObjectStore
+from storage.key_set import KeySet
 
 _BATCH = 500
 _OTHERS = (snapshots.KIND, writing.KIND)

@@ -22,8 +22,8 @@ from app.database import filling
 from app.database.migrate import is_known, newest_revision, upgrade
 from app.database.transactions import Transaction, snapshot
 from app.database.transactions import filling as filled
-from app.tasks.key_set import KeySet
 from storage.base import ObjectStore
+from storage.key_set import KeySet
 
 _NOT_EMPTY = "restore fills an installation that was never started, or only migrated"
 

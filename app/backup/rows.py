@@ -18,13 +18,14 @@ from app.database.instance import instance
 from app.database.schema import metadata
 from app.database.transactions import Transaction
 from app.objects.tables import holds, tombstones
-from app.tasks.tables import daily
+from app.tasks.tables import daily, moves
 
 LEFT_OUT: Final[Mapping[str, str]] = {
     instance.name: "a restored database gets an identity of its own, and a store that it marks",
     tombstones.name: "what is to be deleted isn't copied",
     holds.name: "leases of what is running",
     daily.name: "turns of tasks, which begin anew",
+    moves.name: "a restored database has one store",
 }
 """Tables that a snapshot lacks, and why; all others are in it."""
 

@@ -8,8 +8,8 @@ from app.backup import snapshots
 from app.backup.copying import entry, fault_of, for_each, named
 from app.backup.errors import BackupError
 from app.backup.manifest import Absent, Stored
-from app.tasks.key_set import KeySet
 from storage.base import ObjectStore
+from storage.key_set import KeySet
 
 
 class Verification:

@@ -10,7 +10,6 @@ from typing import Any, Final, Literal, Self
 from urllib.parse import quote, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.config.formats import (
     DatabaseUrl,
@@ -22,6 +21,8 @@ from app.config.formats import (
     RedisUrl,
     SigningKeys,
 )
+from app.config.moving import FORMER, PREVIOUS, Moving
+from app.config.section import Section
 
 MIB: Final = 1024 * 1024
 
@@ -30,23 +31,14 @@ PUBLISHED: Final = frozenset(
 )
 """Keys and passwords that documents and example files show, of ours and of upstream services."""
 
+_NEEDED_FOR_S3: Final = ("s3_access_key_id", "s3_secret_access_key", "s3_bucket_name")
+
 
 class ConfigError(Exception):
     """Settings that the service can't start with: one line for each, naming it."""
 
 
-class _Section(BaseSettings):
-    model_config = SettingsConfigDict(
-        env_file=".env",
-        env_ignore_empty=True,
-        extra="ignore",
-        frozen=True,
-        hide_input_in_errors=True,
-        use_attribute_docstrings=True,
-    )
-
-
-class Service(_Section):
+class Service(Section):
     """The service itself."""
 
     host: str = "127.0.0.1"
@@ -70,7 +62,7 @@ class Service(_Section):
     """json, text or auto: text on a terminal."""
 
 
-class Storage(_Section):
+class Storage(Section):
     """Where things are kept."""
 
     data_dir: Path = Path("data")
@@ -115,7 +107,7 @@ class Storage(_Section):
     """Largest blob, decoded, that travels as base64 in JSON."""
 
 
-class Access(_Section):
+class Access(Section):
     """Who may do what."""
 
     secret_key: SecretStr | None = Field(None, min_length=16)
@@ -146,7 +138,7 @@ class Access(_Section):
     """on or off; off is for trusted networks only."""
 
 
-class Retention(_Section):
+class Retention(Section):
     """What is kept, and how long."""
 
     expire_time: int = Field(2 * 3600, ge=1, le=31_536_000)
@@ -173,7 +165,7 @@ class Retention(_Section):
     """Bytes of such dumps that an account keeps; past it the oldest go that aren't archived."""
 
 
-class Backups(_Section):
+class Backups(Section):
     """Where backups go: `holdall backup s3://bucket/prefix`."""
 
     backup_s3_access_key_id: str | None = None
@@ -186,22 +178,16 @@ class Backups(_Section):
     """URL of an S3 server other than Amazon's."""
 
 
-SECTIONS: Final = (Service, Storage, Access, Retention, Backups)
+SECTIONS: Final = (Service, Storage, Moving, Access, Retention, Backups)
 
 
 # fields are collected from the last on
-class Settings(Backups, Retention, Access, Storage, Service):
+class Settings(Backups, Retention, Access, Moving, Storage, Service):
     """Every setting of the service."""
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        needed: dict[str, str] = {}
-        if self.active_storage == "s3":
-            needed |= dict.fromkeys(
-                ("s3_access_key_id", "s3_secret_access_key", "s3_bucket_name"), "ACTIVE_STORAGE=s3"
-            )
-        if self.active_storage == "database" and not self.is_postgres_url:
-            needed |= dict.fromkeys(("db_user", "db_name"), "ACTIVE_STORAGE=database")
+        needed = self._needed_for_objects()
         if self.uses_postgres:
             needed["signing_key"] = "metadata in PostgreSQL, where every process must have the same"
         if self.backup_s3_access_key_id:
@@ -217,9 +203,26 @@ class Settings(Backups, Retention, Access, Storage, Service):
             raise ValueError(
                 "\n".join(f"{n.upper()}: missing; needed for {needed[n]}" for n in missing)
             )
+        if self.previous is not None and self.previous.place == self.place:
+            raise ValueError("PREVIOUS_STORAGE: this is where ACTIVE_STORAGE is")
         if self.secret_key in (self.signing_key or ()):
             raise ValueError("SIGNING_KEY: must not be the same as SECRET_KEY, which clients know")
         return self
+
+    def _needed_for_objects(self) -> dict[str, str]:
+        """Return the settings that the stores need, and what for."""
+        needed: dict[str, str] = {}
+        for prefix, setting in (("", "active_storage"), (PREVIOUS, "previous_storage")):
+            reason = f"{setting.upper()}={getattr(self, setting)}"
+            match getattr(self, setting):
+                case "s3":
+                    needed |= dict.fromkeys((f"{prefix}{n}" for n in _NEEDED_FOR_S3), reason)
+                case "database" if not self.is_postgres_url:
+                    needed |= dict.fromkeys(("db_user", "db_name"), reason)
+        if self.previous_storage == "database":
+            # DB_ names alone would no longer count, and the metadata be elsewhere
+            needed["database_url"] = "PREVIOUS_STORAGE=database"
+        return needed
 
     @model_validator(mode="after")
     def _own_secrets(self) -> Self:
@@ -266,6 +269,26 @@ class Settings(Backups, Retention, Access, Storage, Service):
     @property
     def objects_path(self) -> Path:
         return self.local_storage_path or self.data_dir / "objects"
+
+    @property
+    def place(self) -> tuple[str | None, ...]:
+        """Where the objects are."""
+        match self.active_storage:
+            case "local":
+                return ("local", str(self.objects_path.resolve()))
+            case "s3":
+                return ("s3", self.s3_endpoint_url, self.s3_bucket_name)
+            case "database":
+                return ("database", self.postgres_dsn)
+
+    @property
+    def previous(self) -> Self | None:
+        """The settings as they were for the previous store; None: objects don't move."""
+        if self.previous_storage is None:
+            return None
+        former = {name: getattr(self, f"{PREVIOUS}{name}") for name in FORMER}
+        changes = {"active_storage": self.previous_storage, "previous_storage": None, **former}
+        return self.model_copy(update=changes)
 
     @property
     def is_private(self) -> bool:

@@ -4,7 +4,7 @@ The store carries the database's instance id under its marks, which are made onc
 missing later means that the store is: no start makes it again, see docs/operating.md.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,6 +19,9 @@ from storage.errors import ObjectNotFound, StoreUnmarked
 
 # one for each place that a store may consist of: dumps can have a folder of their own
 MARKS: Final = tuple(f"{kind}/0/0/{'0' * 32}" for kind in ("instance", "dumps"))
+
+PART_MARKS: Final = tuple(f"{kind}/f/f/{'f' * 32}" for kind in ("instance", "dumps"))
+"""Marks of a store that holds a part of the objects, while these move to another one."""
 
 instance = Table(
     "instance",
@@ -46,7 +49,7 @@ class Instance:
 
 def is_mark(key: str) -> bool:
     """Tell whether an object is a mark, or records a generation."""
-    return key in MARKS or key.startswith("instance/")
+    return key in MARKS or key in PART_MARKS or key.startswith("instance/")
 
 
 def identify(connection: Connection, fresh: str) -> Instance:
@@ -69,16 +72,30 @@ async def bind(settings: Settings, database: Database, store: ObjectStore, own: 
     lacks a mark.
     """
     if own.marks:
-        missing = await _unmarked(store, own.uuid)
-        if missing:
-            raise StoreUnmarked(lacking(missing[0]))
+        await require_marks(store, own.marks, own.uuid)
         return
     # one process at a time: keys are for one writer
     async with alone(settings):
-        for mark in await _unmarked(store, own.uuid):
-            await store.delete([mark])  # left incomplete by a start that was killed
-            await store.put(mark, once(own.uuid.encode()), size=len(own.uuid))
+        await put_marks(store, MARKS, own.uuid)
         await database.write(_note_marked)
+
+
+async def require_marks(
+    store: ObjectStore, marks: Sequence[str], own: str, setting: str = "ACTIVE_STORAGE"
+) -> None:
+    """Raise `StoreUnmarked` if a store lacks one of these marks, `ConfigError` if it isn't ours."""
+    missing = await unmarked(store, marks, own, setting)
+    if missing:
+        raise StoreUnmarked(lacking(missing[0]))
+
+
+async def put_marks(store: ObjectStore, marks: Sequence[str], own: str) -> list[str]:
+    """Put those of the marks that a store lacks; returns them."""
+    missing = await unmarked(store, marks, own)
+    for mark in missing:
+        await store.delete([mark])  # left incomplete by a start that was killed
+        await store.put(mark, once(own.encode()), size=len(own))
+    return missing
 
 
 def lacking(mark: str) -> str:
@@ -89,10 +106,12 @@ def lacking(mark: str) -> str:
     )
 
 
-async def _unmarked(store: ObjectStore, own: str) -> list[str]:
-    """Return the marks that the store lacks."""
+async def unmarked(
+    store: ObjectStore, marks: Sequence[str], own: str, setting: str = "ACTIVE_STORAGE"
+) -> list[str]:
+    """Return those of the marks that a store lacks; raises `ConfigError` if it isn't ours."""
     missing = []
-    for mark in MARKS:
+    for mark in marks:
         try:
             found = await _read(store, mark)
         except ObjectNotFound:
@@ -100,7 +119,7 @@ async def _unmarked(store: ObjectStore, own: str) -> list[str]:
             continue
         if found != own:
             raise ConfigError(
-                f"ACTIVE_STORAGE: the store belongs to another database (its instance is {found}, "
+                f"{setting}: the store belongs to another database (its instance is {found}, "
                 f"this database's is {own}); point both to the same instance"
             )
     return missing

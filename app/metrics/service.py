@@ -62,6 +62,21 @@ stored_objects: Final = Gauge(
 stored_bytes: Final = Gauge(
     "holdall_stored_bytes", "Bytes of these objects", ["kind"], registry=registry
 )
+move_objects: Final = Gauge(
+    "holdall_move_left_objects",
+    "Objects that are still to be copied from",
+    ["previous"],
+    registry=registry,
+)
+move_bytes: Final = Gauge(
+    "holdall_move_left_bytes", "Bytes of these objects", ["previous"], registry=registry
+)
+move_failures: Final = Gauge(
+    "holdall_move_failed_objects",
+    "Of these objects, what could not be copied the last time",
+    ["previous"],
+    registry=registry,
+)
 accounts: Final = Gauge("holdall_accounts", "Accounts, at most 5 minutes ago", registry=registry)
 disk_free: Final = Gauge(
     "holdall_disk_free_bytes", "Free bytes of the disk with", ["holds"], registry=registry

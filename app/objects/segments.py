@@ -175,7 +175,7 @@ def let_go(connection: Connection, held: Unfinished, now: int) -> None:
     try:
         charged_bytes = _require_held(connection, reservation)
     except LeaseLost:
-        if _is_used(connection, used_key=reservation.key).first() is not None:
+        if is_used(connection, reservation.key):
             return
     else:
         give_back(connection, reservation.owner.account_id, charged_bytes - held.size, 0)
@@ -232,6 +232,11 @@ def join_tail(connection: Connection, reservation: Reservation, tail: Tail, now:
         delete(object_segments).where(object_segments.c.object_id == reservation.object_id)
     )
     return before[0].key
+
+
+def is_used(connection: Connection, key: str) -> bool:
+    """Tell whether an object or a segment has a key."""
+    return _is_used(connection, used_key=key).first() is not None
 
 
 def known_sizes(connection: Connection, keys: Sequence[str]) -> dict[str, int | None]:

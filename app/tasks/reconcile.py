@@ -18,7 +18,7 @@ from app.objects import segments
 from app.objects.tables import object_segments, tombstones
 from app.objects.tables import objects as object_rows
 from app.tasks.daily import Daily
-from storage.base import ObjectInfo, ObjectStore, is_key
+from storage.base import ObjectInfo, ObjectStore, in_batches, is_key
 from storage.errors import ObjectNotFound
 from storage.key_set import KeySet
 
@@ -106,22 +106,15 @@ class Comparison:
     async def run(self) -> AsyncIterator[Finding]:
         """Yield differences as they are found."""
         with closing(KeySet()) as sound:
-            async for batch in _batches(self._store.list()):
+            async for batch in in_batches(self._store.list()):
                 for finding in await self._check_listed(batch, sound):
                     yield finding
-            async for batch in _batches(self._store.unfinished()):
+            async for batch in in_batches(self._store.unfinished()):
                 for finding in await self._check_unfinished(batch):
                     yield finding
-            async for rows in self._rows():
+            async for rows in stored_rows(self._database):
                 for finding in await self._check_rows(rows, sound):
                     yield finding
-
-    async def _rows(self) -> AsyncIterator[list[Row]]:
-        for read in (ready_objects, all_segments):
-            last: Row | None = None
-            while rows := await self._database.read(read, last):
-                last = rows[-1]
-                yield rows
 
     async def _check_listed(self, batch: Sequence[ObjectInfo], sound: KeySet) -> list[Finding]:
         """Find objects that no row has; note those of the right size as sound."""
@@ -183,15 +176,13 @@ async def _digest(store: ObjectStore, key: str) -> bytes:
     return sha256.digest()
 
 
-async def _batches(infos: AsyncIterator[ObjectInfo]) -> AsyncIterator[list[ObjectInfo]]:
-    batch: list[ObjectInfo] = []
-    async for info in infos:
-        batch.append(info)
-        if len(batch) == BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+async def stored_rows(database: Database) -> AsyncIterator[list[Row]]:
+    """Yield batches of all that should be in the store: ready objects first, then segments."""
+    for read in (ready_objects, all_segments):
+        last: Row | None = None
+        while rows := await database.read(read, last):
+            last = rows[-1]
+            yield rows
 
 
 def known_sizes(connection: Connection, keys: list[str]) -> dict[str, int | None]:

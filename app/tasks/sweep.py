@@ -31,10 +31,12 @@ class Sweep(Task):
 
     name = "sweep"
 
-    def __init__(self, database: Database, store: ObjectStore) -> None:
+    def __init__(self, database: Database, store: ObjectStore, *, moving: bool = False) -> None:
+        """``moving``: anything that is there may just be copied to another store."""
         super().__init__()
         self._database = database
         self._store = store
+        self._moving = moving
         self._jumps = ClockJumps()
 
     async def run_once(self, now: int) -> int:
@@ -63,7 +65,8 @@ class Sweep(Task):
             except StorageError as error:
                 errors.append(error)
             else:
-                await self._database.write(forget, [id_ for id_, _ in kind], now, late)
+                ids = [id_ for id_, _ in kind]
+                await self._database.write(forget, ids, now, late, moving=self._moving)
         if errors:
             raise errors[0] if len(errors) == 1 else ExceptionGroup("several kinds", errors)
 
@@ -109,13 +112,19 @@ def claim(connection: Connection, now: int) -> list[tuple[int, str]]:
     return [(row.id, row.key) for row in claimed]
 
 
-def forget(connection: Connection, ids: Sequence[int], claimed_at: int, late: int) -> None:
+def forget(
+    connection: Connection, ids: Sequence[int], claimed_at: int, late: int, *, moving: bool = False
+) -> None:
     """Remove tombstones whose bytes are gone.
 
     A put may take effect ``late`` microseconds after it has ended, so a tombstone is due once more
-    then. One that was renewed since it was claimed stays due.
+    then. While objects move, any may be put again until it is deleted, so each is. One that was
+    renewed since it was claimed stays due.
     """
     ours = tombstones.c.id.in_(ids) & (tombstones.c.claimed_until == claimed_at + CLAIM)
+    if moving:
+        first = ours & (tombstones.c.due_at != tombstones.c.put_at + late)
+        connection.execute(update(tombstones).where(first).values(put_at=claimed_at))
     again = tombstones.c.put_at + late
     connection.execute(
         update(tombstones).where(ours, again > claimed_at).values(due_at=again, claimed_until=0)

@@ -7,6 +7,7 @@ from fastapi.responses import Response
 
 from app import VERSION, clock
 from app.accounts.identity import SERVICE_ACCOUNT
+from app.config import Settings
 from app.database.pagination import MAX_LIMIT
 from app.objects.storage_use import MAX_AGE
 from app.stores import BACKENDS
@@ -46,11 +47,12 @@ async def show_state(request: Request, runtime: RuntimeDep, visitor: Administrat
         readiness=await state.readiness(),
         backends={
             "database": "PostgreSQL" if runtime.settings.uses_postgres else "SQLite",
-            "storage": BACKENDS[runtime.settings.active_storage].label,
+            "storage": _storage_of(runtime.settings),
         },
         lags=await state.lags(),
         backlog=await state.backlog(),
         many=MANY,
+        move=await state.move(),
         use=await state.storage_use(),
         max_age=MAX_AGE // clock.SECOND,
         kinds=_KINDS,
@@ -100,6 +102,13 @@ async def show_tiers(
         default=[tier.name for tier in page.items if runtime.tiers.is_default(tier)],
         next_cursor=page.next_cursor,
     )
+
+
+def _storage_of(settings: Settings) -> str:
+    label = BACKENDS[settings.active_storage].label
+    if settings.previous_storage is None:
+        return label
+    return f"{label}, before: {BACKENDS[settings.previous_storage].label}"
 
 
 def _iso(moment: int) -> str:

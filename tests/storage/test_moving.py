@@ -143,7 +143,7 @@ async def test_nothing_is_missing_while_a_store_does_not_answer(
     key, data = await make(previous, 5)
     for faulty in (faulty_new, faulty_previous):
         for verb in ("stat", "open", "delete", "ping", "list"):
-            faulty.fail(verb)  # type: ignore[arg-type]
+            faulty.fail(verb)
         for asked in (store.stat(key), fetch(store, key), store.delete([key]), store.ping()):
             with pytest.raises(StoreUnavailable):
                 await asked

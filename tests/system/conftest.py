@@ -73,7 +73,7 @@ def make_settings(request: pytest.FixtureRequest, tmp_path: Path) -> MakeSetting
             settings |= {"DATABASE_URL": database, "SIGNING_KEY": SIGNING_KEY}
             settings["ACTIVE_STORAGE"] = "s3" if storage == "scaled" else storage
         if storage in {"s3", "scaled"}:
-            settings |= _bucket_of_its_own(request.getfixturevalue("s3_server"))
+            settings |= bucket_of_its_own(request.getfixturevalue("s3_server"))
         if storage == "scaled":
             settings["REDIS_URL"] = request.getfixturevalue("valkey_server").url
         return settings | options
@@ -81,7 +81,8 @@ def make_settings(request: pytest.FixtureRequest, tmp_path: Path) -> MakeSetting
     return make
 
 
-def _bucket_of_its_own(server: servers.S3Server) -> Settings:
+def bucket_of_its_own(server: servers.S3Server) -> Settings:
+    """Make a bucket, and return the settings that name it."""
     return {
         "S3_ENDPOINT_URL": server.endpoint_url,
         "S3_ACCESS_KEY_ID": server.access_key,

@@ -1,0 +1,101 @@
+"""Objects move from one storage to another while the service runs; the previous one may then go."""
+
+import hashlib
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.system.conftest import MakeSettings, Run, Settings, Start, bucket_of_its_own
+from tests.system.processes import Service, wait_for
+
+LARGE = 100_000  # bytes, and so in the store
+MIB = 1024 * 1024
+LEFT = re.compile(r'^holdall_move_left_objects\{previous="\w+"\} (\S+)$', re.MULTILINE)
+
+
+def body(name: str, size: int = LARGE) -> bytes:
+    seed = hashlib.sha256(name.encode()).digest()
+    return (seed * (size // len(seed) + 1))[:size]
+
+
+def put(service: Service, name: str, size: int = LARGE) -> None:
+    answer = service.client.put(f"/v1/blobs/{name}/content", content=body(name, size))
+    assert answer.status_code == 201, answer.text
+
+
+def get(service: Service, name: str, size: int = LARGE) -> None:
+    answer = service.client.get(f"/v1/blobs/{name}/content")
+    assert answer.content == body(name, size), answer.status_code
+
+
+def status(service: Service, name: str) -> int:
+    return service.client.get(f"/v1/blobs/{name}/content").status_code
+
+
+def left(service: Service) -> float | None:
+    """Return how many objects the service says are to be copied; None: it doesn't know."""
+    found = LEFT.search(service.client.get("/metrics").text)
+    return None if found is None else float(found[1])
+
+
+@pytest.fixture
+def former(make_settings: MakeSettings, tmp_path: Path) -> Settings:
+    """A service on SQLite and local disk, with a folder for dumps."""
+    return make_settings("local", DUMPS_BASE_DIR=str(tmp_path / "dumps"))
+
+
+@pytest.fixture
+def latter(former: Settings, request: pytest.FixtureRequest) -> Settings:
+    """The same, whose objects go to S3."""
+    kept = {name: value for name, value in former.items() if name != "DUMPS_BASE_DIR"}
+    return kept | {
+        "ACTIVE_STORAGE": "s3",
+        **bucket_of_its_own(request.getfixturevalue("s3_server")),
+    }
+
+
+@pytest.fixture
+def both(former: Settings, latter: Settings) -> Settings:
+    """The same while they move there."""
+    previous = {"PREVIOUS_STORAGE": "local", "PREVIOUS_DUMPS_BASE_DIR": former["DUMPS_BASE_DIR"]}
+    return latter | previous
+
+
+def test_objects_move_to_s3_while_the_service_runs(
+    former: Settings, latter: Settings, both: Settings, start: Start, run: Run
+) -> None:
+    sizes = {"small": 100, "large": LARGE, "gone": LARGE, "huge": 20 * MIB}
+    service = start(former)
+    for name, size in sizes.items():
+        put(service, name, size)
+    dump = service.client.post("/v1/dumps", files={"file": ("a.dmp", body("dump"))})
+    assert dump.status_code == 201, dump.text
+    service.stop()
+
+    service = start(both)
+    put(service, "later")
+    assert service.client.delete("/v1/blobs/gone").status_code == 204
+    for name, size in sizes.items():
+        if name != "gone":
+            get(service, name, size)
+    wait_for(lambda: left(service) == 0)
+    told = run(both, "moved")
+    assert (told.returncode, told.stderr) == (0, "")
+    assert "unset PREVIOUS_STORAGE" in told.stdout
+    service.stop()
+
+    for folder in (Path(former["DATA_DIR"]) / "objects", Path(former["DUMPS_BASE_DIR"])):
+        shutil.rmtree(folder)
+    service = start(latter)
+    for name, size in sizes.items():
+        if name != "gone":
+            get(service, name, size)
+    get(service, "later")
+    assert status(service, "gone") == 404
+    content = service.client.get(f"/v1/dumps/{dump.json()['id']}/content")
+    assert content.content == body("dump")
+    fsck = run(latter, "fsck", "--checksums")
+    assert fsck.returncode == 0, fsck.stdout
+    assert run(latter, "moved").returncode == 0

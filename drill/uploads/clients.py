@@ -12,10 +12,12 @@ import httpx
 
 from drill.uploads.things import MIB, Thing, Way
 
-_CHUNK: Final = 256 * 1024  # bytes
+CHUNK: Final = 256 * 1024
+"""Bytes that are sent at once."""
+
 _PAUSE: Final = 0.1  # seconds before another try
 _AGAIN: Final = {httpx.codes.CONFLICT, httpx.codes.LOCKED}
-"""What clients of tus try again after, besides errors of the server's."""
+"""What clients try again after, besides errors of the server's."""
 
 BROKEN: Final = "broken connections"
 
@@ -31,11 +33,11 @@ class Upload(ABC):
         self, client: httpx.AsyncClient, thing: Thing, data: bytes, tally: Counter[str]
     ) -> None:
         """``tally`` counts what went wrong, by what it was."""
+        self.client = client
         self.thing = thing
         self.data = data
         self.url: str | None = None
         self.randomness = random.Random(f"pieces of {thing.seed}")
-        self._client = client
         self._tally = tally
         self._told = 0  # the highest offset that was acknowledged
 
@@ -44,10 +46,9 @@ class Upload(ABC):
         while True:
             try:
                 made = await (self.create() if self.url is None else self.go_on(self.url))
-            except httpx.TransportError:
-                self._tally[BROKEN] += 1
+            except (httpx.TransportError, OSError, EOFError):
+                await self._try_again(BROKEN)
                 made = None
-                await asyncio.sleep(self.randomness.random() * _PAUSE)
             if made is not None:
                 return made
 
@@ -59,29 +60,34 @@ class Upload(ABC):
     async def go_on(self, url: str) -> str | None:
         """Send more of it, or find that nothing is missing; returns as `create` does."""
 
-    async def send(
-        self, method: str, url: str, headers: dict[str, str], body: bytes = b""
-    ) -> httpx.Response | None:
-        """Make a request; returns its answer if that is a success, None if it may be one later."""
-        size = {"Content-Length": str(len(body))}
-        content = _chunks(body) if body else None
-        answer = await self._client.request(method, url, headers=headers | size, content=content)
-        status = answer.status_code
-        if answer.is_success:
-            return answer
-        if status not in _AGAIN and not answer.is_server_error:
-            raise Wrong(f"{method} of {self.thing.name}: {status} {answer.text[:200]}")
-        self._tally[f"{method} {status}"] += 1
-        await asyncio.sleep(self.randomness.random() * _PAUSE)
-        return None
+    async def succeeded(self, method: str, status: int, text: str) -> bool:
+        """Tell whether an answer is a success, or raise `Wrong` if there can't be one later."""
+        if httpx.codes.is_success(status):
+            return True
+        if status not in _AGAIN and not httpx.codes.is_server_error(status):
+            raise Wrong(f"{method} of {self.thing.name}: {status} {text[:200]}")
+        await self._try_again(f"{method} {status}")
+        return False
 
-    def note(self, answer: httpx.Response) -> int:
-        """Return the offset that an answer tells, which must not have fallen."""
-        offset = int(answer.headers["upload-offset"])
+    def note(self, offset: int) -> int:
+        """Note the offset that an answer tells, which must not have fallen, and return it."""
         if offset < self._told:
             raise Wrong(f"{self.thing.name}: {self._told} bytes were kept, and {offset} are left")
         self._told = offset
         return offset
+
+    def require(self, offset: int, expected: int) -> None:
+        """Raise `Wrong` if an answer tells another offset than it must."""
+        if self.note(offset) != expected:
+            raise Wrong(f"{self.thing.name}: {offset} bytes are kept instead of {expected}")
+
+    def piece(self) -> int:
+        """Return the bytes of the next request, at most."""
+        return self.randomness.randrange(1, 16 * MIB) if self.thing.way.is_in_pieces else 2**62
+
+    async def _try_again(self, what: str) -> None:
+        self._tally[what] += 1
+        await asyncio.sleep(self.randomness.random() * _PAUSE)
 
 
 class Tus(Upload):
@@ -93,36 +99,43 @@ class Tus(Upload):
         if self.thing.way is Way.CREATION:
             first = self.data[: self._first_piece()]
             headers |= _BYTES
-        answer = await self.send("POST", "/v1/uploads", headers, first)
+        answer = await self._send("POST", "/v1/uploads", headers, first)
         if answer is None:
             return None
         self.url = answer.headers["location"]
-        if first and self.note(answer) != len(first):
-            raise Wrong(f"{self.thing.name}: {self._told} bytes of {len(first)} are kept")
+        if first:
+            self.require(_offset(answer), len(first))
         made: str | None = answer.headers.get("content-location")
         return made
 
     async def go_on(self, url: str) -> str | None:
-        state = await self.send("HEAD", url, _TUS)
+        state = await self._send("HEAD", url, _TUS)
         while state is not None:
-            offset = self.note(state)
+            offset = self.note(_offset(state))
             if offset == self.thing.size:
                 return str(state.headers["content-location"])
             headers = _TUS | _BYTES | {"Upload-Offset": str(offset)}
-            piece = self.data[offset : offset + self._piece()]
-            state = await self.send("PATCH", url, headers, piece)
-            if state is not None and self.note(state) != offset + len(piece):
-                raise Wrong(f"{self.thing.name}: {offset} + {len(piece)} bytes are {self._told}")
+            piece = self.data[offset : offset + self.piece()]
+            state = await self._send("PATCH", url, headers, piece)
+            if state is not None:
+                self.require(_offset(state), offset + len(piece))
         return None
+
+    async def _send(
+        self, method: str, url: str, headers: dict[str, str], body: bytes = b""
+    ) -> httpx.Response | None:
+        """Make a request; returns its answer if that is a success, None if it may be one later."""
+        size = {"Content-Length": str(len(body))}
+        content = _chunks(body) if body else None
+        answer = await self.client.request(method, url, headers=headers | size, content=content)
+        is_success = await self.succeeded(method, answer.status_code, answer.text)
+        return answer if is_success else None
 
     def _first_piece(self) -> int:
         # where the answer is lost, all is sent anew: blobs alone may be made twice
         if self.thing.kind == "blob" and self.randomness.random() < 0.5:
             return self.thing.size
         return self.randomness.randrange(1, self.thing.size)
-
-    def _piece(self) -> int:
-        return self.randomness.randrange(1, 16 * MIB) if self.thing.way is Way.PIECES else 2**62
 
     def _metadata(self) -> dict[str, str]:
         values = {"kind": self.thing.kind, "filename": self.thing.name, "expires_in": "0"}
@@ -135,6 +148,10 @@ _TUS: Final = {"Tus-Resumable": "1.0.0"}
 _BYTES: Final = {"Content-Type": "application/offset+octet-stream"}
 
 
+def _offset(answer: httpx.Response) -> int:
+    return int(answer.headers["upload-offset"])
+
+
 async def _chunks(body: bytes) -> AsyncIterator[bytes]:
-    for start in range(0, len(body), _CHUNK):
-        yield body[start : start + _CHUNK]
+    for start in range(0, len(body), CHUNK):
+        yield body[start : start + CHUNK]

@@ -12,6 +12,7 @@ from typing import Final
 import httpx
 
 from drill.uploads.clients import Tus, Upload, Wrong
+from drill.uploads.draft import Draft
 from drill.uploads.network import BadNetwork
 from drill.uploads.rig import Holdall
 from drill.uploads.things import Thing, things
@@ -99,7 +100,8 @@ async def _upload_each(
     client: httpx.AsyncClient, left: Iterator[Thing], made: dict[Thing, str], outcome: Outcome
 ) -> None:
     for thing in left:
-        upload: Upload = Tus(client, thing, thing.data, outcome.tally)
+        speaking: type[Upload] = Draft if thing.way.is_drafts else Tus
+        upload = speaking(client, thing, thing.data, outcome.tally)
         try:
             made[thing] = await upload.run()
         except Wrong as error:

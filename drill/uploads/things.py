@@ -19,6 +19,17 @@ class Way(StrEnum):
     PIECES = "tus, in pieces"
     WHOLE = "tus, in one request"
     CREATION = "tus, bytes with the creation"
+    DRAFT_PIECES = "draft, in pieces"
+    DRAFT_WHOLE = "draft, in one request"
+
+    @property
+    def is_in_pieces(self) -> bool:
+        """Whether it is many requests, even if nothing breaks off."""
+        return self in {Way.PIECES, Way.DRAFT_PIECES}
+
+    @property
+    def is_drafts(self) -> bool:
+        return self in {Way.DRAFT_PIECES, Way.DRAFT_WHOLE}
 
 
 @dataclass(frozen=True)

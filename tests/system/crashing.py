@@ -3,7 +3,8 @@
 ``python -m tests.system.crashing SOCKET`` imports everything once and waits. For each connection
 it forks a process that runs ``main.py``; that process obeys commands which come over the
 connection. A step is a side effect: a transaction, a change to a file, a request to S3, a
-statement of the PostgreSQL store. This runs beside the tests, so it may know the service's inside.
+statement of the PostgreSQL store, a function in a long transaction. This runs beside the tests, so
+it may know the service's inside.
 """
 
 # ruff: noqa: ANN401 - what it wraps takes and gives anything
@@ -35,6 +36,7 @@ from aiobotocore.endpoint import AioEndpoint
 
 import main
 from app import clock
+from app.database import transactions
 from app.database.postgres import PostgresDatabase
 from app.database.sqlite import SqliteDatabase
 from app.tasks.supervisor import Supervisor, Task
@@ -120,6 +122,24 @@ def watch_database(kind: type[SqliteDatabase] | type[PostgresDatabase]) -> None:
         return result
 
     kind.write_in_turn = write_in_turn  # type: ignore[method-assign]
+
+
+def watch_transactions() -> None:
+    """Make steps of what is done in a transaction that fills a database, its commit included."""
+    for kind in (transactions._OfSqlite, transactions._OfPostgres):
+        _watch_transaction(kind)
+
+
+def _watch_transaction(kind: Any) -> None:
+    original = kind.run
+
+    async def run(self: Any, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        steps.take(f"before {fn.__name__}")
+        result = await original(self, fn, *args, **kwargs)
+        steps.take(f"after {fn.__name__}")
+        return result
+
+    kind.run = run
 
 
 def watch_files() -> None:
@@ -318,6 +338,7 @@ def prepare() -> None:
     """Do once what every fork would do."""
     watch_database(SqliteDatabase)
     watch_database(PostgresDatabase)
+    watch_transactions()
     watch_files()
     watch_s3()
     watch_postgres_store()

@@ -33,6 +33,7 @@ class Lease:
         self._lost = lost
         self._until = time.monotonic() + seconds
         self._is_lost = False
+        self._renewing = asyncio.Lock()
 
     def require(self) -> None:
         """Raise `LeaseLost` unless it is held, as far as is known."""
@@ -41,11 +42,12 @@ class Lease:
 
     async def confirm(self) -> None:
         """Renew it now; raises `LeaseLost` unless it has been held all the time."""
-        self.require()
-        asked = time.monotonic()
-        self._is_lost = not await self._renew()
-        self.require()
-        self._until = asked + self._seconds
+        async with self._renewing:
+            self.require()
+            asked = time.monotonic()
+            self._is_lost = not await self._renew()
+            self.require()
+            self._until = asked + self._seconds
 
     async def keep(self) -> None:
         """Renew it until it is lost, or nobody needs it."""

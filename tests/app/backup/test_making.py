@@ -198,6 +198,16 @@ async def test_who_has_died_elsewhere_is_waited_for_until_its_lease_ends(house: 
     assert not claim.exists()
 
 
+async def test_a_claim_is_renewed_once_at_a_time(house: House) -> None:
+    """By the task that keeps it, and by whoever wants to be sure of it, at the same moment."""
+    async with writing.writing(house.target, "backup") as right:
+        (first,) = [info.key async for info in house.target.list(f"{writing.KIND}/")]
+        await asyncio.gather(*(right.confirm() for _ in range(5)))
+        (last,) = [info.key async for info in house.target.list(f"{writing.KIND}/")]
+        assert first != last
+    assert [info async for info in house.target.list(f"{writing.KIND}/")] == []
+
+
 async def test_a_claim_that_was_taken_away_ends_the_backup(house: House) -> None:
     reading = house.store.stall("open")
     backup = asyncio.create_task(house.back_up())

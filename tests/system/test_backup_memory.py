@@ -15,8 +15,8 @@ from tests.system.processes import environment, furnish, main_py
 pytestmark = pytest.mark.slow
 
 MIB = 1024 * 1024
-SIZE = 768 * MIB
-ROWS = 200_000
+SIZE = 512 * MIB
+ROWS = 100_000
 MORE = 96 * MIB  # what a copy of a large object and a block of rows may take
 
 
@@ -49,7 +49,8 @@ def fill(settings: Settings) -> None:
             objects,
         )
         database.execute(
-            "INSERT INTO object_bytes SELECT id, 'small' FROM objects WHERE key IS NULL"
+            "INSERT INTO object_bytes SELECT id, CAST('small' AS BLOB) FROM objects"
+            " WHERE key IS NULL"
         )
         database.execute(
             "INSERT INTO blobs (account_id, name, object_id, content_type, created_at, modified_at)"

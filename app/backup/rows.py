@@ -79,15 +79,14 @@ def values_of(table: Table, records: Sequence[dict[str, Any]]) -> list[dict[str,
     """Return rows for a table, of the records that were made of them; raises `BackupError`."""
     binary = [column.name for column in table.c if column.type.python_type is bytes]
     names = {column.name for column in table.c}
-    try:
-        for record in records:
-            if record.keys() != names:
-                raise ValueError
-            for name in binary:
-                if record[name] is not None:
+    strange = BackupError(f"the rows of {table.name} don't fit the schema of their release")
+    for record in records:
+        if record.keys() != names:
+            raise strange
+        for name in binary:
+            if record[name] is not None:
+                try:
                     record[name] = base64.b64decode(record[name], validate=True)
-    except ValueError:
-        raise BackupError(
-            f"the rows of {table.name} don't fit the schema of their release"
-        ) from None
+                except ValueError:
+                    raise strange from None
     return list(records)

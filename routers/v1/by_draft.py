@@ -176,7 +176,8 @@ async def delete(
 ) -> Response:
     """Delete an upload."""
     _forbid_state(request, sent)
-    await runtime.uploads.cancel(access, uuid)
+    with _Exchange(request, runtime, access, sent.version).wording():
+        await runtime.uploads.cancel(access, uuid)
     return Response(status_code=204, headers=draft.echo(sent.version))
 
 

@@ -1,13 +1,27 @@
 """The Accept header: which media type a client prefers (RFC 9110 §12.5.1)."""
 
+import re
 from collections.abc import Iterator
+from typing import Final
 
 from starlette.requests import Request
+
+_PREVIEWER: Final = re.compile(
+    "discordbot|facebookexternalhit|linkedinbot|mastodon|pleroma|redditbot|skypeuripreview|slackbot"
+    "|telegrambot|twitterbot|whatsapp",
+    re.I,
+)
+"""Names of programs that show in a chat what a link leads to."""
 
 
 def is_browser(request: Request) -> bool:
     """Tell whether a request prefers a page to data."""
     return "text/html" in request.headers.get("accept", "")
+
+
+def is_previewer(request: Request) -> bool:
+    """Tell whether a chat asks, which wants a page's ``og:`` tags, but takes anything."""
+    return _PREVIEWER.search(request.headers.get("user-agent", "")) is not None
 
 
 def prefers(header: str | None, named: str, usual: str) -> bool:

@@ -7,8 +7,8 @@ from fastapi.responses import JSONResponse, Response
 
 from app.features import FEATURES
 from routers.http.negotiation import is_browser
-from routers.pages.curl_lines import KEY, curl_lines
 from routers.pages.devices import device_in_words
+from routers.pages.key_uses import KEY, key_uses
 from routers.pages.page import PageRoute, SignedIn, render_app
 from routers.web.dependencies import RuntimeDep
 from routers.web.urls import base_url
@@ -50,6 +50,6 @@ async def profile(
         device=device_in_words,
         resources=[feature.name for feature in FEATURES if feature.verbs],
         lifetimes=_LIFETIMES,
-        uses=curl_lines(base_url(request, runtime)),
+        uses=key_uses(base_url(request, runtime)),
         placeholder=KEY,
     )

@@ -15,7 +15,7 @@ from app.links.tokens import new_lease
 from app.runtime import Runtime
 from routers.http.downloads import DownloadHeaders, send_content
 from routers.http.forms import read_fields
-from routers.http.negotiation import is_browser
+from routers.http.negotiation import is_browser, is_previewer
 from routers.pages import leases
 from routers.pages.preview import preview_of
 from routers.pages.rendering import SCRIPTED_CSP, iso_time, refuse, render
@@ -83,7 +83,8 @@ async def show(
         refusal = await _refusal(request, runtime, link, password, visitor)
         if refusal is not None:
             return refusal
-        if not (download or (not link.is_limited and (inline or not is_browser(request)))):
+        wants_page = is_browser(request) or is_previewer(request)
+        if not (download or (not link.is_limited and (inline or not wants_page))):
             return await _describe(request, runtime, token, link)
         if link.is_limited and request.method == "GET":
             return await _claim(request, runtime, token)
@@ -145,7 +146,7 @@ async def _refusal(
     try:
         await runtime.links.unlock(link, password, visitor)
     except PasswordNeeded:
-        if not is_browser(request):
+        if not (is_browser(request) or is_previewer(request)):
             raise
         return _page(request, link, wrong=password is not None)
     return None
@@ -154,7 +155,7 @@ async def _refusal(
 async def _describe(request: Request, runtime: Runtime, token: str, link: PublicLink) -> Response:
     """Answer with the page, or for a program with what it shows in JSON."""
     path = leases.path_of(request, token, link)
-    if is_browser(request):
+    if is_browser(request) or is_previewer(request):
         return _page(request, link, path=path, preview=await preview_of(runtime, link, path))
     described = PublicTimelink.of(link, f"{path}?download=1")
     return Response(to_json(described), media_type="application/json")

@@ -349,3 +349,31 @@ def test_sizes_in_words(size: int, words: str) -> None:
 )  # fmt: skip
 def test_times_in_words(seconds: int, words: str) -> None:
     assert time_in_words(seconds) == words
+
+
+CHAT = {"Accept": "*/*", "User-Agent": "Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)"}
+
+
+def tags_of(answer: httpx.Response) -> dict[str | None, str | None]:
+    metas = Parsed(answer.text).all("meta")
+    return {meta["property"]: meta["content"] for meta in metas if "property" in meta}
+
+
+async def test_a_chat_is_told_what_a_link_leads_to_and_spends_nothing(
+    service: Service, user: Headers
+) -> None:
+    file = await make_file(service, user, "report.pdf", b"x" * 2048)
+    plain = await service.client.get(file["link"], headers=CHAT)
+    assert tags_of(plain) | {"og:title": "report.pdf", "og:description": "2.0 KiB"} == tags_of(
+        plain
+    )
+    body = {"kind": "file", "id": file["id"], "time": 3600, "max_downloads": 1, "password": "p"}
+    made = (await service.client.post("/v1/timelinks", json=body, headers=user)).json()
+    protected = await service.client.get(made["url"], headers=CHAT)
+    assert tags_of(protected)["og:title"] == "Protected download"
+    assert "report" not in protected.text
+    assert "og:description" not in protected.text
+    listed = await service.client.get("/v1/timelinks", headers=user)
+    assert {link["downloads"] for link in listed.json()["items"]} == {0}
+    program = await service.client.get(file["link"], headers={"User-Agent": "backup-bot/1.0"})
+    assert program.content == b"x" * 2048

@@ -1,10 +1,12 @@
 """The pages of the account in a real browser: signing in and out, and all that lets one in."""
 
+import json
 import os
 import re
 import subprocess
 from pathlib import Path
 
+import httpx
 import pytest
 from playwright.sync_api import FilePayload, Locator, Page, ViewportSize, expect
 
@@ -197,7 +199,7 @@ def test_every_line_of_a_new_key_works_in_a_shell(page: Page, tmp_path: Path) ->
     page.goto("/account/login?next=/account/profile")
     _log_in(page, ADMIN)  # who may read the metrics too
     _make_key(page, "all", *SCOPES)
-    lines = page.locator(".uses pre").all_inner_texts()
+    lines = page.locator(".uses li:has([data-copy]) pre").all_inner_texts()
     assert len(lines) >= len(SCOPES)
     file: FilePayload = {"name": "a", "mimeType": "text/plain", "buffer": b"a"}
     ids = {}
@@ -213,8 +215,12 @@ def test_every_line_of_a_new_key_works_in_a_shell(page: Page, tmp_path: Path) ->
         if linked and linked[1] not in ids:
             continue  # to a picture, which the tier doesn't allow
         ready = line.replace('"ID"', f'"{ids[linked[1]]}"') if linked else line
+        if line.startswith("send()"):
+            ready += "; send photo.jpg hello.txt"
+        else:
+            ready = ready.replace("curl ", "curl --fail-with-body ")
         result = subprocess.run(
-            ["bash", "-c", ready.replace("curl ", "curl --fail-with-body ")],
+            ["bash", "-c", ready],
             cwd=tmp_path,
             check=False,
             env=environment,
@@ -222,6 +228,32 @@ def test_every_line_of_a_new_key_works_in_a_shell(page: Page, tmp_path: Path) ->
             capture_output=True,
         )
         assert result.returncode == 0, f"{line}\n{result.stdout}"
+
+
+def test_sharex_gets_its_settings(page: Page, sign_up: SignUp) -> None:
+    sign_up(page)
+    page.goto("/account/profile")
+    _make_key(page, "screens", "files:write", "pictures:write", "files:read")
+    data = {"file": pictures.plain(), "picture": pictures.plain()}
+    for kind, content in data.items():
+        with page.expect_download() as saved:
+            page.get_by_role("link", name=f"Save: ShareX, {kind}s").click()
+        assert saved.value.suggested_filename == f"holdall-{kind}s.sxcu"
+        asked = json.loads(saved.value.path().read_text())
+        values = {
+            name: value.replace("{filename}", "a") for name, value in asked["Arguments"].items()
+        }
+        answer = httpx.post(
+            asked["RequestURL"],
+            headers=asked["Headers"],
+            data=values,
+            files={asked["FileFormName"]: ("a.jpg", content)},
+        )
+        assert answer.status_code == 201, answer.text
+        url = asked["URL"]
+        for name, value in answer.json().items():
+            url = url.replace(f"{{json:{name}}}", str(value))
+        assert page.context.request.get(url).ok
 
 
 def test_a_line_needs_all_its_scopes(page: Page, sign_up: SignUp) -> None:

@@ -128,9 +128,11 @@ function show(key, placeholder) {
       use.remove();
       continue;
     }
-    const line = use.querySelector("pre").textContent.replace(placeholder, key.key);
-    use.querySelector("pre").textContent = line;
-    use.querySelector("[data-copy]").dataset.copy = line;
+    const text = use.querySelector("pre").textContent.replace(placeholder, key.key);
+    use.querySelector("pre").textContent = text;
+    const copy = use.querySelector("[data-copy]");
+    if (copy) copy.dataset.copy = text;
+    else use.querySelector("[download]").href = `data:application/json,${encodeURIComponent(text)}`;
   }
   shown.querySelector(".uses").replaceChildren(uses);
   shown.hidden = false;

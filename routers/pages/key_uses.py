@@ -1,4 +1,4 @@
-"""Lines for a shell that an API key makes possible, each with the scopes that it takes."""
+"""What an API key is used by: lines for a shell, and settings of programs."""
 
 import json
 import shlex
@@ -10,12 +10,14 @@ KEY: Final = "hk_YOUR_KEY"
 
 
 @dataclass(frozen=True, slots=True)
-class CurlLine:
-    """A line, what it does, and the scopes without which it does not."""
+class KeyUse:
+    """A text to copy or to save, what it does, and the scopes without which it does not."""
 
     title: str
     scopes: tuple[str, ...]
-    line: str
+    text: str
+    file_name: str | None = None
+    """The file that it is saved as; None: it is to be copied."""
 
 
 def _link(kind: str, id_: str) -> str:
@@ -25,7 +27,7 @@ def _link(kind: str, id_: str) -> str:
 
 
 # what to say, the scopes, curl's options, the path
-_USES: Final = (
+_LINES: Final = (
     ("Send a file, and get its link", "files:write", "-T photo.jpg", "/v1/send/"),
     ("List the files", "files:read", "", "/v1/files"),
     (
@@ -71,14 +73,47 @@ _USES: Final = (
 _SUBMIT: Final = "curl -F upload_file_minidump=@crash.dmp -F prod=app -F ver=1.0"
 
 
-def curl_lines(url: str) -> list[CurlLine]:
-    """Return the lines for a service at ``url``."""
-    lines = []
-    for title, scopes, options, path in _USES:
-        words = f"curl -H 'Authorization: Bearer {KEY}'", options, shlex.quote(f"{url}{path}")
-        lines.append(CurlLine(title, tuple(scopes.split()), " ".join(filter(None, words))))
+def key_uses(url: str) -> list[KeyUse]:
+    """Return the uses of a key of a service at ``url``."""
+    uses = [
+        KeyUse(title, tuple(scopes.split()), _curl(options, f"{url}{path}"))
+        for title, scopes, options, path in _LINES
+    ]
     submit = shlex.quote(f"{url}/v1/dumps/minidump?key={KEY}")
-    lines.append(
-        CurlLine("Submit a crash, as an uploader does", ("dumps:submit",), f"{_SUBMIT} {submit}")
-    )
-    return lines
+    return [
+        KeyUse("A command: send FILE…", ("files:write",), _send_function(url)),
+        _sharex(url, "file", "file", {}, "{json:link}"),
+        _sharex(url, "picture", "img", {"name": "{filename}"}, f"{url}/pictures"),
+        *uses,
+        KeyUse("Submit a crash, as an uploader does", ("dumps:submit",), f"{_SUBMIT} {submit}"),
+    ]
+
+
+def _curl(options: str, url: str) -> str:
+    words = f"curl -H 'Authorization: Bearer {KEY}'", options, shlex.quote(url)
+    return " ".join(filter(None, words))
+
+
+def _send_function(url: str) -> str:
+    """Return a function for a shell's start-up file."""
+    curl = _curl('-fsS -T "$file"', f"{url}/v1/send/")
+    return f"send() {{ for file; do {curl} || return; done; }}"
+
+
+def _sharex(url: str, kind: str, field: str, arguments: dict[str, str], link: str) -> KeyUse:
+    """Return the settings of a custom uploader of ShareX, which makes pictures of screens."""
+    settings = {
+        "Version": "14.0.0",
+        "Name": f"Holdall ({kind}s)",
+        "DestinationType": "ImageUploader, FileUploader" if kind == "file" else "ImageUploader",
+        "RequestMethod": "POST",
+        "RequestURL": f"{url}/v1/{kind}s",
+        "Headers": {"Authorization": f"Bearer {KEY}"},
+        "Body": "MultipartFormData",
+        "Arguments": arguments,
+        "FileFormName": field,
+        "URL": link,
+        "ErrorMessage": "{json:detail}",
+    }
+    text = json.dumps(settings, indent=2)
+    return KeyUse(f"ShareX, {kind}s", (f"{kind}s:write",), text, f"holdall-{kind}s.sxcu")

@@ -24,6 +24,7 @@ from app.accounts.identity import Access, Identity
 from app.accounts.tables import accounts
 from app.config import Settings
 from app.errors import (
+    DigestMismatch,
     Gone,
     LengthMismatch,
     NotFound,
@@ -32,6 +33,7 @@ from app.errors import (
     UploadComplete,
 )
 from app.objects import segments
+from app.objects.digests import NONE, SHA256, Digests
 from app.objects.intake import appends, merging
 from app.objects.preconditions import Preconditions
 from app.objects.tables import object_segments, objects
@@ -125,6 +127,34 @@ class UploadMachine(RuleBasedStateMachine):
             found = self._do(self._runtime.uploads.status(self._access, model.uuid))
             assert offset <= found.offset <= min(offset + cut, model.length or 0)
             model.data += data[: found.offset - offset]
+
+    @rule(model=models, size=SIZES, completes=st.booleans())
+    def append_part(self, model: Model, size: int, *, completes: bool) -> None:
+        """Append a body that says whether it is the last, whatever length has been told."""
+        offset, data = len(model.data), self._bytes(size)
+        error = self._append(model, Piece(offset, completes=completes), data)
+        if model.state == "finished":
+            assert error is UploadComplete
+        elif completes and model.length not in {None, offset + size}:
+            assert error is LengthMismatch
+        elif completes:
+            assert error is None
+            model.length = offset + size
+            self._arrived(model, data)
+        else:
+            assert error is self._expected(model, offset, size)
+            model.data += b"" if error else data
+
+    @rule(model=models, size=SIZES)
+    def append_damaged(self, model: Model, size: int) -> None:
+        """Append a body that has another digest than was said: nothing of it is kept."""
+        offset, data = len(model.data), self._bytes(size)
+        wrong = frozenset({(SHA256, bytes(32))})
+        error = self._append(model, Piece(offset), data, digests=wrong)
+        if model.state == "finished" and size == 0:
+            assert error is None
+        else:
+            assert error is (self._expected(model, offset, size) or DigestMismatch)
 
     @rule(model=models, length=SIZES)
     def tell_length(self, model: Model, length: int) -> None:
@@ -233,6 +263,7 @@ class UploadMachine(RuleBasedStateMachine):
         announced: int | None = None,
         known: bool = True,
         cut: bool = False,
+        digests: Digests = NONE,
     ) -> type[Exception] | None:
         async def chunks() -> AsyncIterator[bytes]:
             for start in range(0, len(data), 33):
@@ -241,7 +272,7 @@ class UploadMachine(RuleBasedStateMachine):
                 raise ConnectionResetError
 
         size = (len(data) if announced is None else announced) if known else None
-        body = Body(chunks(), size)
+        body = Body(chunks(), size, digests)
         return self._attempt(self._runtime.uploads.append(self._access, model.uuid, piece, body))
 
     def _attempt(self, coroutine: Coroutine[Any, Any, object]) -> type[Exception] | None:

@@ -64,7 +64,7 @@ class Move(Task):
         except BaseException as error:
             await self._hand_on(clock.now())
             if isinstance(error, ExceptionGroup):
-                raise error.exceptions[0] from error
+                raise _first(error) from None
             raise
         await self._hand_on(clock.now() + (_RETRY if left.failed else rows.LONGEST_PAUSE))
         return 0
@@ -107,3 +107,10 @@ class Move(Task):
         if self._until is not None:
             left = None if self._copying is None else self._copying.left
             self._until = await self._database.write(rows.hand_on, self._until, next_at, left)
+
+
+def _first(error: Exception) -> Exception:
+    """Return what went wrong first; what else did, went with it."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -108,7 +108,7 @@ def _row(connection: Connection, key: str | None, data: bytes) -> dict[str, obje
         "sha256": hashlib.sha256(data).digest(),
         "charged_bytes": 0,
         "charged_slots": 0,
-        "created_at": clock.now(),
+        "created_at": clock.now() - 48 * 3600 * clock.SECOND,
     }
 
 
@@ -128,9 +128,7 @@ def _remove(connection: Connection, key: str) -> None:
 
 
 @pytest.fixture
-async def house(
-    database: Database, passwords: Passwords, tmp_path: Path
-) -> AsyncIterator[House]:
+async def house(database: Database, passwords: Passwords, tmp_path: Path) -> AsyncIterator[House]:
     """A move that has begun, with nothing to copy yet."""
     settings = Settings(data_dir=tmp_path, sqlite_path=tmp_path / "test.db", _env_file=None)  # type: ignore[call-arg]
     await database.write(instance.identify, "an-id")

@@ -65,10 +65,10 @@ async def moved(settings: Settings) -> int:
             return 0
         left = await count_left(runtime.parts.database, store)
         if left.objects:
-            print(f"{left.objects} objects ({left.bytes} bytes) are left in the previous store")  # noqa: T201
+            print(f"objects left in the previous store: {left.objects} ({left.bytes} bytes)")  # noqa: T201
             return 1
         await finish(settings, runtime.parts.database, store)
-    print("no object is left in the previous store: unset PREVIOUS_STORAGE")  # noqa: T201
+    print("objects left in the previous store: none; unset PREVIOUS_STORAGE")  # noqa: T201
     return 0
 
 

@@ -16,7 +16,10 @@ import botocore.session
 
 from tests import servers
 
-_NO_OBJECTS = ("instance/", f"dumps/0/0/{'0' * 32}")  # what its marks' keys begin with
+_NO_OBJECTS = (  # what its marks' keys begin with
+    "instance/",
+    *(f"dumps/{d}/{d}/{d * 32}" for d in "0f"),
+)
 
 _POSTGRES_OBJECTS = """
 SELECT o.key, encode(sha256(coalesce(string_agg(data, '' ORDER BY n), '')), 'hex')

@@ -1,14 +1,16 @@
 """Objects move from one storage to another while the service runs; the previous one may then go."""
 
 import hashlib
+import itertools
 import re
 import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.system.conftest import MakeSettings, Run, Settings, Start, bucket_of_its_own
-from tests.system.processes import Service, wait_for
+from tests.system.conftest import MakeSettings, Run, Settings, Start, StartFork, bucket_of_its_own
+from tests.system.processes import DEADLINE, Service, wait_for
+from tests.system.stores import LocalDisk
 
 LARGE = 100_000  # bytes, and so in the store
 MIB = 1024 * 1024
@@ -28,6 +30,10 @@ def put(service: Service, name: str, size: int = LARGE) -> None:
 def get(service: Service, name: str, size: int = LARGE) -> None:
     answer = service.client.get(f"/v1/blobs/{name}/content")
     assert answer.content == body(name, size), answer.status_code
+
+
+def delete(service: Service, name: str) -> None:
+    assert service.client.delete(f"/v1/blobs/{name}").status_code == 204
 
 
 def status(service: Service, name: str) -> int:
@@ -66,21 +72,26 @@ def both(former: Settings, latter: Settings) -> Settings:
 def test_objects_move_to_s3_while_the_service_runs(
     former: Settings, latter: Settings, both: Settings, start: Start, run: Run
 ) -> None:
-    sizes = {"small": 100, "large": LARGE, "gone": LARGE, "huge": 20 * MIB}
+    sizes = {"small": 100, "large": LARGE, "huge": 20 * MIB}
     service = start(former)
-    for name, size in sizes.items():
+    for name, size in (sizes | {"gone": LARGE, "harmed": LARGE}).items():
         put(service, name, size)
     dump = service.client.post("/v1/dumps", files={"file": ("a.dmp", body("dump"))})
     assert dump.status_code == 201, dump.text
     service.stop()
+    disk = LocalDisk(former)
+    disk.overwrite(disk.key_of(body("harmed")), body("other"))
 
     service = start(both)
     put(service, "later")
-    assert service.client.delete("/v1/blobs/gone").status_code == 204
+    delete(service, "gone")
     for name, size in sizes.items():
-        if name != "gone":
-            get(service, name, size)
-    wait_for(lambda: left(service) == 0)
+        get(service, name, size)
+    wait_for(lambda: left(service) == 1)
+    told = run(both, "moved")
+    assert told.returncode == 1, told.stderr
+    assert told.stdout == f"objects left in the previous store: 1 ({LARGE} bytes)\n"
+    delete(service, "harmed")
     told = run(both, "moved")
     assert (told.returncode, told.stderr) == (0, "")
     assert "unset PREVIOUS_STORAGE" in told.stdout
@@ -90,8 +101,7 @@ def test_objects_move_to_s3_while_the_service_runs(
         shutil.rmtree(folder)
     service = start(latter)
     for name, size in sizes.items():
-        if name != "gone":
-            get(service, name, size)
+        get(service, name, size)
     get(service, "later")
     assert status(service, "gone") == 404
     content = service.client.get(f"/v1/dumps/{dump.json()['id']}/content")
@@ -99,3 +109,48 @@ def test_objects_move_to_s3_while_the_service_runs(
     fsck = run(latter, "fsck", "--checksums")
     assert fsck.returncode == 0, fsck.stdout
     assert run(latter, "moved").returncode == 0
+
+
+@pytest.mark.slow
+def test_a_thousand_objects_move_amid_writes_and_deletes(
+    former: Settings,
+    latter: Settings,
+    both: Settings,
+    start: Start,
+    start_fork: StartFork,
+    run: Run,
+) -> None:
+    """What was acknowledged is in the new store alone when the previous one is gone."""
+    sizes = [20_000, 70_000, 300_000, 1_500_000]
+    names = {f"early{number}": sizes[number % len(sizes)] for number in range(1000)}
+    service = start(former)
+    for name, size in names.items():
+        put(service, name, size)
+    service.stop()
+    service = start(both, MOVE_RATE=str(8 * MIB))
+    deleted: set[str] = set()
+    asked = iter([*names])
+    for number in itertools.count():
+        if left(service) == 0:
+            break
+        name = f"late{number}"
+        put(service, name, size := sizes[number % len(sizes)])
+        names[name] = size
+        if (victim := next(asked, None)) is not None:
+            delete(service, victim)
+            deleted.add(victim)
+        get(service, name, size)
+    assert len(deleted) > 20, "it was over at once"
+    assert run(both, "moved").returncode == 0
+    service.stop()
+    for folder in (Path(former["DATA_DIR"]) / "objects", Path(former["DUMPS_BASE_DIR"])):
+        shutil.rmtree(folder)
+    service = start(latter)
+    for name, size in names.items():
+        if name in deleted:
+            assert status(service, name) == 404
+        else:
+            get(service, name, size)
+    service.stop()
+    checked, fsck = start_fork(latter, "fsck", "--checksums", ahead=2 * 24 * 3600, ready=False)
+    assert fsck.wait(DEADLINE) == 0, checked.printed

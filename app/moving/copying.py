@@ -5,6 +5,7 @@ import hashlib
 import time
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Final
 
 import structlog
@@ -52,7 +53,8 @@ class Rate:
 class Copying:
     """Copies what only the previous store has, several at a time, and counts what is left.
 
-    ``cut_off`` are keys of which a copy that was interrupted may have left something.
+    ``left`` was counted before; what is deleted meanwhile may stay in it. ``cut_off`` are keys of
+    which a copy that was interrupted may have left something.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class Copying:
         wake_sweep: Callable[[], None],
     ) -> None:
         self.left = left
+        self.failed = Progress(0, 0)
         self._database = database
         self._store = store
         self._rate = rate
@@ -89,7 +92,8 @@ class Copying:
             except (StorageError, _Damaged) as error:
                 await self._store.ping()  # does it fail altogether?
                 log.warning("an object can't be moved", key=row.key, error=repr(error))
-                self.left = self.left.after_failure()
+                self.failed = self.failed.with_failure(row.size)
+                self.left = replace(self.left, failed=self.failed.failed)
             else:
                 self.left = self.left.without(row.size)
 

@@ -30,9 +30,11 @@ class Progress:
         """Return what is left when an object of a size is no longer left."""
         return replace(self, objects=self.objects - 1, bytes=self.bytes - size)
 
-    def after_failure(self) -> Self:
-        """Return what is left when one more could not be copied."""
-        return replace(self, failed=self.failed + 1)
+    def with_failure(self, size: int) -> Self:
+        """Return what is left with one more that could not be copied."""
+        return replace(
+            self, objects=self.objects + 1, bytes=self.bytes + size, failed=self.failed + 1
+        )
 
 
 def claim(connection: Connection, now: int) -> int | None:

@@ -86,11 +86,12 @@ class Move(Task):
             )
             async for batch in found.batches():
                 await copying.run(batch)
-        if not copying.left.failed:
-            copying.left = Progress(0, 0)  # what was deleted meanwhile is not left either
-            if await marks.finish(self._settings, self._database, self._store):
-                log.info("all objects are in the new store; see `holdall moved`")
-        return copying.left
+        copying.left = copying.failed
+        if not copying.failed.objects and await marks.finish(
+            self._settings, self._database, self._store
+        ):
+            log.info("all objects are in the new store; see `holdall moved`")
+        return copying.failed
 
     async def _keep_turn(self, done: asyncio.Event) -> None:
         while True:

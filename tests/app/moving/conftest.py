@@ -130,7 +130,7 @@ def _remove(connection: Connection, key: str) -> None:
 @pytest.fixture
 async def house(database: Database, passwords: Passwords, tmp_path: Path) -> AsyncIterator[House]:
     """A move that has begun, with nothing to copy yet."""
-    settings = Settings(data_dir=tmp_path, sqlite_path=tmp_path / "test.db", _env_file=None)  # type: ignore[call-arg]
+    settings = Settings(data_dir=tmp_path, sqlite_path=tmp_path / "test.db", _env_file=None)
     await database.write(instance.identify, "an-id")
     await bootstrap.prepare(database, passwords, settings)
     previous, new = (FaultyStore(LocalStore(tmp_path / name)) for name in ("previous", "new"))

@@ -11,6 +11,7 @@ from app.moving import rows
 from app.moving.copying import Rate
 from app.moving.remaining import count_left
 from app.moving.rows import Progress
+from app.tasks import reconcile
 from storage.conformance.bodies import chunked
 from storage.conformance.hooks import MIB
 from storage.errors import StoreFull, StoreUnavailable
@@ -98,6 +99,21 @@ async def test_what_is_damaged_is_not_copied_and_holds_nothing_up(house: House) 
     await task.run_once(due)
     assert await house.copied() == {*keys}
     assert await house.is_over()
+
+
+async def test_what_is_deleted_after_it_was_counted_is_not_left(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconcile, "BATCH", 1)
+    keys = [await house.put(size) for size in (1000, 2000, 3000)]
+    house.path("previous", keys[0]).write_bytes(b"?" * 1000)
+    stall = house.previous.stall("open")
+    copying = asyncio.create_task(house.task().run_once(clock.now()))
+    await stall.reached.wait()
+    await house.delete(keys[2])
+    stall.go.set()
+    await copying
+    assert await progress(house) == Progress(1, 1000, 1)
 
 
 async def test_what_neither_store_has_is_not_waited_for(house: House) -> None:

@@ -45,16 +45,16 @@ class Places:
 
     @asynccontextmanager
     async def opened(
-        self, active: str, previous: str | None = None, *, adopt: bool = False, **options: str
+        self, active: str, previous: str | None = None, *, adopt: bool = False
     ) -> AsyncIterator[ObjectStore]:
-        settings = self.settings(active, previous, **options)
+        settings = self.settings(active, previous)
         async with AsyncExitStack() as stack:
             yield await open_store(stack, settings, self.database, adopt=adopt)
 
-    async def refused(self, active: str, previous: str | None = None, **options: str) -> str:
+    async def refused(self, active: str, previous: str | None = None) -> str:
         """Return the message of a start that is refused."""
         with pytest.raises((ConfigError, StoreUnmarked)) as caught:
-            async with self.opened(active, previous, **options):
+            async with self.opened(active, previous):
                 pass
         return str(caught.value)
 

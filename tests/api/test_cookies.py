@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from app.objects.entities import new_uuid
 from app.security.credentials import AccessToken
 from routers.web import cookies
 from tests.api.conftest import PASSWORD, MakeSettings, Service, running
@@ -143,6 +144,9 @@ async def test_another_sites_page_changes_nothing_by_it(service: Service) -> Non
             ("DELETE", "/v1/accounts/me/sessions", None),
             ("POST", "/account/logout", None),
             ("POST", "/share", None),
+            ("POST", "/v1/uploads", None),
+            ("PATCH", f"/v1/uploads/{new_uuid()}", None),
+            ("DELETE", f"/v1/uploads/{new_uuid()}", None),
         ):
             answer = await service.client.request(method, path, json=json, headers=by_another)
             assert answer.status_code == 403, f"{method} {path} {headers}"

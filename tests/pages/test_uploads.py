@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import CDPSession, Locator, Page, Route, expect
 
-from tests.pages.conftest import PASSWORD, OpenPage, SignUp, Watch
+from tests.pages.conftest import LAPTOP, PASSWORD, PHONE, OpenPage, SignUp, Watch, fits
+from tests.pages.test_accessibility import AXE, violations
 from tests.pages.test_send import choose, file, rows, sent
 from tests.proxy import Proxy, proxy_to
 from tests.system.processes import Service, wait_for
@@ -173,7 +174,7 @@ def test_a_stall_is_told_and_ended(
 ) -> None:
     large = tmp_path / "large.bin"
     with large.open("wb") as hole:
-        hole.truncate(40_000_000)  # more than the buffers on the way hold
+        hole.truncate(16_000_000)  # more than the buffers on the way hold
     page = open_page(base_url=network.url)
     sign_up(page)
     page.clock.install()
@@ -316,6 +317,19 @@ def test_a_session_that_ends_asks_for_the_password(
     ignore_lost_connections(watch)
 
 
+def test_a_session_that_has_ended_is_noticed_before_anything_is_sent(
+    page: Page, person: str, watch: Watch
+) -> None:
+    page.get_by_label("They expire").select_option("after 1 hour")
+    page.context.clear_cookies()
+    choose(page, file("one.txt"))
+    dialog = page.get_by_role("dialog", name="Your session has ended")
+    dialog.get_by_label("Password").fill(PASSWORD)
+    dialog.get_by_label("Password").press("Enter")
+    expect(sent(page, "one.txt")).to_contain_text("expires in 1 h")
+    watch.expect_status(401)
+
+
 def test_what_passes_is_tried_again(page: Page, person: str, film: Path, watch: Watch) -> None:
     answers: list[int] = []
 
@@ -390,6 +404,33 @@ def test_a_folder_is_sent_with_all_in_it(page: Page, person: str, tmp_path: Path
     expect(uploads(page)).to_contain_text("3 files done")
     items = page.request.get("/v1/files").json()["items"]
     assert {item["name"] for item in items} == NAMES
+
+
+@pytest.mark.slow
+def test_a_queue_is_accessible(page: Page, person: str, line: Line, watch: Watch) -> None:
+    problem = {"detail": "The account's quota does not allow this"}
+    page.route("**/v1/uploads", lambda route: route.fulfill(status=413, json=problem))
+    choose(page, file("fails.txt"))
+    expect(uploads(page)).to_contain_text(problem["detail"])
+    page.unroute("**/v1/uploads")
+    line.cut()
+    choose(page, *(file(f"{n}.bin", b"x" * 300_000) for n in range(5)))
+    page.get_by_role("button", name="Pause 1.bin").click()
+    expect(uploads(page)).to_contain_text("Waiting for the network")
+    page.evaluate(AXE)
+    for size in (PHONE, LAPTOP):
+        page.set_viewport_size(size)
+        assert fits(page)
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            assert violations(page) == []
+    page.context.clear_cookies()
+    line.mend()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    assert violations(page) == []
+    watch.expect_status(413)
+    watch.expect_status(401)
+    ignore_lost_connections(watch)
 
 
 def test_a_long_queue_is_readable(page: Page, person: str, line: Line, watch: Watch) -> None:

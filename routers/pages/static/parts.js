@@ -66,9 +66,9 @@ async function grow(link, list) {
 
 /**
  * Make of `run` what may be called at any time: never twice at once, but again if asked meanwhile,
- * `pause` ms later.
+ * after a pause `rest` times as long as it took.
  */
-export function inTurn(run, pause = 0) {
+export function inTurn(run, rest = 0) {
   let [isRunning, isWanted] = [false, false];
   return async () => {
     isWanted = true;
@@ -77,8 +77,9 @@ export function inTurn(run, pause = 0) {
     try {
       while (isWanted) {
         isWanted = false;
+        const begun = performance.now();
         await run();
-        if (pause) await new Promise((resolve) => setTimeout(resolve, pause));
+        if (rest) await new Promise((resolve) => setTimeout(resolve, rest * (performance.now() - begun)));
       }
     } finally {
       isRunning = false;

@@ -4,7 +4,8 @@ import { Pace } from "./pace.js";
 import { duration, files, size } from "./words.js";
 
 export class QueueSummary {
-  #pace = new Pace();
+  #bytes = new Pace();
+  #weights = new Pace();
 
   constructor(element, queue) {
     Object.assign(this, { element, queue });
@@ -22,7 +23,8 @@ export class QueueSummary {
   update() {
     const { total, finished, left, sentBytes } = this.queue;
     const weight = finished.weight - finished.bytes + sentBytes;
-    this.#pace.note(weight);
+    this.#bytes.note(sentBytes);
+    this.#weights.note(weight);
     this.element.hidden = !this.isWorthIt;
     this.title.textContent = left ? `${finished.count} of ${files(total.count)}` : `${files(finished.count)} done`;
     this.bar.hidden = !left;
@@ -34,11 +36,11 @@ export class QueueSummary {
 
   #numbers(weightLeft) {
     const { total, sentBytes, isStuckBy, sending, failed } = this.queue;
-    const { speed } = this.#pace;
+    const speed = this.#weights.speed; // a small file takes time, too
     const words = [`${size(sentBytes)} of ${size(total.bytes)}`];
     if (!sending.size) words.push("paused");
     else if (isStuckBy) words.push(`waiting for the ${isStuckBy}`);
-    else if (speed > 0) words.push(`${size(speed)}/s`, `${duration(weightLeft / speed)} left`);
+    else if (speed > 0) words.push(`${size(this.#bytes.speed)}/s`, `${duration(weightLeft / speed)} left`);
     if (failed.size) words.push(`${failed.size} failed`);
     return words.join(", ");
   }

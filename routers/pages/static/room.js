@@ -22,11 +22,12 @@ export async function expiring() {
 }
 
 /**
- * Find room for `count` more files, of which there may be `most`. Resolves to what each may evict,
- * "none" or an id, and `leave` must be called with each when its file is here or won't come; to
- * null when somebody would rather not. Rejects with what to say when there can't be room.
+ * Find room for `count` more files, of which there may be `most`; `onWait` hears why that takes a
+ * while. Resolves to what each may evict, "none" or an id, and `leave` must be called with each when
+ * its file is here or won't come; to null when somebody would rather not. Rejects with what to say
+ * when there can't be room.
  */
-export async function enter(count, most) {
+export async function enter(count, most, onWait) {
   let before, files, missing;
   do {
     before = ended;
@@ -35,6 +36,7 @@ export async function enter(count, most) {
     missing = count - (most - files.length - promised.size - growing);
     if (missing <= 0 || !(growing || promised.size)) break;
     // it may have one that is under way, too, which would count twice
+    onWait(`There may be ${most} files that expire, with those under way. These wait until some of them are here.`);
     await new Promise((resolve) => waiting.push(resolve));
   } while (before !== ended);
   const going = files.slice(0, Math.max(0, missing));

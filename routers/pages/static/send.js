@@ -5,7 +5,7 @@ import { ask, url } from "./http.js";
 import { inTurn, refresh } from "./parts.js";
 import { showCode } from "./qr.js";
 import { enter, expiring, leave } from "./room.js";
-import { openQueue, pickers, refuse, soon, takeInto } from "./uploads.js";
+import { insist, openQueue, pickers, refuse, soon, takeInto } from "./uploads.js";
 import { duration, size } from "./words.js";
 
 const LOOK_AGAIN = 15_000; // ms; files end on other devices, too
@@ -40,11 +40,14 @@ takeInto(queue, fields, (given) => {
 
 async function send(given, expiresIn) {
   let evicted = given.map(() => null); // what is kept takes nobody's place
-  try {
-    if (expiresIn !== "0") evicted = await enter(given.length, Number(form.dataset.maxFiles));
-  } catch (error) {
-    refuse(error.message);
-    return;
+  if (expiresIn !== "0") {
+    try {
+      evicted = await insist(() => enter(given.length, Number(form.dataset.maxFiles), refuse));
+      refuse();
+    } catch (error) {
+      refuse(error.message);
+      return;
+    }
   }
   if (evicted) queue.add(given.map((one, index) => described(one, expiresIn, evicted[index])));
 }

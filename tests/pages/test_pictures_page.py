@@ -164,11 +164,14 @@ def test_more_come_as_one_scrolls(page: Page, person: str) -> None:
         store(page, f"picture {number}", pictures.plain(size=(30, 20)))
     page.goto("/pictures")
     expect(page.locator(".tile").first).to_be_visible()
+    second = page.locator("#more").get_attribute("href")
     tile(page, "picture 2").scroll_into_view_if_needed()  # the last of the first page
     expect(page.locator(".tile")).to_have_count(50)
     expect(page.get_by_role("link", name="Show more")).to_have_count(0)
     names = page.locator(".tile .name").all_inner_texts()
     assert names == [f"picture {number}" for number in reversed(range(50))]
+    page.goto(second or "")
+    expect(page.locator(".tile")).to_have_count(2)
 
 
 @pytest.mark.parametrize("viewport", [PHONE, LAPTOP], ids=["phone", "laptop"])

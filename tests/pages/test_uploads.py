@@ -226,6 +226,17 @@ def test_a_page_that_is_loaded_again_asks_for_the_file(
     assert page.evaluate(REMEMBERED) == 0
 
 
+def test_another_tab_leaves_it_alone(page: Page, person: str, line: Line, film: Path) -> None:
+    line.slow()
+    seen = offsets(page)
+    begin(page, film)
+    other = page.context.new_page()
+    other.goto("/file/load")
+    expect(sent(page, "film.mkv")).to_be_visible()
+    assert seen == [0], "nobody has stopped it"
+    expect(uploads(other)).to_be_hidden()
+
+
 def test_what_is_remembered_ends(
     page: Page, person: str, line: Line, film: Path, watch: Watch
 ) -> None:
@@ -377,33 +388,34 @@ def test_an_answer_that_is_lost_makes_nothing_twice(
     ignore_lost_connections(watch)
 
 
-def folder_of(tmp_path: Path) -> Path:
-    folder = tmp_path / "Holiday"
-    for name in ("a.txt", "day 1/b.txt", "day 1/deep/c.txt", "empty/"):
-        path = folder / name
-        (path if name.endswith("/") else path.parent).mkdir(parents=True, exist_ok=True)
-        if not name.endswith("/"):
-            path.write_text(name)
-    return folder
-
-
-NAMES = {"Holiday - a.txt", "Holiday - day 1 - b.txt", "Holiday - day 1 - deep - c.txt"}
-
-
 @pytest.mark.parametrize("how", ["chosen", "dropped"])
 def test_a_folder_is_sent_with_all_in_it(page: Page, person: str, tmp_path: Path, how: str) -> None:
-    folder = folder_of(tmp_path)
+    folder = tmp_path / "Holiday"
+    (folder / "empty").mkdir(parents=True)
+    paths = ["a.txt", "day 1/b.txt", "day 1/deep/c.txt"]
+    if how == "dropped":
+        paths += [f"many/{n}.txt" for n in range(101)]  # browsers list a hundred at once
+    for path in paths:
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(path)
     if how == "chosen":
         page.get_by_label("Choose a folder").set_input_files(folder)
     else:
-        data = {"items": [], "files": [str(folder)], "dragOperationsMask": 1}
-        devtools = page.context.new_cdp_session(page)
-        for kind in ("dragEnter", "dragOver", "drop"):
-            event = {"type": kind, "x": 200, "y": 200, "data": data}
-            devtools.send("Input.dispatchDragEvent", event)
-    expect(uploads(page)).to_contain_text("3 files done")
-    items = page.request.get("/v1/files").json()["items"]
-    assert {item["name"] for item in items} == NAMES
+        drop(page, folder)
+    expect(uploads(page)).to_contain_text(f"{len(paths)} files done")
+    items = page.request.get("/v1/files?limit=1000").json()["items"]
+    assert {item["name"] for item in items} == {
+        f"Holiday - {path.replace('/', ' - ')}" for path in paths
+    }
+
+
+def drop(page: Page, path: Path) -> None:
+    """Drop a file or a folder on a page, as a person does."""
+    devtools = page.context.new_cdp_session(page)
+    data = {"items": [], "files": [str(path)], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        event = {"type": kind, "x": 200, "y": 200, "data": data}
+        devtools.send("Input.dispatchDragEvent", event)
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ growing("more", rows);
 
 // Uploads.
 
-if (part("drop")) {
+if (part("picker")) {
   const showArrived = soon(async () => {
     await update();
     look();

@@ -16,31 +16,27 @@ let shown = null; // the tile of the picture in the viewer
 
 // Uploads.
 
-const arrived = new Set(); // ids of pictures that the grid doesn't show yet
-
-const queue = openQueue("picture", {
-  verb: "stored",
-  onDone: (id) => {
+if (part("picker")) {
+  const arrived = new Set(); // ids of pictures that the grid doesn't show yet
+  const showArrived = soon(async () => {
+    const fresh = await fetchPage(url("/pictures"));
+    for (const tile of [...(fresh?.querySelectorAll("#grid > li") ?? [])].reverse()) {
+      if (arrived.delete(tile.dataset.id)) grid.prepend(tile);
+    }
+    part("empty").hidden = grid.children.length > 0;
+  });
+  const onDone = (id) => {
     arrived.add(id);
     showArrived();
-  },
-});
-
-const showArrived = soon(async () => {
-  const fresh = await fetchPage(url("/pictures"));
-  for (const tile of [...(fresh?.querySelectorAll("#grid > li") ?? [])].reverse()) {
-    if (arrived.delete(tile.dataset.id)) grid.prepend(tile);
-  }
-  part("empty").hidden = grid.children.length > 0;
-});
-
-takeInto(queue, pickers(), (given) => {
+  };
   const isWanted = ({ file, path }) => path === file.name || EXTENSION.test(path); // a folder may have anything
-  queue.add(given.filter(isWanted).map(({ file, path }) => {
-    const name = nameOf({ path }).replace(EXTENSION, "") || file.name;
-    return { file, name: nameOf({ path }), fields: { name } };
-  }));
-});
+  takeInto(openQueue("picture", { verb: "stored", onDone }), pickers(), (given, queue) => {
+    queue.add(given.filter(isWanted).map(({ file, path }) => {
+      const name = nameOf({ path });
+      return { file, name, fields: { name: name.replace(EXTENSION, "") || name } };
+    }));
+  });
+}
 
 // The viewer.
 

@@ -60,12 +60,15 @@ export function pickers() {
   return [document.getElementById("picker"), folder];
 }
 
-/** Take files from `pickers`, by dropping and by pasting; those that were begun before go on by themselves. */
+/**
+ * Take files from `pickers`, by dropping and by pasting. Those that were begun before go on;
+ * `take(given, queue)` gets the others.
+ */
 export function takeInto(queue, pickers, take) {
   const offer = (given) => {
     refuse();
     const others = queue.goOn(given);
-    if (others.length) take(others);
+    if (others.length) take(others, queue);
   };
   for (const picker of pickers) takeChosen(picker, offer);
   takeFiles(document.body, offer, refuse);

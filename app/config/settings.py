@@ -49,6 +49,9 @@ class Service(Section):
     """What links begin with, a path prefix included: https://files.example.org/holdall"""
     trusted_proxies: Networks = ()
     """Addresses or networks, comma-separated, whose X-Forwarded-* (else Forwarded) is believed."""
+    interim_responses: Literal["direct", "always"] = "direct"
+    """Who gets interim responses, which say where an upload of the IETF draft goes on: clients
+    without a proxy (direct), or all (always), if proxies pass them on: nginx does not."""
     cors_origins: Origins = ()
     """Origins, comma-separated, whose pages may call the API; * for all."""
     compat: OptionalNames = None

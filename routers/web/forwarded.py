@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,12 +12,19 @@ from starlette.types import Scope
 
 _X_FORWARDED: Final = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host",
                        "x-forwarded-port")  # fmt: skip
+_OF_PROXIES: Final = frozenset({b"via", b"forwarded", b"x-real-ip", b"x-forwarded-for",
+                               b"x-forwarded-proto"})  # fmt: skip
 _PAIR: Final = re.compile(
     r"[ \t]*+(?:([!#$%&'*+.^_`|~0-9A-Za-z-]++)=(\"(?:[^\"\\]|\\.)*+\"|[^\s;,\"]*+)[ \t]*+)?([;,]|$)"
 )
 _HOST: Final = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?")
 _PORT: Final = re.compile(r"[0-9]{1,5}")
 _DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
+
+
+def is_proxied(names: Iterable[bytes]) -> bool:
+    """Tell by the names of its header fields whether a request has come through a proxy."""
+    return not _OF_PROXIES.isdisjoint(names)
 
 
 def address_of(request: Request) -> str:

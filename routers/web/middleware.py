@@ -13,9 +13,9 @@ from app.config import Settings
 from app.database import Patience
 from app.errors import ServiceUnavailable
 from app.logging import current_request
-from routers.connection.exchanges import ABORT
+from routers.connection.exchanges import ABORT, INTERIM
 from routers.http.bodies import ClientDisconnected
-from routers.web.forwarded import Proxies
+from routers.web.forwarded import Proxies, is_proxied
 from routers.web.observation import RAW_PREFIX, Observation
 from routers.web.problems import failed, render
 from routers.web.protection import protect
@@ -35,6 +35,7 @@ class Edge:
     def __init__(self, app: FastAPI, settings: Settings) -> None:
         self.app = app
         self._proxies = Proxies(settings.trusted_proxies)
+        self._withholds_interim = settings.interim_responses == "direct"
         self._public_url = settings.public_url or ""
         self._prefix = urlsplit(self._public_url).path.rstrip("/")
         self._is_known = False  # whether connections are our own
@@ -51,6 +52,9 @@ class Edge:
             if ABORT not in scope.get("extensions", {}):
                 log.warning(_UNGUARDED)
         headers = dict(scope["headers"])
+        if self._withholds_interim and is_proxied(headers):
+            offered = scope.get("extensions", {})
+            scope["extensions"] = {name: offered[name] for name in offered if name != INTERIM}
         self._locate(scope)
         self._proxies.apply(scope)
         observed = Observation(scope, headers, receive)

@@ -89,6 +89,11 @@ class Connection:
             pass
         return found
 
+    async def body_of(self, head: Head) -> bytes:
+        """Read the body that comes after a head."""
+        async with asyncio.timeout(DEADLINE):
+            return await self._reader.readexactly(int(head.headers["content-length"]))
+
     def close(self) -> None:
         """Leave in the middle of whatever it was."""
         self._writer.transport.abort()

@@ -11,7 +11,7 @@ import pytest
 from app.config import Settings
 from app.objects.intake import appends
 from routers.http import interim
-from tests.api.conftest import Service
+from tests.api.conftest import Service, running
 from tests.api.draft_client import TYPES, connecting, head, patch, speaking
 from tests.api.shared import PROFILES, audited, shared_service, shared_settings, wipe
 from tests.api.tus_client import append, create
@@ -205,6 +205,23 @@ async def test_who_speaks_something_else_is_told_nothing(
         await connection.body(b"hello")
         assert (await connection.head()).status in {200, 201}
     assert await content(service, token) == b"hello"
+
+
+@pytest.mark.parametrize("who", ["direct", "always"])
+async def test_who_is_behind_a_proxy_is_told_if_that_passes_it_on(
+    service: Service, token: dict[str, str], who: str
+) -> None:
+    given = service.settings.model_copy(update={"interim_responses": who})
+    sent = token | speaking(complete="?1") | {"Content-Length": "5"}
+    async with running(given) as behind, connecting(behind) as (connection,):
+        for field in ("X-Forwarded-For", "Via"):
+            await connection.send("PUT", URL, sent | {field: "192.0.2.1"})
+            await connection.body(b"hello")
+            told = await connection.head()
+            assert (told.status == 104) is (who == "always")
+            if told.status == 104:
+                told = await connection.final()
+            await connection.body_of(told)
 
 
 async def test_a_part_never_passes_for_the_whole(service: Service, token: dict[str, str]) -> None:

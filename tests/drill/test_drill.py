@@ -58,12 +58,12 @@ def test_ctrl_c_stops_every_server(temporary: Path) -> None:
 
 
 def test_uploads_end_whole_on_every_database_and_store(temporary: Path) -> None:
-    sizes = ("--uploads", "8", "--largest", "4", "--kills", "3")
+    sizes = ("--uploads", "5", "--largest", "4", "--kills", "3")
     drill = start(temporary, *sizes, drill="drill.uploads")
     printed, told = drill.communicate(timeout=8 * DEADLINE)
     assert drill.returncode == 0, printed + told
     rows = [line.split("|") for line in printed.splitlines() if line.startswith("| ")][2:]
-    assert [row[2].strip() for row in rows] == ["8"] * len(PROFILES)
+    assert [row[2].strip() for row in rows] == ["5"] * len(PROFILES)
     kills, cuts = (sum(int(row[column]) for row in rows) for column in (5, 6))
     assert kills > 0
     assert cuts > 0

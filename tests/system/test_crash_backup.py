@@ -94,6 +94,7 @@ def test_a_backup_that_is_killed_leaves_whole_snapshots_and_the_next_goes_on(
                 "S3_ENDPOINT_URL": server.endpoint_url,
                 "S3_ACCESS_KEY_ID": server.access_key,
                 "S3_SECRET_ACCESS_KEY": server.secret_key,
+                "S3_REGION_NAME": server.region,
                 "S3_BUCKET_NAME": server.create_bucket(),
             }
         return make_house(nursery, settings, tmp_path / f"lane{number}")

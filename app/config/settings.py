@@ -291,6 +291,7 @@ class Settings(Backups, Retention, Access, Moving, Storage, Service):
             return None
         former = {name: getattr(self, f"{PREVIOUS}{name}") for name in FORMER}
         changes = {"active_storage": self.previous_storage, "previous_storage": None, **former}
+        changes["disk_reserve"] = 0  # it may be its being full that is the reason to move
         return self.model_copy(update=changes)
 
     @property

@@ -16,6 +16,7 @@ from app.moving.task import Move
 from app.stores import open_store
 from storage.base import ObjectStore
 from storage.conformance.hooks import fetch, make
+from storage.disk import Disk
 from storage.errors import StoreUnavailable, StoreUnmarked
 from storage.moving import MovingStore
 
@@ -179,6 +180,19 @@ async def test_a_store_that_is_lost_amid_the_move_can_be_given_up(places: Places
         await store.stat(key)
     async with places.opened("second"):
         pass
+
+
+async def test_a_disk_whose_reserve_is_used_up_can_be_left(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = Disk.free
+
+    def free_of(disk: Disk) -> int:
+        return free(disk) if "second" in str(disk._folder) else -1
+
+    monkeypatch.setattr(Disk, "free", free_of)
+    async with places.opened("second", "first") as store:
+        await make(store, 5)
 
 
 async def test_a_second_move_begins_with_no_figures_of_the_first(places: Places) -> None:

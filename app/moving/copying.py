@@ -54,7 +54,7 @@ class Copying:
     """Copies what only the previous store has, several at a time, and counts what is left.
 
     ``left`` was counted before; what is deleted meanwhile may stay in it. ``cut_off`` are keys of
-    which a copy that was interrupted may have left something.
+    which the new store had something unfinished: of a copy that was interrupted, or of an upload.
     """
 
     def __init__(
@@ -99,9 +99,10 @@ class Copying:
 
     async def _copy(self, row: Row) -> None:
         """Copy one object; of one that has been deleted meanwhile, nothing stays."""
-        if row.key in self._cut_off:
-            await self._store.new.delete([row.key])
         try:
+            if row.key in self._cut_off:
+                await self._store.previous.stat(row.key)  # else an upload was under way, not a copy
+                await self._store.new.delete([row.key])
             async with aclosing(self._body(row)) as body:
                 await self._store.new.put(row.key, body, size=row.size)
         except (ObjectNotFound, _Deleted):

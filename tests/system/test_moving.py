@@ -154,3 +154,31 @@ def test_a_thousand_objects_move_amid_writes_and_deletes(
     service.stop()
     checked, fsck = start_fork(latter, "fsck", "--checksums", ahead=2 * 24 * 3600, ready=False)
     assert fsck.wait(DEADLINE) == 0, checked.printed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("source", "target"), [("database", "s3"), ("s3", "database")])
+def test_objects_move_between_servers(
+    make_settings: MakeSettings, start: Start, run: Run, source: str, target: str
+) -> None:
+    former, other = make_settings(source), make_settings(target)
+    sizes = {"large": LARGE, "huge": 20 * MIB}
+    service = start(former)
+    for name, size in sizes.items():
+        put(service, name, size)
+    service.stop()
+    kept = {name: former[name] for name in ("DATA_DIR", "DATABASE_URL", "SIGNING_KEY")}
+    latter = other | kept
+    previous = {f"PREVIOUS_{name}": value for name, value in former.items() if "S3_" in name}
+    service = start(latter | previous, PREVIOUS_STORAGE=source)
+    put(service, "later")
+    wait_for(lambda: left(service) == 0)
+    service.stop()
+    service = start(latter)
+    for name, size in (sizes | {"later": LARGE}).items():
+        get(service, name, size)
+    refused = run(former, "fsck")
+    assert refused.returncode == 1
+    assert "PREVIOUS_STORAGE: missing" in refused.stderr
+    fsck = run(latter, "fsck", "--checksums")
+    assert fsck.returncode == 0, fsck.stdout

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, AsyncIterator
 
 import pytest
 
@@ -12,6 +12,7 @@ from app.moving.copying import Rate
 from app.moving.remaining import count_left
 from app.moving.rows import Progress
 from app.tasks import reconcile
+from storage.base import ObjectInfo
 from storage.conformance.bodies import chunked
 from storage.conformance.hooks import MIB
 from storage.errors import StoreFull, StoreUnavailable
@@ -165,6 +166,30 @@ async def test_what_a_killed_copy_left_is_no_obstacle(house: House) -> None:
     await house.task().run_once(clock.now())
     assert await house.copied() == {key}
     assert not staged.exists()
+
+
+class Uploading(FaultyStore):
+    """Has an upload under way, which ends as soon as it has been listed."""
+
+    def __init__(self, inner: FaultyStore, house: House) -> None:
+        super().__init__(inner.inner)
+        self.house = house
+        self.key = ""
+
+    async def unfinished(self) -> AsyncIterator[ObjectInfo]:
+        if self.key:
+            return
+        self.key = await self.house.put()
+        yield ObjectInfo(self.key, -1, 0)
+        await self.inner.put(self.key, chunked(b"uploaded", 1), size=None)
+        await self.house.previous.inner.delete([self.key])
+
+
+async def test_an_upload_that_was_under_way_is_no_copy_that_was_cut_off(house: House) -> None:
+    house.new = new = Uploading(house.new, house)
+    await house.task().run_once(clock.now())
+    assert await house.copied() == {new.key}
+    assert house.path("new", new.key).read_bytes() == b"uploaded"
 
 
 async def test_what_is_deleted_while_it_is_read_is_not_put(house: House) -> None:

@@ -62,8 +62,10 @@ def make_house(nursery: Nursery, settings: Settings, folder: Path) -> House:
 def in_lanes(make: Callable[[int], House], each: Callable[[House, int], bool]) -> None:
     """Do ``each`` for step after step, in lanes side by side, until it comes to the end."""
 
-    def run(number: int) -> int:
-        house = make(number)
+    numbers = range(1, LANES + 1)
+    houses = [make(number) for number in numbers]  # fixtures are for one thread
+
+    def run(house: House, number: int) -> int:
         for step in itertools.count(number, LANES):
             try:
                 if each(house, step):
@@ -74,7 +76,7 @@ def in_lanes(make: Callable[[int], House], each: Callable[[House, int], bool]) -
         raise AssertionError("unreachable")
 
     with ThreadPoolExecutor(LANES) as pool:
-        steps = list(pool.map(run, range(1, LANES + 1)))
+        steps = list(pool.map(run, houses, numbers))
     assert min(steps) > 50, "it was killed at few steps"
 
 

@@ -15,6 +15,7 @@ from app.database import Database
 from app.moving.rows import Progress
 from app.objects import removal, segments
 from app.tasks.reconcile import Row
+from storage.base import ObjectReader
 from storage.errors import ObjectNotFound, StorageError, StoreFull
 from storage.moving import MovingStore
 
@@ -100,11 +101,12 @@ class Copying:
     async def _copy(self, row: Row) -> None:
         """Copy one object; of one that has been deleted meanwhile, nothing stays."""
         try:
-            if row.key in self._cut_off:
-                await self._store.previous.stat(row.key)  # else an upload was under way, not a copy
-                await self._store.new.delete([row.key])
-            async with aclosing(self._body(row)) as body:
-                await self._store.new.put(row.key, body, size=row.size)
+            # what is not there came by an upload, which a put of the same key could undo
+            async with self._store.previous.open(row.key) as reader:
+                if row.key in self._cut_off:
+                    await self._store.new.delete([row.key])
+                async with aclosing(self._body(row, reader)) as body:
+                    await self._store.new.put(row.key, body, size=row.size)
         except (ObjectNotFound, _Deleted):
             return  # it is deleted; or the new store has it, or neither, as fsck tells
         except StorageError:
@@ -112,16 +114,15 @@ class Copying:
             raise
         await self._bury_if_deleted(row.key)
 
-    async def _body(self, row: Row) -> AsyncGenerator[bytes]:
+    async def _body(self, row: Row, reader: ObjectReader) -> AsyncGenerator[bytes]:
         """Read an object; what raises at the end keeps the put from taking effect."""
         sha256 = hashlib.sha256()
-        async with self._store.previous.open(row.key) as reader:
-            if reader.size != row.size:
-                raise _Damaged(f"of {reader.size} bytes, where {row.size} were stored")
-            async for chunk in reader:
-                await self._rate.take(len(chunk))
-                await asyncio.to_thread(sha256.update, chunk)
-                yield chunk
+        if reader.size != row.size:
+            raise _Damaged(f"of {reader.size} bytes, where {row.size} were stored")
+        async for chunk in reader:
+            await self._rate.take(len(chunk))
+            await asyncio.to_thread(sha256.update, chunk)
+            yield chunk
         if sha256.digest() != row.sha256:
             raise _Damaged("of another SHA-256 than what was stored")
         if not await self._database.read(segments.is_used, row.key):

@@ -176,6 +176,16 @@ class Uploading(FaultyStore):
         self.house = house
         self.key = ""
 
+    async def put(
+        self, key: str, body: AsyncIterable[bytes | memoryview], *, size: int | None
+    ) -> None:
+        """Put, and take away what is there when the body fails, as the PostgreSQL store does."""
+        try:
+            await self.inner.put(key, body, size=size)
+        except BaseException:
+            await self.inner.delete([key])
+            raise
+
     async def unfinished(self) -> AsyncIterator[ObjectInfo]:
         if self.key:
             return

@@ -111,7 +111,7 @@ async def open_parts(stack: AsyncExitStack, settings: Settings, *, adopt: bool) 
 def open_database(settings: Settings) -> Database:
     """Open the database of the settings, which has been migrated."""
     if settings.uses_postgres:
-        from app.database.postgres import PostgresDatabase
+        from app.database.postgres.database import PostgresDatabase
 
         return PostgresDatabase(settings.postgres_dsn)
     return SqliteDatabase(settings.sqlite_path, reserve=settings.disk_reserve)

@@ -16,6 +16,7 @@ from app.config import Settings
 from app.dumps.reports import MEMORY, READER, SECONDS, Reports
 from app.dumps.use_cases import Dumps
 from app.features import TARGETS
+from app.files.unclaimed import UnclaimedUploads
 from app.files.use_cases import Files
 from app.gauges import Gauges
 from app.links.targets import Targets
@@ -24,7 +25,6 @@ from app.metrics.event_loop import measuring_lag
 from app.moving.task import Move
 from app.objects.downloads import Downloads
 from app.objects.memory import BodyMemoryLimit
-from app.objects.unclaimed import UnclaimedUploads
 from app.parts import Parts, open_parts
 from app.pictures.imaging import Imaging
 from app.pictures.thumbnails import Thumbnails

@@ -36,7 +36,7 @@ async def _open_local(settings: Settings, marks: Sequence[str], prefix: str) -> 
 
 
 async def _open_s3(settings: Settings, _marks: Sequence[str], prefix: str) -> ObjectStore:
-    from storage.s3 import S3Store
+    from storage.s3.store import S3Store
 
     assert settings.s3_bucket_name is not None
     assert settings.s3_access_key_id is not None

@@ -40,7 +40,7 @@ def _folder(settings: Settings, place: str) -> ObjectStore:
 
 
 async def _open_s3(settings: Settings, place: str) -> ObjectStore:
-    from storage.s3 import S3Store
+    from storage.s3.store import S3Store
 
     url = urlsplit(place)
     prefix = url.path.strip("/")

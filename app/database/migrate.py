@@ -56,8 +56,8 @@ async def _locked_postgres(dsn: str) -> AsyncIterator["AsyncConnection"]:
 
     The lock is the session's: each migration is a transaction, and some are none.
     """
-    from app.database.postgres_connections import create_postgres_engine
-    from app.database.postgres_errors import translated
+    from app.database.postgres.connections import create_postgres_engine
+    from app.database.postgres.errors import translated
 
     engine = create_postgres_engine(dsn)
     try:

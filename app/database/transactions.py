@@ -118,7 +118,7 @@ class _OfPostgres(Transaction):
         self._connection = connection
 
     async def run(self, fn: Query[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        from app.database.postgres_errors import translated
+        from app.database.postgres.errors import translated
 
         with _errors(translated):
             return await self._connection.run_sync(fn, *args, **kwargs)
@@ -126,8 +126,8 @@ class _OfPostgres(Transaction):
 
 @asynccontextmanager
 async def _in_postgres(dsn: str, *, reads_only: bool) -> AsyncIterator[Transaction]:
-    from app.database.postgres_connections import create_postgres_engine
-    from app.database.postgres_errors import translated
+    from app.database.postgres.connections import create_postgres_engine
+    from app.database.postgres.errors import translated
 
     level = "REPEATABLE READ" if reads_only else "READ COMMITTED"
     engine = create_postgres_engine(dsn)

@@ -11,11 +11,11 @@ from app.config import Settings
 from app.database.pagination import Page
 from app.files import by_name, eviction, rows
 from app.files.entities import ANY, KEPT, KIND, Evicted, File, Lifetime, NewFile
+from app.files.unclaimed import UnclaimedUploads
 from app.links.entities import NewLink
 from app.objects import media_types
 from app.objects.entities import Received
 from app.objects.preconditions import Preconditions
-from app.objects.unclaimed import UnclaimedUploads
 from app.objects.uploads import Admit, Body, Describe, Uploads
 
 Claim = Describe[Access]

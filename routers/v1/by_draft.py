@@ -1,4 +1,4 @@
-"""Resumable uploads by the IETF draft, of routes that take raw bodies; see `routers.http.draft`.
+"""Resumable uploads by the IETF draft, of routes that take raw bodies.
 
 An upload begins as the ordinary request to its target, and goes on at a URL of its own. At its end
 the answer is the target's.
@@ -32,18 +32,18 @@ from app.objects.preconditions import NO_CONDITIONS, Preconditions
 from app.objects.uploads import Body
 from app.runtime import Runtime
 from app.uploads.entities import NewUpload, Piece, Terms, Upload
-from routers.http import draft
 from routers.http.bodies import kept_encoding, piece_of
 from routers.http.digests import whole_digests
-from routers.http.draft import (
+from routers.http.forms import media_type_of
+from routers.http.resumable import draft
+from routers.http.resumable.draft import (
     RESUMPTION_SUPPORTED,
     CompletedUpload,
     InconsistentLength,
     MismatchingOffset,
     Sent,
 )
-from routers.http.forms import media_type_of
-from routers.http.interim import can_be_told, kept_alive, send_interim
+from routers.http.resumable.interim import can_be_told, kept_alive, send_interim
 from routers.v1 import answers
 from routers.v1.schemas import upload_headers as documented
 from routers.web.dependencies import RuntimeDep

@@ -1,4 +1,4 @@
-"""Resumable uploads by tus 1.0: what its requests do, see `routers.http.tus`."""
+"""Resumable uploads by tus 1.0: what its requests do, see `routers.http.resumable.tus`."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -15,12 +15,12 @@ from app.errors import BadRequest, InvalidRequest, NotFound, UnsupportedMediaTyp
 from app.runtime import Runtime
 from app.security.characters import without_bidi
 from app.uploads.entities import NewUpload, Piece, Terms, Upload
-from routers.http import tus
 from routers.http.bodies import body_of, content_length, has_body, piece_of
 from routers.http.digests import whole_digests
 from routers.http.forms import check_fields, field_errors, media_type_of
 from routers.http.headers import media_type
 from routers.http.ranges import http_date
+from routers.http.resumable import tus
 from routers.v1 import answers
 from routers.v1.schemas.uploads import MODELS, UploadKind, fields_of
 from routers.web.urls import locate

@@ -14,8 +14,8 @@ from app.errors import (
     RequestTimeout,
     ServiceUnavailable,
 )
-from routers.http import draft, tus
-from routers.http.draft import Sent
+from routers.http.resumable import draft, tus
+from routers.http.resumable.draft import Sent
 from routers.v1 import by_draft, by_tus
 from routers.v1.schemas import upload_headers as documented
 from routers.web.dependencies import Requires, RuntimeDep

@@ -10,7 +10,7 @@ import pytest
 
 from app.config import Settings
 from app.objects.intake import appends
-from routers.http import interim
+from routers.http.resumable import interim
 from tests.api.conftest import Service, running
 from tests.api.draft_client import TYPES, connecting, head, patch, speaking
 from tests.api.shared import PROFILES, audited, shared_service, shared_settings, wipe

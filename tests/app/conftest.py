@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from app.database import Database
-from app.database.postgres import PostgresDatabase
-from app.database.postgres_connections import create_postgres_engine
+from app.database.postgres.connections import create_postgres_engine
+from app.database.postgres.database import PostgresDatabase
 from app.database.schema import metadata
 from app.database.sqlite import SqliteDatabase, create_sqlite_engine
 from app.security.passwords import Passwords

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from app.config import ConfigError, Settings, load_settings
-from app.database.postgres_connections import create_postgres_engine
+from app.database.postgres.connections import create_postgres_engine
 from tests.deploy import ROOT
 from tests.servers import PostgresServer
 

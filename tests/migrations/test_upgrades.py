@@ -21,7 +21,7 @@ from app.database import Database, DatabaseUnavailable
 from app.database import migrate as migrating
 from app.database.compatibility import schema_compatibility
 from app.database.migrate import current_revision, migrate, newest_revision
-from app.database.postgres_connections import create_postgres_engine
+from app.database.postgres.connections import create_postgres_engine
 from app.parts import open_database
 from migrations.indexes import create_index
 from tests import servers

@@ -3,8 +3,8 @@
 import pytest
 from starlette.datastructures import Headers
 
-from routers.http import draft
-from routers.http.draft import Sent
+from routers.http.resumable import draft
+from routers.http.resumable.draft import Sent
 
 
 def sent(*fields: tuple[str, str]) -> Sent | None:

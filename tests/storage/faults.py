@@ -13,7 +13,7 @@ from storage.base import ObjectStore, new_key
 from storage.conformance.bodies import chunked, content, read
 from storage.errors import StoreUnavailable
 from storage.postgres import PostgresStore
-from storage.s3 import S3Store
+from storage.s3.store import S3Store
 
 SENT = 24 << 20
 """How much of its body a put has been given before it is killed."""

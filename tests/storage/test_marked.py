@@ -15,7 +15,7 @@ from storage.errors import ObjectNotFound, StoreUnavailable, StoreUnmarked
 from storage.local import LocalStore
 from storage.marked import marked
 from storage.postgres import PostgresStore
-from storage.s3 import S3Store
+from storage.s3.store import S3Store
 from tests.faults import FaultyStore
 from tests.storage import test_local
 from tests.storage.test_s3 import Oracle, settings

@@ -12,7 +12,7 @@ from storage.conformance.hooks import MIB, assert_absent, fetch, make
 from storage.errors import StoreUnavailable
 from storage.local import LocalStore
 from storage.moving import MovingStore, moving
-from storage.s3 import S3Store
+from storage.s3.store import S3Store
 from tests.faults import FaultyStore
 from tests.servers import S3Server
 from tests.storage.test_local import files

@@ -13,8 +13,8 @@ from storage.conformance.bodies import chunked, content
 from storage.conformance.hooks import CHUNK, MIB, fetch, make
 from storage.errors import StorageError, StoreFull, StoreUnavailable
 from storage.parts import Part, Parts
-from storage.s3 import S3Store
-from storage.s3_upload import part_size
+from storage.s3.store import S3Store
+from storage.s3.upload import part_size
 from tests import servers
 from tests.deadline import DEADLINE
 from tests.proxy import Proxy, proxy_to
@@ -233,7 +233,7 @@ async def test_s3_refuses_bytes_that_changed_on_the_way(
     oracle: Oracle, store: S3Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # What S3 gets is not what the checksum was made of.
-    monkeypatch.setattr("storage.s3_upload.zlib.crc32", lambda _: 12345)
+    monkeypatch.setattr("storage.s3.upload.zlib.crc32", lambda _: 12345)
     for size in (1000, 9 * MIB):
         with pytest.raises(StoreUnavailable):
             await make(store, size)

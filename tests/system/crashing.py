@@ -37,10 +37,11 @@ from aiobotocore.endpoint import AioEndpoint
 import main
 from app import clock
 from app.database import transactions
-from app.database.postgres import PostgresDatabase
+from app.database.postgres.database import PostgresDatabase
 from app.database.sqlite import SqliteDatabase
 from app.tasks.supervisor import Supervisor, Task
-from storage import postgres, s3
+from storage import postgres
+from storage.s3 import store as s3
 
 _PRELOADED: Final = (alembic.command, httptools, postgres, uvicorn)  # in every fork already
 

@@ -3,7 +3,7 @@
 import re
 from typing import Any, Final
 
-from routers.http import tus
+from routers.http.resumable import tus
 from routers.web.openapi import header, optional_header, required_header
 
 VERSION: Final = required_header("Tus-Resumable", "The version: `1.0.0`.", tus.VERSION)

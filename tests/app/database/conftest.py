@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Connection
 
 from app.database import Database
-from app.database.postgres import PostgresDatabase
+from app.database.postgres.database import PostgresDatabase
 from app.database.sqlite import SqliteDatabase
 from tests import servers
 

@@ -12,9 +12,10 @@ import asyncpg
 import pytest
 from sqlalchemy import Connection
 
-from app.database import DatabaseUnavailable, Patience, patience, postgres_connections
-from app.database.postgres import GROUP, PostgresDatabase
-from app.database.postgres_connections import CONNECTIONS
+from app.database import DatabaseUnavailable, Patience, patience
+from app.database.postgres import connections
+from app.database.postgres.connections import CONNECTIONS
+from app.database.postgres.database import GROUP, PostgresDatabase
 from tests import servers
 from tests.deadline import DEADLINE
 from tests.proxy import Proxy, proxy_to
@@ -143,7 +144,7 @@ async def far(
 ) -> AsyncIterator[Far]:
     """A database whose connections may end in a black hole; requests wait a second for it."""
     monkeypatch.setattr(patience, "LIMIT", 1.0)
-    monkeypatch.setattr(postgres_connections, "ABANDONED_SECONDS", 1)
+    monkeypatch.setattr(connections, "ABANDONED_SECONDS", 1)
     url = urlsplit(postgres_server.create_database())
     assert url.port is not None
     async with proxy_to(url.port) as proxy:

@@ -22,7 +22,7 @@ from app.tasks.sweep import Sweep
 from storage.base import ObjectStore
 from storage.errors import StoreUnavailable
 from storage.postgres import PostgresStore
-from storage.s3 import S3Store
+from storage.s3.store import S3Store
 from tests.proxy import Proxy, proxy_to
 from tests.servers import PostgresServer, S3Server
 

@@ -17,8 +17,8 @@ from app import metrics
 from app.database.base import Database, DatabaseUnavailable, P, Query, T
 from app.database.jobs import Job, fail, in_time
 from app.database.patience import Wait
-from app.database.postgres_connections import Connections, driver_of
-from app.database.postgres_errors import is_conflict, is_disconnect, is_outage, translated
+from app.database.postgres.connections import Connections, driver_of
+from app.database.postgres.errors import is_conflict, is_disconnect, is_outage, translated
 from app.database.statements import Compiled, Result, runners
 
 GROUP: Final = 64  # writes that may share a commit

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from storage.completion import run_to_end
 from storage.parts import MIB, Part, Parts
-from storage.s3_requests import Bucket
+from storage.s3.requests import Bucket
 
 _SMALLEST_PART = 8 * MIB
 _BUFFERED = 32 * MIB

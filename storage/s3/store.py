@@ -15,8 +15,8 @@ from storage.completion import run_to_end
 from storage.errors import ObjectNotFound, StorageError, StoreUnavailable
 from storage.parts import LATE, MIB
 from storage.readahead import WindowReader, first_window, require_range
-from storage.s3_requests import Bucket, is_code
-from storage.s3_upload import Upload
+from storage.s3.requests import Bucket, is_code
+from storage.s3.upload import Upload
 
 _PING_SECONDS = 5.0
 _DELETE_BATCH = 1000  # what one DeleteObjects takes

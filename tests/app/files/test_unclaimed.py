@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from app.errors import ContentTooLarge, RequestTimeout, ServiceUnavailable
+from app.files.unclaimed import UnclaimedUploads
 from app.objects.scratch import Scratch
-from app.objects.unclaimed import UnclaimedUploads
 
 pytestmark = pytest.mark.anyio
 

@@ -4,7 +4,7 @@ The docstrings of the fields document the settings: `.env.example` is made of th
 """
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 from urllib.parse import quote, urlsplit
@@ -233,12 +233,19 @@ class Settings(Backups, Retention, Access, Moving, Storage, Service):
             return self
         wrong = [
             f"{name.upper()}: this one is published; set your own, as others reach the service"
-            for name, value in self
-            if any(secret.get_secret_value() in PUBLISHED for secret in _secrets(value))
+            for name, secret in self.secrets()
+            if secret in PUBLISHED
         ]
         if wrong:
             raise ValueError("\n".join(wrong))
         return self
+
+    def secrets(self) -> Iterator[tuple[str, str]]:
+        """Yield each setting that is a secret, or several, with its value."""
+        for name, value in self:
+            for part in value if isinstance(value, tuple) else (value,):
+                if isinstance(part, SecretStr):
+                    yield name, part.get_secret_value()
 
     @property
     def is_postgres_url(self) -> bool:
@@ -304,12 +311,6 @@ class Settings(Backups, Retention, Access, Moving, Storage, Service):
         """Whether no setting but `HOST`, which is any in a container, says that others come."""
         host = urlsplit(self.public_url).hostname if self.public_url else None
         return not self.trusted_proxies and (host is None or _is_loopback(host))
-
-
-def _secrets(value: object) -> tuple[SecretStr, ...]:
-    """Return the secrets in a setting's value."""
-    values = value if isinstance(value, tuple) else (value,)
-    return tuple(part for part in values if isinstance(part, SecretStr))
 
 
 def _is_loopback(host: str) -> bool:

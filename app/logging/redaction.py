@@ -5,9 +5,8 @@ import re
 from typing import Final
 from urllib.parse import quote, quote_plus, unquote, urlsplit
 
-from pydantic import SecretStr
-
 from app.config import Settings
+from app.config.formats import HEX
 
 # API keys, refresh tokens, passwords in URLs, keys and tokens in queries, headers, public links,
 # JWTs. Strangers influence lines too, so nothing backtracks: the time is linear in the length. What
@@ -41,12 +40,10 @@ class Redaction:
     @classmethod
     def of(cls, settings: Settings) -> "Redaction":
         """Make a redaction of these settings' secrets."""
-        values: set[str] = set()
-        for name in type(settings).model_fields:
-            value = getattr(settings, name)
-            if isinstance(value, SecretStr):
-                text = value.get_secret_value()
-                values.add(_password_in(text) if "://" in text else text)
+        values = {
+            _password_in(text) if "://" in text else text.removeprefix(HEX)
+            for _, text in settings.secrets()
+        }
         return cls(frozenset(values))
 
     def __call__(self, text: str) -> str:

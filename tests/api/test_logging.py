@@ -362,6 +362,13 @@ def test_values_are_redacted_in_every_form() -> None:
     assert redact("nothing to see: /v1/blobs/monkey=1") == "nothing to see: /v1/blobs/monkey=1"
 
 
+def test_each_of_several_signing_keys_is_redacted() -> None:
+    keys = ["o" * 16 + "1" * 16, f"hex:{'ab' * 32}"]
+    redact = Redaction.of(Settings(_env_file=None, signing_key=", ".join(keys)))
+    for key in (*keys, "ab" * 32):
+        assert key.removeprefix("hex:") not in redact(f"a line with {key} in it")
+
+
 def test_a_reader_that_stalls_stops_nothing() -> None:
     reader, writer = os.pipe()
     size = fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)

@@ -1,5 +1,7 @@
 """Bare databases for the tests of services: tables as the models have them, nothing in them."""
 
+import functools
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -21,9 +23,7 @@ async def database(
     """An empty database of either kind."""
     if request.param == "sqlite":
         path = tmp_path / "test.db"
-        engine = create_sqlite_engine(path)
-        metadata.create_all(engine)
-        engine.dispose()
+        path.write_bytes(_sqlite_file())
         opened: Database = SqliteDatabase(path)
         yield opened
         await opened.aclose()
@@ -34,6 +34,17 @@ async def database(
     yield opened
     await opened.aclose()
     server.drop_database(dsn)
+
+
+@functools.cache
+def _sqlite_file() -> bytes:
+    """Return a file with all tables: making them takes longer than most tests."""
+    with tempfile.TemporaryDirectory(prefix="holdall-tables-") as folder:
+        path = Path(folder) / "test.db"
+        engine = create_sqlite_engine(path)
+        metadata.create_all(engine)
+        engine.dispose()
+        return path.read_bytes()
 
 
 _templates: dict[str, str] = {}

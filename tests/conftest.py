@@ -14,6 +14,8 @@ from playwright.sync_api import Browser
 
 from tests import browsers, servers, sharing
 
+pytest.register_assert_rewrite("storage.conformance")  # its failures are explained, too
+
 LENDER: Final = pytest.StashKey[sharing.Lender]()
 
 SLOWEST: Final = ("system", "storage", "pages")

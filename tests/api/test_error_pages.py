@@ -53,7 +53,7 @@ async def test_a_wrong_address_is_a_page(service: Service, path: str) -> None:
 
 @pytest.mark.parametrize(
     ("path", "methods"),
-    [("/account/logout", "POST"), ("/v1/auth/token", "POST"), ("/v1/send/a", "PUT")],
+    [("/account/logout", "POST"), ("/v1/auth/token", "POST"), ("/v1/send/a", "OPTIONS, PUT")],
 )
 async def test_an_address_that_is_no_page_is_told_of_by_one(
     service: Service, path: str, methods: str

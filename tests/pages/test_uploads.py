@@ -169,6 +169,7 @@ def test_it_goes_on_when_the_network_is_back(
     ignore_lost_connections(watch)
 
 
+@pytest.mark.slow
 def test_a_stall_is_told_and_ended(
     open_page: OpenPage, network: Network, sign_up: SignUp, tmp_path: Path, watch: Watch
 ) -> None:
@@ -226,6 +227,7 @@ def test_a_page_that_is_loaded_again_asks_for_the_file(
     assert page.evaluate(REMEMBERED) == 0
 
 
+@pytest.mark.slow
 def test_another_tab_leaves_it_alone(page: Page, person: str, line: Line, film: Path) -> None:
     line.slow()
     seen = offsets(page)
@@ -237,6 +239,7 @@ def test_another_tab_leaves_it_alone(page: Page, person: str, line: Line, film: 
     expect(uploads(other)).to_be_hidden()
 
 
+@pytest.mark.slow
 def test_what_is_remembered_ends(
     page: Page, person: str, line: Line, film: Path, watch: Watch
 ) -> None:
@@ -284,6 +287,7 @@ def test_it_pauses_and_goes_on_and_is_cancelled(
     wait_for(lambda: page.evaluate(REMEMBERED) == 0)
 
 
+@pytest.mark.slow
 def test_all_pause_and_go_on(page: Page, person: str, line: Line) -> None:
     line.slow(300_000)
     choose(page, *(file(f"{n}.bin", b"x" * 400_000) for n in range(5)))
@@ -341,6 +345,7 @@ def test_a_session_that_has_ended_is_noticed_before_anything_is_sent(
     watch.expect_status(401)
 
 
+@pytest.mark.slow
 def test_what_passes_is_tried_again(page: Page, person: str, film: Path, watch: Watch) -> None:
     answers: list[int] = []
 
@@ -364,6 +369,7 @@ def test_what_passes_is_tried_again(page: Page, person: str, film: Path, watch: 
     watch.expect_status(429)
 
 
+@pytest.mark.slow
 def test_an_answer_that_is_lost_makes_nothing_twice(
     page: Page, person: str, film: Path, watch: Watch
 ) -> None:

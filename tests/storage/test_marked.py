@@ -35,6 +35,7 @@ def raw_marks(raw: dict[str, bytes]) -> dict[str, bytes]:
     return {key: data for key, data in raw.items() if key not in MARKS}
 
 
+@pytest.mark.slow
 class TestMarkedStore(test_local.TestLocalStore):
     """The contract of stores holds for one that is known by its marks, too."""
 

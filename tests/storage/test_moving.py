@@ -31,6 +31,7 @@ class _Mixed(MovingStore):
         await store.put(key, body, size=size)
 
 
+@pytest.mark.slow
 class TestMovingStore(StoreConformance):
     @pytest.fixture(autouse=True)
     def _roots(self, tmp_path: Path) -> None:

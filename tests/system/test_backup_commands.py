@@ -64,6 +64,7 @@ def test_the_whole_way(
     assert client.get("/v1/blobs/small/content").content == b"small"
 
 
+@pytest.mark.slow
 def test_what_is_missing_or_damaged_is_told(
     kept: Settings, run: Run, make_settings: MakeSettings, target: Path
 ) -> None:

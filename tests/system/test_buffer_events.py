@@ -15,7 +15,7 @@ from tests.system.conftest import MakeSettings, Start
 from tests.system.events import Listener, listening
 from tests.system.processes import PROJECT, SERVICE_TOKEN, Service, wait_for
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 INTERVAL = 0.5
 """Seconds between the checks of a process that is started by `QUICK`."""

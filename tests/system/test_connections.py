@@ -13,6 +13,8 @@ from tests.system.conftest import MakeSettings, Start
 from tests.system.processes import DEADLINE, PROJECT, SERVICE_TOKEN, Service
 from tests.system.test_transfer import answer_on, head
 
+pytestmark = pytest.mark.slow
+
 UVICORN = [sys.executable, "-m", "uvicorn", "--app-dir", str(PROJECT), "--port", "0", "main:app"]
 TOKEN = f"Authorization: Bearer {SERVICE_TOKEN}"
 OFFER = ["Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk"]

@@ -11,6 +11,8 @@ from tests.deadline import DEADLINE
 from tests.system import processes
 from tests.system.processes import Service
 
+pytestmark = pytest.mark.slow
+
 PASSWORD = "correct horse battery"
 
 

@@ -17,6 +17,8 @@ import pytest
 from tests.system import processes
 from tests.system.processes import Service
 
+pytestmark = pytest.mark.slow
+
 DATA = random.Random(5).randbytes(12 * 1024 * 1024)  # enough for four connections of each
 
 Shell = Callable[..., str]

@@ -4,8 +4,12 @@ import base64
 import resource
 from pathlib import Path
 
+import pytest
+
 from tests.system.conftest import MakeSettings, Start
 from tests.system.processes import Service, main_py
+
+pytestmark = pytest.mark.slow
 
 MIB = 1024 * 1024
 

@@ -15,6 +15,8 @@ from tests.system.conftest import Inspect, MakeSettings, Settings, Start, StartF
 from tests.system.processes import DEADLINE, PROJECT, ForkDied, Service, wait_for
 from tests.system.stores import s3_client
 
+pytestmark = pytest.mark.slow
+
 LARGE = bytes(range(256)) * 400  # 100 KiB, and so in the store
 DAY = 24 * 3600
 STORAGES = pytest.mark.parametrize("storage", ["local", "s3", "database"])

@@ -12,6 +12,8 @@ from tests.system.conftest import MakeSettings, Run, Settings, Start, StartFork,
 from tests.system.processes import DEADLINE, Service, wait_for
 from tests.system.stores import LocalDisk
 
+pytestmark = pytest.mark.slow
+
 LARGE = 100_000  # bytes, and so in the store
 MIB = 1024 * 1024
 LEFT = re.compile(r'^holdall_move_left_objects\{previous="\w+"\} (\S+)$', re.MULTILINE)

@@ -8,6 +8,8 @@ import pytest
 from tests.system.conftest import MakeSettings, Start
 from tests.system.processes import PROJECT, SERVICE_TOKEN
 
+pytestmark = pytest.mark.slow
+
 # as an ordinary user does, also where the tests are root's
 RUN = """
 import ctypes, os, sys

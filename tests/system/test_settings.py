@@ -107,6 +107,7 @@ def test_a_wrong_setting_stops_the_start_and_is_named(
         ("uvicorn", "DATABASE_URL", {"DATABASE_URL": f"{POSTGRES}:1/name", "SIGNING_KEY": KEY}),
     ],
 )
+@pytest.mark.slow
 def test_and_so_it_does_in_a_process_of_its_own_and_under_uvicorn(
     make_settings: MakeSettings, start: Start, command: str, name: str, settings: Settings
 ) -> None:

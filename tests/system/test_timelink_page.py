@@ -10,6 +10,8 @@ from tests.browsers import WIDTHS
 from tests.system import processes
 from tests.system.processes import Service
 
+pytestmark = pytest.mark.slow
+
 TEXT = "a line of a log, rather long, so that it has to be broken somewhere on a phone\n" * 50
 
 

@@ -329,7 +329,8 @@ def _rows(connection: Connection) -> tuple[int, ...]:
     )
 
 
-@pytest.mark.parametrize("runs", [8, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("runs", [200])
 async def test_uploads_hold_what_a_model_would(
     runs: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

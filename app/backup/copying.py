@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from app.backup.lines import read_records
 from app.backup.manifest import DAMAGED, MISSING, Absent, ObjectList, Stored
-from storage.base import ObjectStore
+from storage.base import ObjectStore, in_batches
 from storage.errors import ObjectNotFound
 from storage.key_set import KeySet
 
@@ -64,16 +64,10 @@ def entry(key: str, size: int) -> str:
     return f"{key} {size}"
 
 
-async def listing(store: ObjectStore, batch: int = 500) -> AsyncIterator[list[str]]:
+async def listing(store: ObjectStore) -> AsyncIterator[list[str]]:
     """Yield what a store has as entries, in batches."""
-    entries: list[str] = []
-    async for info in store.list():
-        entries.append(entry(info.key, info.size))
-        if len(entries) == batch:
-            yield entries
-            entries = []
-    if entries:
-        yield entries
+    async for infos in in_batches(store.list()):
+        yield [entry(info.key, info.size) for info in infos]
 
 
 class Copy:

@@ -24,7 +24,7 @@ from app.database.migrate import current_revision, newest_revision
 from app.database.transactions import Transaction, snapshot
 from app.objects import holds
 from app.security.signing_key import signing_keys
-from app.tasks.reconcile import Row, all_segments, known_sizes, ready_objects
+from app.tasks.reconcile import known_sizes, stored_rows
 from storage.base import ObjectStore
 from storage.completion import run_to_end
 from storage.key_set import KeySet
@@ -123,14 +123,11 @@ async def _save_list(transaction: Transaction, target: ObjectStore) -> ObjectLis
 
     async def blocks() -> AsyncIterator[bytes]:
         nonlocal count, size
-        for read in (ready_objects, all_segments):
-            last: Row | None = None
-            while rows := await transaction.run(read, last):
-                last = rows[-1]
-                count += len(rows)
-                size += sum(row.size for row in rows)
-                items = (Stored(row.key, row.size, row.sha256.hex()) for row in rows)
-                yield lines.encode(map(line_of, items))
+        async for rows in stored_rows(transaction.run):
+            count += len(rows)
+            size += sum(row.size for row in rows)
+            items = (Stored(row.key, row.size, row.sha256.hex()) for row in rows)
+            yield lines.encode(map(line_of, items))
 
     stored = await lines.store_lines(target, snapshots.ROWS, blocks())
     return ObjectList(count, size, stored)

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 from app.backup import snapshots, writing
 from app.backup.copying import named
-from storage.base import ObjectStore
+from storage.base import ObjectStore, in_batches
 from storage.key_set import KeySet
 
-_BATCH = 500
 _OTHERS = (snapshots.KIND, writing.KIND)
 
 
@@ -55,11 +54,6 @@ async def _use(target: ObjectStore, snapshot: snapshots.Snapshot, used: KeySet) 
 
 async def _unused(target: ObjectStore, used: KeySet) -> AsyncIterator[list[str]]:
     """Yield, in batches, the keys of what no snapshot names; neither manifests nor claims."""
-    batch: list[str] = []
-    async for info in target.list():
-        if info.key.partition("/")[0] not in _OTHERS:
-            batch.append(info.key)
-        if len(batch) == _BATCH:
-            yield sorted(await asyncio.to_thread(used.lacking, batch))
-            batch = []
-    yield sorted(await asyncio.to_thread(used.lacking, batch))
+    async for infos in in_batches(target.list()):
+        keys = [info.key for info in infos if info.key.partition("/")[0] not in _OTHERS]
+        yield sorted(await asyncio.to_thread(used.lacking, keys))

@@ -24,7 +24,7 @@ class Remaining:
 
     async def batches(self) -> AsyncIterator[list[Row]]:
         """Yield them, oldest first. Some may have been put there, or deleted, meanwhile."""
-        async for rows in stored_rows(self._database):
+        async for rows in stored_rows(self._database.read):
             lacking = await asyncio.to_thread(self._there.lacking, [row.key for row in rows])
             if left := [row for row in rows if row.key in lacking]:
                 yield left

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
@@ -112,7 +112,7 @@ class Comparison:
             async for batch in in_batches(self._store.unfinished()):
                 for finding in await self._check_unfinished(batch):
                     yield finding
-            async for rows in stored_rows(self._database):
+            async for rows in stored_rows(self._database.read):
                 for finding in await self._check_rows(rows, sound):
                     yield finding
 
@@ -176,11 +176,20 @@ async def _digest(store: ObjectStore, key: str) -> bytes:
     return sha256.digest()
 
 
-async def stored_rows(database: Database) -> AsyncIterator[list[Row]]:
-    """Yield batches of all that should be in the store: ready objects first, then segments."""
-    for read in (ready_objects, all_segments):
+Fetch = Callable[[Connection, Row | None], list[Row]]
+"""Returns the batch of rows after one, or the first."""
+
+
+async def stored_rows(
+    read: Callable[[Fetch, Row | None], Awaitable[list[Row]]],
+) -> AsyncIterator[list[Row]]:
+    """Yield batches of all that should be in the store: ready objects first, then segments.
+
+    ``read`` is a database's, or runs functions in a transaction.
+    """
+    for fetch in (ready_objects, all_segments):
         last: Row | None = None
-        while rows := await database.read(read, last):
+        while rows := await read(fetch, last):
             last = rows[-1]
             yield rows
 

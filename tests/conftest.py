@@ -29,17 +29,6 @@ _NOT_FAST: Final = (
 )
 """Folders and files with processes of their own, or long by nature."""
 
-_SLOW: Final = (
-    *("system/test_crash_s3", "system/test_crash_database", "system/test_crashpad"),
-    *("system/test_transfer", "system/test_full_disk", "system/test_two_processes"),
-    *("system/test_schemathesis", "system/test_backup_commands", "deploy/test_systemd"),
-    *("pages/test_account", "pages/test_admin_page", "pages/test_frame", "pages/test_home"),
-    *("pages/test_link_page", "pages/test_links_page", "pages/test_room", "pages/test_share"),
-    *("pages/test_dumps_page", "pages/test_pictures_page", "compat/test_vertexcloud_live"),
-    *("api/test_lockout", "api/test_crash_reports", "app/processes", "app/pictures/test_odd"),
-)
-"""Files that start many processes or browsers, or reckon much: for `make test-slow`."""
-
 _SERVERS: Final = frozenset({"postgres_server", "s3_server", "valkey_server", "browser"})
 _ON_SERVERS: Final = frozenset({"scaled", "postgres", "postgresql", "redis", "s3", "database"})
 """What tests call their parameters that need a server."""
@@ -100,8 +89,7 @@ def _keep(
 
 
 def _is_slow(item: pytest.Item) -> bool:
-    path = item.path.relative_to(Path(__file__).parent).as_posix()
-    return item.get_closest_marker("slow") is not None or path.startswith(_SLOW)
+    return item.get_closest_marker("slow") is not None
 
 
 def _is_fast(item: pytest.Item, here: Path) -> bool:

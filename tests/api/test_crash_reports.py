@@ -17,7 +17,7 @@ from tests.api.dump_books import Headers, account_of, read_all
 from tests.api.shared import PROFILES, shared_service, shared_settings, store_of
 from tests.minidump_files import Minidump
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 MAX_DUMP_BYTES = 4 * 1024 * 1024
 MINIDUMP = Minidump().write()

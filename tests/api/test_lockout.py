@@ -10,7 +10,7 @@ from app.security.rate_limits import LOGIN, LOGIN_BY_NAME, PASSWORD_CHECK
 from routers.web import known_devices
 from tests.api.conftest import PASSWORD, MakeSettings, Service, running
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 PATHS = ("/v1/auth/token", "/account/login", "/api/token/", "/login/", "/token/")
 ATTACKED = {"rate_limits": "on", "trusted_proxies": "127.0.0.1", "registration": "open"}

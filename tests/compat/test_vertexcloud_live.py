@@ -16,6 +16,8 @@ from tests.compat.vertexcloud_client import MEDIA
 from tests.system import processes
 from tests.system.processes import PROJECT
 
+pytestmark = pytest.mark.slow
+
 DATA = bytes(range(256)) * 400
 PASSWORD = "MySecurePass123"
 

@@ -24,9 +24,10 @@ COMMAND = "/opt/holdall/.venv/bin/holdall"
 EXPOSURE = 15
 """What systemd may give the unit at most, in tenths: from 0, safe, to 100; version 252 gives 12."""
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("systemd-analyze") is None, reason="systemd is not installed"
-)
+pytestmark = [
+    pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed"),
+    pytest.mark.slow,
+]
 
 
 def _analyze(*arguments: str | Path) -> str:

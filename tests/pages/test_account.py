@@ -15,6 +15,8 @@ from tests import pictures
 from tests.pages.conftest import ADMIN, LAPTOP, PASSWORD, PHONE, OpenPage, SignUp, Watch, fits
 from tests.system.processes import Service
 
+pytestmark = pytest.mark.slow
+
 OTHER = "another horse battery"
 
 

@@ -9,6 +9,8 @@ from playwright.sync_api import Locator, Page, expect
 from app import VERSION
 from tests.pages.conftest import ADMIN, PASSWORD, PHONE, OpenPage, SignUp, Watch, fits
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def admin(page: Page) -> Page:

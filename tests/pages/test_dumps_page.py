@@ -12,6 +12,8 @@ from playwright.sync_api import Locator, Page, expect
 from tests.minidump_files import APP, LIBC, Minidump, Module
 from tests.pages.conftest import LAPTOP, PHONE, OpenPage, SignUp, Watch, fits
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = "<img src=x onerror=alert(1)>"
 SIGNATURE = "SIGSEGV app+0x123"
 

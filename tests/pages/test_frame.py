@@ -8,6 +8,8 @@ from playwright.sync_api import Locator, Page, ViewportSize, expect
 
 from tests.pages.conftest import ADMIN, PASSWORD, SignUp, fits
 
+pytestmark = pytest.mark.slow
+
 NARROW: list[ViewportSize] = [{"width": 320, "height": 640}, {"width": 390, "height": 844}]
 
 

@@ -10,6 +10,8 @@ from playwright.sync_api import APIResponse, FilePayload, Locator, Page, Viewpor
 from tests import pictures
 from tests.pages.conftest import LAPTOP, PHONE, OpenPage, SignUp, fits
 
+pytestmark = pytest.mark.slow
+
 
 def _stored(answer: APIResponse) -> None:
     assert answer.ok, answer.text()

@@ -8,6 +8,8 @@ from playwright.sync_api import Page, expect
 
 from tests.pages.conftest import LAPTOP, PHONE, OpenPage, SignUp, Watch, fits
 
+pytestmark = pytest.mark.slow
+
 DATA = b"Hello, world"
 
 

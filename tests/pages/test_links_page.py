@@ -8,6 +8,8 @@ from playwright.sync_api import FilePayload, Locator, Page, expect
 
 from tests.pages.conftest import ADMIN, LAPTOP, PASSWORD, PHONE, OpenPage, SignUp, Watch, fits
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def person(page: Page, sign_up: SignUp) -> Page:

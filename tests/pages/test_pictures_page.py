@@ -11,6 +11,8 @@ from tests import pictures
 from tests.pages.conftest import ADMIN, LAPTOP, PASSWORD, PHONE, OpenPage, SignUp, Watch, fits
 from tests.system.processes import Service
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = "<img src=x onerror=alert(1)>"
 LANDSCAPE = pictures.plain(size=(600, 400))
 

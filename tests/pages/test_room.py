@@ -12,6 +12,8 @@ from tests.pages.test_send import choose, file, rows, sent
 from tests.system import processes
 from tests.system.processes import Service
 
+pytestmark = pytest.mark.slow
+
 MOST = 5
 
 

@@ -11,6 +11,8 @@ from playwright.sync_api import Page
 from tests.pages.conftest import PASSWORD, OpenPage, SignUp, Watch
 from tests.system.processes import Service
 
+pytestmark = pytest.mark.slow
+
 MULTIPART = {"Content-Type": "multipart/form-data; boundary=x"}
 
 

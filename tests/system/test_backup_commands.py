@@ -8,6 +8,8 @@ import pytest
 
 from tests.system.conftest import MakeSettings, Run, Settings, Start
 
+pytestmark = pytest.mark.slow
+
 LARGE = bytes(range(256)) * 400  # 100 KiB, and so in the store
 LINE = re.compile(
     r"([0-9a-f]{12}) of \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ: \d+ rows, 1 objects \(102400 bytes\)"

@@ -8,6 +8,8 @@ from tests.system.conftest import Inspect, MakeSettings
 from tests.system.lanes import OPERATIONS, kill_at_each_step
 from tests.system.processes import Nursery
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize("operation", OPERATIONS)

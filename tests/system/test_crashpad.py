@@ -12,6 +12,8 @@ from tests.deadline import DEADLINE
 from tests.system.conftest import MakeSettings, Start
 from tests.system.processes import PROJECT, wait_for
 
+pytestmark = pytest.mark.slow
+
 CLIENT = PROJECT / "tests" / "system" / "crashpad_client.py"
 SETTINGS = struct.pack("<IIIIQ16s", 0x43506473, 1, 1, 0, 0, b"sixteen bytes it")  # uploads: on
 

@@ -13,6 +13,8 @@ import pytest
 from tests.system import processes
 from tests.system.conftest import MakeSettings, Start
 
+pytestmark = pytest.mark.slow
+
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 ADMIN = {"username": "root", "password": "correct horse battery"}
 PATIENCE = 240.0

@@ -14,6 +14,8 @@ import pytest
 from tests.system import processes
 from tests.system.processes import DEADLINE, SERVICE_TOKEN, Service, wait_for
 
+pytestmark = pytest.mark.slow
+
 MIB = 1024 * 1024
 LARGE = array("I", range(6 * MIB)).tobytes()  # 24 MiB: more than the kernel and the server buffer
 TOKEN = f"Authorization: Bearer {SERVICE_TOKEN}"

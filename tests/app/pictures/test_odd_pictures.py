@@ -24,6 +24,8 @@ from tests.pictures import (
     quarters,
 )
 
+pytestmark = pytest.mark.slow
+
 MAX_PIXELS = 100_000_000
 
 

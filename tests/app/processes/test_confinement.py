@@ -14,6 +14,8 @@ from app.processes import confinement
 from app.processes.pool import ChildPool
 from tests import children
 
+pytestmark = pytest.mark.slow
+
 FILES = {
     "read the environment", "read its own environment", "read a file", "read a module",
     "list a folder", "make a file", "make a folder", "make a link", "rename a file",

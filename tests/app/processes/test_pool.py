@@ -19,7 +19,7 @@ from tests import children
 from tests.deadline import DEADLINE
 from tests.lines import Line
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 MIB = 1024 * 1024
 MEMORY = 128 * MIB

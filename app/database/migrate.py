@@ -40,7 +40,7 @@ async def migrate(settings: Settings) -> None:
     """
     if settings.uses_postgres:
         async with _locked_postgres(settings.postgres_dsn) as connection:
-            await connection.run_sync(_upgrade_step_by_step)
+            await connection.run_sync(upgrade, step_by_step=True)
     else:
         path = settings.sqlite_path
         try:
@@ -155,29 +155,23 @@ def _migrate_sqlite(path: Path) -> None:
     path.chmod(0o600)
 
 
-def upgrade(connection: Connection) -> bool:
+def upgrade(connection: Connection, *, step_by_step: bool = False) -> bool:
     """Run the missing migrations in the caller's transaction; returns whether there were any.
+
+    ``step_by_step`` ends that transaction, and runs each in one of its own.
 
     Raises `DatabaseUnavailable` when a later version of Holdall has migrated the database so far
     that this one can't work with it.
     """
-    if _is_complete(connection):
+    is_complete = _is_complete(connection)
+    if step_by_step:
+        connection.rollback()
+    if is_complete:
         return False  # so that a usual start need not import Alembic, which takes 13 MiB
     from alembic import command
 
     command.upgrade(alembic_config(connection), "head")
     return True
-
-
-def _upgrade_step_by_step(connection: Connection) -> None:
-    """Run the missing migrations in a transaction each; raises as `upgrade` does."""
-    is_complete = _is_complete(connection)
-    connection.rollback()  # which ends the transaction that has read this
-    if is_complete:
-        return
-    from alembic import command
-
-    command.upgrade(alembic_config(connection), "head")
 
 
 def _is_complete(connection: Connection) -> bool:

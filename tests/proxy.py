@@ -2,13 +2,16 @@
 
 import asyncio
 import contextlib
+import math
 import socket
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Final, TypeVar
 
 _RESET = struct.pack("ii", 1, 0)  # to linger for no time: close with RST
+
+_NO_LIMIT: Final = (math.inf, lambda: None)
 
 P = TypeVar("P", bound="Proxy")
 
@@ -22,7 +25,7 @@ class Proxy:
         self.passed = 0
         """Bytes that went through, in both directions."""
         self._server_port = port
-        self._breaks_at: int | None = None
+        self._limit: tuple[float, Callable[[], None]] = _NO_LIMIT
         self._held: bytes | None = None
         self._holding: set[asyncio.Event] = set()
         self._flows = asyncio.Event()
@@ -33,9 +36,13 @@ class Proxy:
         """Be a black hole: connections are accepted, nothing is passed on any more."""
         self._flows.clear()
 
+    def freeze_after(self, size: int) -> None:
+        """Freeze, once, when so many more bytes have gone through."""
+        self._limit = (self.passed + size, self.freeze)
+
     def break_after(self, size: int) -> None:
         """Reset every connection, once, when so many more bytes have gone through."""
-        self._breaks_at = self.passed + size
+        self._limit = (self.passed + size, self.reset)
 
     def hold_from(self, mark: bytes) -> None:
         """Hold a connection's bytes back from those on that have ``mark`` in them.
@@ -101,9 +108,9 @@ class Proxy:
                 writer.write(chunk)
                 self.passed += len(chunk)
                 await writer.drain()
-                if self._breaks_at is not None and self.passed >= self._breaks_at:
-                    self._breaks_at = None
-                    self.reset()
+                if self.passed >= self._limit[0]:
+                    (_, act), self._limit = self._limit, _NO_LIMIT
+                    act()
         writer.close()
 
 

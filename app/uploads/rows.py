@@ -190,15 +190,15 @@ def take_over(
 ) -> tuple[Upload, Unfinished]:
     """Become the one who appends to an upload: a piece of ``size`` bytes, None if that is unknown.
 
-    Raises as `find` does, `UploadComplete` for a finished one, `OffsetMismatch`, `LengthMismatch`,
-    `ContentTooLarge` and `QuotaExceeded`.
+    Raises as `find` does, `OffsetMismatch`, `UploadComplete` for bytes after the end,
+    `LengthMismatch`, `ContentTooLarge` and `QuotaExceeded`.
     """
     quota.lock_account(connection, identity.account_id)
     upload = find(connection, identity, uuid, now)
+    if piece.offset != upload.offset:  # a finished one's too: a piece whose answer was lost, again
+        raise OffsetMismatch(upload.offset, piece.offset)
     if upload.object_id is None:
         raise UploadComplete
-    if piece.offset != upload.offset:
-        raise OffsetMismatch(upload.offset, piece.offset)
     length = _length(upload, piece, size)
     agreed = replace(upload.terms, digests=upload.terms.digests | piece.digests)
     if (length, agreed) != (upload.length, upload.terms):

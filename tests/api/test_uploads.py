@@ -146,6 +146,8 @@ async def test_a_finished_upload_tells_what_it_has_made(
     assert state.headers["content-location"] == made.headers["content-location"]
     assert (await append(service, token, url, 5, b"")).status_code == 204
     assert (await append(service, token, url, 5, b"!")).status_code == 413
+    again = await append(service, token, url, 0, b"hello")
+    assert again.status_code == 409, "its answer was lost, and HEAD says what came of it"
     assert (await service.client.delete(url, headers=token | VERSION)).status_code == 204
     assert (await head(service, token, url)).status_code == 404
     found = await service.client.get(f"{made.headers['content-location']}/content", headers=token)

@@ -153,11 +153,13 @@ def test_it_goes_on_when_the_network_is_back(
     line = Line(page)
     line.slow()
     seen = offsets(page)
+    network.do(lambda: network.proxy.freeze_after(1_000_000))
     begin(page, film)
     assert page.evaluate(TELL) is False, "the browser asks whether to leave"
     line.cut()
     network.do(network.proxy.reset)
     expect(uploads(page)).to_contain_text("Waiting for the network")
+    network.do(network.proxy.thaw)
     line.mend()
     expect(sent(page, "film.mkv")).to_be_visible()
     expect(uploads(page)).to_be_hidden()

@@ -235,12 +235,10 @@ class UploadMachine(RuleBasedStateMachine):
         return self._do(self._runtime.parts.database.read(_pending_slots)) if unfinished else 0
 
     def _expected(self, model: Model, offset: int, size: int) -> type[Exception] | None:
-        if model.state == "finished":
-            if size == 0 and offset == len(model.data):
-                return None
-            return UploadComplete
         if offset != len(model.data):
             return OffsetMismatch
+        if model.state == "finished":
+            return UploadComplete if size else None
         if model.length is not None and offset + size > model.length:
             return LengthMismatch
         return None

@@ -74,6 +74,8 @@ class Received:
     segments: tuple[Segment, ...] = ()
     tail: Tail | None = None
     on_settle: OnSettle | None = None
+    crc32: int | None = None
+    """Of the same bytes as ``sha256``."""
 
     def content(self, modified_at: int) -> "Content":
         """Return the body as content that can be read, before the commit too."""
@@ -87,6 +89,7 @@ class Received:
             self.data,
             self.encoding,
             self.segments,
+            self.crc32,
         )
 
 
@@ -103,6 +106,8 @@ class Content:
     encoding: str | None = None
     segments: tuple[Segment, ...] = ()
     """The parts of an object that is stored in several, in their order."""
+    crc32: int | None = None
+    """Of the same bytes as ``sha256``; None: nobody has computed it yet."""
 
     @property
     def stored(self) -> tuple[Segment, ...]:

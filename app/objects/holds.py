@@ -1,12 +1,13 @@
 """Holds: while one is live, the sweep deletes no bytes.
 
 What a hold's owner has read from the database stays in the store, whatever is replaced or deleted
-meanwhile: tombstones wait. A hold is a lease, so that one whose owner has died ends by itself.
+meanwhile: tombstones wait. A hold is a lease, so that one whose owner has died ends by itself. One
+that strangers cause keeps no tombstone longer than some time after it is due.
 """
 
 from typing import Final
 
-from sqlalchemy import Connection, Exists, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Exists, delete, func, insert, or_, select, update
 
 from app import clock
 from app.objects.tables import holds
@@ -15,10 +16,13 @@ LEASE: Final = 5 * clock.MINUTE
 """How long a hold lives unless its owner renews it."""
 
 
-def take(connection: Connection, now: int) -> int:
-    """Take a hold; returns its id. Whatever is read from after its commit on, is held."""
+def take(connection: Connection, now: int, keeps_for: int | None = None) -> int:
+    """Take a hold; returns its id. Whatever is read from after its commit on, is held.
+
+    ``keeps_for`` is how long a tombstone waits for it after it is due; None: as long as it lives.
+    """
     connection.execute(delete(holds).where(holds.c.expires_at <= now))
-    taken = insert(holds).values(expires_at=now + LEASE).returning(holds.c.id)
+    taken = insert(holds).values(expires_at=now + LEASE, keeps_for=keeps_for).returning(holds.c.id)
     return int(connection.execute(taken).scalar_one())
 
 
@@ -34,13 +38,14 @@ def end(connection: Connection, hold_id: int) -> None:
     connection.execute(delete(holds).where(holds.c.id == hold_id))
 
 
-def are_live(now: int) -> Exists:
-    """Return the condition that there is a live hold.
+def are_keeping(due_at: ColumnElement[int], now: int) -> Exists:
+    """Return the condition that a live hold keeps a tombstone, which is due at a moment.
 
     It must be part of the statement that claims what is to be deleted: between two statements, a
     hold can be taken, and something be buried that it is to keep.
     """
-    return select(holds.c.id).where(holds.c.expires_at > now).exists()
+    is_kept = or_(holds.c.keeps_for.is_(None), due_at + holds.c.keeps_for > now)
+    return select(holds.c.id).where(holds.c.expires_at > now, is_kept).exists()
 
 
 def last_end(connection: Connection, now: int) -> int | None:

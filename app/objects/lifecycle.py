@@ -64,15 +64,16 @@ def _columns(*where: ColumnElement[Any]) -> tuple[ColumnElement[Any], ...]:
         objects.c.sha256,
         objects.c.created_at.label("content_at"),
         objects.c.encoding,
+        objects.c.crc32,
         *where,
     )
 
 
 def content_of(columns: Sequence[Any]) -> Content:
     """Make a `Content` of the values of `content_columns`."""
-    object_id, key, size, sha256, modified_at, encoding, data, found = columns
+    object_id, key, size, sha256, modified_at, encoding, crc32, data, found = columns
     parts = segments.parse(found)
-    return Content(object_id, key, size, bytes(sha256), modified_at, data, encoding, parts)
+    return Content(object_id, key, size, bytes(sha256), modified_at, data, encoding, parts, crc32)
 
 
 _insert_object = Statement(
@@ -84,6 +85,7 @@ _insert_object = Statement(
         state=bindparam("state"),
         size=bindparam("size"),
         sha256=bindparam("sha256"),
+        crc32=bindparam("crc32"),
         encoding=bindparam("encoding"),
         charged_bytes=bindparam("charged_bytes"),
         charged_slots=bindparam("charged_slots"),
@@ -103,6 +105,7 @@ _complete = Statement(
         key=bindparam("key"),
         size=bindparam("size"),
         sha256=bindparam("sha256"),
+        crc32=bindparam("crc32"),
         encoding=bindparam("encoding"),
         charged_bytes=bindparam("charged_bytes", type_=BigInteger),
         charged_slots=bindparam("charged_slots"),
@@ -183,6 +186,7 @@ def _insert_pending(
         state="pending",
         size=0,
         sha256=None,
+        crc32=None,
         encoding=None,
         charged_bytes=charged_bytes,
         charged_slots=slots,
@@ -237,6 +241,7 @@ def settle(
             state="ready",
             size=received.size,
             sha256=received.sha256,
+            crc32=received.crc32,
             encoding=received.encoding,
             charged_bytes=charged,
             charged_slots=slots,
@@ -278,6 +283,7 @@ def _complete_reservation(
         key=key,
         size=received.size,
         sha256=received.sha256,
+        crc32=received.crc32,
         encoding=received.encoding,
         charged_bytes=charged,
         charged_slots=slots,

@@ -16,6 +16,7 @@ objects = Table(
     Column("state", String(8), nullable=False),  # pending, ready
     Column("size", BigInteger, nullable=False),
     Column("sha256", LargeBinary(32)),  # NULL while pending
+    Column("crc32", BigInteger),  # of the same bytes; NULL: not computed yet
     Column("encoding", String(255)),  # the content coding of the bytes; NULL: none
     # what its account was charged, given back on deletion
     Column("charged_bytes", BigInteger, nullable=False),
@@ -68,5 +69,7 @@ holds = Table(
     metadata,
     identity(),
     moment("expires_at"),
+    # for how long after they are due it keeps bytes, in microseconds; NULL: as long as it lives
+    Column("keeps_for", BigInteger),
     sqlite_autoincrement=True,
 )

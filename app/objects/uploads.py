@@ -19,7 +19,7 @@ from app.objects.digests import NONE, Digests, Hashing
 from app.objects.entities import OnSettle, Received, Reservation
 from app.objects.intake.appends import Appends
 from app.objects.intake.charging import Charging
-from app.objects.intake.hashing import finished
+from app.objects.intake.hashing import begin_update, finished
 from app.objects.memory import BufferPool, fill
 from storage.base import ObjectStore, new_key
 
@@ -144,7 +144,8 @@ class Uploads:
         hashing = Hashing(body.digests)
         hashing.update(data)
         hashing.check()
-        return Received(len(data), hashing.sha256(), None, data, body.encoding)
+        digest, crc32 = hashing.sha256(), hashing.crc32
+        return Received(len(data), digest, None, data, body.encoding, crc32=crc32)
 
     async def _receive_large(self, intake: "_Intake", body: Body) -> Received:
         with self._buffers.pair(body.size) as pair:
@@ -153,8 +154,9 @@ class Uploads:
                     await self._store.put(intake.charging.reservation.key, chunks, size=body.size)
             finally:
                 await intake.finish_hashing()
-            digest = intake.hashing.sha256()
-            return Received(intake.size, digest, intake.charging.reservation, None, body.encoding)
+            digest, crc32 = intake.hashing.sha256(), intake.hashing.crc32
+            reservation = intake.charging.reservation
+            return Received(intake.size, digest, reservation, None, body.encoding, crc32=crc32)
 
     async def _give_up(self, reservation: Reservation) -> None:
         try:
@@ -181,25 +183,23 @@ class _Intake:
         self.hashing = hashing
         self._limit = limit
         self._threads = threads
-        self._hashed: asyncio.Future[None] | None = None
+        self._hashed: tuple[asyncio.Future[None], ...] = ()
 
     async def chunks(
         self, body: Body, pair: tuple[memoryview, memoryview]
     ) -> AsyncGenerator[memoryview, None]:
-        """Yield the body in views of the two buffers, hashing each in a thread meanwhile."""
-        loop = asyncio.get_running_loop()
+        """Yield the body in views of the two buffers, hashing each in threads meanwhile."""
         async for chunk in fill(self._counted(body.chunks), pair):
             await self.finish_hashing()
-            self._hashed = loop.run_in_executor(self._threads, self.hashing.update, chunk)
+            self._hashed = begin_update(self._threads, self.hashing, chunk)
             yield chunk
         await self.finish_hashing()
         self.hashing.check()
 
     async def finish_hashing(self) -> None:
         """Wait until the last chunk is hashed, so that its buffer is free."""
-        if self._hashed is not None:
-            hashed, self._hashed = self._hashed, None
-            await finished(hashed)
+        hashed, self._hashed = self._hashed, ()
+        await finished(*hashed)
 
     async def _counted(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         async for chunk in chunks:

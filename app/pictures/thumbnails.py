@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import zlib
 from typing import Final
 
 import structlog
@@ -125,7 +126,8 @@ class Thumbnails:
 
     async def _keep(self, access: Access, claim: Claim, data: bytes) -> Content:
         if len(data) <= INLINE_MAX:
-            received = Received(len(data), hashlib.sha256(data).digest(), None, data)
+            digest, crc32 = hashlib.sha256(data).digest(), zlib.crc32(data)
+            received = Received(len(data), digest, None, data, crc32=crc32)
             return await access.write(thumbnail_rows.keep, claim, received, clock.now())
         async with self._uploads.receive(
             access, Body.of(data), kind=thumbnail_rows.KIND, admit=_admit, inline=False, free=True

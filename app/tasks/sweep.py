@@ -94,11 +94,11 @@ def end_dead_leases(connection: Connection, now: int) -> int:
 
 
 def claim(connection: Connection, now: int) -> list[tuple[int, str]]:
-    """Claim a batch of due tombstones, unless there is a hold; returns their ids and keys."""
+    """Claim a batch of due tombstones that no hold keeps; returns their ids and keys."""
     due = (
         select(tombstones.c.id)
         .where(tombstones.c.due_at <= now, tombstones.c.claimed_until <= now)
-        .where(~holds.are_live(now))
+        .where(~holds.are_keeping(tombstones.c.due_at, now))
         .order_by(tombstones.c.due_at)
         .limit(BATCH)
         .with_for_update(skip_locked=True)

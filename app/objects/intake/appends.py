@@ -22,7 +22,7 @@ from app.objects.digests import NONE, Digests, Hashing
 from app.objects.entities import Received, Segment, Tail
 from app.objects.intake import merging
 from app.objects.intake.charging import Charging
-from app.objects.intake.hashing import RunningHashes, finished, updated
+from app.objects.intake.hashing import RunningHashes, begin_update, finished, updated
 from app.objects.intake.reading import read
 from app.objects.intake.source import Source
 from app.objects.memory import BufferPool, fill
@@ -232,9 +232,11 @@ class Append:
             seen += len(chunk)
         reservation = self._charging.reservation
         stored = self._with(tail)
+        hashing = await self._whole(stored, self.size + tail.size)
         return Received(
             size=self.size + tail.size,
-            sha256=await self._whole(stored, self.size + tail.size),
+            sha256=hashing.sha256(),
+            crc32=hashing.crc32,
             reservation=reservation,
             data=None,
             segments=stored,
@@ -284,12 +286,11 @@ class Append:
 
         async def chunks() -> AsyncGenerator[memoryview, None]:
             nonlocal size, hashing
-            loop = asyncio.get_running_loop()
+            threads = self._appends.threads
             async for chunk in fill(source.segment(SEGMENT), pair):
                 await finished(*hashing)
                 hashing = tuple(
-                    loop.run_in_executor(self._appends.threads, digest.update, chunk)
-                    for digest in hashes
+                    job for digest in hashes for job in begin_update(threads, digest, chunk)
                 )
                 size += len(chunk)
                 yield chunk
@@ -332,8 +333,8 @@ class Append:
         )
         appends._on_give_up()
 
-    async def _whole(self, stored: tuple[Segment, ...], size: int) -> bytes:
-        """Return the digest of the whole object; what hasn't been hashed here is read for that."""
+    async def _whole(self, stored: tuple[Segment, ...], size: int) -> Hashing:
+        """Return the hashes of the whole object; what hasn't been hashed here is read for that."""
         hashes = self._appends.hashes
         hashed, hashing = size, self._tail_hashing
         if hashing is None:
@@ -345,4 +346,4 @@ class Append:
                 if hashed <= self.size:  # what comes after that may be sent anew, and differ
                     hashes.keep(self._object_id, hashed, hashing.copy())
         hashing.check()
-        return hashing.sha256()
+        return hashing

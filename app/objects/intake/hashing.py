@@ -41,6 +41,14 @@ class RunningHashes:
         self._kept.pop(object_id, None)
 
 
+def begin_update(
+    threads: ThreadPoolExecutor, hashing: Hashing, data: bytes | memoryview
+) -> tuple[asyncio.Future[None], ...]:
+    """Begin to hash bytes, in a thread for each of the hashes' jobs; `finished` awaits them."""
+    loop = asyncio.get_running_loop()
+    return tuple(loop.run_in_executor(threads, job, data) for job in hashing.jobs)
+
+
 async def updated(threads: ThreadPoolExecutor, digest: Any, data: bytes | memoryview) -> None:  # noqa: ANN401
     """Hash bytes in a thread, to its end even if cancelled: it reads a buffer on loan."""
     await finished(asyncio.get_running_loop().run_in_executor(threads, digest.update, data))

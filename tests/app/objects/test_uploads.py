@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import zlib
 from array import array
 from collections.abc import AsyncIterable, AsyncIterator
 from pathlib import Path
@@ -116,7 +117,7 @@ def announced_sha256(data: bytes) -> Digests:
 
 
 async def row_of(database: Database, object_id: int) -> Any:  # noqa: ANN401 - a row
-    query = select(rows.c.key, rows.c.size, rows.c.sha256, rows.c.charged_bytes)
+    query = select(rows.c.key, rows.c.size, rows.c.sha256, rows.c.crc32, rows.c.charged_bytes)
 
     def read(connection: Connection) -> Any:  # noqa: ANN401
         return connection.execute(query.where(rows.c.id == object_id)).one()
@@ -149,6 +150,7 @@ async def test_bytes_and_their_hash_arrive(
                 assert (row.key is None) == (inline and size <= INLINE)
                 assert row.size == row.charged_bytes == size
                 assert bytes(row.sha256) == hashlib.sha256(data).digest()
+                assert row.crc32 == zlib.crc32(data)
                 if row.key is not None:
                     assert await content(store, row.key) == data
     assert await used(database) == (expected, 4 * len(sizes))

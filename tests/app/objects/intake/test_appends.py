@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import itertools
 import random
+import zlib
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -155,6 +156,7 @@ async def test_what_came_in_pieces_is_the_whole(
     before = await finish(uploads, access, object_id, data[[0, *cuts][-1] :])
     found = await database.read(content, object_id)
     assert found.sha256 == hashlib.sha256(data).digest()
+    assert found.crc32 == zlib.crc32(data)
     assert found.stored == before.stored
     assert {segment.key for segment in found.stored} == await stored(database, store)
     for part in [(0, 300_000), (0, 1), (65_535, 65_537), (1, 299_999), (131_072, 131_072)]:
@@ -191,6 +193,7 @@ async def test_another_process_reads_what_it_has_not_hashed(
     opened = store.calls["open"]
     found = await finish(other, access, object_id, data[150_000:])
     assert found.sha256 == hashlib.sha256(data).digest()
+    assert found.crc32 == zlib.crc32(data)
     assert store.calls["open"] > opened
     await other.aclose()
 
@@ -203,6 +206,7 @@ async def test_what_one_process_received_is_not_read_again(
     await append(uploads.appends, object_id, data[:150_000])
     found = await finish(uploads, access, object_id, data[150_000:])
     assert found.sha256 == hashlib.sha256(data).digest()
+    assert found.crc32 == zlib.crc32(data)
     assert store.calls["open"] == 1, "for its start alone"
 
 
@@ -232,6 +236,7 @@ async def test_the_newest_goes_on_and_keeps_the_bytes_of_the_one_before(
     assert await running == 100_000
     found = await finish(uploads, access, object_id, data[100_000:])
     assert found.sha256 == hashlib.sha256(data).digest()
+    assert found.crc32 == zlib.crc32(data)
 
 
 async def test_whoever_was_taken_over_elsewhere_can_not_commit(
@@ -250,6 +255,7 @@ async def test_whoever_was_taken_over_elsewhere_can_not_commit(
     assert await append(appends, object_id, data[:5]) == 5
     found = await finish(uploads, access, object_id, data[5:])
     assert found.sha256 == hashlib.sha256(data).digest()
+    assert found.crc32 == zlib.crc32(data)
     assert {segment.key for segment in found.stored} == await stored(database, store)
 
 
@@ -306,6 +312,7 @@ async def test_a_body_with_another_digest_leaves_nothing(
         assert await used(database) == (before, 1)
     found = await finish(uploads, access, object_id, data[before:])
     assert found.sha256 == hashlib.sha256(data).digest()
+    assert found.crc32 == zlib.crc32(data)
 
 
 async def test_what_may_be_withdrawn_is_not_merged_with_what_was_before(
@@ -323,6 +330,7 @@ async def test_what_may_be_withdrawn_is_not_merged_with_what_was_before(
     assert await used(database) == (len(data), 1)
     found = await finish(uploads, access, object_id)
     assert found.sha256 == hashlib.sha256(data).digest()
+    assert found.crc32 == zlib.crc32(data)
 
 
 async def test_tiny_neighbours_are_merged(
@@ -336,6 +344,7 @@ async def test_tiny_neighbours_are_merged(
     assert await used(database) == (len(data), 1)
     found = await finish(uploads, access, object_id)
     assert found.sha256 == hashlib.sha256(data).digest()
+    assert found.crc32 == zlib.crc32(data)
     whole = ByteRange(0, len(data))
     assert await read(database, store, found, whole) == data
     assert {segment.key for segment in found.stored} == await stored(database, store)
@@ -351,6 +360,7 @@ async def test_there_are_never_more_segments_than_may_be(
     found = await finish(uploads, access, object_id, data)
     assert len(found.stored) <= 20
     assert found.sha256 == hashlib.sha256(data).digest()
+    assert found.crc32 == zlib.crc32(data)
     assert await read(database, store, found, ByteRange(0, len(data))) == data
     assert {segment.key for segment in found.stored} == await stored(database, store)
 

@@ -9,6 +9,7 @@ from app.accounts import bootstrap
 from app.accounts.identity import Access
 from app.accounts.logins import Logins
 from app.accounts.use_cases import Accounts, Tiers
+from app.archives.use_cases import Archives
 from app.blobs.use_cases import Blobs
 from app.buffer.events import BufferEvents
 from app.buffer.use_cases import Buffer
@@ -60,6 +61,7 @@ class Runtime:
     links: Links
     uploads: ResumableUploads
     downloads: Downloads
+    archives: Archives
     memory: BodyMemoryLimit
     state: ServiceState
     gauges: Gauges
@@ -93,6 +95,7 @@ async def open_runtime(
         closing = asyncio.Event()
         runtime = _build(parts, reports, tasks, closing)
         stack.push_async_callback(runtime.gauges.aclose)
+        stack.push_async_callback(runtime.archives.aclose)
         stack.callback(closing.set)
         async with runtime.uploads.stopping_at(closing):
             yield runtime
@@ -186,6 +189,7 @@ def _build(
             wake_sweep=wake_sweep,
         ),
         downloads=parts.downloads,
+        archives=Archives(database, parts.downloads, wake_sweep=wake_sweep),
         memory=parts.memory,
         state=state,
         gauges=Gauges(state, tasks, settings),

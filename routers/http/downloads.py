@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from io import FileIO
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from fastapi import Request
 from starlette.responses import Response
@@ -51,37 +51,71 @@ async def send_content(
     Raises all errors of finding the bytes here, before any header is sent.
     """
     headers = _headers(content, described, inline=inline)
-    if ranges.is_unmodified(request.headers, content.sha256, content.modified_at):
-        for name in ("Content-Type", "Content-Disposition", "Content-Encoding"):
-            headers.pop(name, None)
-        return Response(status_code=304, headers=headers)
-    part, status = ByteRange(0, content.size), 200
-    if_range = request.headers.get("if-range")
-    if request.method == "GET" and ranges.range_applies(
-        if_range, content.sha256, content.modified_at, clock.now()
-    ):
-        asked = ranges.parse_range(request.headers.get("range"), content.size)
-        if asked is not None:
-            part, status = asked, 206
-            headers["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{content.size}"
-    headers["Content-Length"] = str(part.length)
-    if request.method == "HEAD":
-        return Response(status_code=status, headers=headers)
+    asked = asked_part(request, content, headers)
+    if isinstance(asked, Response):
+        return asked
+    part, status = asked
     if content.data is not None:
         return Response(content.data[part.start : part.stop], status, headers)
     return await _opened(request, runtime, content, part, status, headers)
 
 
+class Selected(Protocol):
+    """What conditions and ranges are about."""
+
+    @property
+    def size(self) -> int: ...
+
+    @property
+    def sha256(self) -> bytes: ...
+
+    @property
+    def modified_at(self) -> int | None: ...
+
+
+def asked_part(
+    request: Request, selected: Selected, headers: dict[str, str]
+) -> tuple[ByteRange, int] | Response:
+    """Return the part that a request is answered with, and the status; its headers are added.
+
+    If there is no body to send, it is the whole answer: of a HEAD, or a 304.
+    """
+    sha256, modified_at = selected.sha256, selected.modified_at
+    if ranges.is_unmodified(request.headers, sha256, modified_at):
+        for name in ("Content-Type", "Content-Disposition", "Content-Encoding"):
+            headers.pop(name, None)
+        return Response(status_code=304, headers=headers)
+    part, status = ByteRange(0, selected.size), 200
+    if_range = request.headers.get("if-range")
+    if request.method == "GET" and ranges.range_applies(if_range, sha256, modified_at, clock.now()):
+        asked = ranges.parse_range(request.headers.get("range"), selected.size)
+        if asked is not None:
+            part, status = asked, 206
+            headers["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{selected.size}"
+    headers["Content-Length"] = str(part.length)
+    if request.method == "HEAD":
+        return Response(status_code=status, headers=headers)
+    return part, status
+
+
 def _headers(content: Content, described: DownloadHeaders, *, inline: bool) -> dict[str, str]:
-    shown = inline_type(described.content_type) if inline else None
     coded = {} if content.encoding is None else {"Content-Encoding": content.encoding}
-    return coded | {
+    digest = {"Repr-Digest": repr_digest(content.sha256)}
+    return coded | digest | download_headers(content, described, inline=inline)
+
+
+def download_headers(
+    selected: Selected, described: DownloadHeaders, *, inline: bool = False
+) -> dict[str, str]:
+    """Return the headers that all downloads have."""
+    shown = inline_type(described.content_type) if inline else None
+    moment = selected.modified_at
+    modified = {} if moment is None else {"Last-Modified": ranges.http_date(moment)}
+    return modified | {
         "Content-Type": shown or described.content_type,
         "Content-Disposition": content_disposition(described.filename, inline=shown is not None),
-        "ETag": ranges.etag(content.sha256),
-        "Last-Modified": ranges.http_date(content.modified_at),
+        "ETag": ranges.etag(selected.sha256),
         "Accept-Ranges": "bytes",
-        "Repr-Digest": repr_digest(content.sha256),
         "Cache-Control": described.cache_control,
         "X-Content-Type-Options": "nosniff",
         "Content-Security-Policy": "sandbox",
@@ -132,7 +166,7 @@ class FileContent(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         del scope, receive
         with self._first as file:
-            await send(_start(self))
+            await send(start_of(self))
             await self._send(send, file, 0)
         for number in range(1, len(self._files)):
             with await self._open_file(self._files[number].path) as file:
@@ -141,14 +175,14 @@ class FileContent(Response):
     async def _send(self, send: Send, file: FileIO, number: int) -> None:
         follows = number + 1 < len(self._files)
         try:
-            for start, stop, is_last in _pieces(self._files[number].part):
+            for start, stop, is_last in file_pieces(self._files[number].part):
                 piece = {"file": file, "offset": start, "count": stop - start}
                 await send({"type": SEND_FILE, **piece, "more_body": follows or not is_last})
         except ConnectionError:
             raise ClientDisconnected from None
 
 
-def _pieces(part: ByteRange) -> Iterator[tuple[int, int, bool]]:
+def file_pieces(part: ByteRange) -> Iterator[tuple[int, int, bool]]:
     """Cut a part, so that what has gone out is counted; yields whether a piece is the last."""
     starts = range(part.start, part.stop, _PIECE)
     for start in starts:
@@ -175,7 +209,7 @@ class StreamedContent(Response):
         gone = asyncio.create_task(disconnected(receive))
         try:
             async with self._opened:
-                await send(_start(self))
+                await send(start_of(self))
                 if scope["method"] != "HEAD":
                     await self._send_all(send, gone)
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -193,7 +227,8 @@ class StreamedContent(Response):
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
 
 
-def _start(response: Response) -> dict[str, object]:
+def start_of(response: Response) -> dict[str, object]:
+    """Return the message that begins a response."""
     return {
         "type": "http.response.start",
         "status": response.status_code,

@@ -55,22 +55,26 @@ def _not_satisfiable(size: int) -> RangeNotSatisfiable:
     return RangeNotSatisfiable(headers={"Content-Range": f"bytes */{size}"})
 
 
-def is_unmodified(headers: Headers, sha256: bytes, modified_at: int) -> bool:
-    """Tell whether a client has these bytes already (304); raises `PreconditionFailed`."""
+def is_unmodified(headers: Headers, sha256: bytes, modified_at: int | None) -> bool:
+    """Tell whether a client has these bytes already (304); raises `PreconditionFailed`.
+
+    Where it isn't known when they were modified, dates count for nothing (RFC 9110 §13.1.3).
+    """
     tag = sha256.hex()
+    modified = None if modified_at is None else modified_at // clock.SECOND
     if (if_match := _field(headers, "if-match")) is None:
         since = _date(headers.get("if-unmodified-since"))
-        if since is not None and modified_at // clock.SECOND > since:
+        if modified is not None and since is not None and modified > since:
             raise PreconditionFailed("If-Unmodified-Since does not hold")
     elif not _includes(if_match, tag, weak=False):
         raise PreconditionFailed("If-Match does not hold")
     if (if_none_match := _field(headers, "if-none-match")) is not None:
         return _includes(if_none_match, tag, weak=True)
     since = _date(headers.get("if-modified-since"))
-    return since is not None and modified_at // clock.SECOND <= since
+    return modified is not None and since is not None and modified <= since
 
 
-def range_applies(if_range: str | None, sha256: bytes, modified_at: int, now: int) -> bool:
+def range_applies(if_range: str | None, sha256: bytes, modified_at: int | None, now: int) -> bool:
     """Tell whether If-Range permits to answer a range.
 
     A date does so only a second after the bytes were modified: before that, other bytes may have
@@ -80,6 +84,8 @@ def range_applies(if_range: str | None, sha256: bytes, modified_at: int, now: in
         return True
     if '"' in if_range:
         return if_range.strip() == etag(sha256)
+    if modified_at is None:
+        return False
     modified = modified_at // clock.SECOND
     return _date(if_range) == modified and modified < now // clock.SECOND
 

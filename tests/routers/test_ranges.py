@@ -230,3 +230,11 @@ def test_dates_are_what_a_client_sends_back(moment: int) -> None:
     assert re.fullmatch(r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT", date)
     assert ranges.is_unmodified(headers(("If-Modified-Since", date)), SHA256, moment)
     assert ranges.range_applies(date, SHA256, moment, moment + clock.SECOND)
+
+
+@pytest.mark.parametrize("field", ["If-Modified-Since", "If-Unmodified-Since"])
+@pytest.mark.parametrize("date", [DATE, "Thu, 01 Jan 1970 00:00:00 GMT"])
+def test_dates_say_nothing_of_what_has_none(field: str, date: str) -> None:
+    assert not ranges.is_unmodified(headers((field, date)), SHA256, None)
+    assert not ranges.range_applies(date, SHA256, None, MODIFIED_AT + clock.MINUTE)
+    assert ranges.range_applies(TAG, SHA256, None, MODIFIED_AT)

@@ -1,0 +1,1 @@
+"""Archives: several contents in one ZIP, made while it is sent."""

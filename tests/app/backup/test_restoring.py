@@ -3,23 +3,27 @@
 import json
 import re
 import sqlite3
+from collections.abc import AsyncIterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from app.backup import keys, restoring, snapshots
+from app.backup import keys, lines, restoring, snapshots
 from app.backup.errors import BackupError
-from app.backup.manifest import MISSING, Absent, Manifest, ObjectList, Stored
+from app.backup.manifest import MISSING, Absent, Manifest, ObjectList, Stored, TableRows
 from app.database.migrate import newest_revision
 from app.security import signing_key
-from storage.base import new_key
+from storage.base import ObjectStore, new_key
 from storage.errors import StoreUnavailable
 from tests.api.conftest import _settings
 from tests.app.backup.conftest import LARGE, Empty, House
 
 pytestmark = pytest.mark.anyio
+
+LATER_COLUMNS = {"objects": {"crc32"}}
+"""Columns of tables that older releases have, too."""
 
 
 def rows_in(empty: Empty, table: str) -> int:
@@ -120,16 +124,30 @@ async def test_ids_go_on_after_the_highest_that_was_ever_given(house: House, emp
     assert rows_in(empty, "blobs") == 2
 
 
+async def without_later_columns(target: ObjectStore, table: TableRows) -> TableRows:
+    later = LATER_COLUMNS.get(table.name, set())
+
+    async def blocks() -> AsyncIterator[bytes]:
+        async for records in lines.read_records(target, table.stored):
+            yield lines.encode(
+                {name: value for name, value in record.items() if name not in later}
+                for record in records
+            )
+
+    return replace(table, stored=await lines.store_lines(target, snapshots.ROWS, blocks()))
+
+
 @pytest.mark.parametrize("revision", ["0012", "0014"])
 async def test_a_snapshot_of_an_older_release_is_migrated(
     house: House, empty: Empty, revision: str
 ) -> None:
-    """None of its rows needs what came later, so that leaving tables out makes it an older one."""
+    """None of its rows needs what came later, so that leaving that out makes it an older one."""
     made = await house.back_up()
     later = {"0012": {"object_segments", "uploads"}, "0014": {"uploads"}}[revision]
     manifest = made.snapshot.manifest
-    tables = tuple(table for table in manifest.tables if table.name not in later)
-    older = replace(manifest, revision=revision, tables=tables)
+    tables = [table for table in manifest.tables if table.name not in later]
+    tables = [await without_later_columns(house.target, table) for table in tables]
+    older = replace(manifest, revision=revision, tables=tuple(tables))
     await empty.restore(house, await snapshots.add(house.target, older))
     assert rows_in(empty, "blobs") == 2
     assert rows_in(empty, "uploads") == 0

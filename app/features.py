@@ -17,9 +17,11 @@ from app.buffer.tables import buffers
 from app.database.instance import instance
 from app.dumps import expiry as dump_expiry
 from app.dumps.tables import dump_attachments, dumps
+from app.files import eviction as file_eviction
 from app.files import expiry as file_expiry
 from app.files.tables import files
 from app.links import expiry as link_expiry
+from app.links import spending
 from app.links.tables import timelink_leases, timelinks
 from app.links.targets import TargetTable, TargetType, text_of
 from app.objects import media_types
@@ -90,7 +92,12 @@ FEATURES: Final = (
         target=(
             "file",
             TargetTable(
-                files, files.c.uuid, files.c.name, files.c.content_type, files.c.expires_at
+                files,
+                files.c.uuid,
+                files.c.name,
+                files.c.content_type,
+                files.c.expires_at,
+                file_eviction.remove_downloaded,
             ),
         ),
         counted=_unexpired(files),
@@ -154,5 +161,8 @@ TABLES: Final = tuple(table for feature in FEATURES for table in feature.tables)
 OWN_TABLES: Final = (tiers, instance, tombstones, holds, daily, moves)
 """Tables of the service itself. Every other one refers to an account, or to what is one's."""
 
-EXPIRING: Final = tuple(expiring for feature in FEATURES for expiring in feature.expiring)
+EXPIRING: Final = (
+    *(expiring for feature in FEATURES for expiring in feature.expiring),
+    Expiring(spending.remover(TARGETS), spending.next_removal),
+)
 """The expiry of all that expires."""

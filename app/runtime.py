@@ -130,7 +130,13 @@ def _build(
     if parts.redis is not None:
         pings["redis"] = parts.redis.ping
     links = Links(
-        settings, database, passwords, limits, Targets(TARGETS), keys=keyring.subkeys("timelinks")
+        settings,
+        database,
+        passwords,
+        limits,
+        Targets(TARGETS),
+        keys=keyring.subkeys("timelinks"),
+        wake_sweep=wake_sweep,
     )
     state = ServiceState(
         database,
@@ -161,7 +167,7 @@ def _build(
         settings,
         uploads,
         UnclaimedUploads(parts.scratch),
-        new_link=links.new_own_link,
+        links,
         wake_expiry=wake_expiry,
         wake_sweep=wake_sweep,
     )

@@ -31,6 +31,10 @@ _insert_tier = insert_if_absent(
     "max_object_bytes",
     "max_total_bytes",
     "max_objects",
+    "default_lifetime",
+    "max_lifetime",
+    "default_downloads",
+    "max_downloads",
     "created_at",
 )
 

@@ -53,6 +53,13 @@ class TierRecord:
     max_total_bytes: int | None
     max_objects: int | None
     created_at: int
+    default_lifetime: int | None = None
+    """Seconds that sent files live if nobody says otherwise; None: `EXPIRE_TIME`."""
+    max_lifetime: int | None = None
+    """Seconds that a link may live."""
+    default_downloads: int | None = None
+    max_downloads: int | None = None
+    """How many downloads a link may allow."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,13 @@ class Tier:
     max_object_bytes: int | None
     max_total_bytes: int | None
     max_objects: int | None
+    default_lifetime: int | None = None
+    """Seconds that sent files live if nobody says otherwise; None: `EXPIRE_TIME`."""
+    max_lifetime: int | None = None
+    """Seconds that a link may live."""
+    default_downloads: int | None = None
+    max_downloads: int | None = None
+    """How many downloads a link may allow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +102,10 @@ def _columns(*also: ColumnElement[Any]) -> Select[Any]:
         tiers.c.max_object_bytes,
         tiers.c.max_total_bytes,
         tiers.c.max_objects,
+        tiers.c.default_lifetime,
+        tiers.c.max_lifetime,
+        tiers.c.default_downloads,
+        tiers.c.max_downloads,
         *also,
     )
     return columns.where(accounts.c.is_active, accounts.c.deleted_at.is_(None))
@@ -138,8 +149,9 @@ def identify(connection: Connection, credential: Credential, now: int) -> Identi
 
 
 def _identity(row: Row[Any]) -> Identity:
-    account_id, uuid, username, is_admin, name, heights, original, links, *limits = tuple(row)
-    max_object, max_total, max_objects, scopes, session, key = limits
+    account_id, uuid, username, is_admin, name, heights, original, links, *more = tuple(row)
+    max_object, max_total, max_objects, *of_links, scopes, session, key = more
+    default_lifetime, max_lifetime, default_downloads, max_downloads = of_links
     tier = Tier(
         name=name,
         heights=parse_heights(heights),
@@ -148,6 +160,10 @@ def _identity(row: Row[Any]) -> Identity:
         max_object_bytes=max_object,
         max_total_bytes=max_total,
         max_objects=max_objects,
+        default_lifetime=default_lifetime,
+        max_lifetime=max_lifetime,
+        default_downloads=default_downloads,
+        max_downloads=max_downloads,
     )
     permitted = None if scopes is None else frozenset(scopes.split())
     return Identity(account_id, uuid, username, bool(is_admin), tier, permitted, session, key)

@@ -17,6 +17,11 @@ tiers = Table(
     Column("max_object_bytes", BigInteger),  # NULL: no limit
     Column("max_total_bytes", BigInteger),
     Column("max_objects", BigInteger),
+    # of public links, and the files that are sent with one
+    Column("default_lifetime", BigInteger),  # seconds; NULL: EXPIRE_TIME
+    Column("max_lifetime", BigInteger),  # NULL: no limit
+    Column("default_downloads", BigInteger),  # NULL: no limit but the next
+    Column("max_downloads", BigInteger),
     moment("created_at"),
     sqlite_autoincrement=True,
 )

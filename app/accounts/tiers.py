@@ -134,4 +134,8 @@ def _record_of(row: Row[Any]) -> TierRecord:
         max_total_bytes=row.max_total_bytes,
         max_objects=row.max_objects,
         created_at=row.created_at,
+        default_lifetime=row.default_lifetime,
+        max_lifetime=row.max_lifetime,
+        default_downloads=row.default_downloads,
+        max_downloads=row.max_downloads,
     )

@@ -158,7 +158,7 @@ class Retention(Section):
     """Bytes that each may take; MAX_PIXELS take 5 bytes a pixel, 8 in a HEIC, 16 in a WebP."""
     min_link_time: int = Field(300, ge=1)
     """Seconds that a timelink lives at least."""
-    max_link_time: int = Field(30_000, ge=1)
+    max_link_time: int = Field(30 * 86_400, ge=1)
     """Seconds that a timelink lives at most."""
     max_dump_bytes: int = Field(2 * 1024 * MIB, ge=1)
     """Largest crash submission, inflated, with its attachments."""

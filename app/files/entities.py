@@ -25,18 +25,39 @@ class NewFile:
     """Seconds that it lives; 0: it is kept, None: the usual time."""
     evict: str = ANY
     """What may be evicted for it if it expires: `ANY`, `NONE`, or one file by its uuid."""
+    max_downloads: int | None = None
+    """How many its link allows; it goes with the last. None: by its account's tier."""
+    password_hash: str | None = None
+    """Of its link."""
+    note: str | None = None
+    """To whoever opens its link."""
+    clamp: bool = False
+    """Whether what its account's tier doesn't allow is lowered instead of refused."""
     uuid: str = field(default_factory=new_uuid)
 
 
 @dataclass(frozen=True, slots=True)
-class Lifetime:
-    """The expiry of a file, None: it is kept; and the link that it gets if it has none."""
+class Terms:
+    """The terms of a new file: when it expires, None: it is kept; and the link that it gets."""
 
     expires_at: int | None
     link: NewLink | None
+    clamped: tuple[str, ...] = ()
+    """Names of what was lowered, as clients send it."""
 
 
-KEPT: Final = Lifetime(expires_at=None, link=None)
+KEPT: Final = Terms(expires_at=None, link=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """What a file's link allows, asks for and says."""
+
+    max_downloads: int | None
+    downloads: int
+    """Those that have begun, if the link counts them."""
+    has_password: bool
+    note: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +75,11 @@ class File:
     """None: it is kept."""
     link: LinkRef | None
     """A timelink to it."""
+    sharing: Sharing | None
+    """The options of that."""
     content: Content
+    clamped: tuple[str, ...] = ()
+    """Names of what was lowered when it was made."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ _first_to_expire = Statement(
 _find_expiring = Statement(
     select(files.c.id, files.c.object_id).where(_expiring, files.c.uuid == bindparam("uuid"))
 )
+_find = Statement(select(files.c.id, files.c.object_id).where(files.c.id == bindparam("file_id")))
 _delete = Statement(delete(files).where(files.c.id == bindparam("file_id")))
 
 
@@ -88,6 +89,13 @@ def evict_first(
     for row in _first_to_expire(connection, **of_account, limit=too_many).rows:
         remove(connection, row, now)
     return int(too_many)
+
+
+def remove_downloaded(connection: Connection, file_id: int, now: int) -> None:
+    """Delete a file whose last download has ended, if it is still there."""
+    row = _find(connection, file_id=file_id).first()
+    if row is not None:
+        remove(connection, row, now)
 
 
 def remove(connection: Connection, row: Any, now: int) -> None:  # noqa: ANN401 - a row of files

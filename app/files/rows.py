@@ -11,7 +11,6 @@ from sqlalchemy import (
     insert,
     or_,
     select,
-    update,
 )
 
 from app.accounts import quota
@@ -20,11 +19,12 @@ from app.database import Statement
 from app.database.pagination import Page, decode_cursor, page_of
 from app.errors import NotFound
 from app.files import eviction
-from app.files.entities import KIND, File, Lifetime, NewFile
+from app.files.entities import KIND, File, NewFile, Sharing, Terms
 from app.files.tables import files
+from app.files.terms import settle
 from app.links import expiry as link_expiry
 from app.links import rows as links
-from app.links.entities import LinkRef
+from app.links.entities import LinkOptions, LinkRef, NewLink
 from app.links.tables import timelinks
 from app.objects import lifecycle as objects
 from app.objects.entities import Content, Received
@@ -57,6 +57,10 @@ _columns = (
     files.c.expires_at,
     _link.c.uuid,
     _link.c.token_hash,
+    _link.c.max_downloads,
+    _link.c.downloads,
+    _link.c.password_hash,
+    _link.c.note,
 )
 _with_link = files.outerjoin(_link, _link.c.id == _link_id)
 _own = files.c.account_id == bindparam("account_id")
@@ -90,7 +94,14 @@ _page = {
     False: Statement(_listed.where(files.c.expires_at.is_(None))),
 }
 _current = Statement(
-    select(files.c.id, files.c.object_id, files.c.modified_at, object_rows.c.sha256)
+    select(
+        files.c.id,
+        files.c.object_id,
+        files.c.name,
+        files.c.modified_at,
+        files.c.expires_at,
+        object_rows.c.sha256,
+    )
     .select_from(files.join(object_rows))
     .where(_own, files.c.uuid == bindparam("uuid"), _is_alive)
 )
@@ -119,7 +130,7 @@ def create(
     connection: Connection,
     identity: Identity,
     new: NewFile,
-    lifetime: Lifetime,
+    terms: Terms,
     received: Received,
     max_files: int,
     now: int,
@@ -127,7 +138,7 @@ def create(
     """Make a file of a received body; returns it and how many others it has evicted."""
     quota.lock_account(connection, identity.account_id)
     evicted = 0
-    if lifetime.expires_at is not None:
+    if terms.expires_at is not None:
         evicted = eviction.evict_for_one_more(
             connection, identity.account_id, max_files, now, new.evict
         )
@@ -141,9 +152,10 @@ def create(
         content_type=new.content_type,
         created_at=now,
         modified_at=now,
-        expires_at=lifetime.expires_at,
+        expires_at=terms.expires_at,
     ).scalar_one()
-    _give_link(connection, identity, file_id, lifetime, now)
+    if terms.link is not None:
+        give_link(connection, identity, file_id, terms.link, terms.expires_at, now)
     file = File(
         number=int(file_id),
         uuid=new.uuid,
@@ -151,9 +163,11 @@ def create(
         content_type=new.content_type,
         created_at=now,
         modified_at=now,
-        expires_at=lifetime.expires_at,
-        link=None if lifetime.link is None else lifetime.link.ref,
+        expires_at=terms.expires_at,
+        link=None if terms.link is None else terms.link.ref,
+        sharing=None if terms.link is None else _sharing_of(terms.link.options),
         content=Content(object_id, None, received.size, received.sha256, now, None),
+        clamped=terms.clamped,
     )
     return file, evicted
 
@@ -161,45 +175,20 @@ def create(
 def create_all(
     connection: Connection,
     identity: Identity,
-    sent: Sequence[tuple[NewFile, Lifetime, Received]],
+    sent: Sequence[tuple[NewFile, NewLink, Received]],
+    usual: int,
     max_files: int,
     now: int,
 ) -> list[tuple[File, int]]:
-    """Make files of received bodies, all or none; returns what `create` does for each."""
-    return [create(connection, identity, *one, max_files, now) for one in sent]
+    """Make files of received bodies, all or none; returns what `create` does for each.
 
-
-def change(
-    connection: Connection,
-    identity: Identity,
-    uuid: str,
-    name: str | None,
-    lifetime: Lifetime | None,
-    conditions: Preconditions,
-    max_files: int,
-    now: int,
-) -> tuple[File, int]:
-    """Change a file's name or lifetime; returns it and how many others it has evicted."""
-    quota.lock_account(connection, identity.account_id)
-    current = _current(connection, account_id=identity.account_id, uuid=uuid, now=now).first()
-    if current is None:
-        raise unknown()
-    conditions.check(_state(current))
-    changes: dict[str, Any] = {"modified_at": now}
-    evicted = 0
-    if name is not None:
-        changes["name"] = name
-    if lifetime is not None:
-        changes["expires_at"] = lifetime.expires_at
-        has_link = links.follow(connection, "file", current.id, lifetime.expires_at, now)
-        if lifetime.expires_at is not None:
-            evicted = eviction.evict_first(
-                connection, identity.account_id, max_files - 1, now, spared=current.id
-            )
-        if not has_link:
-            _give_link(connection, identity, current.id, lifetime, now)
-    connection.execute(update(files).where(files.c.id == current.id).values(changes))
-    return find(connection, identity, uuid, now), evicted
+    Files that get a link get the one beside them; ``usual`` is that of `settle`.
+    """
+    made = []
+    for new, link, received in sent:
+        terms = settle(new, link, identity.tier, usual, now)
+        made.append(create(connection, identity, new, terms, received, max_files, now))
+    return made
 
 
 def remove(
@@ -207,11 +196,7 @@ def remove(
 ) -> None:
     """Delete a file, whose bytes are due at once, and end its links; raises `NotFound`."""
     quota.lock_account(connection, identity.account_id)
-    current = _current(connection, account_id=identity.account_id, uuid=uuid, now=now).first()
-    if current is None:
-        raise unknown()
-    conditions.check(_state(current))
-    eviction.remove(connection, current, now)
+    eviction.remove(connection, current(connection, identity, uuid, conditions, now), now)
 
 
 def page(
@@ -235,25 +220,34 @@ def page(
     return page_of(KIND, rows, limit, file_of, lambda row: int(row.id))
 
 
-def _give_link(
-    connection: Connection, identity: Identity, file_id: int, lifetime: Lifetime, now: int
+def current(
+    connection: Connection, identity: Identity, uuid: str, conditions: Preconditions, now: int
+) -> Any:  # noqa: ANN401 - a row of `_current`
+    """Return the row of a file of a locked account; raises `NotFound`, `PreconditionFailed`."""
+    row = _current(connection, account_id=identity.account_id, uuid=uuid, now=now).first()
+    if row is None:
+        raise unknown()
+    conditions.check(State(bytes(row.sha256).hex(), row.modified_at))
+    return row
+
+
+def give_link(
+    connection: Connection,
+    identity: Identity,
+    file_id: int,
+    link: NewLink,
+    expires_at: int | None,
+    now: int,
 ) -> None:
-    if lifetime.link is not None:
-        links.insert_link(
-            connection,
-            identity.account_id,
-            "file",
-            file_id,
-            lifetime.link,
-            lifetime.expires_at,
-            now,
-        )
+    """Give a file a link of its own, which ends with it."""
+    links.insert_link(connection, identity.account_id, "file", file_id, link, expires_at, now)
 
 
 def file_of(row: Row[Any]) -> File:
     """Make a file of a row of `LISTED` or `READY`."""
     number, uuid, name, content_type, created_at, modified_at, expires_at, *others = tuple(row)
-    link, token_hash, *content = others
+    link, token_hash, max_downloads, downloads, password_hash, note, *content = others
+    options = LinkOptions(max_downloads, password_hash, note)
     return File(
         number,
         uuid,
@@ -263,12 +257,14 @@ def file_of(row: Row[Any]) -> File:
         modified_at,
         expires_at,
         None if link is None else LinkRef(link, token_hash),
+        None if link is None else _sharing_of(options, downloads),
         objects.content_of(content),
     )
 
 
-def _state(current: Any) -> State:  # noqa: ANN401 - a row of `_current`
-    return State(bytes(current.sha256).hex(), current.modified_at)
+def _sharing_of(options: LinkOptions, downloads: int = 0) -> Sharing:
+    has_password = options.password_hash is not None
+    return Sharing(options.max_downloads, downloads, has_password, options.note)
 
 
 def unknown() -> NotFound:

@@ -1,18 +1,21 @@
 """Files: what an account may do with them."""
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
 from dataclasses import replace
-from functools import partial
+from typing import Any
+
+from sqlalchemy import Connection
 
 from app import clock
-from app.accounts.identity import Access
+from app.accounts.identity import Access, Identity
 from app.config import Settings
 from app.database.pagination import Page
-from app.files import by_name, eviction, rows
-from app.files.entities import ANY, KEPT, KIND, Evicted, File, Lifetime, NewFile
+from app.files import by_name, changes, eviction, rows
+from app.files.entities import ANY, KIND, Evicted, File, NewFile
+from app.files.terms import settle
 from app.files.unclaimed import UnclaimedUploads
-from app.links.entities import NewLink
+from app.links.use_cases import Links
 from app.objects import media_types
 from app.objects.entities import Received
 from app.objects.preconditions import Preconditions
@@ -30,24 +33,33 @@ class Files:
         settings: Settings,
         uploads: Uploads,
         unclaimed: UnclaimedUploads,
+        links: Links,
         *,
-        new_link: Callable[[], NewLink],
         wake_expiry: Callable[[int], None],
         wake_sweep: Callable[[], None],
     ) -> None:
-        """``new_link`` makes a file's own link."""
         self.unclaimed = unclaimed
         self._usual_lifetime = settings.expire_time
         self._max_files = settings.max_files
         self._uploads = uploads
-        self._new_link = new_link
+        self._links = links
         self._wake_sweep = wake_sweep
         self._wake_expiry = wake_expiry
 
     def admission(self, new: NewFile) -> Admit:
         """Return what says whether a file may be sent."""
-        evict = ANY if new.expires_in == 0 else new.evict
-        return partial(eviction.admit, max_files=self._max_files, now=clock.now(), evict=evict)
+        link, now = self._links.new_own_link(), clock.now()
+
+        def admit(connection: Connection, identity: Identity) -> int:
+            terms = settle(new, link, identity.tier, self._usual_lifetime, now)
+            evict = ANY if terms.expires_at is None else new.evict
+            return eviction.admit(connection, identity, self._max_files, now, evict)
+
+        return admit
+
+    async def hash_password(self, access: Access, password: str | None) -> str | None:
+        """Return the form in which the password of a new file's link is kept; None for none."""
+        return await self._links.hash_password(access, password)
 
     async def create(
         self,
@@ -97,18 +109,21 @@ class Files:
         self,
         access: Access,
         uuid: str,
-        name: str | None,
-        expires_in: int | None,
+        facts: Mapping[str, Any],
         conditions: Preconditions,
     ) -> File:
-        """Rename a file, or change how many seconds it lives from now: 0 keeps it.
+        """Change a file: its ``name``, how many seconds it lives (``expires_in``, 0 keeps it).
 
-        Its own link lives as long. Raises `NotFound` and `PreconditionFailed`.
+        And its link: ``max_downloads``, ``password``, ``note``, each None for none. Raises
+        `NotFound`, `PreconditionFailed` and `InvalidRequest`.
         """
-        now = clock.now()
-        lifetime = None if expires_in is None else self._lifetime(expires_in, now)
+        columns = {name: value for name, value in facts.items() if name != "password"}
+        if "password" in facts:
+            hashed = await self.hash_password(access, facts["password"])
+            columns["password_hash"] = hashed
+        link = self._links.new_own_link()
         file, evicted = await access.write(
-            rows.change, uuid, name, lifetime, conditions, self._max_files, now
+            changes.change, uuid, columns, link, conditions, self._max_files, clock.now()
         )
         self._wake_tasks(file, evicted)
         return file
@@ -169,24 +184,15 @@ class Files:
     async def _commit(
         self, access: Access, arrived: Sequence[tuple[NewFile, Received]]
     ) -> Sequence[File]:
-        now = clock.now()
-        sent = [
-            (_typed(new), self._lifetime(new.expires_in, now), received)
-            for new, received in arrived
-        ]
-        made = await access.write(rows.create_all, sent, self._max_files, now)
+        sent = [(_typed(new), self._links.new_own_link(), received) for new, received in arrived]
+        usual, max_files = self._usual_lifetime, self._max_files
+        made = await access.write(rows.create_all, sent, usual, max_files, clock.now())
         for file, evicted in made:
             self._wake_tasks(file, evicted)
         return [file for file, _ in made]
 
     async def _keep(self, access: Access, new: NewFile, received: Received) -> File:
         return await access.write(by_name.keep, _typed(new), received, clock.now())
-
-    def _lifetime(self, expires_in: int | None, now: int) -> Lifetime:
-        seconds = self._usual_lifetime if expires_in is None else expires_in
-        if seconds == 0:
-            return KEPT
-        return Lifetime(now + seconds * clock.SECOND, self._new_link())
 
     def _wake_tasks(self, file: File, evicted: int) -> None:
         if evicted:

@@ -1,10 +1,14 @@
 """What a timelink is: a public link to one object, for a time. Times are in UTC microseconds."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from app import clock
 from app.links.targets import Target, TargetType
+
+MAX_DOWNLOADS: Final = 10**9
+MAX_NOTE: Final = 2000
+"""Characters that a note may have."""
 
 
 class LinkRef(NamedTuple):
@@ -15,13 +19,26 @@ class LinkRef(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class LinkOptions:
+    """What a link allows, asks for and says."""
+
+    max_downloads: int | None = None
+    """None: any number."""
+    password_hash: str | None = None
+    note: str | None = None
+    """To whoever opens it."""
+
+
+NO_OPTIONS: Final = LinkOptions()
+
+
+@dataclass(frozen=True, slots=True)
 class NewLink:
     """A link that is to be made; ``lifetime`` in seconds, None: as long as its file."""
 
     ref: LinkRef
-    lifetime: int | None
-    max_downloads: int | None
-    password_hash: str | None
+    lifetime: int | None = None
+    options: LinkOptions = NO_OPTIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +59,7 @@ class Timelink:
     max_downloads: int | None
     downloads: int
     has_password: bool
+    note: str | None
     is_active: bool
 
     @property
@@ -70,6 +88,9 @@ class PublicLink:
     max_downloads: int | None
     downloads: int
     password_hash: str | None
+    note: str | None
+    is_own: bool
+    """Whether it was made with its target."""
     has_begun: bool
     """Whether it was opened by the lease of a download that has been counted."""
     target: Target
@@ -82,6 +103,11 @@ class PublicLink:
     @property
     def is_limited(self) -> bool:
         return self.max_downloads is not None
+
+    @property
+    def ends_target(self) -> bool:
+        """Whether its target goes with the last download."""
+        return self.is_limited and self.is_own
 
     @property
     def file_name(self) -> str:

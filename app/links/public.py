@@ -13,6 +13,7 @@ from sqlalchemy import (
     Connection,
     and_,
     bindparam,
+    case,
     delete,
     insert,
     or_,
@@ -26,6 +27,7 @@ from app.database import Statement
 from app.errors import NotFound
 from app.links.entities import PublicLink, time_left
 from app.links.expiry import downloads_taken, has_downloads_left, is_later, is_open
+from app.links.spending import PATIENCE
 from app.links.tables import timelink_leases, timelinks
 from app.links.targets import Targets, TargetType
 from app.links.tokens import MAX_SECRET, hash_of
@@ -48,6 +50,8 @@ _select = (
         timelinks.c.max_downloads,
         downloads_taken(_now).label("downloads"),
         timelinks.c.password_hash,
+        timelinks.c.note,
+        timelinks.c.is_own,
     )
     .select_from(timelinks.join(accounts).join(tiers))
     .where(
@@ -84,9 +88,17 @@ _begin = Statement(
         timelink_leases.c.expires_at > _now,
         _lease,
     )
-    .values(expires_at=None)
+    .values(expires_at=None, seen_at=_now)
 )
-_count = Statement(update(timelinks).where(_link_id).values(downloads=timelinks.c.downloads + 1))
+_is_last = timelinks.c.is_own & (timelinks.c.downloads + 1 >= timelinks.c.max_downloads)
+_count = Statement(
+    update(timelinks)
+    .where(_link_id)
+    .values(
+        downloads=timelinks.c.downloads + 1,
+        removal_at=case((_is_last, bindparam("removal_at", type_=BigInteger)), else_=None),
+    )
+)
 
 
 def find(
@@ -141,6 +153,8 @@ def _open(
         max_downloads=row.max_downloads,
         downloads=row.downloads,
         password_hash=row.password_hash,
+        note=row.note,
+        is_own=bool(row.is_own),
         has_begun=statement is _find_leased and row.claimed_until is None,
         target=target,
     )
@@ -201,7 +215,7 @@ def begin(connection: Connection, link: PublicLink, lease: str, now: int) -> Non
     lease_hash = hash_of(lease)
     if _begin(connection, link_id=link.id, lease_hash=lease_hash, now=now).rowcount:
         if link.is_limited:
-            _count(connection, link_id=link.id)
+            _count(connection, link_id=link.id, removal_at=now + PATIENCE)
         return
     held = _find_lease(connection, lease_hash=lease_hash).first()
     if held is None or held.expires_at is not None:

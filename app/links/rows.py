@@ -3,7 +3,8 @@
 Visitors' are in `app.links.public`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -28,7 +29,8 @@ from app.accounts.identity import Identity, Tier
 from app.database import Statement, require_storage
 from app.database.pagination import Page, decode_cursor, page_of
 from app.errors import Forbidden, NotFound
-from app.links.entities import LinkRef, NewLink, Timelink, time_left
+from app.links import bounds
+from app.links.entities import LinkOptions, LinkRef, NewLink, Timelink, time_left
 from app.links.expiry import downloads_taken, has_downloads_left, is_later, is_open
 from app.links.tables import timelinks
 from app.links.targets import Targets, TargetType, allows
@@ -74,15 +76,29 @@ def create(
     if not allows(target_type, identity.tier):
         raise Forbidden("The account's tier does not allow links to pictures")
     assert new.lifetime is not None
+    lifetime = new.lifetime
+    bounds.check_lifetime(identity.tier, lifetime, "time")
+    new = replace(new, options=bounded(identity.tier, new.options))
     require_storage(connection)
     # the target's expiry must not change meanwhile
     quota.lock_account(connection, identity.account_id)
     target = targets.find(connection, identity, target_type, target_id, now)
     if target is None:
         raise NotFound(f"No such {target_type}")
-    expires_at = _no_later(now + new.lifetime * clock.SECOND, target.expires_at)
+    expires_at = _no_later(now + lifetime * clock.SECOND, target.expires_at)
     insert_link(connection, identity.account_id, target_type, target.id, new, expires_at, now)
     return find(connection, identity, targets, new.ref.uuid, now)
+
+
+def bounded(tier: Tier, options: LinkOptions) -> LinkOptions:
+    """Return the options of a new link by the defaults and bounds of a tier.
+
+    Raises `InvalidRequest` for more downloads than that allows.
+    """
+    if options.max_downloads is None:
+        return replace(options, max_downloads=bounds.usual_downloads(tier))
+    bounds.check_downloads(tier, options.max_downloads)
+    return options
 
 
 def insert_link(
@@ -103,9 +119,11 @@ def insert_link(
         target_id=target_id,
         token_hash=new.ref.token_hash,
         seconds=new.lifetime,
-        max_downloads=new.max_downloads,
+        max_downloads=new.options.max_downloads,
         downloads=0,
-        password_hash=new.password_hash,
+        password_hash=new.options.password_hash,
+        note=new.options.note,
+        removal_at=None,
         is_own=new.lifetime is None,
         created_at=now,
         expires_at=expires_at,
@@ -189,6 +207,39 @@ def follow(
     return connection.execute(own).first() is not None
 
 
+def find_own(
+    connection: Connection, target_type: TargetType, target_id: int, now: int
+) -> Row[Any] | None:
+    """Return the row of a target's own link, used up or not; None: it has none that may live."""
+    own = select(timelinks, downloads_taken(now).label("taken")).where(
+        timelinks.c.kind == target_type,
+        timelinks.c.target_id == target_id,
+        timelinks.c.is_own,
+        is_open(now),
+    )
+    return connection.execute(own.order_by(timelinks.c.id.desc()).limit(1)).first()
+
+
+def change_own(
+    connection: Connection, tier: Tier, own: Row[Any], options: Mapping[str, Any]
+) -> None:
+    """Change the options of a link that are given; raises `InvalidRequest` out of bounds."""
+    if not options:
+        return
+    columns = dict(options)
+    if "max_downloads" in options:
+        _check_count(tier, own, options["max_downloads"])
+        columns["removal_at"] = None
+    connection.execute(update(timelinks).where(timelinks.c.id == own.id).values(columns))
+
+
+def _check_count(tier: Tier, own: Row[Any], max_downloads: int | None) -> None:
+    bounds.check_downloads(tier, max_downloads)
+    taken = 0 if own.max_downloads is None else own.taken
+    if max_downloads is not None and max_downloads <= taken:
+        raise bounds.refusal("max_downloads", f"{taken} downloads have been taken already")
+
+
 def _own(identity: Identity, targets: Targets, now: int) -> Select[Any]:
     """Select the caller's links, with their targets as far as these still exist."""
     joined: Any = timelinks
@@ -240,6 +291,7 @@ def _timelink(row: Row[Any], now: int) -> Timelink:
         max_downloads=row.max_downloads,
         downloads=row.taken,
         has_password=row.password_hash is not None,
+        note=row.note,
         is_active=bool(row.is_active),
     )
 

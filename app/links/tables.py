@@ -21,6 +21,8 @@ timelinks = Table(
     moment("created_at"),
     moment("expires_at", nullable=True, index=True),
     moment("revoked_at", nullable=True),
+    Column("note", Text),  # to whoever opens it
+    moment("removal_at", nullable=True),  # when its target goes with the last download
     Index(None, "account_id", "id"),
     Index(None, "kind", "target_id"),
     sqlite_autoincrement=True,
@@ -35,6 +37,17 @@ timelink_leases = Table(
     Column("hash", LargeBinary(32), nullable=False, unique=True),  # SHA-256
     moment("created_at"),
     moment("expires_at", nullable=True, index=True),  # NULL: its download has begun
+    moment("seen_at", nullable=True),  # when the last of its responses began or ended
+    Column("spans", Text),  # what they have brought, see `app.links.spans`
+    moment("completed_at", nullable=True),  # when that was all
     Index(None, "timelink_id", "expires_at"),
     sqlite_autoincrement=True,
+)
+
+_has_moment = timelinks.c.removal_at.is_not(None)
+Index(
+    "ix_timelinks_removal_at",
+    timelinks.c.removal_at,
+    sqlite_where=_has_moment,
+    postgresql_where=_has_moment,
 )

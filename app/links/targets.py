@@ -1,6 +1,6 @@
 """Targets of timelinks: things of several types, found by their id on the wire or their row."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,10 @@ TargetType = str
 """The name of a type of targets, such as ``file``."""
 
 
+Remove = Callable[[Connection, int, int], None]
+"""Removes a row, by its id, of a locked account at a moment, if it is still there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """A link's target, ready to be read; ``expires_at`` in UTC microseconds, None: never."""
@@ -52,6 +56,8 @@ class TargetTable:
     name: Column[Any]
     content_type: ColumnElement[Any]
     expires_at: ColumnElement[Any] | None = None
+    remove: Remove | None = None
+    """Removes one that goes with its link's last download; None: none does."""
 
     def alive(self, now: ColumnElement[int] | int) -> ColumnElement[bool]:
         """Say which rows have not expired."""

@@ -1,7 +1,8 @@
 """Timelinks: what their owners and their visitors may do with them."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from uuid_utils import uuid7
 
@@ -10,9 +11,10 @@ from app.accounts.identity import Access
 from app.config import Settings
 from app.database import Database
 from app.database.pagination import Page
-from app.errors import FieldError, InvalidRequest, NotFound, PasswordNeeded
-from app.links import public, rows
-from app.links.entities import LinkRef, NewLink, PublicLink, Timelink
+from app.errors import NotFound, PasswordNeeded
+from app.links import bounds, public, rows, spending
+from app.links.entities import LinkOptions, LinkRef, NewLink, PublicLink, Timelink
+from app.links.spans import Span
 from app.links.targets import Target, Targets, TargetType
 from app.links.tokens import find_token, hash_of, new_lease, token_of
 from app.security import events
@@ -41,8 +43,10 @@ class Links:
         targets: Targets,
         *,
         keys: Sequence[bytes],
+        wake_sweep: Callable[[], None],
     ) -> None:
         """Tokens are derived with the first of ``keys``, and found again by any."""
+        self._wake_sweep = wake_sweep
         self._database = database
         self._passwords = passwords
         self._rate_limits = rate_limits
@@ -62,6 +66,7 @@ class Links:
         *,
         max_downloads: int | None = None,
         password: str | None = None,
+        note: str | None = None,
     ) -> Timelink:
         """Make a link that lives for ``lifetime`` seconds, but no longer than its target.
 
@@ -69,11 +74,9 @@ class Links:
         link to such a target is allowed.
         """
         self._check_lifetime(lifetime)
-        password_hash = None
-        if password is not None:
-            await access.check()  # hashing is expensive: not for strangers
-            password_hash = await self._passwords.hash(password)
-        new = self._new_link(lifetime, max_downloads, password_hash)
+        password_hash = await self.hash_password(access, password)
+        options = LinkOptions(max_downloads, password_hash, note)
+        new = replace(self.new_own_link(), lifetime=lifetime, options=options)
         return await access.write(
             rows.create, self._targets, target_type, target_id, new, clock.now()
         )
@@ -114,7 +117,15 @@ class Links:
 
     def new_own_link(self) -> NewLink:
         """Return a file's own link, which lives as long as the file."""
-        return self._new_link(None, None, None)
+        uuid = str(uuid7())
+        return NewLink(LinkRef(uuid, hash_of(token_of(self._keys[0], uuid))))
+
+    async def hash_password(self, access: Access, password: str | None) -> str | None:
+        """Return the form in which the password of a new link is kept; None for none."""
+        if password is None:
+            return None
+        await access.check()  # hashing is expensive: not for strangers
+        return await self._passwords.hash(password)
 
     def token_of(self, link: LinkRef) -> str | None:
         """Return the token in a link's URL; None if its signing key is no longer there."""
@@ -184,14 +195,15 @@ class Links:
         """Turn a claim into a download, before its first byte is sent; raises `NotFound`."""
         await self._database.write(public.begin, link, lease, clock.now())
 
+    async def note_response(self, link: PublicLink, lease: str, asked: Span, sent: int) -> None:
+        """Note what a response to a lease has brought; the last may end the link's target."""
+        now = clock.now()
+        if await self._database.write(
+            spending.note_response, self._targets, link, lease, asked, sent, now
+        ):
+            self._wake_sweep()
+
     def _check_lifetime(self, seconds: int) -> None:
         if not self._min_lifetime <= seconds <= self._max_lifetime:
             detail = f"A link lives {self._min_lifetime} to {self._max_lifetime} seconds"
-            raise InvalidRequest(detail, errors=[FieldError(loc=["body", "time"], msg=detail)])
-
-    def _new_link(
-        self, lifetime: int | None, max_downloads: int | None, password_hash: str | None
-    ) -> NewLink:
-        uuid = str(uuid7())
-        ref = LinkRef(uuid, hash_of(token_of(self._keys[0], uuid)))
-        return NewLink(ref, lifetime, max_downloads, password_hash)
+            raise bounds.refusal("time", detail)

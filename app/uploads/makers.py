@@ -28,6 +28,11 @@ Made = File | Dump | Picture | tuple[Blob, bool] | tuple[Clip, bool]
 class Maker(ABC):
     """Makes things of one kind; ``uuid`` is the upload's, and that of what is made."""
 
+    async def prepare(self, access: Access, fields: Fields) -> Fields:
+        """Return what is kept of the fields that clients send."""
+        del access
+        return fields
+
     @abstractmethod
     def admission(self, fields: Fields, conditions: Preconditions) -> Admit:
         """Return what says whether an upload may be begun."""
@@ -44,10 +49,15 @@ class Maker(ABC):
 
 
 class FileMaker(Maker):
-    """Makes files; fields: ``name``, ``content_type``, ``expires_in``, ``evict``."""
+    """Makes files; fields: those of `NewFile`, with the ``password`` itself."""
 
     def __init__(self, files: Files) -> None:
         self._files = files
+
+    async def prepare(self, access: Access, fields: Fields) -> Fields:
+        kept = {name: value for name, value in fields.items() if name != "password"}
+        hashed = await self._files.hash_password(access, fields.get("password"))
+        return kept if hashed is None else kept | {"password_hash": hashed}
 
     def admission(self, fields: Fields, conditions: Preconditions) -> Admit:
         del conditions

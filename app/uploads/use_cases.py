@@ -83,6 +83,7 @@ class ResumableUploads:
 
     async def create(self, access: Access, new: NewUpload) -> Upload:
         """Create an upload; raises what would refuse what it is for, if that is known already."""
+        new = await self._prepared(access, new)
         admit = self._makers[new.kind].admission(new.fields, new.terms.conditions)
         now = clock.now()
         upload = await access.needing(rows.scope_of(new.kind)).write(
@@ -96,6 +97,7 @@ class ResumableUploads:
 
         A body that breaks off leaves nothing. Raises as the kind's own use case does.
         """
+        new = await self._prepared(access, new)
         maker, now = self._makers[new.kind], clock.now()
         name = maker.name_of(new.fields, new.uuid)
         noted: list[Upload] = []
@@ -157,13 +159,19 @@ class ResumableUploads:
 
     async def make(self, access: Access, kind: Kind, fields: Fields, body: Body) -> Made:
         """Make a thing of a body at once; if that breaks off, nothing is kept of it."""
-        return await self._makers[kind].make(access, fields, new_uuid(), body, NO_CONDITIONS)
+        maker = self._makers[kind]
+        kept = await maker.prepare(access, fields)
+        return await maker.make(access, kept, new_uuid(), body, NO_CONDITIONS)
 
     async def cancel(self, access: Access, uuid: str) -> None:
         """Remove an upload; what has been made of a finished one stays."""
         await self._stop(access, uuid)
         await access.write(rows.cancel, uuid, clock.now())
         self._wake_sweep()
+
+    async def _prepared(self, access: Access, new: NewUpload) -> NewUpload:
+        kinds_own = access.needing(rows.scope_of(new.kind))
+        return replace(new, fields=await self._makers[new.kind].prepare(kinds_own, new.fields))
 
     async def _stop(self, access: Access, uuid: str) -> Upload:
         """Return an upload that nobody in this process appends to any more."""

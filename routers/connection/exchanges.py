@@ -12,7 +12,7 @@ In ``scope["extensions"]``:
 
 import asyncio
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
@@ -43,6 +43,13 @@ def extensions(transport: asyncio.Transport, version: str) -> dict[str, dict[obj
     if is_plain and hasattr(os, "sendfile"):
         offered[SEND_FILE] = {}
     return offered
+
+
+def size_of(message: MutableMapping[str, Any]) -> int:
+    """Return the bytes of content that a message of a response has brought."""
+    if message["type"] == SEND_FILE:
+        return int(message["count"])
+    return len(message.get("body", b""))
 
 
 class Exchange(RequestResponseCycle):

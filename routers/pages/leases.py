@@ -9,11 +9,15 @@ from fastapi.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from app.links.entities import PublicLink
+from app.links.spans import Span
 from app.links.use_cases import Links
 from app.runtime import Runtime
+from routers.connection.exchanges import size_of
 from routers.web.urls import base_path, base_url
+from storage.completion import run_to_end
 
 _COOKIE: Final = "holdall_lease"
+_PART: Final = re.compile(r"bytes (\d+)-(\d+)/\d+", re.ASCII)
 _FROM_THE_START: Final = re.compile(r"\s*bytes\s*=\s*0+\s*-", re.ASCII)
 
 
@@ -64,7 +68,10 @@ def redirect_to_lease(
 
 
 class Download(Response):
-    """The response to a lease, which begins its download before the first byte is sent."""
+    """The response to a lease, which begins its download before the first byte is sent.
+
+    Where the link's target goes with the last download, what has been sent is noted at its end.
+    """
 
     def __init__(self, content: Response, links: Links, link: PublicLink, lease: str) -> None:
         self.status_code = content.status_code
@@ -76,9 +83,25 @@ class Download(Response):
         self._lease = lease
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def begin(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                await self._links.begin(self._link, self._lease)
-            await send(message)
+        has_begun, sent = self._link.has_begun, 0
 
-        await self._content(scope, receive, begin)
+        async def count(message: Message) -> None:
+            nonlocal has_begun, sent
+            if message["type"] == "http.response.start" and not has_begun:
+                await self._links.begin(self._link, self._lease)
+                has_begun = True
+            await send(message)
+            sent += size_of(message)
+
+        try:
+            await self._content(scope, receive, count)
+        finally:
+            if self._link.ends_target and has_begun:
+                noting = self._links.note_response(self._link, self._lease, self._span(), sent)
+                await run_to_end(noting)
+
+    def _span(self) -> Span:
+        part = _PART.fullmatch(self.headers.get("content-range", ""))
+        if part is None:
+            return 0, int(self.headers["content-length"])
+        return int(part[1]), int(part[2]) + 1

@@ -179,6 +179,7 @@ def _page(
         action=_path(request),
         path=path,
         name=None if is_protected else link.file_name,
+        note=None if is_protected else link.note,
         size=link.target.content.size,
         expires_at=None if link.expires_at is None else iso_time(link.expires_at),
         time_left=link.time_left,
@@ -196,7 +197,8 @@ async def _send_leased(
     """Answer the bytes of a claimed download, which counts once the first are sent."""
     link = await runtime.links.open(token, lease)
     response = await _send(request, runtime, link, inline=inline)
-    if link.has_begun or request.method != "GET" or response.status_code not in {200, 206}:
+    is_counted = not link.has_begun or link.ends_target
+    if not is_counted or request.method != "GET" or response.status_code not in {200, 206}:
         return response
     return leases.Download(response, runtime.links, link, lease)
 

@@ -67,12 +67,16 @@ def made_at(request: Request, upload: Upload) -> dict[str, str]:
 
 def sent_file(request: Request, runtime: Runtime, file: File) -> Response:
     """Return a file's link in plain text, or the file if JSON is asked for."""
-    link = file_link(request, runtime, file)
+    link, path = file_link(request, runtime, file), f"/v1/files/{file.uuid}"
+    url = base_url(request, runtime) + path
     if "application/json" in request.headers.get("accept", ""):
-        return _created(request, StoredFile.of(file, link), f"/v1/files/{file.uuid}")
-    line = link or f"{base_url(request, runtime)}/v1/files/{file.uuid}/content"
-    response = Response(f"{line}\n", 201, media_type="text/plain")
-    locate(request, response, f"/v1/files/{file.uuid}")
+        response = _created(request, StoredFile.of(file, link), path)
+    else:
+        response = Response(f"{link or f'{url}/content'}\n", 201, media_type="text/plain")
+        locate(request, response, path)
+    response.headers["X-Url-Delete"] = url
+    if file.clamped:
+        response.headers["X-Clamped"] = ", ".join(file.clamped)
     return response
 
 

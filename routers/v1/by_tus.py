@@ -100,7 +100,8 @@ def _new(sent: str, values: Mapping[str, str], length: int | None, terms: Terms)
     )
     named = {"name": without_bidi(name)} if name else {}
     model = _checked(MODELS[kind], {**values, **named})
-    return NewUpload(kind, fields_of(model, media_type(sent_type)), length, sent, terms)
+    kept = tus.without(sent, "password")  # of which only a hash is kept
+    return NewUpload(kind, fields_of(model, media_type(sent_type)), length, kept, terms)
 
 
 def _checked(model: type[M], values: Mapping[str, str]) -> M:

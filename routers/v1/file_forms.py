@@ -1,5 +1,7 @@
 """Forms that bring files, and the names of these."""
 
+from dataclasses import replace
+
 from fastapi import Request
 from pydantic import BaseModel
 
@@ -25,7 +27,9 @@ async def create(
         name = checked_name(file.name, unnamed)
 
         async def describe() -> NewFile:
-            return _new_file(name, file, await form.fields())
+            fields = await form.fields()
+            hashed = await runtime.files.hash_password(access, fields.password)
+            return replace(_new_file(name, file, fields), password_hash=hashed)
 
         known = _new_file(name, file, form.fields_so_far())
         return await runtime.files.create(access, known, file.body, describe)
@@ -37,4 +41,5 @@ def checked_name(name: str | None, unnamed: str = UNNAMED) -> str:
 
 
 def _new_file(name: str, file: FormFile, fields: FileFields) -> NewFile:
-    return NewFile(name, media_type(file.content_type), fields.expires_in, str(fields.evict))
+    content_type = media_type(file.content_type)
+    return NewFile(name, content_type, fields.expires_in, str(fields.evict), **fields.options)

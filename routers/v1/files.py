@@ -41,7 +41,7 @@ async def create(request: Request, runtime: RuntimeDep, access: Writing) -> Resp
 
     `evict` may say otherwise; before the file it is checked before that is read. A body of any
     other type is the file itself: its name is in `Content-Disposition` or `?name=`, the fields are
-    in the query.
+    in the query, and the password in the header `Link-Password`.
     """
     if await raw_forms.is_raw(request, access):
         return await raw_forms.create(request, runtime, access, Kind.FILE)
@@ -105,12 +105,13 @@ async def update(
     runtime: RuntimeDep,
     access: Writing,
 ) -> StoredFile:
-    """Rename a file, or change how long it lives from now; its own link lives as long.
+    """Change a file's name, how long it lives from now, or what its link allows.
 
-    Fields that are absent stay as they are; an `expires_in` of 0 keeps the file.
+    Its own link lives as long; a file that has none gets one for `max_downloads`, `password` or
+    `note`. What is absent stays; an `expires_in` of 0 keeps the file.
     """
     conditions = ranges.write_preconditions(request.headers)
-    file = await runtime.files.change(access, str(id), body.name, body.expires_in, conditions)
+    file = await runtime.files.change(access, str(id), body.facts(), conditions)
     return StoredFile.of(file, file_link(request, runtime, file))
 
 

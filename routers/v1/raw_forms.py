@@ -12,7 +12,7 @@ from routers.http.bodies import body_of, has_body
 from routers.http.forms import check_fields, media_type_of
 from routers.http.headers import media_type
 from routers.http.names import disposition_name
-from routers.v1 import answers, by_draft
+from routers.v1 import answers, by_draft, link_options
 from routers.v1.schemas.uploads import MODELS, fields_of
 
 _OF_FORMS: Final = "multipart/"
@@ -30,7 +30,7 @@ async def create(request: Request, runtime: Runtime, access: Access, kind: Kind)
     """Make a thing of a raw body, at once or by an upload that can be resumed."""
     await access.check()  # a stranger isn't told what is wrong
     content_type = media_type(request.headers.get("content-type"))
-    fields = fields_of(check_fields(MODELS[kind], _values(request), "query"), content_type)
+    fields = fields_of(check_fields(MODELS[kind], _values(request, kind), "query"), content_type)
     if (sent := await by_draft.begun(request, access)) is not None:
         new = NewUpload(kind, fields, terms=by_draft.terms_of(request))
         return await by_draft.create(request, runtime, access, sent, new)
@@ -38,7 +38,10 @@ async def create(request: Request, runtime: Runtime, access: Access, kind: Kind)
     return answers.made(request, runtime, made)
 
 
-def _values(request: Request) -> dict[str, Any]:
-    """Return the fields; a name in the query precedes that in Content-Disposition."""
+def _values(request: Request, kind: Kind) -> dict[str, Any]:
+    """Return the fields; what is in the query precedes what headers say."""
     name = disposition_name(request.headers.get("content-disposition", ""))
-    return ({} if name is None else {"name": name}) | dict(request.query_params)
+    values = {} if name is None else {"name": name}
+    if kind is Kind.FILE:
+        values |= link_options.sent(request)
+    return values | dict(request.query_params)

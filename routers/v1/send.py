@@ -2,19 +2,20 @@
 
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Depends, Header, Path, Query, Request
 from fastapi.responses import PlainTextResponse, Response
 
 from app.accounts.identity import Access
 from app.errors import BadRequest
-from app.files.entities import NewFile
 from app.security.characters import without_bidi
 from app.uploads.entities import Kind, NewUpload
 from routers.http.bodies import body_of
+from routers.http.forms import check_fields
 from routers.http.headers import media_type
-from routers.v1 import answers, by_draft
+from routers.v1 import answers, by_draft, link_options
 from routers.v1.file_forms import checked_name
-from routers.v1.schemas.files import ExpiresIn
+from routers.v1.schemas.files import FileFields
+from routers.v1.schemas.send import SendHeaders, SendQuery
 from routers.web.dependencies import Requires, RuntimeDep
 from routers.web.openapi import BINARY_BODY
 from routers.web.problems import problems
@@ -26,9 +27,20 @@ Writing = Annotated[Access, Depends(Requires("files:write"))]
 
 _LINE: Final = "One line: the file's link, or if it is kept the URL of its content."
 _LINK: Final = "https://holdall.example.org/t/n2XwG7aJ3kS5rT8vY1zBcA\n"
+_HEADERS: Final = {
+    "X-Url-Delete": {
+        "description": "The file's own URL, for the same credential.",
+        "schema": {"type": "string", "format": "uri"},
+    },
+    "X-Clamped": {
+        "description": "What was lowered to what the tier allows: `max-days`, `max-downloads`.",
+        "schema": {"type": "string", "examples": ["max-days"]},
+    },
+}
 _CREATED: Final[dict[int | str, dict[str, Any]]] = {
     201: {
         "description": "Created",
+        "headers": _HEADERS,
         "content": {
             "text/plain": {"schema": {"type": "string", "description": _LINE, "examples": [_LINK]}},
             "application/json": {"schema": {"$ref": "#/components/schemas/StoredFile"}},
@@ -50,24 +62,42 @@ async def send(
     runtime: RuntimeDep,
     access: Writing,
     name: Annotated[str, Path(description="The file's name; of a path, the last segment.")],
-    expires_in: Annotated[
-        ExpiresIn | None, Query(description="Seconds that the file lives; 0 keeps it.")
-    ] = None,
+    asked: Annotated[SendQuery, Query()],
+    headers: Annotated[SendHeaders, Header()],
 ) -> Response:
-    """Store a file from a raw body. Answers its link in plain text unless JSON is asked for."""
+    """Store a file from a raw body. Answers its link in plain text unless JSON is asked for.
+
+    What the account's tier doesn't allow is lowered, and `X-Clamped` names it. `X-Url-Delete` is
+    where the file can be changed and deleted.
+    """
     if "content-range" in request.headers:  # RFC 9110 §14.5: never store a part as the whole
         raise BadRequest("PUT with Content-Range is not supported")
+    await access.check()  # a stranger isn't told what is wrong
     content_type = media_type(request.headers.get("content-type"))
     name = checked_name(without_bidi(name) or None)
+    options = check_fields(FileFields, _options(request, asked, headers), "query")
+    fields = options.model_dump() | {"name": name, "content_type": content_type, "clamp": True}
     if (sent := await by_draft.begun(request, access)) is not None:
-        fields = {"name": name, "content_type": content_type, "expires_in": expires_in}
         terms = by_draft.terms_of(request, target=answers.BY_LINK)
         new = NewUpload(Kind.FILE, fields, terms=terms)
         return await by_draft.create(request, runtime, access, sent, new)
-    file = await runtime.files.create(
-        access, NewFile(name, content_type, expires_in), body_of(request)
-    )
-    return answers.sent_file(request, runtime, file)
+    made = await runtime.uploads.make(access, Kind.FILE, fields, body_of(request))
+    return answers.made(request, runtime, made, answers.BY_LINK)
+
+
+def _options(request: Request, asked: SendQuery, headers: SendHeaders) -> dict[str, Any]:
+    """Return what is asked of the file; the query precedes headers."""
+    days = headers.max_days if asked.max_days is None else asked.max_days
+    expires_in = asked.expires_in
+    if expires_in is None and days is not None:
+        expires_in = days * 86_400
+    given = {
+        "expires_in": expires_in,
+        "max_downloads": asked.max_downloads or headers.max_downloads,
+        "note": asked.note,
+    }
+    said = {name: value for name, value in given.items() if value is not None}
+    return link_options.sent(request) | said
 
 
 by_draft.announce(router, "/{name:path}", "files_options_send")

@@ -44,6 +44,7 @@ async def create(
         body.time,
         max_downloads=body.max_downloads,
         password=body.password,
+        note=body.note,
     )
     locate(request, response, f"/v1/timelinks/{link.uuid}")
     return Timelink.of(link, link_url(request, runtime, link.ref))

@@ -12,7 +12,7 @@ from starlette.types import Message, Receive, Scope
 
 from app import metrics
 from app.logging import CurrentRequest
-from routers.connection.exchanges import SEND_FILE
+from routers.connection.exchanges import size_of
 
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9_.:-]{1,128}")
 _TRACE_PARENT: Final = re.compile(
@@ -63,7 +63,7 @@ class Observation:
         """Note that a message of the answer's body has gone out."""
         if self._scope["method"] == "HEAD":
             return
-        size = message["count"] if message["type"] == SEND_FILE else len(message.get("body", b""))
+        size = size_of(message)
         self._bytes_out += size
         metrics.sent_bytes.value += size
 

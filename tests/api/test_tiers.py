@@ -12,6 +12,13 @@ __all__ = ["admin"]
 
 GIB = 1024**3
 
+NO_BOUNDS = {
+    "default_lifetime": None,
+    "max_lifetime": None,
+    "default_downloads": None,
+    "max_downloads": None,
+}
+
 
 async def make(service: Service, headers: dict[str, str], **body: object) -> httpx.Response:
     return await service.client.post("/v1/tiers", json=body, headers=headers)
@@ -25,7 +32,7 @@ async def test_three_tiers_are_there_from_the_start(
         {name: value for name, value in tier.items() if name not in {"id", "created_at"}}
         for tier in answer.json()["items"]
     ]
-    shared = {"allow_links": False, "max_objects": None}
+    shared = {"allow_links": False, "max_objects": None} | NO_BOUNDS
     basic = {"name": "Basic", "heights": [200], "allow_original": False, **shared}
     premium = {"name": "Premium", "heights": [200, 400], "allow_original": True, **shared}
     assert tiers == [
@@ -55,6 +62,7 @@ async def test_only_a_name_is_required(service: Service, admin: dict[str, str]) 
         "max_object_bytes": None,
         "max_total_bytes": None,
         "max_objects": None,
+        **NO_BOUNDS,
     }
     read = await service.client.get(f"/v1/tiers/{tier['id']}", headers=admin)
     assert read.json() == tier

@@ -67,8 +67,9 @@ class StoragetiersLinkRequest(BaseModel):
     """The lifetime of a new link."""
 
     time: int = Field(
-        description="Seconds, as a number or as text: 300 to 30000 unless the settings say "
-        "otherwise.",
+        ge=300,
+        le=30_000,
+        description="Seconds, as a number or as text, within those that the settings allow.",
         examples=[400],
     )
 

@@ -79,6 +79,12 @@ def metadata_of(headers: Headers) -> tuple[str, Mapping[str, str]]:
     return sent, values
 
 
+def without(sent: str, key: str) -> str:
+    """Return Upload-Metadata without a key, whose value is not to be kept as it was sent."""
+    pairs = (pair.strip(" \t") for pair in sent.split(","))
+    return ",".join(pair for pair in pairs if pair.partition(" ")[0] != key)
+
+
 def _invalid(wrong: str) -> InvalidRequest:
     detail = f"Upload-Metadata is not valid: {wrong}"
     return InvalidRequest(

@@ -2,16 +2,17 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field, field_validator
 
 from app import clock
 from app.files import entities
 from app.files.entities import MAX_LIFETIME
 from app.objects.file_names import MAX_NAME_LENGTH, file_name
 from routers.v1.schemas.fields import Id, Sha256, Size
+from routers.v1.schemas.link_options import LinkPassword, MaxDownloads, Note
 from routers.v1.schemas.lists import ListOf
 
 UNNAMED: Final = "upload"
@@ -55,6 +56,19 @@ class FileFields(BaseModel):
 
     expires_in: ExpiresIn | None = None
     evict: Evict = "any"
+    max_downloads: MaxDownloads | None = None
+    password: LinkPassword | None = None
+    note: Note | None = None
+
+    @field_validator("max_downloads", "password", "note", mode="before")
+    @classmethod
+    def _given(cls, value: object) -> object:
+        return None if value == "" else value  # a browser sends fields that nobody filled in
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What the file's link is to allow and say, as far as a new file takes it as it is."""
+        return {"max_downloads": self.max_downloads, "note": self.note}
 
 
 class FileForm(FileFields):
@@ -71,10 +85,19 @@ class FileState(StrEnum):
 
 
 class FileChange(BaseModel):
-    """Changes of a file; fields that are absent stay as they are."""
+    """Changes of a file and its link; what is absent stays. A null of the link's is none."""
 
     name: FileName | None = None
     expires_in: ExpiresIn | None = None
+    max_downloads: MaxDownloads | None = None
+    password: LinkPassword | None = None
+    note: Note | None = None
+
+    def facts(self) -> dict[str, Any]:
+        """Return what is to change; null means something for what a link has."""
+        sent = self.model_dump(exclude_unset=True)
+        of_file = {"name", "expires_in"}
+        return {n: value for n, value in sent.items() if value is not None or n not in of_file}
 
 
 class StoredFile(BaseModel):
@@ -93,8 +116,22 @@ class StoredFile(BaseModel):
         examples=["https://holdall.example.org/t/n2XwG7aJ3kS5rT8vY1zBcA"],
     )
 
+    max_downloads: int | None = Field(
+        description="How many downloads the link allows; the file goes with the last of its own "
+        "link. Null: any number.",
+        examples=[3],
+    )
+    downloads: int | None = Field(
+        description="The downloads that have begun, if `max_downloads` limits them.", examples=[1]
+    )
+    has_password: bool = Field(description="Whether the link asks for a password.")
+    note: str | None = Field(
+        description="What the link tells whoever opens it.", examples=["The photos of Sunday"]
+    )
+
     @classmethod
     def of(cls, file: entities.File, link: str | None) -> Self:
+        shared = file.sharing
         return cls(
             id=file.uuid,
             name=file.name,
@@ -104,6 +141,10 @@ class StoredFile(BaseModel):
             created_at=clock.to_datetime(file.created_at),
             expires_at=None if file.expires_at is None else clock.to_datetime(file.expires_at),
             link=link,
+            max_downloads=None if shared is None else shared.max_downloads,
+            downloads=None if shared is None or shared.max_downloads is None else shared.downloads,
+            has_password=shared is not None and shared.has_password,
+            note=None if shared is None else shared.note,
         )
 
 

@@ -7,6 +7,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StrictBo
 
 from app import clock
 from app.accounts import entities
+from app.files.entities import MAX_LIFETIME
+from app.links.entities import MAX_DOWNLOADS
 from routers.v1.schemas.fields import Id
 from routers.v1.schemas.lists import ListOf
 
@@ -46,6 +48,48 @@ LimitOf = Annotated[
     Field(ge=0, le=2**53, description="Null: no limit."),
     BeforeValidator(_number),
 ]
+LifetimeDefault = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=MAX_LIFETIME,
+        description="Seconds that a file lives if nobody says otherwise, up to `max_lifetime`. "
+        "Null: `EXPIRE_TIME`.",
+        examples=[86_400],
+    ),
+    BeforeValidator(_number),
+]
+LifetimeLimit = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=MAX_LIFETIME,
+        description="Seconds that a link, or a file that has one, may live. Null: no limit.",
+        examples=[7 * 86_400],
+    ),
+    BeforeValidator(_number),
+]
+DownloadsDefault = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=MAX_DOWNLOADS,
+        description="The `max_downloads` of a link that is made without, up to that of the tier. "
+        "Null: the tier's.",
+        examples=[10],
+    ),
+    BeforeValidator(_number),
+]
+DownloadsLimit = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=MAX_DOWNLOADS,
+        description="The most downloads that a link may allow. Null: any number.",
+        examples=[100],
+    ),
+    BeforeValidator(_number),
+]
 
 
 class TierCreate(BaseModel):
@@ -58,6 +102,10 @@ class TierCreate(BaseModel):
     max_object_bytes: LimitOf | None = None
     max_total_bytes: LimitOf | None = None
     max_objects: LimitOf | None = None
+    default_lifetime: LifetimeDefault | None = None
+    max_lifetime: LifetimeLimit | None = None
+    default_downloads: DownloadsDefault | None = None
+    max_downloads: DownloadsLimit | None = None
 
 
 class TierChange(BaseModel):
@@ -70,11 +118,19 @@ class TierChange(BaseModel):
     max_object_bytes: LimitOf | None = None
     max_total_bytes: LimitOf | None = None
     max_objects: LimitOf | None = None
+    default_lifetime: LifetimeDefault | None = None
+    max_lifetime: LifetimeLimit | None = None
+    default_downloads: DownloadsDefault | None = None
+    max_downloads: DownloadsLimit | None = None
 
     def facts(self) -> dict[str, Any]:
-        """Return what is to change; null means something for limits only."""
+        """Return what is to change; null means something for limits and defaults only."""
         sent = self.model_dump(exclude_unset=True)
-        return {n: value for n, value in sent.items() if value is not None or n.startswith("max_")}
+        return {
+            n: value
+            for n, value in sent.items()
+            if value is not None or n.startswith(("max_", "default_"))
+        }
 
 
 class Tier(BaseModel):
@@ -88,6 +144,10 @@ class Tier(BaseModel):
     max_object_bytes: int | None = Field(examples=[107_374_182_400])
     max_total_bytes: int | None = Field(examples=[1_099_511_627_776])
     max_objects: int | None = Field(examples=[100_000])
+    default_lifetime: int | None = Field(examples=[86_400])
+    max_lifetime: int | None = Field(examples=[7 * 86_400])
+    default_downloads: int | None = Field(examples=[10])
+    max_downloads: int | None = Field(examples=[100])
     created_at: datetime
 
     @classmethod
@@ -102,6 +162,10 @@ class Tier(BaseModel):
             max_object_bytes=tier.max_object_bytes,
             max_total_bytes=tier.max_total_bytes,
             max_objects=tier.max_objects,
+            default_lifetime=tier.default_lifetime,
+            max_lifetime=tier.max_lifetime,
+            default_downloads=tier.default_downloads,
+            max_downloads=tier.max_downloads,
             created_at=clock.to_datetime(tier.created_at),
         )
 

@@ -12,10 +12,8 @@ from app.features import TARGETS
 from app.links import entities
 from app.links.entities import PublicLink
 from routers.v1.schemas.fields import Id, Size
+from routers.v1.schemas.link_options import LinkPassword, MaxDownloads, Note, storable
 from routers.v1.schemas.lists import ListOf
-
-MAX_PASSWORD: int = 128
-
 
 TargetType = StrEnum("TargetType", [(name, name) for name in TARGETS])  # type: ignore[misc]
 TargetType.__doc__ = "The types of targets that a link may have."
@@ -26,12 +24,6 @@ class LinkState(StrEnum):
 
     ACTIVE = "active"
     EXPIRED = "expired"
-
-
-def _characters(value: str) -> str:
-    if "\0" in value or any("\ud800" <= c <= "\udfff" for c in value):
-        raise ValueError("A text can't hold null characters or lone surrogates")
-    return value
 
 
 class NewTimelink(BaseModel):
@@ -46,24 +38,16 @@ class NewTimelink(BaseModel):
             description="The id of its target.",
             examples=["my-unique-blob-id"],
         ),
-        AfterValidator(_characters),
+        AfterValidator(storable),
     ]
     time: int = Field(
-        description="Its lifetime in seconds: 300 to 30000 unless the settings say otherwise.",
+        description="Its lifetime in seconds: 300 to 2592000 (30 days) unless the settings or the "
+        "account's tier say otherwise.",
         examples=[3600],
     )
-    max_downloads: (
-        Annotated[int, Field(ge=1, le=10**9, description="The number of downloads it allows.")]
-        | None
-    ) = None
-    password: (
-        Annotated[
-            str,
-            Field(min_length=1, max_length=MAX_PASSWORD, json_schema_extra={"format": "password"}),
-            AfterValidator(_characters),
-        ]
-        | None
-    ) = None
+    max_downloads: MaxDownloads | None = None
+    password: LinkPassword | None = None
+    note: Note | None = None
 
 
 class Timelink(BaseModel):
@@ -97,6 +81,7 @@ class Timelink(BaseModel):
         description="The downloads claimed so far, if `max_downloads` limits them.", examples=[1]
     )
     has_password: bool
+    note: str | None = Field(examples=["The photos of Sunday"])
 
     @classmethod
     def of(cls, link: entities.Timelink, url: str | None) -> Self:
@@ -114,6 +99,7 @@ class Timelink(BaseModel):
             max_downloads=link.max_downloads,
             downloads=link.downloads,
             has_password=link.has_password,
+            note=link.note,
         )
 
 
@@ -130,6 +116,7 @@ class PublicTimelink(BaseModel):
     expires_at: datetime | None
     time_left: int | None = Field(examples=[3540])
     downloads_left: int | None = Field(examples=[2])
+    note: str | None = Field(examples=["The photos of Sunday"])
     download: str = Field(
         description="The path that starts a download.",
         examples=["/t/n2XwG7aJ3kS5rT8vY1zBcA?download=1"],
@@ -144,5 +131,6 @@ class PublicTimelink(BaseModel):
             expires_at=None if link.expires_at is None else clock.to_datetime(link.expires_at),
             time_left=link.time_left,
             downloads_left=link.downloads_left,
+            note=link.note,
             download=download,
         )

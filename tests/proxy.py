@@ -26,6 +26,7 @@ class Proxy:
         """Bytes that went through, in both directions."""
         self._server_port = port
         self._limit: tuple[float, Callable[[], None]] = _NO_LIMIT
+        self._is_cut = False
         self._held: bytes | None = None
         self._holding: set[asyncio.Event] = set()
         self._flows = asyncio.Event()
@@ -36,9 +37,13 @@ class Proxy:
         """Be a black hole: connections are accepted, nothing is passed on any more."""
         self._flows.clear()
 
-    def freeze_after(self, size: int) -> None:
-        """Freeze, once, when so many more bytes have gone through."""
-        self._limit = (self.passed + size, self.freeze)
+    def cut_after(self, size: int) -> None:
+        """Reset every connection, new ones too until `mend`, when so many more bytes are through."""
+        self._limit = (self.passed + size, self._cut)
+
+    def mend(self) -> None:
+        """Let new connections work again."""
+        self._is_cut = False
 
     def break_after(self, size: int) -> None:
         """Reset every connection, once, when so many more bytes have gone through."""
@@ -73,8 +78,15 @@ class Proxy:
         for writer in self._writers:
             reset(writer)
 
+    def _cut(self) -> None:
+        self._is_cut = True
+        self.reset()
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection."""
+        if self._is_cut:
+            reset(writer)
+            return
         self._writers.add(writer)
         try:
             there = await asyncio.open_connection("127.0.0.1", self._server_port)

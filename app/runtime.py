@@ -35,6 +35,7 @@ from app.processes.pool import ChildPool
 from app.security.credentials import Credential
 from app.security.keyring import Keyring
 from app.state import Ping, ServiceState
+from app.takeout.use_cases import Takeout
 from app.tasks.generation import RaiseGeneration
 from app.tasks.leases import RenewLeases
 from app.tasks.reconcile import Reconcile
@@ -62,6 +63,7 @@ class Runtime:
     uploads: ResumableUploads
     downloads: Downloads
     archives: Archives
+    takeout: Takeout
     memory: BodyMemoryLimit
     state: ServiceState
     gauges: Gauges
@@ -196,6 +198,7 @@ def _build(
         ),
         downloads=parts.downloads,
         archives=Archives(database, parts.downloads, wake_sweep=wake_sweep),
+        takeout=Takeout(),
         memory=parts.memory,
         state=state,
         gauges=Gauges(state, tasks, settings),

@@ -1,11 +1,14 @@
 """Accounts: signing up, one's own, and their administration."""
 
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from app.accounts.identity import Access
+from routers.http.archives import ZIP, send_archive
+from routers.http.downloads import DownloadHeaders
 from routers.v1.schemas.accounts import (
     Account,
     AccountAdministration,
@@ -18,6 +21,8 @@ from routers.v1.schemas.accounts import (
 from routers.v1.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
 from routers.web import logins
 from routers.web.dependencies import Requires, RuntimeDep
+from routers.web.downloadable import downloadable
+from routers.web.openapi import archive_answer
 from routers.web.problems import problems
 from routers.web.route import HoldallRoute
 from routers.web.urls import locate
@@ -50,6 +55,25 @@ async def read_me(access: OwnAccess, runtime: RuntimeDep) -> Account:
     Limits are those of its tier; null is none.
     """
     return Account.of(await runtime.accounts.profile(access))
+
+
+@downloadable(
+    router,
+    "/me/takeout",
+    get="accounts_get_takeout",
+    head="accounts_head_takeout",
+    answer=archive_answer,
+)
+async def get_takeout(request: Request, access: OwnAccess, runtime: RuntimeDep) -> Response:
+    """Get all that the account keeps as one ZIP, or a range of it.
+
+    Contents are in folders by their kinds; what is known of them, and of links, keys and sessions,
+    is in `account`, a line of JSON each, without secrets. As long as nothing changes, the bytes
+    stay the same, so that a download can be resumed.
+    """
+    name = f"{(await runtime.accounts.profile(access)).username}.zip"
+    archive = partial(runtime.takeout.archive, access)
+    return await send_archive(request, runtime, archive, DownloadHeaders(name, ZIP))
 
 
 @router.patch(

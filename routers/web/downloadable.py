@@ -21,16 +21,18 @@ def downloadable(
     *,
     get: str,
     head: str,
+    answer: Callable[[], dict[int | str, dict[str, Any]]] = binary_answer,
     errors: Declare = problems,
     statuses: tuple[int, ...] = (401, 403, 404, 412, 422, 503),
 ) -> Callable[[E], E]:
     """Register an endpoint for GET and HEAD of a path, with these operation ids.
 
-    ``statuses`` are the errors of both; a GET may also be for a range that there is not.
+    ``answer`` declares the bytes. ``statuses`` are the errors of both; a GET may also be for a
+    range that there is not.
     """
 
     def register(endpoint: E) -> E:
-        responses = binary_answer() | errors(*sorted((*statuses, 416)))
+        responses = answer() | errors(*sorted((*statuses, 416)))
         router.get(path, operation_id=get, response_class=Response, responses=responses)(endpoint)
         router.head(path, operation_id=head, response_class=Response, responses=errors(*statuses))(
             endpoint

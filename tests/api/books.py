@@ -1,6 +1,7 @@
 """The books of a service: what its database and its store say, and whether they agree."""
 
 import hashlib
+import zlib
 from collections import Counter, defaultdict
 from typing import Any
 
@@ -48,6 +49,7 @@ async def audit(service: Service, before: set[str]) -> None:
             store = service.runtime.parts.store
             data = b"".join([await _read(store, key) for key in keys])
         assert (len(data), hashlib.sha256(data).digest()) == (row.size, bytes(row.sha256))
+        assert row.crc32 in (None, zlib.crc32(data))
     assert sorted(books["owned"]) == sorted(row.id for row in books["objects"])
     charged: Counter[int] = Counter()
     slots: Counter[int] = Counter()

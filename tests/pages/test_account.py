@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+import zipfile
 from pathlib import Path
 
 import httpx
@@ -294,3 +295,15 @@ def test_what_is_asked_first_is_not_done_without_consent(page: Page, sign_up: Si
     page.get_by_role("button", name="End all").click()
     page.evaluate("fetch('/healthz').then((answer) => answer.text())")  # whatever was sent before
     assert set(methods) == {"GET"}
+
+
+def test_all_that_the_account_keeps_is_one_download(open_page: OpenPage, sign_up: SignUp) -> None:
+    page = open_page()
+    name = sign_up(page)
+    page.goto("/account/profile")
+    with page.expect_download() as waiting:
+        page.get_by_role("link", name="Download everything").click()
+    assert waiting.value.suggested_filename == f"{name}.zip"
+    with zipfile.ZipFile(waiting.value.path()) as found:
+        assert found.testzip() is None
+        assert f'"{name}"'.encode() in found.read("account/accounts.jsonl")

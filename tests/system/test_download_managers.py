@@ -7,6 +7,7 @@ import random
 import re
 import shutil
 import subprocess
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -158,3 +159,30 @@ def test_neither_tokens_nor_leases_are_logged(service: Service, sh: Shell) -> No
     assert "lease=" not in service.log
     assert "secretsecret" not in service.log
     assert "/t/[redacted]/photo.jpg" in service.log
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        'curl -sSf -H "$AUTH" -o all.zip $URL',
+        'aria2c -q --header "$AUTH" -x4 -s4 -k1M -o all.zip $URL',
+        (
+            'curl -sSf -H "$AUTH" -r 0-2999999 -o all.zip $URL && '
+            'curl -sSf -H "$AUTH" -C - -o all.zip $URL'
+        ),
+        'wget -q --header "$AUTH" -O all.zip $URL',
+    ],
+    ids=["curl", "aria2c", "curl goes on", "wget"],
+)
+def test_an_archive_is_fetched_in_parts(
+    service: Service, sh: Shell, tmp_path: Path, command: str
+) -> None:
+    """By the kernel's sendfile, which tests of the application don't use."""
+    bodies = {"large": DATA, "small": DATA[:20_000], "tiny": b"tiny", "none": b""}
+    for name, data in bodies.items():
+        assert service.client.put(f"/v1/blobs/{name}/content", content=data).is_success
+    url = str(service.client.base_url.join("/v1/accounts/me/takeout"))
+    sh(command, URL=url, AUTH=f"Authorization: Bearer {processes.SERVICE_TOKEN}")
+    with zipfile.ZipFile(tmp_path / "all.zip") as found:
+        assert found.testzip() is None
+        assert {name: found.read(f"blobs/{name}") for name in bodies} == bodies

@@ -65,11 +65,22 @@ def binary_answer(also: Mapping[str, str] | None = None) -> dict[int | str, dict
 
     ``also`` describes headers of its own.
     """
+    return _download(_DOWNLOAD_HEADERS | dict(also or {}))
+
+
+def archive_answer() -> dict[int | str, dict[str, Any]]:
+    """Declare that a route answers a ZIP, whole or a part, for its ``responses``."""
+    absent = ("Last-Modified", "Repr-Digest", "Content-Encoding")
+    described = {n: text for n, text in _DOWNLOAD_HEADERS.items() if n not in absent}
+    return _download(described | {"ETag": "Strong, from all that is in it."})
+
+
+def _download(described: Mapping[str, str]) -> dict[int | str, dict[str, Any]]:
     content = {"application/octet-stream": {"schema": _BINARY}}
-    described = _DOWNLOAD_HEADERS | dict(also or {})
     headers = {name: header(text) for name, text in described.items()}
     part = headers | {"Content-Range": header("Which bytes of how many.")}
-    kept = {n: headers[n] for n in ("ETag", "Last-Modified", "Repr-Digest", "Cache-Control")}
+    known = ("ETag", "Last-Modified", "Repr-Digest", "Cache-Control")
+    kept = {name: headers[name] for name in known if name in headers}
     return {
         200: {"description": "The bytes", "content": content, "headers": headers},
         206: {"description": "A range of the bytes", "content": content, "headers": part},

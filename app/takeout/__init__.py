@@ -1,0 +1,1 @@
+"""Takeout: all that an account keeps, in one archive."""

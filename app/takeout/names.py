@@ -1,0 +1,46 @@
+"""Where in a takeout the contents of each table are, and what they are called."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from sqlalchemy import Table
+
+from app.buffer.tables import buffers
+from app.dumps.tables import dump_attachments
+from app.pictures.tables import pictures
+from app.takeout.rows import Record
+
+Name = Callable[[Record], str]
+_ENDINGS: Final = {"jpeg": ("jpg", "jpeg"), "heic": ("heic", "heif")}
+
+
+def name_of(table: Table, record: Record) -> str:
+    """Return the path of what a row owns."""
+    name = _NAMES.get(table)
+    return f"{table.name}/{_own_name(record)}" if name is None else name(record)
+
+
+def _own_name(record: Record) -> str:
+    return str(record.get("name") or record.get("original_name") or record["id"])
+
+
+def _picture(record: Record) -> str:
+    """Return a picture's name, which may have no ending."""
+    name, endings = _own_name(record), _ENDINGS.get(record["format"], (record["format"],))
+    has_one = name.lower().endswith(tuple(f".{ending}" for ending in endings))
+    return f"pictures/{name}" if has_one else f"pictures/{name}.{endings[0]}"
+
+
+def _attachment(record: Record) -> str:
+    return f"dumps/attachments/{record['dump_id']}/{_own_name(record)}"
+
+
+def _buffer(record: Record) -> str:
+    return f"buffer/{record['name'] or 'text.txt'}"
+
+
+_NAMES: Final[Mapping[Table, Name]] = {
+    pictures: _picture,
+    dump_attachments: _attachment,
+    buffers: _buffer,
+}

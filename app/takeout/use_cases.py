@@ -1,0 +1,62 @@
+"""An account's takeout: its contents in folders by their kinds, and its rows as lines of JSON."""
+
+import asyncio
+import hashlib
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from itertools import islice
+
+from sqlalchemy import Table
+
+from app import clock
+from app.accounts.identity import Access
+from app.archives.archive import Archive, Entry
+from app.archives.names import unique_names
+from app.objects.entities import Content
+from app.takeout.names import name_of
+from app.takeout.rows import Taken, collect
+
+_FOLDER = "account"
+
+
+class Takeout:
+    """Makes the archives of whole accounts, one at a time: each needs a KiB for each object."""
+
+    def __init__(self) -> None:
+        self._turn = asyncio.Lock()
+
+    async def archive(self, access: Access) -> Archive:
+        """Return all that the caller's account keeps; the same as long as nothing is changed."""
+        async with self._turn:
+            taken = await access.read_long(collect, clock.now())
+            return await asyncio.to_thread(_archive, taken)
+
+
+def _archive(taken: Mapping[Table, Sequence[Taken]]) -> Archive:
+    documents = [f"{_FOLDER}/{table.name}.jsonl" for table in taken]
+    owned = [
+        (row.record, Entry(name_of(table, row.record), row.content))
+        for table, rows in taken.items()
+        for row in rows
+        if row.content is not None
+    ]
+    names = unique_names([*documents, *(entry.stored_name for _, entry in owned)])
+    documents = [*islice(names, len(documents))]
+    contents: list[Entry] = []
+    for (record, entry), name in zip(owned, names, strict=True):
+        record["path"] = name
+        contents.append(Entry(name, entry.content))
+    newest = max((entry.content.modified_at for entry in contents), default=0)
+    texts = [
+        Entry(name, _lines(rows, newest))
+        for name, rows in zip(documents, taken.values(), strict=True)
+    ]
+    return Archive([*texts, *contents])
+
+
+def _lines(rows: Sequence[Taken], modified_at: int) -> Content:
+    """Return rows as lines of JSON (RFC 8259)."""
+    data = b"".join(json.dumps(row.record, ensure_ascii=False).encode() + b"\n" for row in rows)
+    sha256, crc32 = hashlib.sha256(data).digest(), zlib.crc32(data)
+    return Content(0, None, len(data), sha256, modified_at, data, crc32=crc32)

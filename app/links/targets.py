@@ -125,6 +125,25 @@ class Targets:
         row = self._by_id[target_type](connection, target_id=target_id, now=now).first()
         return None if row is None else _target(row)
 
+    def find_named(
+        self,
+        connection: Connection,
+        identity: Identity,
+        target_type: TargetType,
+        name: str,
+        now: int,
+    ) -> str | None:
+        """Return the id on the wire of the newest target of a name; None if there is none."""
+        target = self.tables[target_type]
+        named = (
+            select(target.public_id)
+            .where(target.table.c.account_id == identity.account_id)
+            .where(target.name == name, target.alive(now))
+        )
+        newest = named.order_by(target.table.c.id.desc()).limit(1)
+        found: str | None = connection.execute(newest).scalar()
+        return found
+
     def find(
         self,
         connection: Connection,

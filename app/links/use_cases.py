@@ -115,6 +115,10 @@ class Links:
         """Return what a link could lead to; None if it doesn't exist."""
         return await access.read(self._targets.find, target_type, target_id, clock.now())
 
+    async def find_named(self, access: Access, target_type: TargetType, name: str) -> str | None:
+        """Return the id of the newest thing of a name that a link could lead to, if any."""
+        return await access.read(self._targets.find_named, target_type, name, clock.now())
+
     def new_own_link(self) -> NewLink:
         """Return a file's own link, which lives as long as the file."""
         uuid = str(uuid7())

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from app.dumps.entities import Filters
 from routers.pages import bars
+from routers.pages.link_choice import link_choice
 from routers.pages.page import PageRoute, SignedIn, render_app
 from routers.v1.schemas.dumps import Dump, DumpDetails
 from routers.v1.schemas.fields import Text
@@ -90,7 +91,8 @@ async def show_one(
     """Show a dump with its report and its attachments."""
     details = await runtime.dumps.find_details(visitor.access, str(id))
     dump = DumpDetails.of_details(details)
-    return render_app(request, "dump.html", visitor, place="dumps", dump=dump)
+    choice = link_choice(runtime.settings, visitor.identity.tier)
+    return render_app(request, "dump.html", visitor, place="dumps", dump=dump, **choice)
 
 
 def _url(request: Request, chosen: dict[str, str], **changed: str) -> str:

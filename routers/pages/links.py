@@ -9,12 +9,12 @@ from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel, Field
 
 from app.blobs.entities import MAX_ID_LENGTH
-from app.config import Settings
 from app.errors import Forbidden, InvalidRequest, NotFound, ProblemError
 from app.links import entities, targets
 from app.links.targets import Target
 from app.runtime import Runtime
 from routers.http.forms import check_fields, read_fields
+from routers.pages.link_choice import USUAL_TIME, link_choice
 from routers.pages.page import PageRoute, SignedIn, Visitor, render_app
 from routers.v1.schemas.accounts import GivenPassword
 from routers.v1.schemas.fields import Text
@@ -27,8 +27,6 @@ from routers.web.urls import base_path, link_url
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 _LIMIT: Final = 50  # links on a page
-_TIMES: Final = (300, 900, 3600, 3 * 3600, 8 * 3600, 86_400, 7 * 86_400, 30 * 86_400)  # seconds
-_USUAL: Final = 3600  # seconds
 
 
 class LinkForm(BaseModel):
@@ -36,9 +34,10 @@ class LinkForm(BaseModel):
 
     kind: TargetType = TargetType("file")
     id: Annotated[Text, Field(max_length=MAX_ID_LENGTH)] = ""
-    time: str = str(_USUAL)
+    time: str = str(USUAL_TIME)
     max_downloads: str = ""
     password: GivenPassword = ""
+    note: Annotated[Text, Field(max_length=4096)] = ""
 
     def checked(self) -> NewTimelink:
         """Return the new link; raises `RequestValidationError`."""
@@ -68,13 +67,15 @@ async def create(request: Request, runtime: RuntimeDep, visitor: SignedIn) -> Re
     form = await read_fields(request, LinkForm)
     try:
         new = form.checked()
+        named = await runtime.links.find_named(visitor.access, new.kind.value, new.id)
         link = await runtime.links.create(
             visitor.access,
             new.kind.value,
-            new.id,
+            named or new.id,
             new.time,
             max_downloads=new.max_downloads,
             password=new.password,
+            note=new.note,
         )
     except RequestValidationError as error:
         return await _page(request, runtime, visitor, form, wrong=invalid(error))
@@ -118,7 +119,7 @@ async def _page(
         form=form or LinkForm(),
         wanted=None if form is None else await _wanted(runtime, visitor, form),
         wrong=None if wrong is None else _in_words(wrong),
-        times=_times(runtime.settings),
+        **link_choice(runtime.settings, visitor.identity.tier),
     )
 
 
@@ -144,9 +145,3 @@ def _in_words(error: ProblemError) -> str:
     """Return what is wrong, by field where that is known."""
     by_field = [f"{wrong['loc'][-1]}: {wrong['msg']}" for wrong in error.errors]
     return "; ".join(by_field) or error.detail
-
-
-def _times(settings: Settings) -> list[int]:
-    """Return the lifetimes to choose from, in seconds: those allowed, and the longest."""
-    allowed = {t for t in _TIMES if settings.min_link_time <= t <= settings.max_link_time}
-    return sorted(allowed | {settings.max_link_time})

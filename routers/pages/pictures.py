@@ -10,6 +10,7 @@ from fastapi.responses import Response
 from app.accounts.identity import Tier
 from app.links import targets
 from app.pictures import entities
+from routers.pages.link_choice import link_choice
 from routers.pages.page import PageRoute, SignedIn, render_app
 from routers.v1.schemas.lists import CursorParam
 from routers.v1.schemas.pictures import Picture
@@ -52,6 +53,7 @@ async def show(
         is_first=cursor is None,
         tier=tier,
         can_link=targets.allows("picture", tier),
+        **link_choice(runtime.settings, tier),
     )
 
 

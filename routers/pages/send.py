@@ -6,10 +6,11 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from app.accounts.identity import Access
-from app.config import Settings
 from app.files import entities
+from app.links.bounds import usual_lifetime
 from app.runtime import Runtime
 from routers.http.qr import qr_svg
+from routers.pages.link_choice import link_choice, within
 from routers.pages.page import Visitor, render_app
 from routers.v1.schemas.files import StoredFile
 from routers.web.urls import file_link
@@ -22,6 +23,8 @@ async def show(request: Request, runtime: Runtime, access: Access, cursor: str |
     """Show the form, and the account's files; older ones with a cursor."""
     visitor = Visitor(access, await access.identity())
     page = await runtime.files.page(access, _LIMIT, cursor)
+    tier = visitor.identity.tier
+    usual = usual_lifetime(tier, runtime.settings.expire_time)
     return render_app(
         request,
         "send.html",
@@ -29,8 +32,9 @@ async def show(request: Request, runtime: Runtime, access: Access, cursor: str |
         place="send",
         files=[StoredFile.of(file, file_link(request, runtime, file)) for file in page.items],
         next_cursor=page.next_cursor,
-        times=_times(runtime.settings),
-        usual=runtime.settings.expire_time,
+        times=sorted(within(_TIMES, tier.max_lifetime) | {usual}),
+        usual=usual,
+        **link_choice(runtime.settings, tier),
         max_files=runtime.settings.max_files,
         next_evicted=await runtime.files.next_evicted(access),
     )
@@ -50,8 +54,3 @@ async def show_sent(
         # part of the page: whoever sent the file with a token has no cookie to get it by
         qr=None if link is None else await qr_svg(link),
     )
-
-
-def _times(settings: Settings) -> list[int]:
-    """Return the lifetimes to choose from, in seconds, the usual one among them."""
-    return sorted({*_TIMES, settings.expire_time})

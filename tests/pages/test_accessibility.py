@@ -51,7 +51,7 @@ OWN: Final = {
     "tiers": "/admin/tiers",
 }
 DIALOGS: Final = {
-    "/file/load": "[data-qr]",
+    "/file/load": "[data-file-options]",
     "/pictures": "#grid a",
     "/links": "[data-qr]",
     "/admin/accounts": "[data-change]",

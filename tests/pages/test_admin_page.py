@@ -170,11 +170,14 @@ def test_a_tier_is_made_changed_and_deleted(admin: Page, watch: Watch) -> None:
     dialog.get_by_label("In all", exact=True).fill("700")
     dialog.get_by_label("Number of objects").fill("12000")
     dialog.get_by_label("Heights of thumbnails").fill("100, 300")
+    dialog.get_by_label("Days that a link lives, at most").fill("7")
+    dialog.get_by_label("Downloads of a link, at most").fill("50")
     dialog.get_by_label("Originals of pictures").check()
     admin.keyboard.press("Enter")
     expect(admin.locator("#said")).to_have_text("Trial is made")
     tier = admin.locator(".tier").filter(has_text="Trial")
-    for fact in ("1.5 GiB", "700 MiB", "12,000", "100, 300 px", "Originalsyes", "picturesno"):
+    for fact in ("1.5 GiB", "700 MiB", "12,000", "100, 300 px", "Originalsyes", "picturesno",
+                 "7 days", "Downloads, at most50"):  # fmt: skip
         expect(tier).to_contain_text(fact)
     admin.set_viewport_size(PHONE)
     assert fits(admin)
@@ -184,6 +187,7 @@ def test_a_tier_is_made_changed_and_deleted(admin: Page, watch: Watch) -> None:
     dialog = admin.get_by_role("dialog", name="Trial")
     expect(dialog.get_by_label("Largest object", exact=True)).to_have_value("1536")
     expect(dialog.get_by_label("Unit of: Largest object")).to_have_value(str(2**20))
+    expect(dialog.get_by_label("Days that a link lives, at most")).to_have_value("7")
     dialog.get_by_label("Largest object", exact=True).fill("")
     dialog.get_by_label("Heights of thumbnails").fill("")
     dialog.get_by_role("button", name="Save").click()

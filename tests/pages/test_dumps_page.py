@@ -104,8 +104,12 @@ def test_a_report_shows_all_that_came_along(page: Page, person: str) -> None:
     with page.expect_download() as download:
         page.get_by_role("link", name="Download", exact=True).click()
     assert Path(download.value.path()).read_bytes() == minidump.write()
-    page.get_by_role("link", name="Link for others").click()
-    expect(page).to_have_url(re.compile(rf"/links\?kind=dump&id={dump}$"))
+    link = page.get_by_role("link", name="Link for others")
+    expect(link).to_have_attribute("href", re.compile(rf"/links\?kind=dump&id={dump}$"))
+    link.click()
+    dialog = page.get_by_role("dialog", name=re.compile("^A link to "))
+    dialog.get_by_role("button", name="Make the link").click()
+    expect(dialog.get_by_role("link")).to_have_attribute("href", re.compile("/t/"))
 
 
 def test_a_damaged_minidump_says_what_is_missing(page: Page, person: str) -> None:

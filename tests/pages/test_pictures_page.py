@@ -156,9 +156,12 @@ def test_what_the_tier_allows(live: Service, page: Page, person: str) -> None:
     original = dialog.get_by_role("link", name="Open the original")
     answer = page.context.request.get(original.get_attribute("href") or "")
     assert answer.body() == LANDSCAPE
-    dialog.get_by_role("link", name="Link for others").click()
-    expect(page).to_have_url(re.compile(rf"/links\?kind=picture&id={picture}$"))
-    expect(page.locator("body")).to_contain_text(name)
+    link = dialog.get_by_role("link", name="Link for others")
+    expect(link).to_have_attribute("href", re.compile(rf"/links\?kind=picture&id={picture}$"))
+    link.click()
+    made = page.get_by_role("dialog", name=f"A link to {name}")
+    made.get_by_role("button", name="Make the link").click()
+    expect(made.get_by_role("link")).to_have_attribute("href", re.compile("/t/"))
 
 
 def test_more_come_as_one_scrolls(page: Page, person: str) -> None:

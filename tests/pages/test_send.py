@@ -121,8 +121,44 @@ def test_the_choice_of_an_end(send_page: Page) -> None:
     expect(sent(page, "kept.txt").get_by_role("img")).to_have_count(0)
     row = rows(page).filter(has_text="kept.txt")
     expect(row).not_to_contain_text("left")
-    row.get_by_role("link", name="Make a link to kept.txt").click()
-    expect(page.locator("#target")).to_have_value(re.compile(r"[0-9a-f-]{36}"))
+    make_link = row.get_by_role("link", name="Make a link to kept.txt")
+    expect(make_link).to_have_attribute("href", re.compile(r"/links\?kind=file&id=[0-9a-f-]{36}"))
+    make_link.click()
+    dialog = page.get_by_role("dialog", name="A link to kept.txt")
+    dialog.get_by_label("For").select_option("1 day")
+    dialog.get_by_label("Downloads").fill("2")
+    dialog.get_by_role("button", name="Make the link").click()
+    link = dialog.get_by_role("link").get_attribute("href") or ""
+    assert httpx.get(link).json()["downloads_left"] == 2
+    dialog.get_by_role("button", name="Close").click()
+    expect(row.get_by_role("button", name="Copy the link to kept.txt")).to_be_visible()
+
+
+def test_options_hold_for_the_link_and_are_changed(send_page: Page) -> None:
+    page = send_page
+    page.get_by_text("Options", exact=True).click()
+    options = page.locator(".options")
+    options.get_by_label("Downloads").fill("3")
+    options.get_by_label("Password").fill("blue whale")
+    options.get_by_label("Note").fill("The photos of Sunday")
+    choose(page, file("one.txt", b"first"))
+    expect(sent(page, "one.txt")).to_contain_text("deleted after 3 downloads, with a password")
+    link = sent(page, "one.txt").get_by_role("link").get_attribute("href") or ""
+    facts = httpx.get(link, auth=("", "blue whale")).json()
+    assert (facts["downloads_left"], facts["note"]) == (3, "The photos of Sunday")
+    assert httpx.get(link).status_code == 401
+
+    expect(rows(page).first).to_contain_text("0 of 3 downloads")
+    rows(page).get_by_role("button", name="Change one.txt").click()
+    dialog = page.get_by_role("dialog", name="Change one.txt")
+    dialog.get_by_label("Downloads").fill("")
+    dialog.get_by_label("No password any more").check()
+    dialog.get_by_label("Note").fill("For all of you")
+    dialog.get_by_role("button", name="Save").click()
+    expect(rows(page).first).not_to_contain_text("downloads")
+    expect(dialog).to_be_hidden()
+    assert httpx.get(link).content == b"first"
+    assert "For all of you" in httpx.get(link, headers={"Accept": "text/html"}).text
 
 
 def test_an_upload_shows_how_far_it_is_and_is_cancelled(send_page: Page) -> None:
@@ -217,6 +253,8 @@ def test_the_form_without_scripts(open_page: OpenPage, sign_up: SignUp, live: Se
     page.goto("/file/load")
     page.get_by_label("Choose files").set_input_files(file("one.txt", b"without"))
     page.get_by_label("They expire").select_option("after 1 hour")
+    page.get_by_text("Options", exact=True).click()
+    page.locator(".options").get_by_label("Note").fill("To <you>")
     assert fits(page)
     page.get_by_role("button", name="Send", exact=True).click()
     expect(page.get_by_role("heading")).to_have_text("one.txt is sent")
@@ -224,6 +262,8 @@ def test_the_form_without_scripts(open_page: OpenPage, sign_up: SignUp, live: Se
     assert fits(page)
     link = page.get_by_role("link", name="/t/")
     assert httpx.get(link.get_attribute("href") or "").content == b"without"
+    shown = httpx.get(link.get_attribute("href") or "", headers={"Accept": "text/html"})
+    assert "To &lt;you&gt;" in shown.text
     page.get_by_role("link", name="see all files").click()
     expect(rows(page)).to_have_count(1)
     expect(page.get_by_role("button", name=re.compile("^(Delete|Copy)"))).to_have_count(0)

@@ -90,6 +90,9 @@ if (newAccount) {
 
 const UNITS = [1, 2 ** 10, 2 ** 20, 2 ** 30, 2 ** 40];
 const ROOMS = ["max_object_bytes", "max_total_bytes"];
+const DAY = 86_400; // s
+// what one of each is in the API
+const NUMBERS = { max_objects: 1, default_lifetime: DAY, max_lifetime: DAY, default_downloads: 1, max_downloads: 1 };
 
 const tiers = document.getElementById("tier-dialog");
 if (tiers) {
@@ -116,7 +119,10 @@ if (tiers) {
 
 function fill(fields, tier) {
   fields.name.value = tier.name ?? "";
-  fields.max_objects.value = tier.max_objects ?? "";
+  for (const [name, unit] of Object.entries(NUMBERS)) {
+    const value = tier[name] ?? null;
+    fields[name].value = value === null ? "" : value / unit;
+  }
   fields.heights.value = (tier.heights ?? []).join(", ");
   fields.allow_original.checked = tier.allow_original ?? false;
   fields.allow_links.checked = tier.allow_links ?? false;
@@ -135,8 +141,11 @@ function factsOf(fields) {
     heights: (fields.heights.value.match(/\d+/g) ?? []).map(Number),
     allow_original: fields.allow_original.checked,
     allow_links: fields.allow_links.checked,
-    max_objects: fields.max_objects.value === "" ? null : Number(fields.max_objects.value),
   };
+  for (const [name, unit] of Object.entries(NUMBERS)) {
+    const { value } = fields[name];
+    facts[name] = value === "" ? null : Math.round(Number(value) * unit);
+  }
   for (const name of ROOMS) {
     const value = fields[name].value;
     facts[name] = value === "" ? null : Math.round(Number(value) * Number(fields[`${name}_unit`].value));

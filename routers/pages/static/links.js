@@ -3,15 +3,17 @@
 import { ask } from "./http.js";
 import { refresh } from "./parts.js";
 import { showCode } from "./qr.js";
-import { size } from "./words.js";
+import { moment, size } from "./words.js";
 
 const LOOK_AGAIN = 15_000; // ms; downloads are counted, and links end
+
+const HINT = "Its name, or its id. Of several with one name, the newest counts.";
 
 const dialog = document.getElementById("qr");
 const form = document.getElementById("make");
 const said = document.getElementById("said");
 
-const named = new Map(); // by id: what the newest things of the chosen kind are called
+const named = new Map(); // what the newest things of the chosen kind are, by what the field may say
 let suggested = null;
 
 async function suggest() {
@@ -21,17 +23,18 @@ async function suggest() {
   const { items } = await ask("GET", `/v1/${kind}s?limit=100`);
   if (suggested !== kind) return;
   named.clear();
-  const options = items.map((item) => {
+  for (const item of items) {
     const name = item.name ?? item.original_name ?? item.id;
-    named.set(item.id, `${name}, ${size(item.size)}`);
-    return new Option(`${name}, ${size(item.size)}`, item.id);
-  });
+    const facts = `${name}, ${size(item.size)}, ${moment(item.created_at)}`;
+    named.set(named.has(name) ? item.id : name, facts); // its name means the newest
+  }
+  const options = [...named].map(([value, facts]) => new Option(facts, value));
   document.getElementById("things").replaceChildren(...options);
 }
 
 form.elements.kind.addEventListener("change", () => {
   form.elements.id.value = "";
-  document.getElementById("target-name").textContent = "Its id; the newest ones are suggested by name.";
+  document.getElementById("target-name").textContent = HINT;
   suggest();
 });
 form.elements.id.addEventListener("focus", suggest);

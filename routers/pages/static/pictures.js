@@ -60,7 +60,10 @@ function show(tile) {
   part("new-name").value = name;
   part("wrong").textContent = "";
   if (part("original")) part("original").href = original;
-  if (part("link")) part("link").href = url(`/links?kind=picture&id=${id}`);
+  if (part("link")) {
+    part("link").href = url(`/links?kind=picture&id=${id}`);
+    Object.assign(part("link").dataset, { linkId: id, linkName: name });
+  }
   part("previous").disabled = !tile.previousElementSibling;
   part("next").disabled = !tile.nextElementSibling;
   if (!viewer.open) viewer.showModal();

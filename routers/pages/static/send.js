@@ -1,12 +1,13 @@
 // The page for sending: several files at once, a link for each, and the list of those that there are.
 
+import { optionsOf } from "./dialogs.js";
 import { nameOf } from "./folders.js";
 import { ask, url } from "./http.js";
 import { inTurn, refresh } from "./parts.js";
 import { showCode } from "./qr.js";
 import { enter, expiring, leave } from "./room.js";
 import { insist, openQueue, pickers, refuse, soon, takeInto } from "./uploads.js";
-import { duration, size } from "./words.js";
+import { downloads, duration, size } from "./words.js";
 
 const LOOK_AGAIN = 15_000; // ms; files end on other devices, too
 
@@ -34,13 +35,14 @@ fields[0].multiple = true; // a form without this script sends one
 fields[0].required = false;
 form.addEventListener("submit", (event) => event.preventDefault());
 takeInto(queue, fields, (given) => {
-  const expiresIn = form.elements.expires_in.value;
-  turn = turn.then(() => send(given, expiresIn));
+  if (!form.reportValidity()) return;
+  const options = { expires_in: form.elements.expires_in.value, ...optionsOf(form.elements) };
+  turn = turn.then(() => send(given, options));
 });
 
-async function send(given, expiresIn) {
+async function send(given, options) {
   let evicted = given.map(() => null); // what is kept takes nobody's place
-  if (expiresIn !== "0") {
+  if (options.expires_in !== "0") {
     try {
       evicted = await insist(() => enter(given.length, Number(form.dataset.maxFiles), refuse));
       refuse();
@@ -49,12 +51,12 @@ async function send(given, expiresIn) {
       return;
     }
   }
-  if (evicted) queue.add(given.map((one, index) => described(one, expiresIn, evicted[index])));
+  if (evicted) queue.add(given.map((one, index) => described(one, options, evicted[index])));
 }
 
-function described({ file, path }, expiresIn, evict) {
+function described({ file, path }, options, evict) {
   const name = nameOf({ path });
-  const fields = { name, expires_in: expiresIn };
+  const fields = { name, ...options };
   if (!evict) return { file, name, fields };
   return { file, name, fields: { ...fields, evict }, onEnd: () => leave(evict) };
 }
@@ -111,8 +113,11 @@ function end(card, why) {
 }
 
 function lifetime(file) {
-  if (!file.expires_at) return "kept until you delete it";
-  return `expires in ${duration((new Date(file.expires_at) - new Date(file.created_at)) / 1000)}`;
+  const seconds = (new Date(file.expires_at) - new Date(file.created_at)) / 1000;
+  const facts = [file.expires_at ? `expires in ${duration(seconds)}` : "kept until you delete it"];
+  if (file.max_downloads) facts.push(`deleted after ${downloads(file.max_downloads)}`);
+  if (file.has_password) facts.push("with a password: send that another way");
+  return facts.join(", ");
 }
 
 document.addEventListener("click", (event) => {

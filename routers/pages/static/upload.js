@@ -84,7 +84,9 @@ export class Upload {
 
   async #create(watch) {
     const { path } = await tus.create(this.size, this.#metadata(), undefined, watch);
-    remembered.keep(this.kind, this.file, { path, name: this.name, fields: this.fields });
+    const { name, fields } = this;
+    // a browser keeps no password: after this page, such an upload can't be gone on with
+    if (!fields.password) remembered.keep(this.kind, this.file, { path, name, fields });
     this.path = path;
     this.#sure = true;
     return null;

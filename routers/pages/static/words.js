@@ -19,6 +19,11 @@ export function files(count) {
   return count === 1 ? "1 file" : `${count.toLocaleString("en")} files`;
 }
 
+/** A number of downloads: "1 download". */
+export function downloads(count) {
+  return `${count.toLocaleString("en")} ${count === 1 ? "download" : "downloads"}`;
+}
+
 /** A time in its two largest units: "2 h 5 min", "45 s". */
 export function duration(seconds) {
   const whole = Math.max(0, Math.ceil(seconds));

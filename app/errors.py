@@ -132,6 +132,12 @@ class TooManyFiles(ProblemError):
         )
 
 
+class BundleClosed(ProblemError):
+    """Nothing can be added to a bundle: it is closed, or as full as it may be."""
+
+    name, title, status = "bundle-closed", "The bundle is closed", 409
+
+
 class LeaseLost(ProblemError):
     name, title, status = "upload-lost", "The upload was given up; send it again", 409
 

@@ -14,6 +14,8 @@ from app.accounts.tables import api_keys, sessions, tiers
 from app.blobs.tables import blobs
 from app.buffer import rows as buffer_rows
 from app.buffer.tables import buffers
+from app.bundles import removal as bundle_removal
+from app.bundles.tables import bundle_members, bundles
 from app.database.instance import instance
 from app.dumps import expiry as dump_expiry
 from app.dumps.tables import dump_attachments, dumps
@@ -101,6 +103,24 @@ FEATURES: Final = (
             ),
         ),
         counted=_unexpired(files),
+    ),
+    Feature(
+        "bundles",
+        (bundle_members, bundles),
+        verbs=(),  # those of files
+        expiring=(Expiring(bundle_removal.remove_expired, next_of(bundles)),),
+        target=(
+            "bundle",
+            TargetTable(
+                bundles,
+                bundles.c.uuid,
+                bundles.c.name,
+                text_of("application/zip"),
+                bundles.c.expires_at,
+                resource="files",
+                remove=bundle_removal.remove,
+            ),
+        ),
     ),
     Feature(
         "buffer",

@@ -13,10 +13,12 @@ from app.archives.use_cases import Archives
 from app.blobs.use_cases import Blobs
 from app.buffer.events import BufferEvents
 from app.buffer.use_cases import Buffer
+from app.bundles.use_cases import Bundles
 from app.config import Settings
 from app.dumps.reports import MEMORY, READER, SECONDS, Reports
 from app.dumps.use_cases import Dumps
 from app.features import TARGETS
+from app.files import eviction
 from app.files.unclaimed import UnclaimedUploads
 from app.files.use_cases import Files
 from app.gauges import Gauges
@@ -34,6 +36,7 @@ from app.processes import confinement
 from app.processes.pool import ChildPool
 from app.security.credentials import Credential
 from app.security.keyring import Keyring
+from app.sending.use_cases import Sending
 from app.state import Ping, ServiceState
 from app.takeout.use_cases import Takeout
 from app.tasks.generation import RaiseGeneration
@@ -58,8 +61,10 @@ class Runtime:
     buffer: Buffer
     dumps: Dumps
     files: Files
+    bundles: Bundles
     pictures: Pictures
     links: Links
+    sending: Sending
     uploads: ResumableUploads
     downloads: Downloads
     archives: Archives
@@ -131,12 +136,13 @@ def _build(
     pings: dict[str, Ping] = {"storage": parts.store.ping}
     if parts.redis is not None:
         pings["redis"] = parts.redis.ping
+    targets = Targets(TARGETS)
     links = Links(
         settings,
         database,
         passwords,
         limits,
-        Targets(TARGETS),
+        targets,
         keys=keyring.subkeys("timelinks"),
         wake_sweep=wake_sweep,
     )
@@ -173,6 +179,16 @@ def _build(
         wake_expiry=wake_expiry,
         wake_sweep=wake_sweep,
     )
+    bundles = Bundles(
+        settings,
+        database,
+        uploads,
+        links,
+        targets,
+        evict=eviction.evict_for_one_more,
+        wake_expiry=wake_expiry,
+        wake_sweep=wake_sweep,
+    )
     pictures = Pictures(
         uploads, imaging, Thumbnails(database, uploads, imaging), wake_sweep=wake_sweep
     )
@@ -186,13 +202,15 @@ def _build(
         buffer=buffer,
         dumps=dumps,
         files=files,
+        bundles=bundles,
         pictures=pictures,
         links=links,
+        sending=Sending(uploads, files, bundles),
         uploads=ResumableUploads(
             settings,
             database,
             uploads,
-            makers_of(blobs, buffer, dumps, files, pictures),
+            makers_of(blobs, buffer, bundles, dumps, files, pictures),
             wake_expiry=wake_expiry,
             wake_sweep=wake_sweep,
         ),

@@ -29,6 +29,7 @@ from routers.v1 import (
     auth,
     blobs,
     buffer,
+    bundles,
     dumps,
     files,
     minidumps,
@@ -52,6 +53,10 @@ RESOURCES: Final = (
         Tag("files", "Files that are kept, or expire, each with a link.", "file"),
         [files.router, send.router],
         place=("/file/load", "Send"),
+    ),
+    Resource(
+        Tag("bundles", "Ordered sets of things, each set under one link.", "bundle"),
+        [bundles.router],
     ),
     Resource(
         Tag("buffer", "One clipboard per account, and its changes as they happen.", "buffer"),

@@ -8,6 +8,7 @@ from app.accounts import quota
 from app.accounts.identity import Identity
 from app.blobs.entities import KIND, MAX_ID_LENGTH, Blob
 from app.blobs.tables import blobs
+from app.bundles import removal as bundles
 from app.database import Statement, insert_if_absent
 from app.database.pagination import Page, decode_cursor, page_of
 from app.errors import Conflict, NotFound
@@ -153,6 +154,7 @@ def remove(
         raise NotFound("Blob not found")
     conditions.check(_state(current))
     timelinks.end(connection, "blob", [current.id], now)
+    bundles.forget(connection, "blob", [current.id])
     _delete(connection, blob_id=current.id)
     removal.remove(connection, current.object_id, due_at=now)
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection, delete, select
 
+from app.bundles import removal as bundles
 from app.dumps import submissions
 from app.dumps.tables import dump_attachments, dumps
 from app.links import rows as timelinks
@@ -17,6 +18,7 @@ def remove_all(
     ids = list(object_ids)
     submissions.release(connection, account_id, ids)
     timelinks.end(connection, "dump", ids, now)
+    bundles.forget(connection, "dump", ids)
     belonging = dump_attachments.c.dump_id.in_(ids)
     attached: Sequence[int] = (
         connection.execute(select(dump_attachments.c.object_id).where(belonging)).scalars().all()

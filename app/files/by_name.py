@@ -1,9 +1,7 @@
 """Files addressed by number or by name, for clients that know no UUIDs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import PurePath
-from typing import Final
 
 from sqlalchemy import BigInteger, Connection, bindparam, exists, or_, select
 
@@ -11,13 +9,12 @@ from app.accounts import quota
 from app.accounts.identity import Identity
 from app.database import Statement
 from app.files import rows as files
-from app.files.entities import KEPT, File, NewFile
+from app.files.entities import File, NewFile
 from app.files.tables import files as rows
+from app.links.terms import KEPT
 from app.objects.entities import Received
-from app.objects.file_names import MAX_NAME_LENGTH
+from app.objects.file_names import free_name
 from app.objects.preconditions import Preconditions
-
-_MAX_SUFFIX: Final = 32  # characters; anything longer is no file extension
 
 _newer = rows.alias("newer")
 _is_newest_of_name = ~exists().where(
@@ -86,35 +83,6 @@ def keep(
     new = replace(new, name=free_name(new.name, is_taken))
     file, _ = files.create(connection, identity, new, KEPT, received, max_files=0, now=now)
     return file
-
-
-def free_name(name: str, is_taken: Callable[[str], bool]) -> str:
-    """Return a name that isn't taken: as given, or numbered before its extension.
-
-    The number is the smallest free one if those in use have no gaps; finding it takes a number of
-    steps that grows with its logarithm.
-    """
-    if not is_taken(name):
-        return name
-    ending = PurePath(name).suffix
-    if len(ending) > _MAX_SUFFIX:
-        ending = ""
-    stem = name.removesuffix(ending)
-
-    def numbered(n: int) -> str:
-        end = f"_{n}{ending}"
-        return stem[: MAX_NAME_LENGTH - len(end)] + end
-
-    taken, free = 0, 1
-    while is_taken(numbered(free)):
-        taken, free = free, free * 2
-    while free - taken > 1:
-        middle = (taken + free) // 2
-        if is_taken(numbered(middle)):
-            taken = middle
-        else:
-            free = middle
-    return numbered(free)
 
 
 def remove_numbered(connection: Connection, identity: Identity, number: int, now: int) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-from app.links.entities import LinkRef, NewLink
+from app.links.entities import LinkRef
 from app.objects.entities import Content, new_uuid
 
 KIND: Final = "files"
@@ -34,19 +34,6 @@ class NewFile:
     clamp: bool = False
     """Whether what its account's tier doesn't allow is lowered instead of refused."""
     uuid: str = field(default_factory=new_uuid)
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """The terms of a new file: when it expires, None: it is kept; and the link that it gets."""
-
-    expires_at: int | None
-    link: NewLink | None
-    clamped: tuple[str, ...] = ()
-    """Names of what was lowered, as clients send it."""
-
-
-KEPT: Final = Terms(expires_at=None, link=None)
 
 
 @dataclass(frozen=True, slots=True)

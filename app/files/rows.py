@@ -19,13 +19,13 @@ from app.database import Statement
 from app.database.pagination import Page, decode_cursor, page_of
 from app.errors import NotFound
 from app.files import eviction
-from app.files.entities import KIND, File, NewFile, Sharing, Terms
+from app.files.entities import KIND, File, NewFile, Sharing
 from app.files.tables import files
-from app.files.terms import settle
 from app.links import expiry as link_expiry
 from app.links import rows as links
 from app.links.entities import LinkOptions, LinkRef, NewLink
 from app.links.tables import timelinks
+from app.links.terms import Terms, settle
 from app.objects import lifecycle as objects
 from app.objects.entities import Content, Received
 from app.objects.preconditions import Preconditions, State

@@ -13,8 +13,8 @@ from app.config import Settings
 from app.database.pagination import Page
 from app.files import by_name, changes, eviction, rows
 from app.files.entities import ANY, KIND, Evicted, File, NewFile
-from app.files.terms import settle
 from app.files.unclaimed import UnclaimedUploads
+from app.links.terms import settle
 from app.links.use_cases import Links
 from app.objects import media_types
 from app.objects.entities import Received
@@ -90,6 +90,11 @@ class Files:
                 receiving = self._receive(access, new, body)
                 arrived.append((new, await stack.enter_async_context(receiving)))
             return await self._commit(access, arrived) if arrived else []
+
+    async def commit(self, access: Access, new: NewFile, received: Received) -> File:
+        """Make a file of a body that has been received; raises `TooManyFiles`."""
+        (file,) = await self._commit(access, [(new, received)])
+        return file
 
     async def find(self, access: Access, uuid: str) -> File:
         """Return a file, ready to be read; raises `NotFound`."""

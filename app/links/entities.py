@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from app import clock
+from app.errors import NotFound
 from app.links.targets import Target, TargetType
+from app.objects.entities import Content
 
 MAX_DOWNLOADS: Final = 10**9
 MAX_NOTE: Final = 2000
@@ -108,6 +110,18 @@ class PublicLink:
     def ends_target(self) -> bool:
         """Whether its target goes with the last download."""
         return self.is_limited and self.is_own
+
+    @property
+    def is_to_set(self) -> bool:
+        """Whether it leads to a set of things, each with a name."""
+        return self.target.content is None
+
+    @property
+    def content(self) -> Content:
+        """The bytes of its target; raises `NotFound` if that is a set of things."""
+        if self.target.content is None:
+            raise NotFound("The link leads to several things")
+        return self.target.content
 
     @property
     def file_name(self) -> str:

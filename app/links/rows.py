@@ -72,7 +72,7 @@ def create(
     Raises `NotFound`, and `Forbidden` if an API key may not read such objects or the tier allows
     no links to them.
     """
-    identity.require(f"{target_type}s:read")
+    identity.require(targets.tables[target_type].scope)
     if not allows(target_type, identity.tier):
         raise Forbidden("The account's tier does not allow links to pictures")
     assert new.lifetime is not None

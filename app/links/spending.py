@@ -5,7 +5,7 @@ A download has ended when all bytes have been sent under its lease. One that bro
 """
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection, func, select, update
 
@@ -29,9 +29,12 @@ def note_response(
     lease: str,
     asked: Span,
     sent: int,
+    size: int | None,
     now: int,
 ) -> bool:
     """Note a response to a lease that has ended, with the bytes that it brought.
+
+    ``size`` is that of all that was claimed; None: the response was for something within that.
 
     If the last download has ended with it, the link's target is removed. Returns whether it was.
     """
@@ -40,7 +43,7 @@ def note_response(
     current = connection.execute(
         select(used_up.label("is_used_up")).where(timelinks.c.id == link.id).with_for_update()
     ).one()
-    if not _note(connection, link, lease, asked, sent, now) or not current.is_used_up:
+    if not _note(connection, lease, asked, sent, size, now) or not current.is_used_up:
         return False
     due = _removal_of(connection, link, now)
     if due <= now:
@@ -51,18 +54,19 @@ def note_response(
 
 
 def _note(
-    connection: Connection, link: PublicLink, lease: str, asked: Span, sent: int, now: int
+    connection: Connection, lease: str, asked: Span, sent: int, size: int | None, now: int
 ) -> bool:
     """Note what a response brought; returns whether the lease was still good."""
     own = timelink_leases.c.hash == hash_of(lease)
     held = connection.execute(select(timelink_leases).where(own)).first()
     if held is None:
         return False
-    brought = spans.from_json(held.spans).after(asked, sent)
-    is_complete = held.completed_at is not None or brought.is_all_of(link.target.content.size)
-    columns = {"seen_at": now, "spans": spans.to_json(brought)}
-    if is_complete:
-        columns["completed_at"] = now
+    columns: dict[str, Any] = {"seen_at": now}
+    if size is not None:
+        brought = spans.from_json(held.spans).after(asked, sent)
+        columns["spans"] = spans.to_json(brought)
+        if held.completed_at is not None or brought.is_all_of(size):
+            columns["completed_at"] = now
     connection.execute(update(timelink_leases).where(own).values(columns))
     return True
 

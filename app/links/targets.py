@@ -44,7 +44,8 @@ class Target:
     name: str
     content_type: str
     expires_at: int | None
-    content: Content
+    content: Content | None
+    """None: it is a set of things, each with its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,18 @@ class TargetTable:
     expires_at: ColumnElement[Any] | None = None
     remove: Remove | None = None
     """Removes one that goes with its link's last download; None: none does."""
+    resource: str | None = None
+    """Whose scope permits to read it; None: its table's name."""
+
+    @property
+    def has_content(self) -> bool:
+        """Whether a target is an object; else it is a set of things."""
+        return "object_id" in self.table.c
+
+    @property
+    def scope(self) -> str:
+        """The scope that permits to read it."""
+        return f"{self.resource or self.table.name}:read"
 
     def alive(self, now: ColumnElement[int] | int) -> ColumnElement[bool]:
         """Say which rows have not expired."""
@@ -68,20 +81,18 @@ class TargetTable:
     def select(self) -> Select[Any]:
         """Select targets for `_target`."""
         expires_at = null() if self.expires_at is None else self.expires_at
-        return (
-            select(
-                self.table.c.id,
-                self.name.label("name"),
-                self.content_type.label("content_type"),
-                expires_at.label("expires_at"),
-                *objects.content_columns(),
+        found: Select[Any] = select(
+            self.table.c.id,
+            self.name.label("name"),
+            self.content_type.label("content_type"),
+            expires_at.label("expires_at"),
+        ).where(self.alive(bindparam("now", type_=BigInteger)))
+        if not self.has_content:
+            return found
+        return found.add_columns(*objects.content_columns()).select_from(
+            self.table.join(object_rows, self.table.c.object_id == object_rows.c.id).outerjoin(
+                object_bytes
             )
-            .select_from(
-                self.table.join(object_rows, self.table.c.object_id == object_rows.c.id).outerjoin(
-                    object_bytes
-                )
-            )
-            .where(self.alive(bindparam("now", type_=BigInteger)))
         )
 
 
@@ -161,4 +172,5 @@ class Targets:
 
 def _target(row: Row[Any]) -> Target:
     target_id, name, content_type, expires_at, *content = tuple(row)
-    return Target(target_id, name, content_type, expires_at, objects.content_of(content))
+    found = objects.content_of(content) if content else None
+    return Target(target_id, name, content_type, expires_at, found)

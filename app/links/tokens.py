@@ -32,6 +32,12 @@ def find_token(keys: Sequence[bytes], ref: LinkRef) -> str | None:
     return next((token for token in tokens if hash_of(token) == ref.token_hash), None)
 
 
+def proof_of(key: bytes, uuid: str, password_hash: str) -> str:
+    """Derive what proves that a visitor knows the password of a link, until that changes."""
+    digest = hmac.digest(key, f"{uuid} {password_hash}".encode(), "sha256")
+    return base64.urlsafe_b64encode(digest[:_LENGTH]).rstrip(b"=").decode()
+
+
 def new_lease() -> str:
     """Make the secret of a new lease."""
     return secrets.token_urlsafe(_LENGTH)

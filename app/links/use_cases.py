@@ -1,5 +1,6 @@
 """Timelinks: what their owners and their visitors may do with them."""
 
+import hmac
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -16,7 +17,7 @@ from app.links import bounds, public, rows, spending
 from app.links.entities import LinkOptions, LinkRef, NewLink, PublicLink, Timelink
 from app.links.spans import Span
 from app.links.targets import Target, Targets, TargetType
-from app.links.tokens import find_token, hash_of, new_lease, token_of
+from app.links.tokens import find_token, hash_of, proof_of, token_of
 from app.security import events
 from app.security.events import Event
 from app.security.passwords import Passwords
@@ -188,22 +189,33 @@ class Links:
             await count_all(self._rate_limits, counters)
         raise PasswordNeeded("The password is wrong")
 
-    async def claim(self, token: str, lease: str | None = None) -> tuple[PublicLink, str]:
-        """Claim a download, see `public.claim`; returns the link and the lease."""
-        lease = lease or new_lease()
-        return await self._database.write(
-            public.claim, self._targets, token, lease, clock.now()
-        ), lease
+    def proof_of(self, link: PublicLink) -> str:
+        """Return what proves that a visitor knows the link's password."""
+        return proof_of(self._keys[0], link.uuid, link.password_hash or "")
+
+    def is_proof(self, link: PublicLink, proof: str) -> bool:
+        """Tell whether `proof_of` has returned this, by any of the signing keys."""
+        hashed = link.password_hash or ""
+        return any(
+            hmac.compare_digest(proof_of(key, link.uuid, hashed).encode(), proof.encode())
+            for key in self._keys
+        )
+
+    async def claim(self, token: str, lease: str) -> PublicLink:
+        """Claim a download for a lease, see `public.claim`; returns the link."""
+        return await self._database.write(public.claim, self._targets, token, lease, clock.now())
 
     async def begin(self, link: PublicLink, lease: str) -> None:
         """Turn a claim into a download, before its first byte is sent; raises `NotFound`."""
         await self._database.write(public.begin, link, lease, clock.now())
 
-    async def note_response(self, link: PublicLink, lease: str, asked: Span, sent: int) -> None:
+    async def note_response(
+        self, link: PublicLink, lease: str, asked: Span, sent: int, size: int | None
+    ) -> None:
         """Note what a response to a lease has brought; the last may end the link's target."""
         now = clock.now()
         if await self._database.write(
-            spending.note_response, self._targets, link, lease, asked, sent, now
+            spending.note_response, self._targets, link, lease, asked, sent, size, now
         ):
             self._wake_sweep()
 

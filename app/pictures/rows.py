@@ -6,6 +6,7 @@ from sqlalchemy import BigInteger, Connection, Row, bindparam, delete, insert, s
 
 from app.accounts import quota
 from app.accounts.identity import Identity, Tier
+from app.bundles import removal as bundles
 from app.database import Statement
 from app.database.pagination import Page, decode_cursor, page_of
 from app.errors import Forbidden, NotFound
@@ -138,6 +139,7 @@ def remove(
         raise unknown()
     conditions.check(_state(current))
     timelinks.end(connection, "picture", [current.id], now)
+    bundles.forget(connection, "picture", [current.id])
     made = thumbnails.c.picture_id == current.id
     derived = connection.execute(
         select(thumbnails.c.object_id).where(made, thumbnails.c.object_id.is_not(None))

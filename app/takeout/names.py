@@ -6,6 +6,7 @@ from typing import Final
 from sqlalchemy import Table
 
 from app.buffer.tables import buffers
+from app.bundles.tables import bundle_members
 from app.dumps.tables import dump_attachments
 from app.pictures.tables import pictures
 from app.takeout.rows import Record
@@ -35,12 +36,17 @@ def _attachment(record: Record) -> str:
     return f"dumps/attachments/{record['dump_id']}/{_own_name(record)}"
 
 
+def _member(record: Record) -> str:
+    return f"bundles/{record['bundle_id']}/{record['name']}"
+
+
 def _buffer(record: Record) -> str:
     return f"buffer/{record['name'] or 'text.txt'}"
 
 
 _NAMES: Final[Mapping[Table, Name]] = {
     pictures: _picture,
+    bundle_members: _member,
     dump_attachments: _attachment,
     buffers: _buffer,
 }

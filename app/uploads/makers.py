@@ -9,6 +9,8 @@ from app.blobs.entities import Blob
 from app.blobs.use_cases import Blobs
 from app.buffer.entities import Clip, DataType, NewClip
 from app.buffer.use_cases import Buffer
+from app.bundles.entities import Member, NewMember
+from app.bundles.use_cases import Bundles
 from app.dumps.entities import Dump, NewDump
 from app.dumps.use_cases import Dumps
 from app.files.entities import File, NewFile
@@ -21,7 +23,7 @@ from app.uploads.entities import Fields, Kind
 
 T = TypeVar("T")
 
-Made = File | Dump | Picture | tuple[Blob, bool] | tuple[Clip, bool]
+Made = File | Member | Dump | Picture | tuple[Blob, bool] | tuple[Clip, bool]
 """What use cases return; blobs and clips with whether they are new."""
 
 
@@ -49,10 +51,15 @@ class Maker(ABC):
 
 
 class FileMaker(Maker):
-    """Makes files; fields: those of `NewFile`, with the ``password`` itself."""
+    """Makes files; fields: those of `NewFile`, with the ``password`` itself.
 
-    def __init__(self, files: Files) -> None:
+
+    With a ``bundle`` and nothing else beside the first two, a file is that bundle's own.
+    """
+
+    def __init__(self, files: Files, bundles: Bundles) -> None:
         self._files = files
+        self._bundles = bundles
 
     async def prepare(self, access: Access, fields: Fields) -> Fields:
         kept = {name: value for name, value in fields.items() if name != "password"}
@@ -61,12 +68,17 @@ class FileMaker(Maker):
 
     def admission(self, fields: Fields, conditions: Preconditions) -> Admit:
         del conditions
+        if "bundle" in fields:
+            return self._bundles.admission(fields["bundle"])
         return self._files.admission(NewFile(**fields))
 
     async def make(
         self, access: Access, fields: Fields, uuid: str, body: Body, conditions: Preconditions
     ) -> Made:
         del conditions
+        if "bundle" in fields:
+            member = NewMember(fields["name"], fields["content_type"], uuid)
+            return await self._bundles.add(access, fields["bundle"], member, body)
         return await self._files.create(access, NewFile(**fields, uuid=uuid), body)
 
 
@@ -150,11 +162,16 @@ class BufferMaker(Maker):
 
 
 def makers_of(
-    blobs: Blobs, buffer: Buffer, dumps: Dumps, files: Files, pictures: Pictures
+    blobs: Blobs,
+    buffer: Buffer,
+    bundles: Bundles,
+    dumps: Dumps,
+    files: Files,
+    pictures: Pictures,
 ) -> Mapping[Kind, Maker]:
     """Return the maker of each kind."""
     return {
-        Kind.FILE: FileMaker(files),
+        Kind.FILE: FileMaker(files, bundles),
         Kind.BLOB: BlobMaker(blobs),
         Kind.DUMP: DumpMaker(dumps),
         Kind.PICTURE: PictureMaker(pictures),

@@ -28,8 +28,7 @@ async def preview_of(runtime: Runtime, link: PublicLink, path: str) -> Preview |
     """Return a preview of the target of a link at ``path``; None if it is limited or has none."""
     if not link.is_plain:
         return None
-    target = link.target
-    return await glimpse(runtime, target.content, target.content_type, f"{path}?inline=1")
+    return await glimpse(runtime, link.content, link.target.content_type, f"{path}?inline=1")
 
 
 async def glimpse(

@@ -6,23 +6,32 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from app.accounts.identity import Access
+from app.bundles.entities import Bundle as BundleEntity
 from app.files import entities
 from app.links.bounds import usual_lifetime
 from app.runtime import Runtime
 from routers.http.qr import qr_svg
 from routers.pages.link_choice import link_choice, within
 from routers.pages.page import Visitor, render_app
+from routers.v1.schemas.bundles import Bundle
 from routers.v1.schemas.files import StoredFile
-from routers.web.urls import file_link
+from routers.web.urls import file_link, own_link
 
 _LIMIT: Final = 50  # files on a page
 _TIMES: Final = (600, 3600, 86_400, 7 * 86_400, 30 * 86_400)  # seconds
 
 
-async def show(request: Request, runtime: Runtime, access: Access, cursor: str | None) -> Response:
-    """Show the form, and the account's files; older ones with a cursor."""
+async def show(
+    request: Request,
+    runtime: Runtime,
+    access: Access,
+    cursor: str | None,
+    bundles_cursor: str | None,
+) -> Response:
+    """Show the form, and the account's bundles and files; older ones with a cursor."""
     visitor = Visitor(access, await access.identity())
     page = await runtime.files.page(access, _LIMIT, cursor)
+    bundles = await runtime.bundles.page(access, _LIMIT, bundles_cursor)
     tier = visitor.identity.tier
     usual = usual_lifetime(tier, runtime.settings.expire_time)
     return render_app(
@@ -32,6 +41,8 @@ async def show(request: Request, runtime: Runtime, access: Access, cursor: str |
         place="send",
         files=[StoredFile.of(file, file_link(request, runtime, file)) for file in page.items],
         next_cursor=page.next_cursor,
+        bundles=[Bundle.of(one, own_link(request, runtime, one.link)) for one in bundles.items],
+        next_bundles=bundles.next_cursor,
         times=sorted(within(_TIMES, tier.max_lifetime) | {usual}),
         usual=usual,
         **link_choice(runtime.settings, tier),
@@ -41,16 +52,19 @@ async def show(request: Request, runtime: Runtime, access: Access, cursor: str |
 
 
 async def show_sent(
-    request: Request, access: Access, file: entities.File, link: str | None
+    request: Request, access: Access, sent: entities.File | BundleEntity, link: str | None
 ) -> Response:
-    """Show a file that has just been sent, with its link and the QR code of that."""
+    """Show what has just been sent, with its link and the QR code of that."""
     visitor = Visitor(access, await access.identity())
     return render_app(
         request,
         "sent.html",
         visitor,
         place="send",
-        file=StoredFile.of(file, link),
+        kind="file" if isinstance(sent, entities.File) else "bundle",
+        sent=StoredFile.of(sent, link)
+        if isinstance(sent, entities.File)
+        else Bundle.of(sent, link),
         # part of the page: whoever sent the file with a token has no cookie to get it by
         qr=None if link is None else await qr_svg(link),
     )

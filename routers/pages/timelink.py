@@ -9,17 +9,18 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 from pydantic_core import to_json
 
-from app.errors import PasswordNeeded, ProblemError
+from app.errors import NotFound, PasswordNeeded, ProblemError
 from app.links.entities import PublicLink
 from app.links.tokens import new_lease
 from app.runtime import Runtime
 from routers.http.downloads import DownloadHeaders, send_content
 from routers.http.forms import read_fields
 from routers.http.negotiation import is_browser, is_previewer
-from routers.pages import leases
+from routers.pages import bundle_link, leases
 from routers.pages.preview import preview_of
 from routers.pages.rendering import SCRIPTED_CSP, iso_time, refuse, render
 from routers.v1.schemas.accounts import GivenPassword
+from routers.v1.schemas.lists import CursorParam
 from routers.v1.schemas.timelinks import PublicTimelink
 from routers.web.dependencies import RuntimeDep
 from routers.web.forwarded import address_of
@@ -60,8 +61,8 @@ class DownloadForm(BaseModel):
 
 @router.head("/t/{token}")
 @router.get("/t/{token}")
-@router.head("/t/{token}/{name}")
-@router.get("/t/{token}/{name}")
+@router.head("/t/{token}/{name:path}")
+@router.get("/t/{token}/{name:path}")
 async def show(
     token: str,
     request: Request,
@@ -70,59 +71,69 @@ async def show(
     download: bool = False,
     inline: bool = False,
     lease: Annotated[str | None, Query()] = None,
+    cursor: CursorParam = None,
 ) -> Response:
     """Show a link's page, or answer its bytes; those of a limited link only by a lease."""
+    name = _name(request)
 
     async def answer(visitor: str) -> Response:
         if lease is not None:
             return await _send_leased(request, runtime, token, lease, inline=inline)
-        if download and (held := await leases.held(request, runtime, token)) is not None:
-            return leases.redirect_to_lease(request, runtime, token, *held)
+        if download and (held := await leases.held(request, runtime, token, name)) is not None:
+            return leases.redirect_to_lease(request, runtime, token, *held, name)
         link = await runtime.links.open(token)
         password = _basic_password(request)
         refusal = await _refusal(request, runtime, link, password, visitor)
         if refusal is not None:
             return refusal
         wants_page = is_browser(request) or is_previewer(request)
+        wants_page = wants_page or (link.is_to_set and bundle_link.wants_list(request))
         if not (download or (not link.is_limited and (inline or not wants_page))):
-            return await _describe(request, runtime, token, link)
+            return await _describe(request, runtime, token, link, cursor)
         if link.is_limited and request.method == "GET":
-            return await _claim(request, runtime, token)
+            return await _claim(request, runtime, token, link)
         return await _send(request, runtime, link, inline=inline)
 
     return await _guarded(request, runtime, answer)
 
 
 @router.post("/t/{token}")
-@router.post("/t/{token}/{name}")
+@router.post("/t/{token}/{name:path}")
 async def take(token: str, request: Request, runtime: RuntimeDep) -> Response:
     """Claim a download, and redirect to its URL, which holds no password."""
+    name = _name(request)
 
     async def answer(visitor: str) -> Response:
         form = DownloadForm()
         if "content-type" in request.headers:
             form = await read_fields(request, DownloadForm)
         if form.lease is not None:
-            held = await runtime.links.find_leased(token, form.lease)
+            held = await leases.find(runtime, token, form.lease, name)
             if held is not None:  # the button was pressed twice
-                return leases.redirect_to_lease(request, runtime, token, held, form.lease)
+                return leases.redirect_to_lease(request, runtime, token, held[0], form.lease, name)
         link = await runtime.links.open(token)
         password = _basic_password(request) if form.password is None else form.password
         refusal = await _refusal(request, runtime, link, password, visitor)
         if refusal is not None:
             return refusal
+        if link.is_to_set and form.lease is None and is_browser(request):
+            return bundle_link.unlocked(request, runtime, token, link, name)
         if link.is_plain:
-            return leases.see_other(f"{leases.path_of(request, token, link)}?download=1")
-        return await _claim(request, runtime, token, form.lease)
+            return leases.see_other(f"{leases.path_of(request, token, link, name)}?download=1")
+        return await _claim(request, runtime, token, link, form.lease)
 
     return await _guarded(request, runtime, answer)
 
 
 async def _claim(
-    request: Request, runtime: Runtime, token: str, lease: str | None = None
+    request: Request, runtime: Runtime, token: str, link: PublicLink, lease: str | None = None
 ) -> Response:
-    link, lease = await runtime.links.claim(token, lease)
-    return leases.redirect_to_lease(request, runtime, token, link, lease)
+    lease, member = lease or new_lease(), ""
+    if link.is_to_set:
+        member = _name(request)
+        await bundle_link.check(runtime, link, member)
+    await runtime.links.claim(token, leases.secret_of(lease, member))
+    return leases.redirect_to_lease(request, runtime, token, link, lease, member)
 
 
 async def _guarded(
@@ -143,17 +154,26 @@ async def _refusal(
 
     Raises `PasswordNeeded` for programs.
     """
+    _check_name(request, link)
+    if bundle_link.is_unlocked(request, runtime, link):
+        return None
     try:
         await runtime.links.unlock(link, password, visitor)
     except PasswordNeeded:
         if not (is_browser(request) or is_previewer(request)):
             raise
-        return _page(request, link, wrong=password is not None)
+        ask = bundle_link.ask if link.is_to_set else _page
+        return ask(request, link, wrong=password is not None)
     return None
 
 
-async def _describe(request: Request, runtime: Runtime, token: str, link: PublicLink) -> Response:
+async def _describe(
+    request: Request, runtime: Runtime, token: str, link: PublicLink, cursor: str | None
+) -> Response:
     """Answer with the page, or for a program with what it shows in JSON."""
+    if link.is_to_set:
+        name = _name(request)
+        return await bundle_link.describe(request, runtime, token, link, name, cursor)
     path = leases.path_of(request, token, link)
     if is_browser(request) or is_previewer(request):
         return _page(request, link, path=path, preview=await preview_of(runtime, link, path))
@@ -180,7 +200,7 @@ def _page(
         path=path,
         name=None if is_protected else link.file_name,
         note=None if is_protected else link.note,
-        size=link.target.content.size,
+        size=link.content.size,
         expires_at=None if link.expires_at is None else iso_time(link.expires_at),
         time_left=link.time_left,
         downloads_left=link.downloads_left,
@@ -188,6 +208,7 @@ def _page(
         lease=None if link.is_plain else new_lease(),
         preview=preview,
         wrong=wrong,
+        whole=None,
     )
 
 
@@ -195,17 +216,37 @@ async def _send_leased(
     request: Request, runtime: Runtime, token: str, lease: str, *, inline: bool
 ) -> Response:
     """Answer the bytes of a claimed download, which counts once the first are sent."""
-    link = await runtime.links.open(token, lease)
+    found = await leases.find(runtime, token, lease, _name(request))
+    if found is None:
+        await runtime.links.open(token, lease)  # says why
+        raise NotFound
+    link, secret = found
+    _check_name(request, link)
     response = await _send(request, runtime, link, inline=inline)
     is_counted = not link.has_begun or link.ends_target
     if not is_counted or request.method != "GET" or response.status_code not in {200, 206}:
         return response
-    return leases.Download(response, runtime.links, link, lease)
+    is_part = link.is_to_set and secret == lease and _name(request) != ""
+    return leases.Download(response, runtime.links, link, secret, is_part=is_part)
 
 
 async def _send(request: Request, runtime: Runtime, link: PublicLink, *, inline: bool) -> Response:
+    if link.is_to_set:
+        return await bundle_link.send(request, runtime, link, _name(request), inline=inline)
     headers = DownloadHeaders(link.file_name, link.target.content_type, _HEADERS["Cache-Control"])
-    return await send_content(request, runtime, link.target.content, headers, inline=inline)
+    return await send_content(request, runtime, link.content, headers, inline=inline)
+
+
+def _name(request: Request) -> str:
+    """Return what follows the token: the name of a member, or for most links any."""
+    name: str = request.path_params.get("name", "")
+    return name.rstrip("/")
+
+
+def _check_name(request: Request, link: PublicLink) -> None:
+    """Raise `NotFound` for a path after the token, which only what is in a set can have."""
+    if not link.is_to_set and "/" in _name(request):
+        raise NotFound
 
 
 def _path(request: Request) -> str:

@@ -1,5 +1,6 @@
 """Answers to whoever has sent bytes: what has been made of them."""
 
+from collections.abc import Sequence
 from typing import Final
 from urllib.parse import quote
 
@@ -10,6 +11,7 @@ from pydantic_core import to_json
 
 from app.blobs.entities import Blob
 from app.buffer.entities import Clip
+from app.bundles.entities import Bundle, Member
 from app.dumps.entities import Dump
 from app.files.entities import File
 from app.objects.entities import Content
@@ -20,10 +22,13 @@ from app.uploads.makers import Made
 from routers.http import ranges
 from routers.v1.schemas.blobs import StoredBlob
 from routers.v1.schemas.buffer import BufferContent
+from routers.v1.schemas.bundles import Bundle as BundleAnswer
+from routers.v1.schemas.bundles import Member as MemberAnswer
+from routers.v1.schemas.bundles import MemberList
 from routers.v1.schemas.dumps import Dump as DumpAnswer
 from routers.v1.schemas.files import StoredFile
 from routers.v1.schemas.pictures import Picture as PictureAnswer
-from routers.web.urls import base_path, base_url, file_link, locate
+from routers.web.urls import base_path, base_url, file_link, locate, own_link
 
 BY_LINK: Final = "send"
 """The target that answers a file's link instead of the file."""
@@ -38,18 +43,18 @@ _PATHS: Final = {
 """Where clients find what has been made of an upload."""
 
 
+_MEMBER: Final = "/v1/bundles/{bundle}/items/{}"
+
+
 def made(request: Request, runtime: Runtime, what: Made, target: str = "") -> Response:
     """Return the answer of the route that makes such things at once; ``target`` names another."""
     match what:
         case File() if target == BY_LINK:
-            return sent_file(request, runtime, what)
-        case File():
-            stored = StoredFile.of(what, file_link(request, runtime, what))
-            return _created(request, stored, f"/v1/files/{what.uuid}")
-        case Dump():
-            return _created(request, DumpAnswer.of(what), f"/v1/dumps/{what.uuid}")
-        case Picture():
-            return _created(request, PictureAnswer.of(what), f"/v1/pictures/{what.uuid}")
+            return sent(request, runtime, what)
+        case Member():
+            return members(request, [what])
+        case File() | Dump() | Picture():
+            return _created(request, *_described(request, runtime, what))
         case (Blob() as blob, is_new):
             return _put(StoredBlob.of(blob), blob.content, is_new=is_new)
         case (Clip() as clip, was_empty):
@@ -57,27 +62,65 @@ def made(request: Request, runtime: Runtime, what: Made, target: str = "") -> Re
     raise TypeError(what)
 
 
+def _described(
+    request: Request, runtime: Runtime, what: File | Dump | Picture
+) -> tuple[BaseModel, str]:
+    """Return a thing as clients see it, and where."""
+    match what:
+        case File():
+            return StoredFile.of(what, file_link(request, runtime, what)), f"/v1/files/{what.uuid}"
+        case Dump():
+            return DumpAnswer.of(what), f"/v1/dumps/{what.uuid}"
+        case Picture():
+            return PictureAnswer.of(what), f"/v1/pictures/{what.uuid}"
+
+
 def made_at(request: Request, upload: Upload) -> dict[str, str]:
     """Return the header that says where to find what has been made of an upload, if anything."""
     if upload.made is None:
         return {}
-    path = _PATHS[upload.kind].format(quote(upload.made, safe=""))
+    template = _MEMBER if "bundle" in upload.fields else _PATHS[upload.kind]
+    path = template.format(quote(upload.made, safe=""), bundle=upload.fields.get("bundle"))
     return {"Content-Location": base_path(request) + path}
 
 
-def sent_file(request: Request, runtime: Runtime, file: File) -> Response:
-    """Return a file's link in plain text, or the file if JSON is asked for."""
-    link, path = file_link(request, runtime, file), f"/v1/files/{file.uuid}"
+def sent(request: Request, runtime: Runtime, what: File | Bundle) -> Response:
+    """Return the link of what was sent in plain text, or the thing if JSON is asked for."""
+    link = own_link(request, runtime, what.link)
+    if isinstance(what, File):
+        path, content, model = f"/v1/files/{what.uuid}", "/content", StoredFile.of(what, link)
+        return _sent(request, runtime, link, path, content, model, what.clamped)
+    path = f"/v1/bundles/{what.uuid}"
+    return _sent(request, runtime, link, path, "", BundleAnswer.of(what, link), what.clamped)
+
+
+def _sent(
+    request: Request,
+    runtime: Runtime,
+    link: str | None,
+    path: str,
+    content: str,
+    model: BaseModel,
+    clamped: Sequence[str],
+) -> Response:
     url = base_url(request, runtime) + path
     if "application/json" in request.headers.get("accept", ""):
-        response = _created(request, StoredFile.of(file, link), path)
+        response = _created(request, model, path)
     else:
-        response = Response(f"{link or f'{url}/content'}\n", 201, media_type="text/plain")
+        response = Response(f"{link or url + content}\n", 201, media_type="text/plain")
         locate(request, response, path)
     response.headers["X-Url-Delete"] = url
-    if file.clamped:
-        response.headers["X-Clamped"] = ", ".join(file.clamped)
+    if clamped:
+        response.headers["X-Clamped"] = ", ".join(clamped)
     return response
+
+
+def members(request: Request, added: Sequence[Member]) -> Response:
+    """Return members that have been added to a bundle; the only one is where Location says."""
+    answer = MemberList(items=[MemberAnswer.of(member) for member in added], next_cursor=None)
+    first = added[0]
+    path = f"/v1/bundles/{first.bundle}/items"
+    return _created(request, answer, f"{path}/{first.uuid}" if len(added) == 1 else path)
 
 
 def _created(request: Request, model: BaseModel, path: str) -> Response:

@@ -26,11 +26,17 @@ async def is_raw(request: Request, access: Access) -> bool:
     return "content-type" in request.headers or has_body(request) or by_draft.is_spoken(request)
 
 
-async def create(request: Request, runtime: Runtime, access: Access, kind: Kind) -> Response:
-    """Make a thing of a raw body, at once or by an upload that can be resumed."""
+async def create(
+    request: Request, runtime: Runtime, access: Access, kind: Kind, **given: str
+) -> Response:
+    """Make a thing of a raw body, at once or by an upload that can be resumed.
+
+    ``given`` are fields that the route knows.
+    """
     await access.check()  # a stranger isn't told what is wrong
     content_type = media_type(request.headers.get("content-type"))
-    fields = fields_of(check_fields(MODELS[kind], _values(request, kind), "query"), content_type)
+    values = _values(request, kind) | given
+    fields = fields_of(check_fields(MODELS[kind], values, "query"), content_type)
     if (sent := await by_draft.begun(request, access)) is not None:
         new = NewUpload(kind, fields, terms=by_draft.terms_of(request))
         return await by_draft.create(request, runtime, access, sent, new)

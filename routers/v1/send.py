@@ -10,11 +10,12 @@ from app.errors import BadRequest
 from app.security.characters import without_bidi
 from app.uploads.entities import Kind, NewUpload
 from routers.http.bodies import body_of
+from routers.http.form_schemas import multipart_body
 from routers.http.forms import check_fields
 from routers.http.headers import media_type
-from routers.v1 import answers, by_draft, link_options
+from routers.v1 import answers, by_draft, file_forms, link_options
 from routers.v1.file_forms import checked_name
-from routers.v1.schemas.files import FileFields
+from routers.v1.schemas.files import FileFields, SentForm
 from routers.v1.schemas.send import SendHeaders, SendQuery
 from routers.web.dependencies import Requires, RuntimeDep
 from routers.web.openapi import BINARY_BODY
@@ -44,6 +45,24 @@ _CREATED: Final[dict[int | str, dict[str, Any]]] = {
         "content": {
             "text/plain": {"schema": {"type": "string", "description": _LINE, "examples": [_LINK]}},
             "application/json": {"schema": {"$ref": "#/components/schemas/StoredFile"}},
+        },
+    }
+}
+
+_SENT: Final[dict[int | str, dict[str, Any]]] = {
+    201: {
+        "description": "Created",
+        "headers": _HEADERS,
+        "content": {
+            "text/plain": _CREATED[201]["content"]["text/plain"],
+            "application/json": {
+                "schema": {
+                    "anyOf": [
+                        {"$ref": "#/components/schemas/StoredFile"},
+                        {"$ref": "#/components/schemas/Bundle"},
+                    ]
+                }
+            },
         },
     }
 }
@@ -98,6 +117,32 @@ def _options(request: Request, asked: SendQuery, headers: SendHeaders) -> dict[s
     }
     said = {name: value for name, value in given.items() if value is not None}
     return link_options.sent(request) | said
+
+
+@router.post(
+    "",
+    status_code=201,
+    operation_id="files_send_form",
+    response_class=PlainTextResponse,
+    responses=_SENT | problems(408, 409),
+    openapi_extra=multipart_body(SentForm),
+)
+async def send_form(
+    request: Request,
+    runtime: RuntimeDep,
+    access: Writing,
+    asked: Annotated[SendQuery, Query()],
+    headers: Annotated[SendHeaders, Header()],
+) -> Response:
+    """Store the files of a form, named `file`: one by itself, several as a bundle.
+
+    Answers the link of that in plain text unless JSON is asked for. Options may be fields of the
+    form, too; what the account's tier doesn't allow is lowered, and `X-Clamped` names it.
+    """
+    await access.check()  # a stranger isn't told what is wrong
+    given = _options(request, asked, headers)
+    made = await file_forms.send(request, runtime, access, given=given, clamp=True)
+    return answers.sent(request, runtime, made)
 
 
 by_draft.announce(router, "/{name:path}", "files_options_send")

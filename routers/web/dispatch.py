@@ -42,9 +42,11 @@ class Dispatcher:
             await Response(status_code=204, headers={"Allow": self._allow})(scope, receive, send)
             return
         route, parameters = self._find(path, scope["method"])
-        if route is None and path != "/":
-            path = path.removesuffix("/") if path.endswith("/") else f"{path}/"
-            route, parameters = self._find(path, scope["method"])
+        if path != "/" and (route is None or not _takes(route, scope["method"])):
+            other = path.removesuffix("/") if path.endswith("/") else f"{path}/"
+            found, others = self._find(other, scope["method"])
+            if route is None or (found is not None and _takes(found, scope["method"])):
+                path, route, parameters = other, found, others
         if route is None:
             raise HTTPException(404)
         scope["route"], scope["endpoint"] = route, route.endpoint

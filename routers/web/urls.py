@@ -32,4 +32,9 @@ def link_url(request: Request, runtime: Runtime, link: LinkRef) -> str | None:
 
 def file_link(request: Request, runtime: Runtime, file: File) -> str | None:
     """Return the URL of a file's link, if it has one."""
-    return None if file.link is None else link_url(request, runtime, file.link)
+    return own_link(request, runtime, file.link)
+
+
+def own_link(request: Request, runtime: Runtime, link: LinkRef | None) -> str | None:
+    """Return the URL of the link that a thing has, if it has one."""
+    return None if link is None else link_url(request, runtime, link)

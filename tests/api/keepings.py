@@ -44,6 +44,7 @@ class Keeper:
         self.account, self.headers = await self._service.sign_up(self.name)
         self.key = await make_key(self._service, self.headers, "blobs:read", "dumps:submit")
         await self._keep_objects()
+        await self._keep_bundles()
         await self._keep_uploads()
         await self._keep_links()
 
@@ -61,6 +62,14 @@ class Keeper:
         await self._ask("GET", f"/v1/pictures/{made['id']}/thumbnails/200")
         attached = ("log", "log.txt", LARGE)
         await submit(self._service, self.key, form(attached, (FILE, "a.dmp", Minidump().write())))
+
+    async def _keep_bundles(self) -> None:
+        """Keep a bundle that owns files and points to a blob."""
+        bundle = await self._ask("POST", "/v1/bundles", json={"name": "A bundle"})
+        items = f"/v1/bundles/{bundle['id']}/items"
+        sent = [("file", ("d/ä.txt", LARGE)), ("file", ("b", b"small"))]
+        await self._ask("POST", items, files=sent)
+        await self._ask("POST", items, json={"kind": "blob", "id": "large"})
 
     async def _keep_uploads(self) -> None:
         """Keep a blob that came in segments, and an upload that is to go on."""
@@ -88,7 +97,7 @@ class Keeper:
     async def seen_through(self, service: Service) -> dict[str, Any]:
         """Return what the account's clients see of it in a service, to the last byte."""
         client, seen = service.client, {}
-        for what in ("blobs", "files", "pictures", "dumps", "timelinks", "accounts/me"):
+        for what in ("blobs", "files", "bundles", "pictures", "dumps", "timelinks", "accounts/me"):
             seen[what] = (await client.get(f"/v1/{what}", headers=self.headers)).json()
         for link in seen["timelinks"]["items"]:
             del link["time_left"]
@@ -96,6 +105,10 @@ class Keeper:
             seen[what] = (await client.get(f"/v1/{what}", headers=self.headers)).content
         paths = [f"/v1/blobs/{item['id']}/content" for item in seen["blobs"]["items"]]
         paths += [f"/v1/files/{item['id']}/content" for item in seen["files"]["items"]]
+        for item in seen["bundles"]["items"]:
+            items = f"/v1/bundles/{item['id']}/items"
+            seen[items] = (await client.get(items, headers=self.headers)).json()
+            paths += [f"{items}/{member['id']}/content" for member in seen[items]["items"]]
         for item in seen["pictures"]["items"]:
             paths += [f"/v1/pictures/{item['id']}/{of}" for of in ("original", "thumbnails/200")]
         for item in seen["dumps"]["items"]:

@@ -30,6 +30,7 @@ PUBLIC = {
     "blobs_options_content",
     "buffer_options",
     "dumps_options",
+    "bundles_options_items",
     "files_options",
     "files_options_send",
     "pictures_options",

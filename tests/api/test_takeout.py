@@ -107,6 +107,7 @@ async def test_nothing_that_an_account_keeps_is_missing(service: Service, keeper
     assert digests == await owned(service, keeper.account["id"])
     assert {name.partition("/")[0] for name in names} == {
         "blobs",
+        "bundles",
         "files",
         "pictures",
         "dumps",

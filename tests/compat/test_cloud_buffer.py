@@ -235,7 +235,6 @@ NO_FILES: list[dict[str, Any]] = [
     {"files": {"file": (None, "without a name")}},
     {"files": {"file": ("", b"")}},
     {"files": {"file": ("..", b"x")}},
-    {"files": [("file", ("a", b"x")), ("file", ("b", b"x"))]},
     {"files": {"file": ("a", b"x")}, "data": {"expires_in": "soon"}},
     {"data": {"file": "photo.jpg"}},
     {"content": b"--x", "headers": {"Content-Type": "multipart/form-data; boundary=x"}},

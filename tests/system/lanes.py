@@ -19,6 +19,7 @@ from pathlib import Path
 
 import httpx
 
+from tests.system.bundles import Bundles
 from tests.system.conftest import Inspect, MakeSettings, Settings
 from tests.system.processes import (
     DEADLINE,
@@ -287,6 +288,37 @@ class SweepOfTheDead(Operation):
         lane.sweep()
 
 
+class FillBundle(Operation):
+    """A bundle is made, filled and closed; then it goes with all that it owns."""
+
+    def __init__(self) -> None:
+        self._sent: dict[Path, dict[str, bytes]] = {}  # by lane
+
+    def act(self, lane: Lane) -> None:
+        bundles = self._of(lane)
+        self.end(lane, bundles, bundles.fill(lane.body(), lane.body(SMALL)))
+        lane.sweep()
+
+    def end(self, lane: Lane, bundles: Bundles, path: str) -> None:
+        """Let a bundle end."""
+        del lane
+        bundles.delete(path)
+
+    def go_on(self, lane: Lane) -> None:
+        self._of(lane).find_and_delete()
+
+    def _of(self, lane: Lane) -> Bundles:
+        return Bundles(lane.client, self._sent.setdefault(lane.folder, {}))
+
+
+class ExpireBundle(FillBundle):
+    """A bundle expires, and goes in batches."""
+
+    def end(self, lane: Lane, bundles: Bundles, path: str) -> None:
+        del bundles, path
+        lane.pass_time()
+
+
 OPERATIONS = {
     "put": PutLarge(),
     "replace": ReplaceLarge(),
@@ -295,6 +327,8 @@ OPERATIONS = {
     "sweep": SweepOfTheDead(),
     "resume": Resume(),
     "cancel": Cancel(),
+    "bundle": FillBundle(),
+    "expiring bundle": ExpireBundle(),
 }
 
 

@@ -33,6 +33,7 @@ from routers.http.headers import media_type
 from routers.http.names import name_in_headers
 from routers.http.negotiation import is_browser
 from routers.pages import buffer as buffer_page
+from routers.pages import bundle_link
 from routers.pages import send as send_page
 from routers.pages.page import PageRoute
 from routers.v1 import file_forms
@@ -44,7 +45,7 @@ from routers.web.dependencies import Requires, RuntimeDep
 from routers.web.downloadable import downloadable
 from routers.web.forwarded import address_of
 from routers.web.openapi import BINARY_BODY, binary_answer, errors_as
-from routers.web.urls import base_path, file_link
+from routers.web.urls import base_path, own_link
 
 
 class CloudBufferRoute(PageRoute):
@@ -79,10 +80,14 @@ def _text_or_file() -> dict[str, Any]:
 
 @router.get("/file/load", include_in_schema=False)
 async def show_load(
-    request: Request, runtime: RuntimeDep, access: FilesReading, cursor: CursorParam = None
+    request: Request,
+    runtime: RuntimeDep,
+    access: FilesReading,
+    cursor: CursorParam = None,
+    bundles: Annotated[str | None, Query(max_length=4096)] = None,
 ) -> Response:
     """Show the page for sending files."""
-    return await send_page.show(request, runtime, access, cursor)
+    return await send_page.show(request, runtime, access, cursor, bundles)
 
 
 @router.post(
@@ -95,13 +100,16 @@ async def show_load(
 async def load(
     request: Request, runtime: RuntimeDep, access: FilesWriting
 ) -> Response | CloudBufferLink:
-    """Send a file. A browser gets a page with its link and the QR code of that."""
-    file = await file_forms.create(request, runtime, access, unnamed="")
-    link = file_link(request, runtime, file)
+    """Send a file. A browser gets a page with its link and the QR code of that.
+
+    Several files become one bundle.
+    """
+    sent = await file_forms.send(request, runtime, access, unnamed="")
+    link = own_link(request, runtime, sent.link)
     if is_browser(request):
-        return await send_page.show_sent(request, access, file, link)
-    token = None if file.link is None else runtime.links.token_of(file.link)
-    return CloudBufferLink.of(file, link, token)
+        return await send_page.show_sent(request, access, sent, link)
+    token = None if sent.link is None else runtime.links.token_of(sent.link)
+    return CloudBufferLink.of(sent, link, token)
 
 
 @downloadable(
@@ -119,8 +127,10 @@ async def get_file(request: Request, runtime: RuntimeDep, token: Token = "") -> 
     """
     async with runtime.links.visit(address_of(request)):
         link = await runtime.links.open_plain(token)
+        if link.is_to_set:
+            return await bundle_link.send(request, runtime, link, "", inline=False)
         headers = DownloadHeaders(link.file_name, link.target.content_type, "no-store", _PUBLIC)
-        return await send_content(request, runtime, link.target.content, headers)
+        return await send_content(request, runtime, link.content, headers)
 
 
 @router.head(

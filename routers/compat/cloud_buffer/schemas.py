@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from app import clock
 from app.buffer.entities import DataType
+from app.bundles.entities import Bundle
 from app.files.entities import File
 
 DATA_TYPE = "X-Data-Type"
@@ -37,8 +38,8 @@ class CloudBufferLink(BaseModel):
     expires_at: datetime | None
 
     @classmethod
-    def of(cls, file: File, link: str | None, token: str | None) -> Self:
-        expires_at = None if file.expires_at is None else clock.to_datetime(file.expires_at)
+    def of(cls, sent: File | Bundle, link: str | None, token: str | None) -> Self:
+        expires_at = None if sent.expires_at is None else clock.to_datetime(sent.expires_at)
         return cls(link=link, token=token, expires_at=expires_at)
 
 

@@ -302,4 +302,4 @@ async def get_shared(
         image_format = link.target.content_type.removeprefix("image/")
         headers = picture_forms.picture_headers(link.target.name, image_format)
         headers = replace(headers, cache_control="no-store")
-        return await send_content(request, runtime, link.target.content, headers, inline=True)
+        return await send_content(request, runtime, link.content, headers, inline=True)

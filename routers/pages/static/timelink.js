@@ -26,9 +26,10 @@ function say(text) {
 
 // a download leaves its page as it was, so the page claims it itself, and knows what came of it
 document.addEventListener("submit", async (event) => {
-  event.preventDefault();
   const form = event.target;
   const button = form.querySelector("[name=lease]");
+  if (!button) return; // it only opens the page
+  event.preventDefault();
   const body = new URLSearchParams(new FormData(form));
   body.set("lease", button.value);
   button.disabled = true;
@@ -40,21 +41,40 @@ document.addEventListener("submit", async (event) => {
     button.disabled = false;
     return;
   }
-  if (answer.type === "opaqueredirect") begin();
+  if (answer.type === "opaqueredirect") begin(form, button);
   else show(await answer.text());
 });
 
 /** Start the download that was claimed, and offer it again: nobody has to claim another. */
-function begin() {
-  const begun = document.getElementById("begun").content.cloneNode(true);
+function begin(form, button) {
+  const template = document.getElementById("begun");
+  if (!template) {
+    beginOneOfSeveral(form, button);
+    return;
+  }
+  const begun = template.content.cloneNode(true);
   const again = begun.querySelector("a");
   const [notice] = begun.children;
   document.getElementById("said").replaceChildren(notice);
   document.getElementById("take").replaceChildren(begun);
-  const downloads = document.getElementById("downloads");
-  if (downloads) downloads.textContent = Number(downloads.textContent) - 1 || "none";
+  countDown();
   again.focus();
   location.assign(again.href);
+}
+
+/** Start a download of a page that has more of them; its button gets the same again, which counts no further. */
+function beginOneOfSeveral(form, button) {
+  if (!button.dataset.taken) countDown();
+  button.dataset.taken = "true";
+  button.disabled = false;
+  button.textContent = "Download again";
+  button.removeAttribute("aria-label");
+  location.assign(`${form.action}?lease=${encodeURIComponent(button.value)}`);
+}
+
+function countDown() {
+  const downloads = document.getElementById("downloads");
+  if (downloads) downloads.textContent = Number(downloads.textContent) - 1 || "none";
 }
 
 /** Show what the server answers instead: that the password is wrong, that the link has ended. */

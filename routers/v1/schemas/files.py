@@ -77,6 +77,12 @@ class FileForm(FileFields):
     file: Annotated[str, Field(description="The file.", json_schema_extra={"format": "binary"})]
 
 
+class SentForm(FileFields):
+    """Files that are to be sent together, as a form; its fields may come in any order."""
+
+    file: list[Annotated[str, Field(description="A file.", json_schema_extra={"format": "binary"})]]
+
+
 class FileState(StrEnum):
     """Whether a file expires."""
 

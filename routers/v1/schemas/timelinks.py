@@ -26,20 +26,23 @@ class LinkState(StrEnum):
     EXPIRED = "expired"
 
 
+TargetId = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=MAX_ID_LENGTH,
+        description="The id of its target.",
+        examples=["my-unique-blob-id"],
+    ),
+    AfterValidator(storable),
+]
+
+
 class NewTimelink(BaseModel):
     """A link that is to be made."""
 
     kind: TargetType = Field(examples=["blob"])
-    id: Annotated[
-        str,
-        Field(
-            min_length=1,
-            max_length=MAX_ID_LENGTH,
-            description="The id of its target.",
-            examples=["my-unique-blob-id"],
-        ),
-        AfterValidator(storable),
-    ]
+    id: TargetId
     time: int = Field(
         description="Its lifetime in seconds: 300 to 2592000 (30 days) unless the settings or the "
         "account's tier say otherwise.",
@@ -123,14 +126,33 @@ class PublicTimelink(BaseModel):
     )
 
     @classmethod
-    def of(cls, link: PublicLink, download: str) -> Self:
+    def of(cls, link: PublicLink, download: str, size: int | None = None) -> Self:
+        """Make it of a link; ``size`` is that of all where it leads to several things."""
         return cls(
             name=link.target.name,
             content_type=link.target.content_type,
-            size=link.target.content.size,
+            size=link.content.size if size is None else size,
             expires_at=None if link.expires_at is None else clock.to_datetime(link.expires_at),
             time_left=link.time_left,
             downloads_left=link.downloads_left,
             note=link.note,
             download=download,
         )
+
+
+class PublicMember(BaseModel):
+    """One of several things that a public link leads to."""
+
+    name: str
+    content_type: str
+    size: Size
+    download: str
+
+
+class PublicSet(PublicTimelink):
+    """A public link to several things, as programs see it."""
+
+    is_open: bool
+    count: int
+    items: list[PublicMember]
+    next_cursor: str | None

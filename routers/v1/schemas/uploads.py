@@ -1,11 +1,13 @@
 """What an upload is to become, as clients say it beside its bytes."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Annotated, Any, Final
+from uuid import UUID
 
-from pydantic import BaseModel, model_validator
+from pydantic import AfterValidator, BaseModel, Field, ValidationInfo, model_validator
 
 from app.buffer.entities import DataType
+from app.objects.file_names import file_name, relative_name
 from app.uploads.entities import Fields, Kind
 from routers.v1.schemas.blobs import BlobId
 from routers.v1.schemas.dumps import DumpFields
@@ -19,10 +21,21 @@ class UploadKind(BaseModel):
     kind: Kind = Kind.FILE
 
 
-class FileUpload(FileFields):
-    """A file that is uploaded."""
+def _checked_name(sent: str, info: ValidationInfo) -> str:
+    return file_name(sent) if info.data.get("bundle") is None else relative_name(sent)
 
-    name: FileName = UNNAMED
+
+class FileUpload(FileFields):
+    """A file that is uploaded; with a ``bundle`` it becomes that bundle's own."""
+
+    bundle: UUID | None = None
+    name: Annotated[str, Field(max_length=4096), AfterValidator(_checked_name)] = UNNAMED
+
+    @model_validator(mode="after")
+    def _lives_with_its_bundle(self) -> "FileUpload":
+        if self.bundle is not None and self.model_fields_set & set(FileFields.model_fields):
+            raise ValueError("A file in a bundle lives as long as the bundle")
+        return self
 
 
 class BlobUpload(BaseModel):
@@ -69,8 +82,12 @@ def fields_of(model: BaseModel, content_type: str) -> Fields:
     match model:
         case BlobUpload():
             return {"name": fields["id"], "content_type": content_type}
-        case FileUpload():
+        case FileUpload(bundle=None):
+            del fields["bundle"]
             return fields | {"content_type": content_type}
+        case FileUpload():
+            own = {name: fields[name] for name in ("name", "bundle")}
+            return own | {"content_type": content_type}
         case BufferUpload(data_type=DataType.TEXT):
             return fields | {"name": None, "content_type": content_type}
         case BufferUpload():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.files.by_name import free_name
+from app.objects.file_names import free_name
 
 
 @pytest.mark.parametrize(

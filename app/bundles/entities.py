@@ -1,0 +1,113 @@
+"""What a bundle is: an ordered set of things under one link."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from app.database.pagination import Page
+from app.links.entities import LinkRef
+from app.objects.entities import Content, new_uuid
+
+KIND: Final = "bundles"
+OBJECTS: Final = "files"
+"""The kind of the objects that bundles own: they are files."""
+
+MAX_MEMBERS: Final = 10_000
+"""What one bundle may hold, so that its list and its archive stay within bounds."""
+
+UNNAMED: Final = "Bundle"
+
+OWN: Final = "file"
+"""The kind of the members that a bundle owns."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewBundle:
+    """A bundle that is to be made, without members."""
+
+    name: str = UNNAMED
+    expires_in: int | None = None
+    """Seconds that it lives; 0: it is kept, None: the usual time."""
+    evict: str = "any"
+    """What may be evicted for it if it expires, as for a file."""
+    max_downloads: int | None = None
+    """How many its link allows; it goes with the last. None: by its account's tier."""
+    password_hash: str | None = None
+    """Of its link."""
+    note: str | None = None
+    """To whoever opens its link."""
+    clamp: bool = False
+    """Whether what its account's tier doesn't allow is lowered instead of refused."""
+    uuid: str = field(default_factory=new_uuid)
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A bundle without its members; times in UTC microseconds."""
+
+    id: int
+    uuid: str
+    name: str
+    is_open: bool
+    """Whether more may be added."""
+    created_at: int
+    modified_at: int
+    expires_at: int | None
+    """None: it is kept."""
+    link: LinkRef | None
+    """Its own link, or else the newest; None: it has none."""
+    max_downloads: int | None
+    """Of that link; None: no limit."""
+    downloads: int
+    has_password: bool
+    note: str | None
+    """Of that link as well."""
+    count: int
+    """How many members it has."""
+    size: int
+    """The bytes of all."""
+    clamped: tuple[str, ...] = ()
+    """Names of what was lowered when it was made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A bundle as the visitors of its link see it, with a page of its members."""
+
+    name: str
+    is_open: bool
+    """Whether more may come."""
+    count: int
+    size: int
+    members: Page["Member"]
+
+
+@dataclass(frozen=True, slots=True)
+class NewMember:
+    """A file that is to be a bundle's own, except its bytes."""
+
+    name: str
+    content_type: str
+    uuid: str = field(default_factory=new_uuid)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A member of a bundle."""
+
+    id: int
+    uuid: str
+    bundle: str
+    """The uuid of its bundle."""
+    kind: str
+    """The type of its target; a bundle's own files are of the type ``file``."""
+    target: str | None
+    """The id on the wire of the thing that it points to; None: the bundle owns it."""
+    name: str
+    """Its name, which no other member of the bundle has; a path of several segments is relative."""
+    content_type: str
+    created_at: int
+    content: Content
+
+    @property
+    def file_name(self) -> str:
+        return self.name.rpartition("/")[2]

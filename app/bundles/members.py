@@ -1,0 +1,174 @@
+"""The members of bundles as rows: found, listed and counted, whatever they point to."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    case,
+    func,
+    or_,
+    select,
+)
+
+from app.accounts.tables import accounts, tiers
+from app.bundles.entities import Member
+from app.bundles.tables import bundle_members, bundles
+from app.database import Statement
+from app.database.pagination import Page, decode_cursor, page_of
+from app.links.targets import Targets
+from app.objects import lifecycle as objects
+from app.objects.tables import object_bytes
+from app.objects.tables import objects as object_rows
+
+_LIST: Final = "members"
+
+_now = bindparam("now", type_=BigInteger)
+_of_bundle = bundle_members.c.bundle_id == bindparam("bundle_id")
+_after = bundle_members.c.id > bindparam("after", type_=BigInteger)
+_may_be_shown = or_(
+    bundle_members.c.kind != "picture",
+    select(accounts.c.id)
+    .select_from(accounts.join(tiers))
+    .where(
+        accounts.c.id == bundle_members.c.account_id,
+        and_(tiers.c.allow_links, tiers.c.allow_original),
+    )
+    .exists(),
+)
+"""Strangers see a picture only if its owner's tier allows links to it."""
+
+
+class Members:
+    """Reads members together with the things that they point to; what is gone is no member."""
+
+    def __init__(self, targets: Targets) -> None:
+        self.targets = targets
+        self._things = {
+            kind: target for kind, target in targets.tables.items() if target.has_content
+        }
+        listed = self._select(*objects.listed_columns()).where(_of_bundle)
+        ready = self._select(*objects.content_columns()).where(_of_bundle)
+        stored = self._select(*objects.content_columns(with_data=False)).where(_of_bundle)
+        named = bundle_members.c.name == bindparam("name")
+        self._find = Statement(ready.where(bundle_members.c.uuid == bindparam("uuid")))
+        self._find_shown = Statement(ready.where(_may_be_shown, named))
+        self._all_shown = Statement(stored.where(_may_be_shown).order_by(bundle_members.c.id))
+        self._page = {
+            False: Statement(_paged(listed)),
+            True: Statement(_paged(listed.where(_may_be_shown))),
+        }
+
+    @property
+    def kinds(self) -> Sequence[str]:
+        """The types of things that a bundle can point to."""
+        return list(self._things)
+
+    def find(self, connection: Connection, bundle_id: int, uuid: str, now: int) -> Member | None:
+        """Return a member, ready to be read."""
+        row = self._find(connection, bundle_id=bundle_id, uuid=uuid, now=now).first()
+        return None if row is None else _member(row)
+
+    def find_shown(
+        self, connection: Connection, bundle_id: int, name: str, now: int
+    ) -> Member | None:
+        """Return a member that strangers may see by its name, ready to be read."""
+        row = self._find_shown(connection, bundle_id=bundle_id, name=name, now=now).first()
+        return None if row is None else _member(row)
+
+    def page(
+        self,
+        connection: Connection,
+        bundle_id: int,
+        limit: int,
+        cursor: str | None,
+        now: int,
+        *,
+        only_shown: bool = False,
+    ) -> Page[Member]:
+        """Return a page of members in their order; those alone that strangers may see."""
+        after = decode_cursor(_LIST, cursor, int)
+        rows = self._page[only_shown](
+            connection,
+            bundle_id=bundle_id,
+            after=-1 if after is None else after,
+            now=now,
+            limit=limit + 1,
+        ).rows
+        return page_of(_LIST, rows, limit, _member, lambda row: int(row.id))
+
+    def all_shown(self, connection: Connection, bundle_id: int, now: int) -> list[Member]:
+        """Return all members that strangers may see, without the bytes of small ones."""
+        rows = self._all_shown(connection, bundle_id=bundle_id, now=now).rows
+        return [_member(row) for row in rows]
+
+    def count(
+        self,
+        connection: Connection,
+        bundle_ids: Sequence[int],
+        now: int,
+        *,
+        only_shown: bool = False,
+    ) -> Mapping[int, tuple[int, int]]:
+        """Return how many members bundles have and the bytes of these, by the bundle's id."""
+        found = self._select().with_only_columns(
+            bundle_members.c.bundle_id, func.count(), func.sum(object_rows.c.size)
+        )
+        if only_shown:
+            found = found.where(_may_be_shown)
+        rows = connection.execute(
+            found.where(bundle_members.c.bundle_id.in_(bundle_ids)).group_by(
+                bundle_members.c.bundle_id
+            ),
+            {"now": now},
+        )
+        return {bundle_id: (int(count), int(size)) for bundle_id, count, size in rows}
+
+    def _select(self, *content: Any) -> Select[Any]:  # noqa: ANN401 - columns
+        """Select members, whose things are there ``now``."""
+        joined: Any = bundle_members.join(bundles)
+        things = self._things
+        for kind, target in things.items():
+            on = (bundle_members.c.kind == kind) & (bundle_members.c.target_id == target.table.c.id)
+            joined = joined.outerjoin(target.table, on & target.alive(_now))
+        object_id = func.coalesce(
+            bundle_members.c.object_id, *(target.table.c.object_id for target in things.values())
+        )
+        joined = joined.join(object_rows, object_rows.c.id == object_id)
+        joined = joined.outerjoin(object_bytes, object_bytes.c.object_id == object_rows.c.id)
+        types = [(bundle_members.c.kind == kind, of.content_type) for kind, of in things.items()]
+        return select(
+            bundle_members.c.id,
+            bundle_members.c.uuid,
+            bundles.c.uuid.label("bundle"),
+            bundle_members.c.kind,
+            func.coalesce(*(target.public_id for target in things.values())).label("target"),
+            bundle_members.c.name,
+            func.coalesce(bundle_members.c.content_type, case(*types)).label("content_type"),
+            bundle_members.c.created_at,
+            *content,
+        ).select_from(joined)
+
+
+def _paged(members: Select[Any]) -> Select[Any]:
+    return members.where(_after).order_by(bundle_members.c.id).limit(bindparam("limit"))
+
+
+def _member(row: Row[Any]) -> Member:
+    number, uuid, bundle, kind, target, name, content_type, created_at, *content = tuple(row)
+    return Member(
+        number,
+        uuid,
+        bundle,
+        kind,
+        target,
+        name,
+        content_type,
+        created_at,
+        objects.content_of(content),
+    )

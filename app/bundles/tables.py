@@ -1,0 +1,60 @@
+"""The tables of bundles and of their members."""
+
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, String, Table, Text
+from sqlalchemy import UniqueConstraint as Unique
+
+from app.database.schema import CodePoints, Id, identity, metadata, moment, public_id, reference
+
+bundles = Table(
+    "bundles",
+    metadata,
+    identity(),
+    public_id(),
+    reference("account_id", "accounts"),
+    Column("name", Text, nullable=False),
+    Column("is_open", Boolean, nullable=False),  # more may be added
+    moment("created_at"),
+    moment("modified_at"),
+    moment("expires_at", nullable=True),  # NULL: kept
+    Index(None, "account_id", "id"),
+    sqlite_autoincrement=True,
+)
+
+expires = bundles.c.expires_at.is_not(None)
+# for expiry, and for eviction within an account: what expires first goes first
+Index(None, bundles.c.expires_at, sqlite_where=expires, postgresql_where=expires)
+Index(
+    None,
+    bundles.c.account_id,
+    bundles.c.expires_at,
+    bundles.c.id,
+    sqlite_where=expires,
+    postgresql_where=expires,
+)
+
+bundle_members = Table(
+    "bundle_members",
+    metadata,
+    identity(),
+    public_id(),
+    reference("account_id", "accounts", index=True),
+    reference("bundle_id", "bundles"),
+    Column("kind", String(8), nullable=False),  # file, picture, dump, blob
+    Column("object_id", Id, ForeignKey("objects.id"), unique=True),  # NULL: it points to a thing
+    Column("target_id", BigInteger),  # the integer id of that thing; NULL: the bundle owns it
+    Column("name", CodePoints, nullable=False),
+    Column("content_type", String(255)),  # NULL: as the thing's
+    moment("created_at"),
+    Unique("bundle_id", "name"),
+    Index(None, "bundle_id", "id"),
+    sqlite_autoincrement=True,
+)
+
+points = bundle_members.c.target_id.is_not(None)
+Index(
+    None,
+    bundle_members.c.kind,
+    bundle_members.c.target_id,
+    sqlite_where=points,
+    postgresql_where=points,
+)

@@ -1,0 +1,237 @@
+"""Bundles: what an account may do with them."""
+
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, aclosing
+from dataclasses import replace
+from functools import partial
+from typing import Any, Protocol
+
+from sqlalchemy import Connection
+
+from app import clock
+from app.accounts.identity import Access
+from app.archives.archive import Archive, Entry
+from app.bundles import public, rows
+from app.bundles.entities import OBJECTS, Bundle, Member, NewBundle, NewMember, Shown
+from app.bundles.members import Members
+from app.config import Settings
+from app.database import Database
+from app.database.pagination import Page
+from app.links.entities import PublicLink
+from app.links.targets import Targets
+from app.links.use_cases import Links
+from app.objects import media_types
+from app.objects.entities import Received, new_uuid
+from app.objects.uploads import Admit, Body, Describe, Uploads
+
+
+class Evict(Protocol):
+    """Evicts what expires for one more, so that at most ``max_files`` do; returns how many."""
+
+    def __call__(
+        self,
+        connection: Connection,
+        account_id: int,
+        *,
+        spared: str,
+        evict: str,
+        max_files: int,
+        now: int,
+    ) -> int: ...
+
+
+class Bundles:
+    """Makes, fills, lists, changes and deletes the bundles of an account."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        uploads: Uploads,
+        links: Links,
+        targets: Targets,
+        *,
+        evict: Evict,
+        wake_expiry: Callable[[int], None],
+        wake_sweep: Callable[[], None],
+    ) -> None:
+        """``evict`` makes room where `MAX_FILES` expire."""
+        self._usual_lifetime = settings.expire_time
+        self._max_files = settings.max_files
+        self._database = database
+        self._uploads = uploads
+        self._members = Members(targets)
+        self._links = links
+        self._evict = evict
+        self._wake_expiry = wake_expiry
+        self._wake_sweep = wake_sweep
+
+    async def create(self, access: Access, new: NewBundle) -> Bundle:
+        """Make a bundle without members.
+
+        Raises `TooManyFiles`, and `InvalidRequest` for what the tier doesn't allow.
+        """
+        link, usual, now = self._links.new_own_link(), self._usual_lifetime, clock.now()
+        bundle, evicted = await access.write(
+            rows.create, self._members, new, link, usual, self._make_room(now), now
+        )
+        self._wake_tasks(bundle, evicted)
+        return bundle
+
+    async def create_of(
+        self, access: Access, new: NewBundle, arrived: Sequence[tuple[NewMember, Received]]
+    ) -> Bundle:
+        """Make a closed bundle of bodies that have arrived, all or nothing."""
+        link, usual, now = self._links.new_own_link(), self._usual_lifetime, clock.now()
+        sent = [(_typed(member), received) for member, received in arrived]
+        bundle, evicted = await access.write(
+            rows.create_of, self._members, new, link, usual, self._make_room(now), sent, now
+        )
+        self._wake_tasks(bundle, evicted)
+        return bundle
+
+    @property
+    def admit_member(self) -> Admit:
+        """What says whether one more file may be sent for `create_of`."""
+        return rows.admit_new
+
+    async def find(self, access: Access, uuid: str) -> Bundle:
+        """Return a bundle; raises `NotFound`."""
+        return await access.read(rows.find, self._members, uuid, clock.now())
+
+    async def page(
+        self, access: Access, limit: int, cursor: str | None, *, expiring: bool | None = None
+    ) -> Page[Bundle]:
+        """Return a page of bundles, newest first: all, those that expire, or those kept."""
+        return await access.read(
+            rows.page, self._members, limit, cursor, clock.now(), expiring=expiring
+        )
+
+    async def hash_password(self, access: Access, password: str | None) -> str | None:
+        """Return the form in which the password of a new bundle's link is kept; None for none."""
+        return await self._links.hash_password(access, password)
+
+    async def change(self, access: Access, uuid: str, facts: Mapping[str, Any]) -> Bundle:
+        """Change a bundle: its ``name``, ``is_open``, how many seconds it lives (``expires_in``).
+
+        And its link: ``max_downloads``, ``password``, ``note``, each None for none. Raises
+        `NotFound` and `InvalidRequest`.
+        """
+        columns = {name: value for name, value in facts.items() if name != "password"}
+        if "password" in facts:
+            columns["password_hash"] = await self.hash_password(access, facts["password"])
+        link, now = self._links.new_own_link(), clock.now()
+        bundle, evicted = await access.write(
+            rows.change, self._members, uuid, columns, link, self._make_room(now), now
+        )
+        self._wake_tasks(bundle, evicted)
+        return bundle
+
+    async def remove(self, access: Access, uuid: str) -> None:
+        """Delete a bundle with the files that it owns, and end its links; raises `NotFound`."""
+        await access.write(rows.remove, uuid, clock.now())
+        self._wake_sweep()
+
+    # Members
+
+    def admission(self, uuid: str) -> Admit:
+        """Return what says whether a file may be added."""
+        return partial(rows.admit, uuid=uuid, now=clock.now())
+
+    async def add(
+        self,
+        access: Access,
+        uuid: str,
+        new: NewMember,
+        body: Body,
+        describe: Describe[NewMember] | None = None,
+    ) -> Member:
+        """Add a file, which the bundle owns.
+
+        ``describe`` is awaited once the body has arrived. Raises `NotFound`, and `BundleClosed`.
+        """
+        admit = self.admission(uuid)
+        async with self._uploads.receive(access, body, kind=OBJECTS, admit=admit) as received:
+            if describe is not None:
+                new = await describe()
+            (member,) = await self._commit(access, uuid, [(new, received)])
+        return member
+
+    async def add_all(
+        self, access: Access, uuid: str, sent: AsyncGenerator[tuple[NewMember, Body], None]
+    ) -> Sequence[Member]:
+        """Add all files that are sent, or none; raises as `add` does."""
+        admit = self.admission(uuid)
+        arrived: list[tuple[NewMember, Received]] = []
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(aclosing(sent))
+            async for new, body in sent:
+                receiving = self._uploads.receive(access, body, kind=OBJECTS, admit=admit)
+                arrived.append((new, await stack.enter_async_context(receiving)))
+            return await self._commit(access, uuid, arrived)
+
+    async def point(self, access: Access, uuid: str, kind: str, target_id: str) -> Member:
+        """Add a member that points to a thing of the account; it leaves when that is deleted.
+
+        Raises `NotFound`, `BundleClosed`, and `Forbidden` where no link to it is allowed.
+        """
+        return await access.write(
+            rows.point, self._members, uuid, kind, target_id, new_uuid(), clock.now()
+        )
+
+    async def find_member(self, access: Access, uuid: str, member: str) -> Member:
+        """Return a member, ready to be read; raises `NotFound`."""
+        return await access.read(rows.find_member, self._members, uuid, member, clock.now())
+
+    async def page_of_members(
+        self, access: Access, uuid: str, limit: int, cursor: str | None
+    ) -> Page[Member]:
+        """Return a page of a bundle's members, in their order; raises `NotFound`."""
+        return await access.read(
+            rows.page_of_members, self._members, uuid, limit, cursor, clock.now()
+        )
+
+    async def remove_member(self, access: Access, uuid: str, member: str) -> None:
+        """Take a member out, and delete it if the bundle owns it; raises `NotFound`."""
+        await access.write(rows.remove_member, uuid, member, clock.now())
+        self._wake_sweep()
+
+    # Visitors of its link
+
+    async def show(self, link: PublicLink, limit: int, cursor: str | None) -> Shown:
+        """Return the bundle that a link leads to, with a page of its members."""
+        bundle_id = link.target.id
+        return await self._database.read(
+            public.find, self._members, bundle_id, limit, cursor, clock.now()
+        )
+
+    async def shown_member(self, link: PublicLink, name: str) -> Member:
+        """Return a member by its name, ready to be read; raises `NotFound`."""
+        return await self._database.read(
+            public.find_member, self._members, link.target.id, name, clock.now()
+        )
+
+    async def archive(self, link: PublicLink) -> Archive:
+        """Return the archive of all members that strangers may see."""
+        members = await self._database.read(self._members.all_shown, link.target.id, clock.now())
+        return Archive([Entry(member.name, member.content) for member in members])
+
+    async def _commit(
+        self, access: Access, uuid: str, arrived: Sequence[tuple[NewMember, Received]]
+    ) -> Sequence[Member]:
+        sent = [(_typed(new), received) for new, received in arrived]
+        return await access.write(rows.add, self._members, uuid, sent, clock.now())
+
+    def _make_room(self, now: int) -> rows.MakeRoom:
+        return partial(self._evict, max_files=self._max_files, now=now)
+
+    def _wake_tasks(self, bundle: Bundle, evicted: int) -> None:
+        if evicted:
+            self._wake_sweep()
+        if bundle.expires_at is not None:
+            self._wake_expiry(bundle.expires_at)
+
+
+def _typed(new: NewMember) -> NewMember:
+    """Guess the media type of a file whose sender doesn't know it."""
+    return replace(new, content_type=media_types.guess(new.name, new.content_type))

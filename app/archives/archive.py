@@ -3,7 +3,7 @@
 import hashlib
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -48,21 +48,29 @@ class Entry:
 class Archive:
     """A ZIP of entries in their order, none of whose bytes have been read yet.
 
-    Making one takes 20 µs an entry.
+    Their names become safe and differ. Making one takes 20 µs an entry.
     """
 
     size: int
     sha256: bytes
     """Of what it is made from: names, times, sizes and digests in their order."""
 
-    def __init__(self, entries: Sequence[Entry], modified_at: int | None = None) -> None:
+    def __init__(
+        self,
+        entries: Sequence[Entry],
+        modified_at: int | None = None,
+        *,
+        names: Iterable[str] | None = None,
+    ) -> None:
+        """``names`` of `unique_names` are the entries' if they are known already."""
         self.modified_at = modified_at
         self.contents = [entry.content for entry in entries]
         digest = hashlib.sha256(b"zip 1")
         self._members: list[Member] = []
         self._offsets, self._entry_offsets = array("Q"), array("Q")
         offset = entries_size = 0
-        names = unique_names(entry.stored_name for entry in entries)
+        if names is None:
+            names = unique_names(entry.stored_name for entry in entries)
         for name, content in zip(names, self.contents, strict=True):
             member = Member(name.encode(), content.size, content.modified_at)
             self._members.append(member)

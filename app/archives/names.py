@@ -65,6 +65,8 @@ def _cut(name: str, suffix: str) -> str:
 
 
 def _key(path: str) -> str:
+    if path.isascii():
+        return path.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
 
 

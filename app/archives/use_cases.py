@@ -27,7 +27,12 @@ class ContentPart:
     part: ByteRange
 
 
-Piece = bytes | ContentPart
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A piece of an archive: some bytes, and then, if anything, a part of a content."""
+
+    data: bytes
+    following: ContentPart | None = None
 
 
 class Archives:
@@ -77,23 +82,21 @@ class Archives:
                 if content.data is not None:
                     gathered += content.data[within.start : within.stop]
                 else:
-                    if gathered:
-                        yield bytes(gathered)
-                        gathered.clear()
-                    yield ContentPart(content, within)
+                    yield Piece(bytes(gathered), ContentPart(content, within))
+                    gathered.clear()
             if len(gathered) >= _CHUNK:
-                yield bytes(gathered)
+                yield Piece(bytes(gathered))
                 gathered.clear()
         for number in archive.entries_in(part):
             crc32 = await self._crc32(archive, small, number)
             gathered += archive.entry(number, crc32, part)
             if len(gathered) >= _CHUNK:
-                yield bytes(gathered)
+                yield Piece(bytes(gathered))
                 gathered.clear()
                 await asyncio.sleep(0)
         gathered += archive.end(part)
         if gathered:
-            yield bytes(gathered)
+            yield Piece(bytes(gathered))
 
     async def aclose(self) -> None:
         """Stop what runs beside the archives."""

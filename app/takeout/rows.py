@@ -5,9 +5,21 @@ What a feature adds is taken without being named here.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Connection, LargeBinary, Row, Table, and_, or_, select
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    LargeBinary,
+    Row,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    or_,
+    select,
+)
 
 from app import clock
 from app.accounts.identity import Identity
@@ -84,6 +96,14 @@ def columns_of(table: Table) -> Sequence[str]:
 
 
 def _rows(connection: Connection, identity: Identity, table: Table, now: int) -> Sequence[Taken]:
+    names, query = columns_of(table), _query(table)
+    rows = connection.execute(query, {"owner": identity.account_id, "now": now})
+    return [_taken(names, row) for row in rows]
+
+
+@cache
+def _query(table: Table) -> Select[Any]:
+    """Return the query of `_rows`, which takes longer to make than to run."""
     names = columns_of(table)
     owner = table.c.id if table is accounts else table.c.account_id
     query = select(*(table.c[name] for name in names))
@@ -91,10 +111,11 @@ def _rows(connection: Connection, identity: Identity, table: Table, now: int) ->
         is_ready = and_(table.c.object_id == object_rows.c.id, object_rows.c.state == "ready")
         query = query.add_columns(*objects.content_columns(with_data=False))
         query = query.select_from(table.outerjoin(object_rows, is_ready))
-    query = query.where(owner == identity.account_id).order_by(*table.primary_key)
+    query = query.where(owner == bindparam("owner")).order_by(*table.primary_key)
     if "expires_at" in table.c:
-        query = query.where(or_(table.c.expires_at.is_(None), table.c.expires_at > now))
-    return [_taken(names, row) for row in connection.execute(query)]
+        expires_at, now = table.c.expires_at, bindparam("now", type_=BigInteger)
+        query = query.where(or_(expires_at.is_(None), expires_at > now))
+    return query
 
 
 def _taken(names: Sequence[str], row: Row[Any]) -> Taken:

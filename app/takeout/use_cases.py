@@ -5,7 +5,6 @@ import hashlib
 import json
 import zlib
 from collections.abc import Mapping, Sequence
-from itertools import islice
 
 from sqlalchemy import Table
 
@@ -41,18 +40,15 @@ def _archive(taken: Mapping[Table, Sequence[Taken]]) -> Archive:
         for row in rows
         if row.content is not None
     ]
-    names = unique_names([*documents, *(entry.stored_name for _, entry in owned)])
-    documents = [*islice(names, len(documents))]
-    contents: list[Entry] = []
-    for (record, entry), name in zip(owned, names, strict=True):
+    names = [*unique_names([*documents, *(entry.stored_name for _, entry in owned)])]
+    for (record, _), name in zip(owned, names[len(documents) :], strict=True):
         record["path"] = name
-        contents.append(Entry(name, entry.content))
-    newest = max((entry.content.modified_at for entry in contents), default=0)
+    newest = max((entry.content.modified_at for _, entry in owned), default=0)
     texts = [
         Entry(name, _lines(rows, newest))
         for name, rows in zip(documents, taken.values(), strict=True)
     ]
-    return Archive([*texts, *contents])
+    return Archive([*texts, *(entry for _, entry in owned)], names=names)
 
 
 def _lines(rows: Sequence[Taken], modified_at: int) -> Content:

@@ -1,5 +1,6 @@
 """The measurements by name, in the order of the table."""
 
+from bench.measures.archives import archives
 from bench.measures.dumps import crash_reports, form_upload, search
 from bench.measures.expiry import expiry
 from bench.measures.health import health_latency
@@ -15,6 +16,7 @@ MEASURES: dict[str, Measure] = {
     "upload": upload,
     "download": download,
     "resumable": resumable,
+    "archives": archives,
     "small": objects,
     "postgres": objects_on_postgres,
     "memory": peak_memory,

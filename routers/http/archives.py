@@ -1,16 +1,19 @@
 """Downloads of several contents as one ZIP: conditions and ranges as of any other."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AsyncExitStack, aclosing
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, aclosing, closing
+from dataclasses import dataclass
+from io import FileIO
 
 from fastapi import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from app.archives.archive import Archive
-from app.archives.use_cases import ContentPart, Piece
-from app.objects.downloads import Downloads
+from app.archives.use_cases import Piece
+from app.objects.downloads import Downloads, FilePart
+from app.objects.entities import Content
 from app.runtime import Runtime
 from routers.connection.exchanges import SEND_FILE
 from routers.http.bodies import IDLE_TIMEOUT, ClientDisconnected, disconnected
@@ -53,8 +56,24 @@ async def send_archive(
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A piece that can be sent at once: the first of the files that it needs is open."""
+
+    piece: Piece
+    files: Sequence[FilePart] = ()
+    first: FileIO | None = None
+
+    def close(self) -> None:
+        if self.first is not None:
+            self.first.close()
+
+
 class _ArchiveContent(Response):
-    """An archive piece by piece; owns the generator of these, and what holds their bytes."""
+    """An archive piece by piece; owns the generator of these, and what holds their bytes.
+
+    While one is sent, the next one is made ready.
+    """
 
     def __init__(
         self,
@@ -81,36 +100,68 @@ class _ArchiveContent(Response):
         try:
             async with self._opened:
                 await send(start_of(self))
-                await self._send_piece(send, gone, self._first)
-                async for piece in self._following:
-                    await self._send_piece(send, gone, piece)
+                await self._send_all(send, gone)
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             gone.cancel()
             await asyncio.gather(gone, return_exceptions=True)
 
-    async def _send_piece(self, send: Send, gone: asyncio.Task[None], piece: Piece) -> None:
-        if isinstance(piece, bytes):
-            await _send_bytes(send, gone, piece)
-        elif not self._sends_files or not await self._send_files(send, piece):
-            async with self._downloads.open(piece.content, piece.part) as chunks:
-                async for chunk in chunks:
-                    await _send_bytes(send, gone, chunk)
-
-    async def _send_files(self, send: Send, piece: ContentPart) -> bool:
-        """Let the kernel send a content's files; returns whether they are on this host."""
-        files = self._downloads.files(piece.content, piece.part)
-        if files is None:
-            return False
+    async def _send_all(self, send: Send, gone: asyncio.Task[None]) -> None:
+        preparing = asyncio.create_task(self._prepare(self._first))
         try:
-            for part in files:
-                with await self._downloads.open_file(piece.content, part.path) as file:
-                    for start, stop, _ in file_pieces(part.part):
-                        span = {"file": file, "offset": start, "count": stop - start}
-                        await send({"type": SEND_FILE, **span, "more_body": True})
-        except ConnectionError:
-            raise ClientDisconnected from None
-        return True
+            while (ready := await preparing) is not None:
+                preparing = asyncio.create_task(self._prepare(None))
+                with closing(ready):
+                    await self._send_piece(send, gone, ready)
+        finally:
+            preparing.cancel()
+            for left in await asyncio.gather(preparing, return_exceptions=True):
+                if isinstance(left, _Ready):
+                    left.close()
+
+    async def _prepare(self, piece: Piece | None) -> _Ready | None:
+        """Make a piece ready, or else the next one; None: there is none."""
+        piece = piece or await anext(self._following, None)
+        if piece is None:
+            return None
+        part = piece.following
+        if part is None or not self._sends_files:
+            return _Ready(piece)
+        files = self._downloads.files(part.content, part.part)
+        if not files:
+            return _Ready(piece)
+        return _Ready(piece, files, await self._downloads.open_file(part.content, files[0].path))
+
+    async def _send_piece(self, send: Send, gone: asyncio.Task[None], ready: _Ready) -> None:
+        data, part = ready.piece.data, ready.piece.following
+        if data:
+            await _send_bytes(send, gone, data)
+        if part is None:
+            return
+        if ready.first is not None:
+            await self._send_files(send, part.content, ready.first, ready.files)
+            return
+        async with self._downloads.open(part.content, part.part) as chunks:
+            async for chunk in chunks:
+                await _send_bytes(send, gone, chunk)
+
+    async def _send_files(
+        self, send: Send, content: Content, first: FileIO, files: Sequence[FilePart]
+    ) -> None:
+        await _send_file(send, first, files[0])
+        for part in files[1:]:
+            with await self._downloads.open_file(content, part.path) as file:
+                await _send_file(send, file, part)
+
+
+async def _send_file(send: Send, file: FileIO, part: FilePart) -> None:
+    """Let the kernel send a part of a file."""
+    try:
+        for start, stop, _ in file_pieces(part.part):
+            span = {"file": file, "offset": start, "count": stop - start}
+            await send({"type": SEND_FILE, **span, "more_body": True})
+    except ConnectionError:
+        raise ClientDisconnected from None
 
 
 async def _send_bytes(send: Send, gone: asyncio.Task[None], data: bytes) -> None:

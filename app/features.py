@@ -12,8 +12,9 @@ from sqlalchemy import ColumnElement, Table, and_, or_, true
 
 from app.accounts.tables import api_keys, sessions, tiers
 from app.blobs.tables import blobs
+from app.buffer import history as buffer_history
 from app.buffer import rows as buffer_rows
-from app.buffer.tables import buffers
+from app.buffer.tables import buffers, past_clips
 from app.bundles import removal as bundle_removal
 from app.bundles.tables import bundle_members, bundles
 from app.database.instance import instance
@@ -124,8 +125,11 @@ FEATURES: Final = (
     ),
     Feature(
         "buffer",
-        (buffers,),
-        expiring=(Expiring(buffer_rows.remove_expired, next_of(buffers)),),
+        (past_clips, buffers),
+        expiring=(
+            Expiring(buffer_rows.remove_expired, next_of(buffers)),
+            things_of(past_clips, buffer_history.remove_expired),
+        ),
     ),
     Feature(
         "pictures",

@@ -20,6 +20,7 @@ from routers.pages import (
     static,
     timelink,
 )
+from routers.pages import buffer as buffer_page
 from routers.pages import dumps as dump_pages
 from routers.pages import pictures as picture_pages
 from routers.pages.rendering import refuse
@@ -60,7 +61,7 @@ RESOURCES: Final = (
     ),
     Resource(
         Tag("buffer", "One clipboard per account, and its changes as they happen.", "buffer"),
-        [buffer.router],
+        [buffer.router, buffer_page.router],
         place=("/file/buffer", "Buffer"),
     ),
     Resource(

@@ -40,6 +40,20 @@ class NewClip:
 
 
 @dataclass(frozen=True, slots=True)
+class PastClip:
+    """What a buffer held before; times in UTC microseconds."""
+
+    uuid: str
+    data_type: DataType
+    name: str | None
+    content_type: str
+    modified_at: int
+    """When it was put in, or brought back."""
+    expires_at: int
+    content: Content
+
+
+@dataclass(frozen=True, slots=True)
 class Clip:
     """What a buffer holds."""
 

@@ -11,6 +11,7 @@ from sqlalchemy import BigInteger, Connection, bindparam, insert, select, update
 from app import clock
 from app.accounts import quota
 from app.accounts.identity import Identity
+from app.buffer import history
 from app.buffer.entities import KIND, Clip, DataType, NewClip, Revision
 from app.buffer.tables import buffers
 from app.database import Statement
@@ -44,6 +45,9 @@ _current = Statement(
         buffers.c.version,
         buffers.c.modified_at,
         buffers.c.object_id,
+        buffers.c.data_type,
+        buffers.c.name,
+        buffers.c.content_type,
         buffers.c.expires_at,
         object_rows.c.sha256,
     )
@@ -102,7 +106,7 @@ def put(
     lifetime: int,
     now: int,
 ) -> tuple[Clip, bool]:
-    """Fill the buffer or replace what is in it, for ``lifetime`` seconds.
+    """Fill the buffer for ``lifetime`` seconds; what is in it goes into its history.
 
     Returns what it holds and whether it was empty.
     """
@@ -110,6 +114,8 @@ def put(
     current = _current(connection, account_id=identity.account_id).first()
     conditions.check(_state(current, now))
     before = _revision(identity, current, now)
+    if received.reservation is None:
+        history.make_room(connection, identity, received.size, now)
     object_id = objects.settle(
         connection, identity, received, kind=KIND, slots=_slots(current), now=now
     )
@@ -129,7 +135,9 @@ def put(
         content_type=new.content_type,
         expires_at=after.expires_at,
     )
-    if current is not None and current.object_id is not None:
+    if not before.is_empty and history.keep(connection, identity, current, now):
+        objects.succeed(connection, object_id, modified_at)
+    elif current is not None and current.object_id is not None:
         objects.replace(
             connection,
             old=current.object_id,
@@ -140,6 +148,38 @@ def put(
     content = Content(object_id, None, received.size, received.sha256, modified_at, None)
     clip = Clip(after, new.data_type, new.name, new.content_type, modified_at, content)
     return clip, before.is_empty
+
+
+def bring_back(
+    connection: Connection, identity: Identity, uuid: str, lifetime: int, now: int
+) -> Clip:
+    """Put what was in the buffer into it again, for ``lifetime`` seconds; raises `NotFound`.
+
+    What is in it takes the other's place in its history.
+    """
+    quota.lock_account(connection, identity.account_id)
+    past = history.find(connection, identity, uuid, now)
+    current = _current(connection, account_id=identity.account_id).first()
+    before = _revision(identity, current, now)
+    history.forget(connection, past)
+    modified_at = objects.modified_after(current.modified_at, now)
+    _change(
+        connection,
+        account_id=identity.account_id,
+        version=before.version + 1,
+        modified_at=modified_at,
+        object_id=past.content.object_id,
+        data_type=past.data_type,
+        name=past.name,
+        content_type=past.content_type,
+        expires_at=now + lifetime * clock.SECOND,
+    )
+    objects.succeed(connection, past.content.object_id, modified_at)
+    if not before.is_empty:
+        history.note(connection, identity.account_id, current)
+    elif current.object_id is not None:
+        removal.remove(connection, current.object_id, due_at=now)
+    return find(connection, identity, now)
 
 
 def clear(

@@ -1,8 +1,8 @@
-"""The table of buffers."""
+"""The tables of buffers: what is in them, and what was."""
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, String, Table, Text
 
-from app.database.schema import Id, identity, metadata, moment, reference
+from app.database.schema import Id, identity, metadata, moment, public_id, reference
 
 buffers = Table(
     "buffers",
@@ -23,3 +23,19 @@ buffers = Table(
 
 expires = buffers.c.expires_at.is_not(None)
 Index(None, buffers.c.expires_at, sqlite_where=expires, postgresql_where=expires)
+
+past_clips = Table(
+    "past_clips",
+    metadata,
+    identity(),
+    public_id(),
+    reference("account_id", "accounts"),
+    reference("object_id", "objects", unique=True),
+    Column("data_type", String(8), nullable=False),
+    Column("name", Text),
+    Column("content_type", String(255), nullable=False),
+    moment("modified_at"),
+    moment("expires_at", index=True),
+    Index(None, "account_id", "id"),
+    sqlite_autoincrement=True,
+)

@@ -1,6 +1,6 @@
 """The buffer: what an account may do with it."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from functools import partial
@@ -8,8 +8,8 @@ from typing import Final
 
 from app import clock
 from app.accounts.identity import Access
-from app.buffer import rows
-from app.buffer.entities import KIND, Clip, NewClip, Revision
+from app.buffer import history, rows
+from app.buffer.entities import KIND, Clip, NewClip, PastClip, Revision
 from app.buffer.events import BufferEvents
 from app.config import Settings
 from app.objects import media_types
@@ -33,6 +33,7 @@ class Buffer:
         wake_sweep: Callable[[], None],
     ) -> None:
         self._lifetime = settings.expire_time
+        self._inline_max = settings.inline_max_bytes
         self._uploads = uploads
         self._events = events
         self._wake_sweep = wake_sweep
@@ -50,11 +51,14 @@ class Buffer:
         conditions: Preconditions,
         describe: Describe[NewClip] | None = None,
     ) -> tuple[Clip, bool]:
-        """Fill the buffer or replace what is in it; returns that and whether it was empty.
+        """Fill the buffer; what is in it goes into its history.
 
+        Returns what it holds, and whether it was empty.
         ``describe`` is awaited once the body has arrived: the rest of a form may change ``new``.
         Raises `PreconditionFailed`.
         """
+        if body.size is not None and body.size > self._inline_max:
+            await access.write(history.make_room, body.size, clock.now())
         admit = self.admission(conditions)
         async with self._uploads.receive(access, body, kind=KIND, admit=admit) as received:
             if describe is not None:
@@ -73,6 +77,32 @@ class Buffer:
     async def clear(self, access: Access, conditions: Preconditions) -> None:
         """Empty the buffer; raises `NotFound` if it is empty, and `PreconditionFailed`."""
         await self._announce(await access.write(rows.clear, conditions, clock.now()))
+
+    # What was in it before
+
+    async def history(self, access: Access) -> Sequence[PastClip]:
+        """Return what was in the buffer before, newest first."""
+        return await access.read(history.read_all, clock.now())
+
+    async def find_past(self, access: Access, uuid: str) -> PastClip:
+        """Return one of what was in the buffer, ready to be read; raises `NotFound`."""
+        return await access.read(history.find, uuid, clock.now())
+
+    async def bring_back(self, access: Access, uuid: str) -> Clip:
+        """Put what was in the buffer into it again; raises `NotFound`."""
+        clip = await access.write(rows.bring_back, uuid, self._lifetime, clock.now())
+        await self._announce(clip.revision)
+        return clip
+
+    async def remove_past(self, access: Access, uuid: str) -> None:
+        """Remove one of what was in the buffer; raises `NotFound`."""
+        await access.write(history.remove, uuid, clock.now())
+        self._wake_sweep()
+
+    async def clear_history(self, access: Access) -> None:
+        """Remove all that was in the buffer, but not what is in it."""
+        await access.write(history.clear, clock.now())
+        self._wake_sweep()
 
     def listen(self, access: Access) -> AbstractAsyncContextManager[AsyncIterator[Revision | None]]:
         """Listen to changes, see `BufferEvents.listen`."""

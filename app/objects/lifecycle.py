@@ -310,6 +310,14 @@ def replace(connection: Connection, *, old: int, new: int, modified_at: int, now
     remove(connection, old, due_at=now + GRACE)
 
 
+def succeed(connection: Connection, object_id: int, modified_at: int) -> None:
+    """Let a ready object, which has a slot now, follow another that stays.
+
+    Its bytes count as ``modified_at``, see `modified_after`.
+    """
+    _take_place(connection, object_id=object_id, charged_slots=1, modified_at=modified_at)
+
+
 def give_up(connection: Connection, reservation: Reservation, now: int) -> None:
     """Give up the reservation of a failed upload, unless it has become ready after all."""
     lock_account(connection, reservation.owner.account_id)

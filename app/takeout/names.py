@@ -5,7 +5,7 @@ from typing import Final
 
 from sqlalchemy import Table
 
-from app.buffer.tables import buffers
+from app.buffer.tables import buffers, past_clips
 from app.bundles.tables import bundle_members
 from app.dumps.tables import dump_attachments
 from app.pictures.tables import pictures
@@ -44,9 +44,14 @@ def _buffer(record: Record) -> str:
     return f"buffer/{record['name'] or 'text.txt'}"
 
 
+def _past_clip(record: Record) -> str:
+    return f"buffer/before/{record['name'] or 'text.txt'}"
+
+
 _NAMES: Final[Mapping[Table, Name]] = {
     pictures: _picture,
     bundle_members: _member,
     dump_attachments: _attachment,
     buffers: _buffer,
+    past_clips: _past_clip,
 }

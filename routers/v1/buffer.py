@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Annotated, Any, Final
+from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
@@ -24,10 +25,13 @@ from routers.v1.schemas.buffer import (
     BufferEvent,
     DataTypeHeader,
     DispositionHeader,
+    History,
     LastEventId,
     NameHeader,
+    PastClip,
 )
 from routers.web.dependencies import Requires, RuntimeDep
+from routers.web.downloadable import downloadable
 from routers.web.openapi import BINARY_BODY, binary_answer, created
 from routers.web.problems import problems
 from routers.web.route import HoldallRoute
@@ -122,6 +126,79 @@ async def delete(request: Request, runtime: RuntimeDep, access: Writing) -> None
     """
     conditions = ranges.write_preconditions(request.headers)
     await runtime.buffer.clear(access, conditions)
+
+
+@router.get(
+    "/history",
+    operation_id="buffer_list_history",
+    response_model=History,
+)
+async def list_history(runtime: RuntimeDep, access: Reading) -> History:
+    """List what was in the buffer before, newest first.
+
+    With what is in it, an account has up to 20; each expires by itself.
+    """
+    return History(items=[PastClip.of(past) for past in await runtime.buffer.history(access)])
+
+
+@router.delete("/history", status_code=204, operation_id="buffer_clear_history")
+async def clear_history(runtime: RuntimeDep, access: Writing) -> None:
+    """Delete all that was in the buffer before.
+
+    What is in it stays.
+    """
+    await runtime.buffer.clear_history(access)
+
+
+@router.delete(
+    "/history/{id}",
+    status_code=204,
+    operation_id="buffer_delete_past",
+    responses=problems(404),
+)
+async def delete_past(id: UUID, runtime: RuntimeDep, access: Writing) -> None:  # noqa: A002 - on the wire
+    """Delete one of the things that were in the buffer before.
+
+    What has expired is a 404.
+    """
+    await runtime.buffer.remove_past(access, str(id))
+
+
+@router.post(
+    "/history/{id}/restore",
+    operation_id="buffer_restore",
+    response_model=BufferContent,
+    responses=problems(404),
+)
+async def restore(id: UUID, runtime: RuntimeDep, access: Writing) -> BufferContent:  # noqa: A002 - on the wire
+    """Bring back what was in the buffer before: it lives as long as what is put in now.
+
+    What is in the buffer goes into its history.
+    """
+    return BufferContent.of(await runtime.buffer.bring_back(access, str(id)))
+
+
+@downloadable(
+    router,
+    "/history/{id}/content",
+    get="buffer_get_past",
+    head="buffer_head_past",
+)
+async def get_past(
+    id: UUID,  # noqa: A002 - on the wire
+    request: Request,
+    runtime: RuntimeDep,
+    access: Reading,
+    *,
+    inline: bool = False,
+) -> Response:
+    """Get the bytes of what was in the buffer before, or a range of them.
+
+    The type is the one that they were sent with.
+    """
+    past = await runtime.buffer.find_past(access, str(id))
+    headers = DownloadHeaders(past.name, past.content_type, extra={"X-Data-Type": past.data_type})
+    return await send_content(request, runtime, past.content, headers, inline=inline)
 
 
 @router.get(

@@ -54,6 +54,7 @@ class Keeper:
         await self._ask("PUT", "/v1/blobs/large/content", content=LARGE[::-1])  # buries the first
         await self._ask("POST", "/v1/files", files={"file": ("ä.txt", LARGE)})
         text = self.headers | {"X-Data-Type": "text"}
+        await self._ask("PUT", "/v1/buffer", content=LARGE, headers=text)  # goes into its history
         await self._ask("PUT", "/v1/buffer", content="a text, ⚓", headers=text)
         picture = encoded(quarters(), "png")
         made = await self._ask(

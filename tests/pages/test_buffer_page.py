@@ -118,6 +118,37 @@ def test_it_is_cleared_for_all(pair: Pair) -> None:
         expect(page.locator("#said")).to_have_text("The buffer is empty")
 
 
+def before(page: Page) -> Locator:
+    return page.get_by_role("region", name="In it before").get_by_role("listitem")
+
+
+def test_what_was_in_it_is_brought_back_and_deleted(pair: Pair) -> None:
+    laptop, phone = pair
+    put_text(laptop, "see https://example.org/a?b=1, <b>not</b> bold")
+    put_text(laptop, "the second")
+    put_file(laptop, image())
+    expect(before(phone)).to_have_count(2)
+    link = before(phone).nth(1).get_by_role("link", name="https://example.org/a?b=1", exact=True)
+    expect(link).to_have_attribute("rel", re.compile("noopener"))
+    before(phone).nth(1).get_by_role("button", name="Bring back").click()
+    expect(shown(laptop)).to_have_text("see https://example.org/a?b=1, <b>not</b> bold")
+    expect(shown(laptop).get_by_role("link")).to_have_attribute("href", "https://example.org/a?b=1")
+    expect(before(laptop).first.get_by_text("pasted.png")).to_be_visible()
+    before(laptop).first.get_by_role("button", name="Delete pasted.png").click()
+    expect(before(laptop)).to_have_count(1)
+    expect(before(laptop).first).to_contain_text("the second")
+
+
+@pytest.mark.slow
+def test_an_image_is_copied_as_an_image(pair: Pair) -> None:
+    _, phone = pair
+    put_file(phone, image())
+    phone.get_by_role("button", name="Copy image").click()
+    expect(phone.get_by_role("button", name="Copied")).to_be_visible()
+    types = phone.evaluate("navigator.clipboard.read().then(items => items[0].types)")
+    assert types == ["image/png"]
+
+
 def test_text_is_pasted_anywhere(pair: Pair) -> None:
     laptop, phone = pair
     script = """text => {
@@ -207,6 +238,10 @@ def test_the_forms_without_scripts(open_page: OpenPage, sign_up: SignUp) -> None
     page.get_by_label("Choose a file").set_input_files(image())
     page.get_by_role("button", name="Put the file in").click()
     expect(current(page).get_by_role("img", name="pasted.png")).to_be_visible()
+    before(page).get_by_role("button", name="Bring back without scripts").click()
+    expect(shown(page)).to_have_text("without scripts")
+    before(page).get_by_role("button", name="Delete pasted.png").click()
+    expect(before(page)).to_have_count(0)
 
 
 @pytest.mark.parametrize("viewport", [PHONE, LAPTOP], ids=["phone", "laptop"])

@@ -16,7 +16,7 @@ const text = document.getElementById("text");
 const current = () => document.getElementById("current");
 
 const update = inTurn(async () => {
-  await refresh("current");
+  await refresh("current", "history");
   said.textContent = current().dataset.summary;
 });
 
@@ -101,6 +101,7 @@ document.addEventListener("paste", (event) => {
 
 document.addEventListener("click", (event) => {
   if (event.target.id === "clear") attempt(clear);
+  if (event.target.id === "copy-image") attempt(() => copyImage(event.target));
   if (event.target.id === "copy") attempt(() => copyText(event.target));
 });
 
@@ -109,10 +110,42 @@ async function clear() {
   await ask("DELETE", "/v1/buffer");
 }
 
+// What was in it before: brought back or deleted without another page, where uploads would end.
+document.addEventListener("submit", (event) => {
+  const form = event.target.closest("#history form");
+  if (!form) return;
+  event.preventDefault();
+  const path = `/v1/buffer/history/${form.action.split("/").at(-1)}`;
+  const isBack = event.submitter.value === "restore";
+  attempt(async () => {
+    await (isBack ? ask("POST", `${path}/restore`) : ask("DELETE", path));
+    await update();
+    (isBack ? current() : document.querySelector("#history button") ?? current()).focus();
+  });
+});
+
+async function copyImage(button) {
+  const png = fetch(document.querySelector("img.content").src).then((answer) => answer.blob()).then(asPng);
+  await navigator.clipboard.write([new ClipboardItem({ "image/png": png })]);
+  said.textContent = button.textContent = "Copied";
+  setTimeout(() => (button.textContent = "Copy image"), 2000);
+}
+
+/** The image as the only type that every browser lets into the clipboard. */
+async function asPng(blob) {
+  if (blob.type === "image/png") return blob;
+  const bitmap = await createImageBitmap(blob);
+  const canvas = Object.assign(document.createElement("canvas"), { width: bitmap.width, height: bitmap.height });
+  canvas.getContext("2d").drawImage(bitmap, 0, 0);
+  return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
+}
+
 async function copyText(button) {
   let value = document.getElementById("text-shown").textContent;
   if ("cut" in button.dataset) value = await (await fetch(url("/v1/buffer"))).text();
   await copy(button, value);
 }
 
+// browsers give the clipboard to https pages only
+document.documentElement.classList.toggle("copies-images", Boolean(navigator.clipboard && window.ClipboardItem));
 listen();

@@ -7,8 +7,9 @@ from fastapi import Header
 from pydantic import BaseModel, Field
 
 from app import clock
+from app.buffer import entities
 from app.buffer.entities import Clip, DataType
-from routers.v1.schemas.fields import Sha256, Size
+from routers.v1.schemas.fields import Id, Sha256, Size
 
 DATA_TYPE: Final = {"X-Data-Type": "What it is: `text` or `file`."}
 """The header of a download of the buffer, for `binary_answer`."""
@@ -75,6 +76,38 @@ class BufferContent(BaseModel):
             modified_at=clock.to_datetime(clip.modified_at),
             expires_at=clock.to_datetime(clip.revision.expires_at),
         )
+
+
+class PastClip(BaseModel):
+    """What the buffer held before, without its bytes."""
+
+    id: Id
+    data_type: DataType
+    name: str | None = Field(description="A file's name; null for a text.", examples=["photo.jpg"])
+    content_type: str = Field(examples=["image/jpeg"])
+    size: Size
+    sha256: Sha256
+    modified_at: datetime = Field(description="When it was put in, or brought back.")
+    expires_at: datetime
+
+    @classmethod
+    def of(cls, past: entities.PastClip) -> Self:
+        return cls(
+            id=past.uuid,
+            data_type=past.data_type,
+            name=past.name,
+            content_type=past.content_type,
+            size=past.content.size,
+            sha256=past.content.sha256.hex(),
+            modified_at=clock.to_datetime(past.modified_at),
+            expires_at=clock.to_datetime(past.expires_at),
+        )
+
+
+class History(BaseModel):
+    """What the buffer held before, newest first."""
+
+    items: list[PastClip]
 
 
 class BufferEvent(BaseModel):

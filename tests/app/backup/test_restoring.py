@@ -148,7 +148,9 @@ async def test_a_snapshot_of_an_older_release_is_migrated(
 ) -> None:
     """None of its rows needs what came later, so that leaving that out makes it an older one."""
     made = await house.back_up()
-    later = {"0012": {"object_segments", "uploads"}, "0014": {"uploads"}}[revision]
+    later = {"uploads", "past_clips", "bundles", "bundle_members"}
+    if revision == "0012":
+        later.add("object_segments")
     manifest = made.snapshot.manifest
     tables = [table for table in manifest.tables if table.name not in later]
     tables = [await without_later_columns(house.target, table) for table in tables]

@@ -57,6 +57,7 @@ class Members:
         stored = self._select(*objects.content_columns(with_data=False)).where(_of_bundle)
         named = bundle_members.c.name == bindparam("name")
         self._find = Statement(ready.where(bundle_members.c.uuid == bindparam("uuid")))
+        self._named = Statement(listed.where(named))
         self._find_shown = Statement(ready.where(_may_be_shown, named))
         self._all_shown = Statement(stored.where(_may_be_shown).order_by(bundle_members.c.id))
         self._page = {
@@ -89,9 +90,13 @@ class Members:
         cursor: str | None,
         now: int,
         *,
+        name: str | None = None,
         only_shown: bool = False,
     ) -> Page[Member]:
-        """Return a page of members in their order; those alone that strangers may see."""
+        """Return a page of members in their order: all, that of a name, or what strangers see."""
+        if name is not None:
+            rows = self._named(connection, bundle_id=bundle_id, name=name, now=now).rows
+            return Page([_member(row) for row in rows], None)
         after = decode_cursor(_LIST, cursor, int)
         rows = self._page[only_shown](
             connection,

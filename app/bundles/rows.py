@@ -355,10 +355,15 @@ def page_of_members(
     limit: int,
     cursor: str | None,
     now: int,
+    *,
+    name: str | None = None,
 ) -> Page[Member]:
-    """Return a page of a bundle's members, in their order; raises `NotFound`."""
+    """Return a page of a bundle's members, in their order: all, or that of a name.
+
+    Raises `NotFound`.
+    """
     current = _existing(connection, identity, uuid, now)
-    return members.page(connection, current.id, limit, cursor, now)
+    return members.page(connection, current.id, limit, cursor, now, name=name)
 
 
 def remove_member(

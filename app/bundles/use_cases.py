@@ -184,11 +184,20 @@ class Bundles:
         return await access.read(rows.find_member, self._members, uuid, member, clock.now())
 
     async def page_of_members(
-        self, access: Access, uuid: str, limit: int, cursor: str | None
+        self,
+        access: Access,
+        uuid: str,
+        limit: int,
+        cursor: str | None,
+        *,
+        name: str | None = None,
     ) -> Page[Member]:
-        """Return a page of a bundle's members, in their order; raises `NotFound`."""
+        """Return a page of a bundle's members, in their order: all, or that of a name.
+
+        Raises `NotFound`.
+        """
         return await access.read(
-            rows.page_of_members, self._members, uuid, limit, cursor, clock.now()
+            rows.page_of_members, self._members, uuid, limit, cursor, clock.now(), name=name
         )
 
     async def remove_member(self, access: Access, uuid: str, member: str) -> None:

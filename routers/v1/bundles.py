@@ -12,6 +12,7 @@ from app.accounts.identity import Access
 from app.bundles import entities
 from app.bundles.entities import NewMember
 from app.errors import NotFound
+from app.objects.file_names import MAX_PATH_LENGTH
 from app.objects.uploads import Body
 from app.runtime import Runtime
 from app.uploads.entities import Kind
@@ -221,12 +222,15 @@ async def list_items(
     access: Reading,
     limit: Limit = DEFAULT_LIMIT,
     cursor: CursorParam = None,
+    name: Annotated[
+        str | None, Query(max_length=MAX_PATH_LENGTH, description="Only the member of this name.")
+    ] = None,
 ) -> MemberList:
     """List the members of a bundle, in the order in which they were added.
 
     A thing that was deleted or has expired is no member any more.
     """
-    page = await runtime.bundles.page_of_members(access, str(id), limit, cursor)
+    page = await runtime.bundles.page_of_members(access, str(id), limit, cursor, name=name)
     items = [MemberAnswer.of(member) for member in page.items]
     return MemberList(items=items, next_cursor=page.next_cursor)
 

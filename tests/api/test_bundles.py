@@ -289,6 +289,15 @@ async def test_members_of_one_name_get_a_suffix(service: Service, user: Headers)
     ]
 
 
+async def test_a_member_is_found_by_its_name(service: Service, user: Headers) -> None:
+    bundle = await make(service, user)
+    _, second = await add(service, user, bundle, ("a", b"1"), ("b&c", b"2"))
+    url = f"/v1/bundles/{bundle['id']}/items"
+    for name, found in (("b&c", [second]), ("b", [])):
+        answer = await service.client.get(url, params={"name": name}, headers=user)
+        assert answer.json() == {"items": found, "next_cursor": None}
+
+
 @pytest.mark.parametrize(
     ("sent", "kept"),
     [

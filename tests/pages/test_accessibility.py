@@ -32,6 +32,9 @@ PUBLIC: Final = {
     "register": "/account/register",
     "a link": "{link}",
     "a protected link": "{protected}",
+    "a bundle": "{bundle}",
+    "a file of a bundle": "{bundle}/a.txt",
+    "a limited bundle": "{limited}",
     "a link that leads nowhere": "/t/nowhere",
 }
 OWN: Final = {
@@ -104,6 +107,12 @@ def places(owner: BrowserContext) -> dict[str, str]:
     protected = _sent(
         asking.post("/v1/timelinks", data=of_file | {"password": "secret", "max_downloads": 3})
     )
+    bundles = {}
+    for key, options in (("bundle", {}), ("limited", {"max_downloads": 3})):
+        bundle = _sent(asking.post("/v1/bundles", data={"note": "For you"} | options))
+        items = f"/v1/bundles/{bundle['id']}/items"
+        _post(asking, items, file=_payload("a.txt", "text/plain", b"text"))
+        bundles[key] = bundle["link"]
     ended = _sent(asking.post("/v1/timelinks", data=of_file))
     assert asking.delete(f"/v1/timelinks/{ended['id']}").ok
     _sent(asking.post("/v1/accounts/me/keys", data={"name": "laptop", "scopes": ["blobs:read"]}))
@@ -113,6 +122,7 @@ def places(owner: BrowserContext) -> dict[str, str]:
         "file": file["id"],
         "dump": dump["id"],
         "made": made["id"],
+        **bundles,
     }
 
 

@@ -19,9 +19,10 @@ def file(name: str, data: bytes = b"hello") -> FilePayload:
 
 @pytest.fixture
 def send_page(page: Page, sign_up: SignUp) -> Page:
-    """The page of somebody who has just signed up."""
+    """The page of somebody who has just signed up, which gives each file a link."""
     sign_up(page)
     page.goto("/file/load")
+    page.get_by_label("Several files get one link").uncheck()
     return page
 
 

@@ -1,4 +1,4 @@
-// The dialog that changes a file on its row: its name, its end, and what its link allows.
+// The dialog that changes a file or a bundle on its row: its name, its end, and what its link allows.
 
 import { formDialog } from "./dialogs.js";
 import { ask } from "./http.js";
@@ -7,11 +7,12 @@ import { refresh } from "./parts.js";
 const dialog = document.getElementById("change-file");
 const said = document.getElementById("said");
 let file = null; // what its row says of it
+let list = ""; // that it is in
 
 const open = formDialog(dialog, async (fields) => {
-  const changed = await ask("PATCH", `/v1/files/${file.id}`, changes(fields));
+  const changed = await ask("PATCH", `${list}/${file.id}`, changes(fields));
   dialog.close();
-  await refresh("list");
+  await refresh("bundle-list", "list");
   said.textContent = `${changed.name} is changed`;
 });
 
@@ -29,6 +30,7 @@ document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-file-options]");
   if (!button) return;
   file = JSON.parse(button.dataset.fileOptions);
+  list = button.dataset.of ?? "/v1/files";
   const form = dialog.querySelector("form");
   form.reset();
   const { name, max_downloads, password, note, unprotected } = form.elements;

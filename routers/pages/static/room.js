@@ -9,16 +9,22 @@ const promised = new Set(); // ids of those that go when what takes their place 
 let ended = 0; // how many came to their end
 let waiting = []; // for the next of them
 
-/** All files that expire, those first that go first. */
+/** All files and bundles that expire, those first that go first. */
 export async function expiring() {
-  const files = [];
+  const all = [...(await listed("/v1/files")), ...(await listed("/v1/bundles"))];
+  const of = (moment) => new Date(moment).getTime();
+  return all.sort((a, b) => of(a.expires_at) - of(b.expires_at) || of(a.created_at) - of(b.created_at));
+}
+
+async function listed(list) {
+  const items = [];
   let cursor = "";
   do {
-    const page = await ask("GET", `/v1/files?state=expiring&limit=1000${cursor}`);
-    files.push(...page.items);
+    const page = await ask("GET", `${list}?state=expiring&limit=1000${cursor}`);
+    items.push(...page.items);
     cursor = page.next_cursor && `&cursor=${encodeURIComponent(page.next_cursor)}`;
   } while (cursor);
-  return files.reverse().sort((a, b) => new Date(a.expires_at) - new Date(b.expires_at));
+  return items;
 }
 
 /**

@@ -1,5 +1,6 @@
-// The page for sending: several files at once, a link for each, and the list of those that there are.
+// The page for sending: several files at once, with one link or a link for each, and the list of all.
 
+import { Closer, haveLink, makeBundle } from "./bundles.js";
 import { optionsOf } from "./dialogs.js";
 import { nameOf } from "./folders.js";
 import { ask, url } from "./http.js";
@@ -7,13 +8,14 @@ import { inTurn, refresh } from "./parts.js";
 import { showCode } from "./qr.js";
 import { enter, expiring, leave } from "./room.js";
 import { insist, openQueue, pickers, refuse, soon, takeInto } from "./uploads.js";
-import { downloads, duration, size } from "./words.js";
+import { downloads, duration, files, size } from "./words.js";
 
 const LOOK_AGAIN = 15_000; // ms; files end on other devices, too
 
 const CARDS = 20; // that are shown; the list has the links of all
 
 const form = document.getElementById("send");
+const together = document.getElementById("together");
 const cards = document.getElementById("sent-files");
 const said = document.getElementById("said");
 const fields = pickers();
@@ -23,12 +25,20 @@ const lookAgain = () => endCards().catch(() => {}); // next time
 let turn = Promise.resolve(); // whoever asks for room waits for those who asked before
 let arrived = []; // ids of files that nothing shows yet
 
+const showLists = soon(() => refresh("bundle-list", "list"));
+const closer = new Closer(showLists);
 const queue = openQueue("file", {
   verb: "sent",
-  onDone: (id) => {
+  onDone: (id, { fields: { bundle } }) => {
+    if (bundle) {
+      closer.watch(bundle);
+      showLists();
+      return;
+    }
     arrived.push(id);
     showArrived();
   },
+  onChange: (queue) => closer.check(queue),
 });
 
 fields[0].multiple = true; // a form without this script sends one
@@ -37,21 +47,38 @@ form.addEventListener("submit", (event) => event.preventDefault());
 takeInto(queue, fields, (given) => {
   if (!form.reportValidity()) return;
   const options = { expires_in: form.elements.expires_in.value, ...optionsOf(form.elements) };
-  turn = turn.then(() => send(given, options));
+  const isBundle = together.checked && given.length > 1 && haveLink(options);
+  turn = turn.then(() => (isBundle ? sendTogether : send)(given, options)).catch((error) => refuse(error.message));
 });
 
 async function send(given, options) {
-  let evicted = given.map(() => null); // what is kept takes nobody's place
-  if (options.expires_in !== "0") {
-    try {
-      evicted = await insist(() => enter(given.length, Number(form.dataset.maxFiles), refuse));
-      refuse();
-    } catch (error) {
-      refuse(error.message);
-      return;
-    }
-  }
+  const evicted = await roomFor(given.length, options);
   if (evicted) queue.add(given.map((one, index) => described(one, options, evicted[index])));
+}
+
+async function sendTogether(given, options) {
+  const evicted = await roomFor(1, options);
+  if (!evicted) return;
+  let made;
+  try {
+    made = await makeBundle(given, options, evicted[0]);
+  } finally {
+    if (evicted[0]) leave(evicted[0]);
+  }
+  if (!made) return;
+  const sum = given.reduce((bytes, { file }) => bytes + file.size, 0);
+  showCard({ ...made.bundle, size: sum, count: given.length }, "/v1/bundles");
+  closer.watch(made.bundle.id);
+  queue.add(made.uploads);
+  showLists();
+}
+
+/** Find room for things that expire; resolves to what each may evict, or null for none of them. */
+async function roomFor(count, { expires_in }) {
+  if (expires_in === "0") return Array(count).fill(null); // what is kept takes nobody's place
+  const evicted = await insist(() => enter(count, Number(form.dataset.maxFiles), refuse));
+  refuse();
+  return evicted;
 }
 
 function described({ file, path }, options, evict) {
@@ -66,26 +93,29 @@ const showArrived = soon(async () => {
   const { items } = await ask("GET", "/v1/files?limit=100");
   arrived = arrived.filter((id) => !ids.has(id));
   const fresh = items.filter(({ id }) => ids.has(id)).slice(0, CARDS);
-  for (const file of fresh.reverse()) showCard(file);
+  for (const file of fresh.reverse()) showCard(file, "/v1/files");
   while (cards.children.length > CARDS) cards.lastElementChild.remove();
   await refresh("list");
   lookAgain();
 });
 
-function showCard(file) {
+/** Show a file or a bundle that has just been sent, given with the list that it is in. */
+function showCard(file, list) {
   const card = document.createElement("li");
   card.className = "card sent";
   card.append(document.getElementById("sent").content.cloneNode(true));
   card.dataset.file = file.id;
   card.querySelector("strong").textContent = file.name;
-  card.querySelector(".about").textContent = `${size(file.size)}, ${lifetime(file)}`;
+  const facts = [size(file.size), lifetime(file)];
+  if (file.count) facts.unshift(files(file.count));
+  card.querySelector(".about").textContent = facts.join(", ");
   cards.prepend(card);
   if (!file.link) {
     for (const part of card.querySelectorAll(".qr, .address, .row")) part.remove();
     return;
   }
-  card.dataset.link = file.link;
-  card.querySelector("img").src = url(`/v1/files/${file.id}/qr`);
+  if (file.expires_at) card.dataset.link = file.link;
+  card.querySelector("img").src = url(`${list}/${file.id}/qr`);
   const link = card.querySelector("a");
   link.href = link.textContent = file.link;
   const copy = card.querySelector("[data-copy]");
@@ -121,10 +151,14 @@ function lifetime(file) {
 }
 
 document.addEventListener("click", (event) => {
-  const control = event.target.closest("[data-qr], [data-delete], #more");
+  const control = event.target.closest("[data-qr], [data-delete], [data-close-bundle], #more");
   if (!control) return;
   if (control.dataset.delete) {
     remove(control);
+    return;
+  }
+  if (control.dataset.closeBundle) {
+    close(control);
     return;
   }
   event.preventDefault();
@@ -138,7 +172,7 @@ async function remove(button) {
   if (!confirm(`Delete ${name}? Its links end at once.`)) return;
   button.disabled = true;
   try {
-    await ask("DELETE", `/v1/files/${button.dataset.delete}`);
+    await ask("DELETE", `${button.dataset.of ?? "/v1/files"}/${button.dataset.delete}`);
   } catch (error) {
     if (error.status !== 404) {
       button.disabled = false;
@@ -153,7 +187,20 @@ async function remove(button) {
   row.remove();
   (beside?.querySelector("[data-delete]") ?? document.getElementById("list")).focus();
   said.textContent = `${name} is deleted`;
-  if (!beside) await refresh("list");
+  if (!beside) await refresh("bundle-list", "list");
+}
+
+/** Close a bundle to which something may be added. */
+async function close(button) {
+  button.disabled = true;
+  const { name } = button.closest("li").dataset;
+  try {
+    await ask("PATCH", `/v1/bundles/${button.dataset.closeBundle}`, { is_open: false });
+    said.textContent = `${name} is closed`;
+  } catch (error) {
+    said.textContent = error.message;
+  }
+  await refresh("bundle-list");
 }
 
 async function showMore(link) {
@@ -178,7 +225,7 @@ setInterval(() => {
 
 // what has expired is gone
 setInterval(() => {
-  for (const time of document.querySelectorAll("#files time[data-left]")) {
+  for (const time of document.querySelectorAll(":is(#files, #bundles) time[data-left]")) {
     if (new Date(time.dateTime) <= Date.now()) time.closest("li").remove();
   }
 }, 1000);

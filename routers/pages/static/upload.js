@@ -113,9 +113,11 @@ export class Upload {
 
   /** Look whether an earlier try has made it, of which nothing was heard: sent again it would be there twice. */
   async #find() {
-    if (!(this.kind in LISTS)) return null; // there is but one
-    const [list, name] = LISTS[this.kind];
-    const { items, now } = await newest(list);
+    const { bundle } = this.fields;
+    if (!bundle && !(this.kind in LISTS)) return null; // there is but one
+    const [list, name] = bundle ? [`/v1/bundles/${bundle}/items`, "name"] : LISTS[this.kind];
+    const query = bundle ? `name=${encodeURIComponent(this.fields.name)}` : "limit=100";
+    const { items, now } = await newest(`${list}?${query}`);
     const since = now - (performance.now() - this.#tried) - 2000; // a clock of seconds
     const found = items.find(
       (item) =>
@@ -152,7 +154,7 @@ export class Upload {
 
 /** The newest things of a list, and the server's time in ms. */
 async function newest(list) {
-  const answer = await reach(url(`${list}?limit=100`), { headers: { Accept: "application/json" } });
+  const answer = await reach(url(list), { headers: { Accept: "application/json" } });
   const text = await answer.text();
   if (!answer.ok) throw problemOf(answer.status, text, answer.headers.get("Retry-After"));
   return { items: JSON.parse(text).items, now: new Date(answer.headers.get("Date")).getTime() };

@@ -21,12 +21,14 @@ export function refuse(words = "") {
 /**
  * Open the queue of the page's uploads, which become things of a `kind`. `onDone(id, upload)` hears
  * of each that has been made; `verb` says what has happened to it then, unless the page does.
+ * `onChange(queue)` hears of every change.
  */
-export function openQueue(kind, { verb, onDone }) {
+export function openQueue(kind, { verb, onDone, onChange }) {
   const queue = new Queue(kind, {
     onChange: () => {
       view.update();
       guard(queue.sending.size > 0);
+      onChange?.(queue);
     },
     onDone: (upload, path) => {
       onDone(path.split("/").at(-1), upload);

@@ -1,0 +1,110 @@
+"""Several files under one link, in a real browser: sent, listed, downloaded, deleted."""
+
+import io
+import re
+import zipfile
+
+import httpx
+import pytest
+from playwright.sync_api import FilePayload, Page, expect
+
+from tests.pages.conftest import PHONE, OpenPage, SignUp, Watch, fits
+
+FILES = {"one.txt": b"first", "two.txt": b"second", "large": bytes(range(256)) * 2000}
+
+
+def payload(name: str) -> FilePayload:
+    return {"name": name, "mimeType": "text/plain", "buffer": FILES[name]}
+
+
+@pytest.fixture
+def send_page(page: Page, sign_up: SignUp) -> Page:
+    """The page of somebody who has just signed up."""
+    sign_up(page)
+    page.goto("/file/load")
+    return page
+
+
+def contents(url: str) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(httpx.get(url).raise_for_status().content)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def test_files_that_are_chosen_together_get_one_link(send_page: Page) -> None:
+    page = send_page
+    page.get_by_label("Choose files").set_input_files([payload(name) for name in FILES])
+    card = page.get_by_role("list", name="Files just sent").locator(".sent")
+    expect(card).to_contain_text("3 files, 500 KiB, expires in 2 h")
+    link = card.get_by_role("link").get_attribute("href") or ""
+    assert re.search(r"/t/[\w-]{22}$", link)
+    row = page.get_by_role("region", name="Your bundles").get_by_role("listitem")
+    expect(row).to_contain_text("3 files")
+    expect(row.get_by_text("open", exact=True)).to_have_count(0)  # closed: all are there
+    assert contents(link) == FILES
+    expect(page.get_by_role("region", name="Your files")).to_contain_text("Nothing here yet")
+
+    visitor = page.context.new_page()
+    visitor.goto(link)
+    expect(visitor.get_by_role("listitem")).to_have_count(3)
+    with visitor.expect_download() as download:
+        visitor.get_by_role("link", name="Download two.txt").click()
+    assert download.value.path().read_bytes() == FILES["two.txt"]
+    with visitor.expect_download() as download:
+        visitor.get_by_role("link", name="Download all").click()
+    assert download.value.suggested_filename == "3 files.zip"
+    visitor.get_by_role("link", name="one.txt", exact=True).click()
+    expect(visitor.get_by_role("region", name="All of one.txt")).to_contain_text("first")
+    visitor.get_by_role("link", name="All of 3 files").click()
+    expect(visitor.get_by_role("listitem")).to_have_count(3)
+
+    page.once("dialog", lambda dialog: dialog.accept())
+    row.get_by_role("button", name="Delete 3 files").click()
+    expect(row).to_have_count(0)
+    assert httpx.get(link).status_code == 404
+
+
+@pytest.mark.slow
+def test_its_page_fits_a_phone_and_counts_down(
+    open_page: OpenPage, sign_up: SignUp, watch: Watch
+) -> None:
+    watch.expect_status(403)
+    page = open_page(viewport=PHONE)
+    sign_up(page)
+    page.goto("/file/load")
+    page.get_by_text("Options", exact=True).click()
+    page.get_by_label("Downloads").first.fill("2")
+    page.get_by_label("Password").first.fill("grey heron")
+    page.get_by_label("Choose files").set_input_files([payload(name) for name in FILES])
+    card = page.get_by_role("list", name="Files just sent").locator(".sent")
+    link = card.get_by_role("link").get_attribute("href") or ""
+    expect(page.get_by_role("region", name="Your bundles")).to_contain_text("0 of 2 downloads")
+    assert fits(page)
+
+    page.goto(link)
+    page.get_by_label("Password").fill("wrong")
+    page.get_by_role("button", name="Open").click()
+    expect(page.get_by_role("alert")).to_have_text("This password is wrong.")
+    page.get_by_label("Password").fill("grey heron")
+    page.get_by_role("button", name="Open").click()
+    expect(page.get_by_role("listitem")).to_have_count(3)
+    assert fits(page)
+    for _ in range(2):  # the same again counts no further
+        with page.expect_download() as download:
+            page.get_by_role("listitem").first.get_by_role("button").click()
+        assert download.value.path().read_bytes() == FILES["one.txt"]
+        expect(page.locator("#downloads")).to_have_text("1")
+
+
+@pytest.mark.slow
+def test_several_are_sent_without_scripts(open_page: OpenPage, sign_up: SignUp) -> None:
+    page = open_page(java_script_enabled=False)
+    sign_up(page)
+    page.goto("/file/load")
+    page.locator("#picker").set_input_files([payload(name) for name in FILES])
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("one.txt and 2 more are sent")
+    link = page.locator(".address a").get_attribute("href") or ""
+    page.goto(link)
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download large").click()
+    assert download.value.path().read_bytes() == FILES["large"]

@@ -108,7 +108,7 @@ def unlocked(
 def is_unlocked(request: Request, runtime: Runtime, link: PublicLink) -> bool:
     """Tell whether a visitor has been at `unlocked`, since when the password is the same."""
     proof = request.cookies.get(_PROOF)
-    return link.is_to_set and proof is not None and runtime.links.is_proof(link, proof)
+    return proof is not None and runtime.links.is_proof(link, proof)
 
 
 async def _describe_member(

@@ -116,7 +116,8 @@ async def take(token: str, request: Request, runtime: RuntimeDep) -> Response:
         refusal = await _refusal(request, runtime, link, password, visitor)
         if refusal is not None:
             return refusal
-        if link.is_to_set and form.lease is None and is_browser(request):
+        has_page = link.is_to_set or (link.note and link.password_hash)
+        if has_page and form.lease is None and is_browser(request):
             return bundle_link.unlocked(request, runtime, token, link, name)
         if link.is_plain:
             return leases.see_other(f"{leases.path_of(request, token, link, name)}?download=1")
@@ -176,7 +177,8 @@ async def _describe(
         return await bundle_link.describe(request, runtime, token, link, name, cursor)
     path = leases.path_of(request, token, link)
     if is_browser(request) or is_previewer(request):
-        return _page(request, link, path=path, preview=await preview_of(runtime, link, path))
+        preview = await preview_of(runtime, link, path)
+        return _page(request, link, path=path, preview=preview, is_unlocked=True)
     described = PublicTimelink.of(link, f"{path}?download=1")
     return Response(to_json(described), media_type="application/json")
 
@@ -188,9 +190,14 @@ def _page(
     path: str = "",
     wrong: bool = False,
     preview: object = None,
+    is_unlocked: bool = False,
 ) -> Response:
-    """Render the page; it tells nothing of what a password protects."""
-    is_protected = link.password_hash is not None
+    """Render the page; it tells nothing of what a password protects.
+
+    One who knows the password claims a download right away, unless there is a note to be read.
+    """
+    is_protected = link.password_hash is not None and not is_unlocked
+    opens_page = is_protected and link.note is not None
     return render(
         request,
         "timelink.html",
@@ -205,7 +212,7 @@ def _page(
         time_left=link.time_left,
         downloads_left=link.downloads_left,
         has_password=is_protected,
-        lease=None if link.is_plain else new_lease(),
+        lease=None if link.is_plain or opens_page else new_lease(),
         preview=preview,
         wrong=wrong,
         whole=None,

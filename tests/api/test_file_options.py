@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import re
 from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
@@ -19,7 +20,7 @@ from app.links.tables import timelink_leases, timelinks
 from app.objects.tables import objects
 from app.uploads.tables import uploads
 from storage.errors import ObjectNotFound
-from tests.api import draft_client, tus_client
+from tests.api import draft_client, raw, tus_client
 from tests.api.conftest import Service
 from tests.api.shared import PROFILES, shared_service, shared_settings, store_of
 
@@ -196,6 +197,77 @@ async def test_the_page_shows_the_note(service: Service, user: Headers) -> None:
     file = await send(service, user, note="From <Ada>\n& Bob")
     page = await service.client.get(file["link"], headers=PAGE)
     assert "From &lt;Ada&gt;\n&amp; Bob" in page.text
+
+
+async def test_who_knows_the_password_reads_the_note_before_a_download(
+    service: Service, user: Headers
+) -> None:
+    file = await send(
+        service, user, max_downloads="1", password="blue whale", note="Photos of Sunday"
+    )
+    url = file["link"]
+
+    async def visit(cookies: Headers, **form: str) -> httpx.Response:
+        headers = PAGE | cookies
+        if form:
+            return await service.client.post(url, data=form, headers=headers)
+        return await service.client.get(url, headers=headers)
+
+    asked = await visit({})
+    assert "a.txt" not in asked.text + (await visit({}, password="blue shark")).text
+    opened = await visit({}, password="blue whale")
+    assert opened.status_code == 303
+    cookie = {"Cookie": opened.headers["set-cookie"].partition(";")[0]}
+    service.client.cookies.clear()
+    page = await visit(cookie)
+    assert "Photos of Sunday" in page.text
+    assert "a.txt" in page.text
+    found = re.search('name="lease" value="([^"]+)"', page.text)
+    assert found is not None
+    lease = found[1]
+    assert (await visit({}, lease=lease)).status_code == 200  # asks for the password
+    claimed = await visit(cookie, lease=lease)
+    assert (await service.client.get(claimed.headers["location"])).content == DATA
+    assert await names(service, user) == []
+
+
+async def test_a_new_password_closes_what_the_old_one_opened(
+    service: Service, user: Headers
+) -> None:
+    file = await send(service, user, password="blue whale", note="Photos of Sunday")
+    opened = await service.client.post(file["link"], data={"password": "blue whale"}, headers=PAGE)
+    cookie = {"Cookie": opened.headers["set-cookie"].partition(";")[0]}
+    service.client.cookies.clear()
+    assert "Sunday" in (await service.client.get(file["link"], headers=PAGE | cookie)).text
+    await change(service, user, file, password="grey seal")
+    assert "Sunday" not in (await service.client.get(file["link"], headers=PAGE | cookie)).text
+
+
+async def test_a_download_that_breaks_off_leaves_the_file(service: Service, user: Headers) -> None:
+    data = LARGE * 20
+    file = await send(service, user, data, max_downloads="1")
+    lease = await claim(service, file)
+
+    async def leaving() -> AsyncIterator[raw.Message]:
+        await broken.wait()
+        yield raw.DISCONNECT
+
+    async def on_send(answer: raw.Answer) -> None:
+        if answer.body:
+            broken.set()
+            await asyncio.sleep(0)
+
+    broken = asyncio.Event()
+    path, _, query = lease.partition("?")
+    got = await raw.request(
+        service, "GET", path, {"host": "test"}, leaving(), on_send=on_send, query=query.encode()
+    )
+    assert got.status == 200
+    assert len(got.body) < len(data)
+    assert await names(service, user) == ["a.txt"]
+    rest = await service.client.get(lease, headers={"Range": f"bytes={len(got.body)}-"})
+    assert got.body + rest.content == data
+    assert await names(service, user) == []
 
 
 async def test_empty_fields_of_a_form_are_none(service: Service, user: Headers) -> None:

@@ -38,7 +38,7 @@ class Proxy:
         self._flows.clear()
 
     def cut_after(self, size: int) -> None:
-        """Reset every connection, new ones too until `mend`, when so many more bytes are through."""
+        """Reset all connections, new ones too until `mend`, when so many more bytes are through."""
         self._limit = (self.passed + size, self._cut)
 
     def mend(self) -> None:

@@ -89,8 +89,13 @@ def note(connection: Connection, account_id: int, current: Any) -> None:  # noqa
     )
 
 
-def make_room(connection: Connection, identity: Identity, size: int, now: int) -> None:
-    """Remove the oldest until ``size`` more bytes can be charged, or nothing is left to remove."""
+def make_room(connection: Connection, identity: Identity, size: int | None, now: int) -> None:
+    """Remove the oldest until ``size`` more bytes can be charged, or nothing is left to remove.
+
+    None: as many as an object may have, if that is limited.
+    """
+    if size is None:
+        size = identity.tier.max_object_bytes or 0
     quota.lock_account(connection, identity.account_id)
     while True:
         try:

@@ -57,8 +57,8 @@ class Buffer:
         ``describe`` is awaited once the body has arrived: the rest of a form may change ``new``.
         Raises `PreconditionFailed`.
         """
-        if body.size is not None and body.size > self._inline_max:
-            await access.write(history.make_room, body.size, clock.now())
+        if body.arrived is None:
+            await self.make_room(access, body.size)
         admit = self.admission(conditions)
         async with self._uploads.receive(access, body, kind=KIND, admit=admit) as received:
             if describe is not None:
@@ -69,6 +69,14 @@ class Buffer:
             )
         await self._announce(clip.revision)
         return clip, was_empty
+
+    async def make_room(self, access: Access, size: int | None) -> None:
+        """Let what was in the buffer give way to what comes, before that is charged.
+
+        ``size`` is None if it isn't known; small bodies are charged only once they are there.
+        """
+        if size is None or size > self._inline_max:
+            await access.write(history.make_room, size, clock.now())
 
     async def find(self, access: Access) -> Clip:
         """Return what the buffer holds, ready to be read; raises `NotFound` if it is empty."""

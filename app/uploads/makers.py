@@ -30,9 +30,12 @@ Made = File | Member | Dump | Picture | tuple[Blob, bool] | tuple[Clip, bool]
 class Maker(ABC):
     """Makes things of one kind; ``uuid`` is the upload's, and that of what is made."""
 
-    async def prepare(self, access: Access, fields: Fields) -> Fields:
-        """Return what is kept of the fields that clients send."""
-        del access
+    async def prepare(self, access: Access, fields: Fields, length: int | None) -> Fields:
+        """Prepare for an upload of a length, if that is known; returns what is kept of its fields.
+
+        Clients send some that aren't kept as they are.
+        """
+        del access, length
         return fields
 
     @abstractmethod
@@ -61,7 +64,8 @@ class FileMaker(Maker):
         self._files = files
         self._bundles = bundles
 
-    async def prepare(self, access: Access, fields: Fields) -> Fields:
+    async def prepare(self, access: Access, fields: Fields, length: int | None) -> Fields:
+        del length
         kept = {name: value for name, value in fields.items() if name != "password"}
         hashed = await self._files.hash_password(access, fields.get("password"))
         return kept if hashed is None else kept | {"password_hash": hashed}
@@ -145,6 +149,10 @@ class BufferMaker(Maker):
 
     def __init__(self, buffer: Buffer) -> None:
         self._buffer = buffer
+
+    async def prepare(self, access: Access, fields: Fields, length: int | None) -> Fields:
+        await self._buffer.make_room(access, length)
+        return fields
 
     def admission(self, fields: Fields, conditions: Preconditions) -> Admit:
         del fields

@@ -160,7 +160,7 @@ class ResumableUploads:
     async def make(self, access: Access, kind: Kind, fields: Fields, body: Body) -> Made:
         """Make a thing of a body at once; if that breaks off, nothing is kept of it."""
         maker = self._makers[kind]
-        kept = await maker.prepare(access, fields)
+        kept = await maker.prepare(access, fields, body.size)
         return await maker.make(access, kept, new_uuid(), body, NO_CONDITIONS)
 
     async def cancel(self, access: Access, uuid: str) -> None:
@@ -170,8 +170,8 @@ class ResumableUploads:
         self._wake_sweep()
 
     async def _prepared(self, access: Access, new: NewUpload) -> NewUpload:
-        kinds_own = access.needing(rows.scope_of(new.kind))
-        return replace(new, fields=await self._makers[new.kind].prepare(kinds_own, new.fields))
+        kinds_own, maker = access.needing(rows.scope_of(new.kind)), self._makers[new.kind]
+        return replace(new, fields=await maker.prepare(kinds_own, new.fields, new.length))
 
     async def _stop(self, access: Access, uuid: str) -> Upload:
         """Return an upload that nobody in this process appends to any more."""

@@ -12,6 +12,7 @@ from app.accounts.tables import accounts
 from app.buffer.history import MAX_PAST
 from app.buffer.tables import buffers, past_clips
 from app.config import Settings
+from tests.api import tus_client
 from tests.api.conftest import Service
 from tests.api.shared import PROFILES, shared_service, shared_settings
 from tests.api.test_blobs import assert_problem
@@ -183,6 +184,24 @@ async def test_it_gives_way_to_what_needs_its_room(service: Service, size: int) 
     assert (await put(service, ada, bytes(2 * size))).status_code == 200
     assert await contents(service, ada) == [bytes([5]) * size]
     assert_problem(await put(service, ada, bytes(3 * size)), 413, "quota-exceeded")
+
+
+async def test_it_gives_way_to_uploads_in_pieces_and_of_unknown_length(service: Service) -> None:
+    account, ada = await service.sign_up()
+    await _limit(service, account, max_objects=9, max_object_bytes=LARGE, max_total_bytes=3 * LARGE)
+    for number in range(3):
+        await put(service, ada, bytes([number]) * LARGE)
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield bytes(LARGE)
+
+    sent = await service.client.put(URL, content=chunks(), headers=ada | {"X-Data-Type": "text"})
+    assert sent.status_code == 200, sent.text
+    assert await contents(service, ada) == [bytes([2]) * LARGE, bytes([1]) * LARGE]
+    begun = await tus_client.create(service, ada, LARGE, kind="buffer", name="a.txt")
+    done = await tus_client.append(service, ada, begun.headers["location"], 0, bytes(LARGE))
+    assert done.status_code == 204, done.text
+    assert await contents(service, ada) == [bytes(LARGE), bytes([2]) * LARGE]
 
 
 async def test_other_contracts_see_what_is_in_it(service: Service, ada: Headers) -> None:

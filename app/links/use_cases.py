@@ -5,12 +5,13 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
+import structlog
 from uuid_utils import uuid7
 
 from app import clock
 from app.accounts.identity import Access
 from app.config import Settings
-from app.database import Database
+from app.database import Database, DatabaseUnavailable
 from app.database.pagination import Page
 from app.errors import NotFound, PasswordNeeded
 from app.links import bounds, public, rows, spending
@@ -30,6 +31,8 @@ from app.security.rate_limits import (
     check_all,
     count_all,
 )
+
+log = structlog.get_logger(__name__)
 
 
 class Links:
@@ -212,11 +215,19 @@ class Links:
     async def note_response(
         self, link: PublicLink, lease: str, asked: Span, sent: int, size: int | None
     ) -> None:
-        """Note what a response to a lease has brought; the last may end the link's target."""
+        """Note what a response to a lease has brought; the last may end the link's target.
+
+        Without the database, the download goes on, and the target ends `spending.PATIENCE` later.
+        """
         now = clock.now()
-        if await self._database.write(
-            spending.note_response, self._targets, link, lease, asked, sent, size, now
-        ):
+        try:
+            is_over = await self._database.write(
+                spending.note_response, self._targets, link, lease, asked, sent, size, now
+            )
+        except DatabaseUnavailable as error:
+            log.warning("a download could not be noted", link=link.uuid, error=repr(error))
+            return
+        if is_over:
             self._wake_sweep()
 
     def _check_lifetime(self, seconds: int) -> None:

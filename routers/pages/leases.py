@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import time
 from typing import Final
 from urllib.parse import quote, urljoin
 
@@ -16,6 +17,9 @@ from app.runtime import Runtime
 from routers.connection.exchanges import size_of
 from routers.web.urls import base_path, base_url
 from storage.completion import run_to_end
+
+NOTED_EVERY: Final = 3600.0
+"""Seconds after which a download under way is noted, which nobody takes for given up then."""
 
 _COOKIE: Final = "holdall_lease"
 _PART: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+)", re.ASCII)
@@ -127,6 +131,7 @@ class Download(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         has_begun, sent = self._link.has_begun, 0
+        due = time.monotonic() + NOTED_EVERY
 
         async def count(message: Message) -> None:
             nonlocal has_begun, sent
@@ -135,16 +140,21 @@ class Download(Response):
                 has_begun = True
             await send(message)
             sent += size_of(message)
+            if time.monotonic() > due:
+                await note()
+
+        async def note() -> None:
+            nonlocal due
+            due = time.monotonic() + NOTED_EVERY
+            if self._link.ends_target and has_begun:
+                span, size = self._span()
+                whole = None if self._is_part else size
+                await self._links.note_response(self._link, self._lease, span, sent, whole)
 
         try:
             await self._content(scope, receive, count)
         finally:
-            if self._link.ends_target and has_begun:
-                span, size = self._span()
-                noting = self._links.note_response(
-                    self._link, self._lease, span, sent, None if self._is_part else size
-                )
-                await run_to_end(noting)
+            await run_to_end(note())
 
     def _span(self) -> tuple[Span, int]:
         """Return which bytes were asked for, and how many there are in all."""

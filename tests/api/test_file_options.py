@@ -17,8 +17,10 @@ from app.config import Settings
 from app.files.tables import files
 from app.links.spending import PATIENCE
 from app.links.tables import timelink_leases, timelinks
+from app.links.tokens import hash_of
 from app.objects.tables import objects
 from app.uploads.tables import uploads
+from routers.pages import leases
 from storage.errors import ObjectNotFound
 from tests.api import draft_client, raw, tus_client
 from tests.api.conftest import Service
@@ -335,6 +337,37 @@ async def test_a_file_waits_for_the_rest_of_its_last_download(
     assert await names(service, user) == ["a.txt"]
     assert (await service.client.head(lease)).status_code == 200
     assert await part("0-24999") + second + last == LARGE
+    assert await names(service, user) == []
+
+
+async def silent() -> AsyncIterator[raw.Message]:
+    yield raw.part(b"", more=False)
+
+
+async def test_a_long_download_is_noted_while_it_runs(
+    service: Service, user: Headers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "NOTED_EVERY", -1.0)
+    data = LARGE * 20
+    file = await send(service, user, data, max_downloads="1")
+    path, _, query = (await claim(service, file)).partition("?")
+    noted: list[bool] = []
+
+    def read(connection: Connection) -> bool:
+        of_file = select(timelinks.c.id).where(timelinks.c.token_hash == hash_of(token))
+        spans = select(timelink_leases.c.spans).where(timelink_leases.c.timelink_id.in_(of_file))
+        return connection.execute(spans).scalar_one() is not None
+
+    async def on_send(answer: raw.Answer) -> None:
+        if 0 < len(answer.body) < len(data):
+            noted.append(await service.runtime.parts.database.read(read))
+
+    token = file["link"].rpartition("/")[2]
+    got = await raw.request(
+        service, "GET", path, {"host": "test"}, silent(), on_send=on_send, query=query.encode()
+    )
+    assert got.body == data
+    assert noted[-1]
     assert await names(service, user) == []
 
 

@@ -160,3 +160,21 @@ async def test_others_see_no_tiers(service: Service) -> None:
     headers = {"Authorization": f"Bearer {tokens['access_token']}"}
     assert_problem(await service.client.get("/v1/tiers", headers=headers), 403)
     assert_problem(await make(service, headers, name="Own"), 403)
+
+
+async def test_defaults_and_bounds_of_links_are_set_and_taken_away(
+    service: Service, admin: dict[str, str]
+) -> None:
+    bounds = {"default_lifetime": 60, "max_lifetime": 600, "default_downloads": 1,
+              "max_downloads": 10}  # fmt: skip
+    tier = (await make(service, admin, name="Bound", **bounds)).json()
+    assert {name: tier[name] for name in bounds} == bounds
+    url = f"/v1/tiers/{tier['id']}"
+    changed = await service.client.patch(url, json={"max_downloads": 20}, headers=admin)
+    assert changed.json() == tier | {"max_downloads": 20}
+    changed = await service.client.patch(url, json=NO_BOUNDS, headers=admin)
+    assert changed.json() == tier | NO_BOUNDS
+    for name in bounds:
+        for wrong in (0, -1, True, "5", 2**60):
+            refused = await service.client.patch(url, json={name: wrong}, headers=admin)
+            assert_problem(refused, 422)

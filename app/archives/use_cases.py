@@ -15,8 +15,8 @@ from app.objects.downloads import Downloads
 from app.objects.entities import Content
 from storage.base import ByteRange
 
+_AT_ONCE: Final = 100  # entries laid out in the event loop; a thread does what is more
 _CHUNK: Final = 64 * 1024  # bytes that are gathered before they are sent
-_AT_ONCE: Final = 1000  # entries laid out in the event loop; a thread does what is more
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,16 @@ class Piece:
     following: ContentPart | None = None
 
 
+async def lay_out(entries: Sequence[Entry], modified_at: int | None = None) -> Archive:
+    """Return an archive of entries in their order; ``modified_at``: when they last changed.
+
+    None: that isn't known, as of any that could have been removed.
+    """
+    if len(entries) <= _AT_ONCE:
+        return Archive(entries, modified_at)
+    return await asyncio.to_thread(Archive, entries, modified_at)
+
+
 class Archives:
     """Makes archives, without temporary files, in memory that doesn't grow with what is sent."""
 
@@ -51,15 +61,6 @@ class Archives:
         Whoever sends an archive finds out within it what is in it.
         """
         return holding(self._database, self._wake_sweep)
-
-    async def lay_out(self, entries: Sequence[Entry], modified_at: int | None = None) -> Archive:
-        """Return an archive of entries in their order; ``modified_at``: when they last changed.
-
-        None: that isn't known, as of any that could have been removed.
-        """
-        if len(entries) <= _AT_ONCE:
-            return Archive(entries, modified_at)
-        return await asyncio.to_thread(Archive, entries, modified_at)
 
     async def pieces(self, archive: Archive, part: ByteRange) -> AsyncGenerator[Piece, None]:
         """Yield a part of an archive; reads nothing of members that aren't in it.

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from app import clock
 from app.accounts.identity import Access
 from app.archives.archive import Archive, Entry
+from app.archives.use_cases import lay_out
 from app.bundles import public, rows
 from app.bundles.entities import OBJECTS, Bundle, Member, NewBundle, NewMember, Shown
 from app.bundles.members import Members
@@ -223,7 +224,7 @@ class Bundles:
     async def archive(self, link: PublicLink) -> Archive:
         """Return the archive of all members that strangers may see."""
         members = await self._database.read(self._members.all_shown, link.target.id, clock.now())
-        return Archive([Entry(member.name, member.content) for member in members])
+        return await lay_out([Entry(member.name, member.content) for member in members])
 
     async def _commit(
         self, access: Access, uuid: str, arrived: Sequence[tuple[NewMember, Received]]

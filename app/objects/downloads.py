@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from io import BufferedReader, FileIO
 from pathlib import Path
@@ -50,10 +50,16 @@ class Downloads:
 
         Raises `NotFound` and `ObjectDamaged` as `open` does, and `StoreUnavailable`.
         """
+        (file,) = await self.open_files([(content, path)])
+        return file
+
+    async def open_files(self, paths: Sequence[tuple[Content, Path]]) -> list[FileIO]:
+        """Open some contents' files at once, all or none; raises as `open_file` does."""
         try:
-            return await _opened(path)
+            return await _opened([path for _, path in paths])
         except FileNotFoundError as error:
-            raise await self.missing(content) from error
+            missing = (content for content, path in paths if str(path) == str(error.filename))
+            raise await self.missing(next(missing)) from error
         except OSError as error:  # a failing disk, or no descriptor left
             raise StoreUnavailable(f"a file can't be opened: {error.strerror}") from error
 
@@ -150,8 +156,8 @@ class Downloads:
         return None
 
 
-async def _opened(path: Path) -> FileIO:
-    opening = asyncio.ensure_future(asyncio.to_thread(FileIO, path))
+async def _opened(paths: Sequence[Path]) -> list[FileIO]:
+    opening = asyncio.ensure_future(asyncio.to_thread(_open_all, paths))
     try:
         return await asyncio.shield(opening)
     except asyncio.CancelledError:
@@ -159,9 +165,17 @@ async def _opened(path: Path) -> FileIO:
         raise
 
 
-def _close(opening: asyncio.Future[FileIO]) -> None:
+def _open_all(paths: Sequence[Path]) -> list[FileIO]:
+    with ExitStack() as stack:
+        files = [stack.enter_context(FileIO(path)) for path in paths]
+        stack.pop_all()
+        return files
+
+
+def _close(opening: asyncio.Future[list[FileIO]]) -> None:
     if opening.exception() is None:
-        opening.result().close()
+        for file in opening.result():
+            file.close()
 
 
 async def _once(data: bytes) -> AsyncIterator[bytes]:

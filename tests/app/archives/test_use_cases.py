@@ -17,7 +17,7 @@ from app import clock
 from app.accounts.identity import Access
 from app.archives.archive import Archive, Entry
 from app.archives.holding import KEEPS
-from app.archives.use_cases import Archives, Piece
+from app.archives.use_cases import Archives, Piece, lay_out
 from app.database import Database, instance
 from app.errors import NotFound, ObjectDamaged
 from app.objects import lifecycle as objects
@@ -98,10 +98,10 @@ async def checksums(database: Database) -> list[int | None]:
     return await database.read(lambda c: [*c.execute(query).scalars()])
 
 
-async def archive_of(archives: Archives, database: Database, ids: Sequence[int]) -> Archive:
+async def archive_of(database: Database, ids: Sequence[int]) -> Archive:
     contents = await listed(database, ids)
     entries = [Entry(str(n), content) for n, content in enumerate(contents)]
-    return await archives.lay_out(entries)
+    return await lay_out(entries)
 
 
 async def read(
@@ -137,7 +137,7 @@ async def test_an_archive_has_what_database_and_store_keep(
 ) -> None:
     bodies = [CHANCE.randbytes(size) for size in SIZES]
     stored = [await put(uploads, access, body) for body in bodies]
-    archive = await archive_of(archives, database, stored)
+    archive = await archive_of(database, stored)
     whole = await read(archives, downloads, archive)
     assert len(whole) == archive.size
     with zipfile.ZipFile(io.BytesIO(whole)) as found:
@@ -151,7 +151,7 @@ async def test_a_part_reads_only_what_it_needs(
     downloads: Downloads,
     archives: Archives,
 ) -> None:
-    archive = await archive_of(archives, database, ids)
+    archive = await archive_of(database, ids)
     whole = await read(archives, downloads, archive)
     for start, stop in ((0, 10), (whole.rindex(b"PK\1\2"), len(whole)), (5000, 250_000)):
         opened = store.calls["open"]
@@ -167,9 +167,9 @@ async def test_the_checksums_of_old_objects_are_found_once_and_kept(
     archives: Archives,
 ) -> None:
     known = await checksums(database)
-    whole = await read(archives, downloads, await archive_of(archives, database, ids))
+    whole = await read(archives, downloads, await archive_of(database, ids))
     await forget_checksums(database)
-    old = [await archive_of(archives, database, ids) for _ in range(3)]
+    old = [await archive_of(database, ids) for _ in range(3)]
     directory = whole[whole.index(b"PK\1\2") :]
     end = ByteRange(len(whole) - len(directory), len(whole))
     opened = store.calls["open"]
@@ -177,7 +177,7 @@ async def test_the_checksums_of_old_objects_are_found_once_and_kept(
     assert found == [directory] * 3
     assert store.calls["open"] - opened == sum(size > INLINE for size in SIZES)
     assert await checksums(database) == known
-    assert old[0].sha256 == (await archive_of(archives, database, ids)).sha256
+    assert old[0].sha256 == (await archive_of(database, ids)).sha256
 
 
 async def test_a_checksum_is_found_even_if_who_asked_first_has_gone(
@@ -189,13 +189,11 @@ async def test_a_checksum_is_found_even_if_who_asked_first_has_gone(
 ) -> None:
     known = await checksums(database)
     await forget_checksums(database)
-    archive = await archive_of(archives, database, ids[-1:])
+    archive = await archive_of(database, ids[-1:])
     reading = store.stall("open")
     first = asyncio.create_task(read(archives, downloads, archive))
     await reading.reached.wait()
-    second = asyncio.create_task(
-        read(archives, downloads, await archive_of(archives, database, ids[-1:]))
-    )
+    second = asyncio.create_task(read(archives, downloads, await archive_of(database, ids[-1:])))
     first.cancel()
     await asyncio.gather(first, return_exceptions=True)
     reading.go.set()
@@ -217,7 +215,7 @@ async def test_changed_bytes_get_no_checksum(
     path = tmp_path / "objects" / content.key
     path.write_bytes(b"x" + path.read_bytes()[1:])
     with pytest.raises(ObjectDamaged):
-        await read(archives, downloads, await archive_of(archives, database, ids[-1:]))
+        await read(archives, downloads, await archive_of(database, ids[-1:]))
     assert (await checksums(database))[-1] is None
 
 
@@ -234,7 +232,7 @@ async def test_what_is_deleted_while_it_is_sent_stays_until_the_end(
     bodies = [CHANCE.randbytes(size) for size in (INLINE, INLINE + 1, 300_000)]
     stored = [await put(uploads, access, body) for body in bodies]
     async with archives.holding():
-        archive = await archive_of(archives, database, stored)
+        archive = await archive_of(database, stored)
         pieces = archives.pieces(archive, ByteRange(0, archive.size))
         first = await anext(pieces)
         for object_id in stored:
@@ -271,7 +269,7 @@ async def test_a_small_member_that_is_gone_before_its_turn_ends_the_download(
     archives: Archives,
 ) -> None:
     small, large = [await put(uploads, access, bytes(size)) for size in (5, 2000)]
-    archive = await archive_of(archives, database, [small, large])
+    archive = await archive_of(database, [small, large])
     await database.write(lambda c: removal.remove(c, small, due_at=clock.now()))
     with pytest.raises(NotFound):
         await read(archives, downloads, archive)
@@ -293,7 +291,7 @@ async def test_very_many_small_members_are_read_in_batches(
 
     await database.write(copy)
     entries = [Entry("a", replace(content, object_id=first + n)) for n in range(count)]
-    archive = await archives.lay_out(entries)
+    archive = await lay_out(entries)
     whole = await read(archives, downloads, archive)
     with zipfile.ZipFile(io.BytesIO(whole)) as found:
         assert found.testzip() is None

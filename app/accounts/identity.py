@@ -5,7 +5,7 @@ the next transaction on, in every process.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, null, or_, select
@@ -15,7 +15,7 @@ from app.accounts.tables import accounts, api_keys, sessions, tiers
 from app.database import Database, Statement
 from app.errors import Forbidden, Unauthorized
 from app.logging import current_request
-from app.security.credentials import AccessToken, ApiKey, Credential, ServiceToken
+from app.security.credentials import AccessToken, ApiKey, Credential, OpenedLink, ServiceToken
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -133,6 +133,13 @@ _by_name = Statement(
     .where(accounts.c.username_key == bindparam("username_key"))
 )
 
+_by_uuid = Statement(
+    _columns(null(), null(), null())
+    .select_from(accounts.join(tiers))
+    .where(accounts.c.uuid == bindparam("account"))
+)
+_OF_LINKS: Final = frozenset({"pictures:read"})
+
 
 def identify(connection: Connection, credential: Credential, now: int) -> Identity:
     """Return the identity of a credential; raises `Unauthorized` if it isn't valid any more."""
@@ -143,9 +150,12 @@ def identify(connection: Connection, credential: Credential, now: int) -> Identi
             row = _by_key(connection, hash=digest, now=now).first()
         case ServiceToken():
             row = _by_name(connection, username_key=SERVICE_ACCOUNT).first()
+        case OpenedLink(account=account):
+            row = _by_uuid(connection, account=account).first()
     if row is None:
         raise Unauthorized("The credentials are not valid any more", error="invalid_token")
-    return _identity(row)
+    identity = _identity(row)
+    return replace(identity, scopes=_OF_LINKS) if isinstance(credential, OpenedLink) else identity
 
 
 def _identity(row: Row[Any]) -> Identity:
@@ -186,7 +196,7 @@ class Access:
         self._credential = credential
         self._scope = scope
         match credential:  # the writers of one account share commits, see `write_in_turn`
-            case AccessToken(account=account):
+            case AccessToken(account=account) | OpenedLink(account=account):
                 self._turn = account
             case ApiKey(hash=digest):
                 self._turn = digest.hex()

@@ -42,8 +42,8 @@ from app.links.tables import timelinks
 from app.links.targets import allows
 from app.links.terms import settle
 from app.objects import lifecycle as objects
-from app.objects.entities import Received
-from app.objects.file_names import MAX_PATH_LENGTH, free_name
+from app.objects.entities import Received, new_uuid
+from app.objects.file_names import MAX_PATH_LENGTH, free_name, picture_name
 
 
 class MakeRoom(Protocol):
@@ -293,6 +293,30 @@ def add(
     return [_found(members.find(connection, current.id, new.uuid, now)) for new, _ in sent]
 
 
+def create_of_things(
+    connection: Connection,
+    identity: Identity,
+    members: Members,
+    new: NewBundle,
+    link: NewLink,
+    usual: int,
+    make_room: MakeRoom,
+    things: Sequence[tuple[str, str]],
+    now: int,
+) -> tuple[Bundle, int]:
+    """Make a closed bundle that points to things, given by their types and ids; raises as `point`.
+
+    Returns what `create` does.
+    """
+    made, evicted = create(
+        connection, identity, members, new, link, usual, make_room, now, is_open=False
+    )
+    for kind, target_id in things:
+        _point(connection, identity, members, made.id, kind, target_id, new_uuid(), now)
+    filled = find(connection, identity, members, new.uuid, now)
+    return replace(filled, clamped=made.clamped), evicted
+
+
 def point(
     connection: Connection,
     identity: Identity,
@@ -300,37 +324,53 @@ def point(
     uuid: str,
     kind: str,
     target_id: str,
-    member: str,
     now: int,
 ) -> Member:
     """Add a member that points to a thing of the account.
 
     Raises as `add` does, and as a link to the thing would.
     """
+    require_storage(connection)
+    current = _locked(connection, identity, uuid, now)
+    _check_open(connection, current)
+    member = new_uuid()
+    _point(connection, identity, members, current.id, kind, target_id, member, now)
+    _touch(connection, bundle_id=current.id, now=now)
+    return _found(members.find(connection, current.id, member, now))
+
+
+def _point(
+    connection: Connection,
+    identity: Identity,
+    members: Members,
+    bundle_id: int,
+    kind: str,
+    target_id: str,
+    member: str,
+    now: int,
+) -> None:
     targets = members.targets
     identity.require(targets.tables[kind].scope)
     if not allows(kind, identity.tier):
         raise Forbidden("The account's tier does not allow links to pictures")
-    require_storage(connection)
-    current = _locked(connection, identity, uuid, now)
-    _check_open(connection, current)
     target = targets.find(connection, identity, kind, target_id, now)
     if target is None:
         raise NotFound(f"No such {kind}")
+    name = target.name.rpartition("/")[2] or kind
+    if kind == "picture":
+        name = picture_name(name, target.content_type.removeprefix("image/"))
     _insert_member(
         connection,
         uuid=member,
         account_id=identity.account_id,
-        bundle_id=current.id,
+        bundle_id=bundle_id,
         kind=kind,
         object_id=None,
         target_id=target.id,
-        name=_free_name(connection, current.id, target.name.rpartition("/")[2] or kind),
+        name=_free_name(connection, bundle_id, name),
         content_type=None,
         created_at=now,
     )
-    _touch(connection, bundle_id=current.id, now=now)
-    return _found(members.find(connection, current.id, member, now))
 
 
 def find_member(

@@ -13,16 +13,17 @@ from app.accounts.identity import Access
 from app.archives.archive import Archive, Entry
 from app.archives.use_cases import lay_out
 from app.bundles import public, rows
-from app.bundles.entities import OBJECTS, Bundle, Member, NewBundle, NewMember, Shown
+from app.bundles.entities import MAX_MEMBERS, OBJECTS, Bundle, Member, NewBundle, NewMember, Shown
 from app.bundles.members import Members
 from app.config import Settings
 from app.database import Database
 from app.database.pagination import Page
+from app.errors import BundleClosed
 from app.links.entities import PublicLink
 from app.links.targets import Targets
 from app.links.use_cases import Links
 from app.objects import media_types
-from app.objects.entities import Received, new_uuid
+from app.objects.entities import Received
 from app.objects.uploads import Admit, Body, Describe, Uploads
 
 
@@ -87,6 +88,29 @@ class Bundles:
         sent = [(_typed(member), received) for member, received in arrived]
         bundle, evicted = await access.write(
             rows.create_of, self._members, new, link, usual, self._make_room(now), sent, now
+        )
+        self._wake_tasks(bundle, evicted)
+        return bundle
+
+    async def create_of_things(
+        self, access: Access, new: NewBundle, things: Sequence[tuple[str, str]]
+    ) -> Bundle:
+        """Make a closed bundle that points to things, given by their types and ids; or none.
+
+        Raises as `create` and `point` do.
+        """
+        if len(things) > MAX_MEMBERS:
+            raise BundleClosed(f"A bundle may have up to {MAX_MEMBERS} members")
+        link, usual, now = self._links.new_own_link(), self._usual_lifetime, clock.now()
+        bundle, evicted = await access.write(
+            rows.create_of_things,
+            self._members,
+            new,
+            link,
+            usual,
+            self._make_room(now),
+            things,
+            now,
         )
         self._wake_tasks(bundle, evicted)
         return bundle
@@ -176,9 +200,7 @@ class Bundles:
 
         Raises `NotFound`, `BundleClosed`, and `Forbidden` where no link to it is allowed.
         """
-        return await access.write(
-            rows.point, self._members, uuid, kind, target_id, new_uuid(), clock.now()
-        )
+        return await access.write(rows.point, self._members, uuid, kind, target_id, clock.now())
 
     async def find_member(self, access: Access, uuid: str, member: str) -> Member:
         """Return a member, ready to be read; raises `NotFound`."""

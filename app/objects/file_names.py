@@ -10,6 +10,7 @@ from app.security.characters import refuse_bidi
 MAX_NAME_LENGTH: Final = 255
 MAX_PATH_LENGTH: Final = 1024
 
+_ENDINGS: Final = {"jpeg": ("jpg", "jpeg"), "heic": ("heic", "heif")}
 _MAX_SUFFIX: Final = 32  # characters; anything longer is no file extension
 
 
@@ -37,6 +38,13 @@ def relative_name(sent: str) -> str:
     if len(name) > MAX_PATH_LENGTH:
         raise ValueError(f"A path may have up to {MAX_PATH_LENGTH} characters")
     return name
+
+
+def picture_name(name: str, image_format: str) -> str:
+    """Return the file name of a picture, whose name may have no ending."""
+    endings = _ENDINGS.get(image_format, (image_format,))
+    has_one = name.lower().endswith(tuple(f".{ending}" for ending in endings))
+    return name if has_one else f"{name[: MAX_NAME_LENGTH - 5]}.{endings[0]}"
 
 
 def free_name(

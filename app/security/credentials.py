@@ -23,4 +23,14 @@ class ServiceToken:
     """The service token, already compared."""
 
 
-Credential = AccessToken | ApiKey | ServiceToken
+@dataclass(frozen=True, slots=True)
+class OpenedLink:
+    """A link that has been opened by a visitor: the account of what it leads to.
+
+    No request brings it; it permits to read the thumbnails of pictures that are under the link.
+    """
+
+    account: str
+
+
+Credential = AccessToken | ApiKey | ServiceToken | OpenedLink

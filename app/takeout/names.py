@@ -8,11 +8,11 @@ from sqlalchemy import Table
 from app.buffer.tables import buffers, past_clips
 from app.bundles.tables import bundle_members
 from app.dumps.tables import dump_attachments
+from app.objects.file_names import picture_name
 from app.pictures.tables import pictures
 from app.takeout.rows import Record
 
 Name = Callable[[Record], str]
-_ENDINGS: Final = {"jpeg": ("jpg", "jpeg"), "heic": ("heic", "heif")}
 
 
 def name_of(table: Table, record: Record) -> str:
@@ -26,10 +26,7 @@ def _own_name(record: Record) -> str:
 
 
 def _picture(record: Record) -> str:
-    """Return a picture's name, which may have no ending."""
-    name, endings = _own_name(record), _ENDINGS.get(record["format"], (record["format"],))
-    has_one = name.lower().endswith(tuple(f".{ending}" for ending in endings))
-    return f"pictures/{name}" if has_one else f"pictures/{name}.{endings[0]}"
+    return f"pictures/{picture_name(_own_name(record), record['format'])}"
 
 
 def _attachment(record: Record) -> str:

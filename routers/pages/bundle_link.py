@@ -8,20 +8,25 @@ from fastapi.responses import Response
 from pydantic_core import to_json
 
 from app.bundles.entities import Member
+from app.errors import NotFound
 from app.links.entities import PublicLink
 from app.links.tokens import new_lease
 from app.runtime import Runtime
+from app.security.credentials import OpenedLink
 from routers.http.archives import ZIP, send_archive
 from routers.http.downloads import DownloadHeaders, send_content
 from routers.http.negotiation import is_browser, is_previewer
 from routers.pages import leases
 from routers.pages.preview import glimpse
 from routers.pages.rendering import SCRIPTED_CSP, iso_time, render
+from routers.v1 import picture_forms
 from routers.v1.schemas.timelinks import PublicMember, PublicSet, PublicTimelink
 from routers.web.urls import base_path, base_url
 
 _NO_STORE: Final = "no-store"
 _PROOF: Final = "holdall_unlocked"
+_PICTURE: Final = "picture"
+_TILE: Final = 200  # px: what is at least so high is sharp in a tile
 _ON_PAGE: Final = 200  # members
 _LISTED: Final = 1000
 
@@ -48,6 +53,23 @@ async def send(
     archive_name = link.target.name.replace("/", "_") + ".zip"
     headers = DownloadHeaders(archive_name, ZIP, _NO_STORE)
     return await send_archive(request, runtime, partial(runtime.bundles.archive, link), headers)
+
+
+async def send_thumbnail(
+    request: Request, runtime: Runtime, link: PublicLink, name: str
+) -> Response:
+    """Answer a thumbnail of a member that points to a picture; else `NotFound`."""
+    member = await runtime.bundles.shown_member(link, name)
+    if link.is_limited or member.kind != _PICTURE or member.target is None:
+        raise NotFound
+    access = runtime.access(OpenedLink(link.owner), "pictures:read")
+    tier = (await access.identity()).tier
+    height = min((height for height in tier.heights if height >= _TILE), default=None)
+    if height is None:
+        return await send(request, runtime, link, name, inline=True)
+    return await picture_forms.send_thumbnail(
+        request, runtime, access, member.target, height, inline=True
+    )
 
 
 async def describe(
@@ -78,6 +100,8 @@ async def describe(
             (member, _member_path(request, token, link, member)) for member in shown.members.items
         ],
         next_cursor=shown.members.next_cursor,
+        is_album=not link.is_limited
+        and all(member.kind == _PICTURE for member in shown.members.items),
         lease=new_lease() if link.is_limited else None,
     )
 
@@ -180,7 +204,13 @@ def _wants_page(request: Request) -> bool:
 
 
 def _render(request: Request, link: PublicLink, status: int = 200, **context: object) -> Response:
-    blank: dict[str, object] = {"members": [], "next_cursor": None, "lease": None, "wrong": False}
+    blank: dict[str, object] = {
+        "members": [],
+        "is_album": False,
+        "next_cursor": None,
+        "lease": None,
+        "wrong": False,
+    }
     facts = {
         "expires_at": None if link.expires_at is None else iso_time(link.expires_at),
         "time_left": link.time_left,

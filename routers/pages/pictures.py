@@ -2,24 +2,29 @@
 
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
+from uuid import UUID
 
 from fastapi import APIRouter, Request
-from fastapi.responses import Response
+from fastapi.responses import RedirectResponse, Response
 
 from app.accounts.identity import Tier
+from app.bundles.entities import NewBundle
+from app.errors import InvalidRequest
 from app.links import targets
 from app.pictures import entities
 from routers.pages.link_choice import link_choice
 from routers.pages.page import PageRoute, SignedIn, render_app
+from routers.pages.send import show_sent
 from routers.v1.schemas.lists import CursorParam
 from routers.v1.schemas.pictures import Picture
 from routers.web.dependencies import RuntimeDep
-from routers.web.urls import base_path
+from routers.web.urls import base_path, own_link
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 PAGE: Final = 48
+_ALBUM: Final = "Album"
 _TILE: Final = 200  # px: thumbnails of this height are as sharp as the grid's tiles
 
 
@@ -55,6 +60,32 @@ async def show(
         can_link=targets.allows("picture", tier),
         **link_choice(runtime.settings, tier),
     )
+
+
+@router.post("/pictures/albums")
+async def share_album(request: Request, visitor: SignedIn, runtime: RuntimeDep) -> Response:
+    """Make a bundle of the pictures that are selected, and redirect to the page that shows it."""
+    fields = parse_qsl((await request.body()).decode("utf-8", "replace"), keep_blank_values=True)
+    ids = list(dict.fromkeys(value for name, value in fields if name == "id"))
+    if not ids:
+        raise InvalidRequest("Select pictures first")
+    album = await runtime.bundles.create_of_things(
+        visitor.access, NewBundle(_ALBUM), [("picture", picture) for picture in ids]
+    )
+    return RedirectResponse(f"{base_path(request)}/pictures/albums/{album.uuid}", 303)
+
+
+@router.get("/pictures/albums/{id}")
+async def show_album(
+    id: UUID,  # noqa: A002 - in the URL
+    request: Request,
+    visitor: SignedIn,
+    runtime: RuntimeDep,
+) -> Response:
+    """Show the link of an album."""
+    album = await runtime.bundles.find(visitor.access, str(id))
+    link = own_link(request, runtime, album.link)
+    return await show_sent(request, visitor.access, album, link)
 
 
 def _tile(base: str, picture: entities.Picture) -> Tile:

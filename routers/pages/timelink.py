@@ -70,6 +70,7 @@ async def show(
     *,
     download: bool = False,
     inline: bool = False,
+    thumbnail: bool = False,
     lease: Annotated[str | None, Query()] = None,
     cursor: CursorParam = None,
 ) -> Response:
@@ -88,11 +89,11 @@ async def show(
             return refusal
         wants_page = is_browser(request) or is_previewer(request)
         wants_page = wants_page or (link.is_to_set and bundle_link.wants_list(request))
-        if not (download or (not link.is_limited and (inline or not wants_page))):
+        if not (download or (not link.is_limited and (inline or thumbnail or not wants_page))):
             return await _describe(request, runtime, token, link, cursor)
         if link.is_limited and request.method == "GET":
             return await _claim(request, runtime, token, link)
-        return await _send(request, runtime, link, inline=inline)
+        return await _send(request, runtime, link, inline=inline, thumbnail=thumbnail)
 
     return await _guarded(request, runtime, answer)
 
@@ -237,7 +238,16 @@ async def _send_leased(
     return leases.Download(response, runtime.links, link, secret, is_part=is_part)
 
 
-async def _send(request: Request, runtime: Runtime, link: PublicLink, *, inline: bool) -> Response:
+async def _send(
+    request: Request,
+    runtime: Runtime,
+    link: PublicLink,
+    *,
+    inline: bool,
+    thumbnail: bool = False,
+) -> Response:
+    if link.is_to_set and thumbnail:
+        return await bundle_link.send_thumbnail(request, runtime, link, _name(request))
     if link.is_to_set:
         return await bundle_link.send(request, runtime, link, _name(request), inline=inline)
     headers = DownloadHeaders(link.file_name, link.target.content_type, _HEADERS["Cache-Control"])

@@ -141,7 +141,7 @@ async def test_the_page_without_scripts_sends_several(service: Service, user: He
     assert sent.status_code == 200, sent.text
     bundle = (await service.client.get("/v1/bundles", headers=user)).json()["items"][0]
     assert f'<a href="{bundle["link"]}">' in sent.text
-    assert "a and 1 more are sent" in sent.text
+    assert "<h1>a and 1 more</h1>" in sent.text
     assert "2 files, 2 bytes" in sent.text
     page = await service.client.get("/file/load", headers=user | PAGE)
     assert "a and 1 more" in page.text

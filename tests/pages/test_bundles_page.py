@@ -102,7 +102,7 @@ def test_several_are_sent_without_scripts(open_page: OpenPage, sign_up: SignUp) 
     page.goto("/file/load")
     page.locator("#picker").set_input_files([payload(name) for name in FILES])
     page.get_by_role("button", name="Send").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("one.txt and 2 more are sent")
+    expect(page.get_by_role("heading", level=1)).to_have_text("one.txt and 2 more")
     link = page.locator(".address a").get_attribute("href") or ""
     page.goto(link)
     with page.expect_download() as download:

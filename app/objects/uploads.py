@@ -17,6 +17,7 @@ from app.errors import ContentTooLarge
 from app.objects import lifecycle as objects
 from app.objects.digests import NONE, Digests, Hashing
 from app.objects.entities import OnSettle, Received, Reservation
+from app.objects.intake.append import Resources
 from app.objects.intake.appends import Appends
 from app.objects.intake.charging import Charging
 from app.objects.intake.hashing import begin_update, finished
@@ -76,7 +77,7 @@ class Uploads:
         self._on_give_up = on_give_up
         self._buffers = BufferPool()
         self._hashing = ThreadPoolExecutor(4, thread_name_prefix="hash")
-        self.appends = Appends(database, store, self._buffers, self._hashing, on_give_up=on_give_up)
+        self.appends = Appends(Resources(database, store, self._buffers, self._hashing, on_give_up))
         self._running: set[int] = set()  # pending objects of this process
         self._idle = asyncio.Event()
         self._idle.set()

@@ -23,7 +23,7 @@ from app.errors import (
 )
 from app.objects.digests import NONE
 from app.objects.entities import Tail, new_uuid
-from app.objects.intake.appends import Append
+from app.objects.intake.append import Append
 from app.objects.preconditions import NO_CONDITIONS
 from app.objects.segments import Unfinished
 from app.objects.uploads import Body, Uploads

@@ -7,7 +7,6 @@ import pytest
 from sqlalchemy import Connection, Table, select
 
 from app.database import Database
-from app.objects.intake import appends
 from tests.api.conftest import PASSWORD, Service
 from tests.api.crash_forms import FILE, form, make_key, submit
 from tests.api.tus_client import append, create, head
@@ -75,7 +74,7 @@ class Keeper:
     async def _keep_uploads(self) -> None:
         """Keep a blob that came in segments, and an upload that is to go on."""
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(appends, "SEGMENT", SEGMENT)
+            patch.setattr("app.objects.intake.append.SEGMENT", SEGMENT)
             for blob, count in (("whole", 2), ("begun", 1)):
                 about = {"kind": "blob", "id": blob}
                 begun = await create(self._service, self.headers, 2 * len(LARGE), **about)

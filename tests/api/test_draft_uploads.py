@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator
 import pytest
 
 from app.config import Settings
-from app.objects.intake import appends
 from routers.http.resumable import interim
 from tests.api.conftest import Service, running
 from tests.api.draft_client import TYPES, connecting, head, patch, speaking
@@ -41,7 +40,7 @@ async def service(settings: Settings) -> AsyncIterator[Service]:
 @pytest.fixture(autouse=True)
 def small_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bodies of a few hundred KiB are enough for several."""
-    monkeypatch.setattr(appends, "SEGMENT", SEGMENT)
+    monkeypatch.setattr("app.objects.intake.append.SEGMENT", SEGMENT)
 
 
 @pytest.fixture
@@ -372,7 +371,8 @@ async def test_the_whole_has_the_digest_that_was_announced(
             headers = token | speaking(complete="?0") | announced
             created = await service.client.put(URL, headers=headers, content=DATA[:5])
             url = created.headers["location"]
-            service.runtime.uploads._appends.hashes._kept.clear()  # another process goes on
+            running = service.runtime.uploads._appends.resources.hashes
+            running._kept.clear()  # as if another process went on
             answer = await patch(service, token, url, 5, DATA[5:], complete="?1")
             assert answer.is_success if is_right else answer.status_code == 400, answer.text
             assert answer.headers["upload-complete"] == "?1"

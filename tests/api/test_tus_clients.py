@@ -13,7 +13,6 @@ import uvicorn
 from tusclient.client import TusClient
 
 from app.config import Settings
-from app.objects.intake import appends
 from routers.connection.protocol import HttpProtocol
 from tests.api.conftest import Service
 from tests.api.shared import PROFILES, shared_service, shared_settings
@@ -59,7 +58,7 @@ async def base(service: Service) -> AsyncIterator[str]:
 @pytest.fixture(autouse=True)
 def small_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bodies of a few hundred KiB are enough for several."""
-    monkeypatch.setattr(appends, "SEGMENT", SEGMENT)
+    monkeypatch.setattr("app.objects.intake.append.SEGMENT", SEGMENT)
 
 
 def upload(base: str, token: dict[str, str], data: bytes, metadata: dict[str, str]) -> str:

@@ -12,7 +12,6 @@ from sqlalchemy import select, update
 from app import clock
 from app.accounts.tables import accounts, tiers
 from app.config import Settings
-from app.objects.intake import appends
 from app.uploads.tables import uploads
 from tests.api import raw
 from tests.api.books import used
@@ -45,7 +44,7 @@ async def service(settings: Settings) -> AsyncIterator[Service]:
 @pytest.fixture(autouse=True)
 def small_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bodies of a few hundred KiB are enough for several."""
-    monkeypatch.setattr(appends, "SEGMENT", SEGMENT)
+    monkeypatch.setattr("app.objects.intake.append.SEGMENT", SEGMENT)
 
 
 @pytest.fixture

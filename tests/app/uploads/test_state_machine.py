@@ -34,7 +34,7 @@ from app.errors import (
 )
 from app.objects import segments
 from app.objects.digests import NONE, SHA256, Digests
-from app.objects.intake import appends, merging
+from app.objects.intake import merging
 from app.objects.preconditions import Preconditions
 from app.objects.tables import object_segments, objects
 from app.objects.uploads import Body
@@ -332,7 +332,7 @@ def _rows(connection: Connection) -> tuple[int, ...]:
 async def test_uploads_hold_what_a_model_would(
     runs: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(appends, "SEGMENT", SEGMENT)
+    monkeypatch.setattr("app.objects.intake.append.SEGMENT", SEGMENT)
     monkeypatch.setattr(merging, "MOST", 8)
     monkeypatch.setattr(merging, "AT_ONCE", 3)
     monkeypatch.setattr(merging, "TINY", 20)

@@ -22,9 +22,9 @@ from app.objects import removal, segments
 from app.objects.digests import SHA256
 from app.objects.downloads import Downloads
 from app.objects.entities import Content, Received, Segment, Tail
-from app.objects.intake import appends as module
 from app.objects.intake import merging
-from app.objects.intake.appends import Append, Appends
+from app.objects.intake.append import Append
+from app.objects.intake.appends import Appends
 from app.objects.scratch import Scratch
 from app.objects.segments import Unfinished
 from app.objects.tables import object_segments, tombstones
@@ -47,7 +47,7 @@ SEGMENT = 64 * 1024
 @pytest.fixture(autouse=True)
 def small_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bodies of a few hundred KiB are enough for several."""
-    monkeypatch.setattr(module, "SEGMENT", SEGMENT)
+    monkeypatch.setattr("app.objects.intake.append.SEGMENT", SEGMENT)
     monkeypatch.setattr(merging, "TINY", SEGMENT // 64)
 
 
@@ -93,7 +93,7 @@ async def append(
     appends: Appends, object_id: int, data: bytes, error: Exception | None = None
 ) -> int:
     """Append to an object, from a body that breaks off with an error; returns its size."""
-    database = appends.database
+    database = appends.resources.database
     held = await take_over(database, object_id)
     async with appends.append(held, KIND, partial(commit, database)) as appending:
         await appending.end(await appending.receive(broken_off(data, error), None))
@@ -103,7 +103,7 @@ async def append(
 
 async def finish(uploads: Uploads, access: Access, object_id: int, data: bytes = b"") -> Content:
     """Append the last bytes, and make the object ready."""
-    appends, database = uploads.appends, uploads.appends.database
+    appends, database = uploads.appends, uploads.appends.resources.database
     held = await take_over(database, object_id)
     async with appends.append(held, KIND, partial(commit, database)) as appending:
         tail = await appending.receive(broken_off(data, None), len(data))

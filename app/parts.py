@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from app.config import ConfigError, Settings
 from app.database import Database
 from app.database.migrate import migrate
-from app.database.sqlite import SqliteDatabase
+from app.database.sqlite.database import SqliteDatabase
 from app.events.bus import Bus, LocalBus
 from app.features import EXPIRING, TABLES
 from app.objects.downloads import Downloads

@@ -10,7 +10,7 @@ from pathlib import Path
 from alembic import command
 
 from app.database.migrate import alembic_config, migrate_sqlite
-from app.database.sqlite import create_sqlite_engine
+from app.database.sqlite.connections import create_sqlite_engine
 
 
 def main(message: str) -> None:

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.config import Settings
 from app.database import DatabaseUnavailable, compatibility
-from app.database.sqlite import create_sqlite_engine
+from app.database.sqlite.connections import create_sqlite_engine
 
 if TYPE_CHECKING:
     from alembic.config import Config

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection
 
 from app.config import Settings
-from app.database import sqlite
 from app.database.base import P, Query, T
 from app.database.migrate import alone
+from app.database.sqlite.connections import create_sqlite_engine
+from app.database.sqlite.errors import translated
 from storage.completion import run_to_end
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class _OfSqlite(Transaction):
 
     async def run(self, fn: Query[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         work = partial(fn, self._connection, *args, **kwargs)
-        with _errors(sqlite.translated):
+        with _errors(translated):
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
 
@@ -77,9 +78,9 @@ class _OfSqlite(Transaction):
 async def _in_sqlite(
     path: Path, begin: Query[[], None], end: Query[[], None]
 ) -> AsyncIterator[Transaction]:
-    engine = sqlite.create_sqlite_engine(path)
+    engine = create_sqlite_engine(path)
     with ThreadPoolExecutor(1, thread_name_prefix="sqlite-transaction") as thread:
-        with _errors(sqlite.translated):
+        with _errors(translated):
             connection = await asyncio.get_running_loop().run_in_executor(thread, engine.connect)
         transaction = _OfSqlite(connection, thread)
         try:

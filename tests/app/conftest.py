@@ -11,7 +11,8 @@ from app.database import Database
 from app.database.postgres.connections import create_postgres_engine
 from app.database.postgres.database import PostgresDatabase
 from app.database.schema import metadata
-from app.database.sqlite import SqliteDatabase, create_sqlite_engine
+from app.database.sqlite.connections import create_sqlite_engine
+from app.database.sqlite.database import SqliteDatabase
 from app.security.passwords import Passwords
 from tests.servers import PostgresServer
 

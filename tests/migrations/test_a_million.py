@@ -11,7 +11,7 @@ from sqlalchemy import Connection, inspect, text
 from app.config import Settings
 from app.database.migrate import alembic_config, current_revision, migrate, newest_revision
 from app.database.postgres.connections import create_postgres_engine
-from app.database.sqlite import create_sqlite_engine
+from app.database.sqlite.connections import create_sqlite_engine
 from app.parts import open_database
 from tests import servers
 

@@ -38,7 +38,7 @@ import main
 from app import clock
 from app.database import transactions
 from app.database.postgres.database import PostgresDatabase
-from app.database.sqlite import SqliteDatabase
+from app.database.sqlite.database import SqliteDatabase
 from app.tasks.supervisor import Supervisor, Task
 from storage import postgres
 from storage.s3 import store as s3

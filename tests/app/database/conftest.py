@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from app.database import Database
 from app.database.postgres.database import PostgresDatabase
-from app.database.sqlite import SqliteDatabase
+from app.database.sqlite.database import SqliteDatabase
 from tests import servers
 
 OpenDatabase = Callable[[], Database]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from app.database.sqlite import SqliteDatabase
+from app.database.sqlite.database import SqliteDatabase
 
 MIB = 1024 * 1024
 ROWS = 500

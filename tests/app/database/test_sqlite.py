@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection
 
-from app.database import DatabaseFull, DatabaseUnavailable, Patience, patience, sqlite
-from app.database.sqlite import READERS, SqliteDatabase, create_sqlite_engine
+from app.database import DatabaseFull, DatabaseUnavailable, Patience, patience
+from app.database.sqlite.connections import create_sqlite_engine
+from app.database.sqlite.database import READERS, SqliteDatabase
 from tests.deadline import DEADLINE
 from tests.memory import no_more_memory
 
@@ -151,7 +152,7 @@ async def test_a_long_read_that_waits_while_the_database_closes_is_answered(
 async def test_a_lock_that_is_not_given_back_fails_all_who_wait_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT", 500)
+    monkeypatch.setattr("app.database.sqlite.connections.BUSY_TIMEOUT", 500)
     database = SqliteDatabase(tmp_path / "test.db")
     await database.write(execute, "CREATE TABLE things (name TEXT)")
     add = "INSERT INTO things VALUES ('ours')"

@@ -156,7 +156,8 @@ async def test_a_store_that_is_not_there_is_named_and_not_made(places: Places) -
 
 async def test_the_store_of_another_database_is_refused(places: Places, tmp_path: Path) -> None:
     from app.database.schema import metadata
-    from app.database.sqlite import SqliteDatabase, create_sqlite_engine
+    from app.database.sqlite.connections import create_sqlite_engine
+    from app.database.sqlite.database import SqliteDatabase
 
     engine = create_sqlite_engine(tmp_path / "other.db")
     metadata.create_all(engine)

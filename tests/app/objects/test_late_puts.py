@@ -14,7 +14,8 @@ from app import clock
 from app.accounts.identity import Access, Identity
 from app.database import Database, instance
 from app.database.schema import metadata
-from app.database.sqlite import SqliteDatabase, create_sqlite_engine
+from app.database.sqlite.connections import create_sqlite_engine
+from app.database.sqlite.database import SqliteDatabase
 from app.objects.tables import tombstones
 from app.objects.uploads import Body, Uploads
 from app.tasks.reconcile import Comparison, Finding, Kind

@@ -12,46 +12,24 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Final
 
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import IntegrityError, StatementError
-from sqlalchemy.pool import NullPool
+from sqlalchemy import Connection, Engine
 
 from app import metrics
-from app.database.base import Database, DatabaseFull, DatabaseUnavailable, P, Query, T
+from app.database.base import Database, DatabaseUnavailable, P, Query, T
 from app.database.jobs import Job, fail, in_time
 from app.database.patience import Wait
 from app.database.reserve import HAS_STORAGE
-from app.database.statements import Compiled, Result, runners
+from app.database.sqlite import groups
+from app.database.sqlite.connections import create_sqlite_engine, raw_of
+from app.database.sqlite.errors import translated
 from storage.disk import Disk
 
-BUSY_TIMEOUT = 10_000  # milliseconds that a statement waits for another process's lock
 GROUP = 128  # writes that may share a commit
 SHARED = 16  # reads that may share a snapshot
 READERS = max(2, min(8, os.cpu_count() or 2))
 _PLENTY: Final = 1024 * 1024 * 1024  # bytes; with as much, nobody counts pages
 _WRITER_WAIT: Final = metrics.database_wait.labels("writer")
 _READERS_WAIT: Final = metrics.database_wait.labels("readers")
-_FAILURES: Final = (sqlite3.Error, MemoryError)
-
-
-def create_sqlite_engine(path: Path) -> Engine:
-    """Make an engine of durable connections; its user says when transactions begin."""
-    engine = create_engine(
-        f"sqlite:///{path}",
-        isolation_level="AUTOCOMMIT",
-        hide_parameters=True,  # an error in the log shows no hashes and addresses
-        poolclass=NullPool,
-        connect_args={"check_same_thread": False},
-    )
-
-    @event.listens_for(engine, "connect")
-    def _configure(connection: sqlite3.Connection, _record: object) -> None:
-        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT}")
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA foreign_keys = ON")
-
-    return engine
 
 
 class SqliteDatabase(Database):
@@ -115,19 +93,19 @@ class SqliteDatabase(Database):
         with closing(_Opened(self._engine, self._prepare_writer)) as opened:
             for group in _groups(self._writes, GROUP):
                 begun = time.monotonic()
-                opened.run(_commit_or_make_room, group)
+                opened.run(groups.commit, group)
                 _answer(group, partial(_count_writes, group, begun))
 
     def _prepare_writer(self, connection: Connection) -> None:
         connection.info[HAS_STORAGE] = partial(
-            _has_storage, self._disk, self._path, _raw(connection)
+            _has_storage, self._disk, self._path, raw_of(connection)
         )
 
     def _read_loop(self) -> None:
         with closing(_Opened(self._engine)) as opened:
             for group in _groups(self._reads, SHARED):
                 begun = time.monotonic()
-                opened.run(_read, group)
+                opened.run(groups.read, group)
                 _answer(group, partial(_count_waits, group, begun, _READERS_WAIT))
 
 
@@ -183,60 +161,6 @@ def _groups(queue: _Queue, most: int) -> Iterator[list[Job]]:
         first = following or queue.get()
 
 
-def _commit(connection: Connection, group: list[Job]) -> None:
-    """Run a group in one transaction, each job in a savepoint; one by one if that is lost."""
-    try:
-        _raw(connection).execute("BEGIN IMMEDIATE")
-    except _FAILURES as error:
-        fail(group, error)
-        return
-    try:
-        _run_all(connection, group)
-    except _FAILURES as error:
-        _roll_back(_raw(connection))
-        if len(group) > 1:
-            for job in in_time(group):
-                _commit(connection, [job])
-        else:
-            fail(group, error)
-
-
-def _commit_or_make_room(connection: Connection, group: list[Job]) -> None:
-    """Commit a group; jobs that found the disk full are tried again once the log has been emptied.
-
-    All pages of the log may have their places in the file already, and then a delete needs no more.
-    """
-    _commit(connection, group)
-    full = [job for job in group if _code(_original(job.error)) == sqlite3.SQLITE_FULL]
-    if full:
-        with suppress(*_FAILURES):  # no room for the log's pages either
-            _raw(connection).execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        _commit(connection, in_time(full))
-
-
-def _run_all(connection: Connection, group: list[Job]) -> None:
-    raw = _raw(connection)
-    for job in group:
-        raw.execute("SAVEPOINT job")
-        job.attempt(connection)
-        # a full disk ends the whole transaction: then both of these fail, and with them all
-        if job.error is not None:
-            raw.execute("ROLLBACK TO job")
-        raw.execute("RELEASE job")
-    raw.execute("COMMIT")
-
-
-def _read(connection: Connection, group: list[Job]) -> None:
-    """Run jobs on one snapshot of the database, taken after all of them arrived."""
-    raw = _raw(connection)
-    try:
-        raw.execute("BEGIN")
-        for job in group:
-            job.attempt(connection)
-    finally:
-        _roll_back(raw)
-
-
 def _has_storage(disk: Disk, path: Path, raw: sqlite3.Connection) -> bool:
     """Tell whether more than the reserve is free on the disk, or in the file itself."""
     free = disk.free()
@@ -249,18 +173,6 @@ def _has_storage(disk: Disk, path: Path, raw: sqlite3.Connection) -> bool:
     # pages that a checkpoint will add to the file; until then they are in the log too, or will be
     grown = max(0, pages * size - path.stat().st_size)
     return bool(free + unused * size > 2 * grown)
-
-
-def _raw(connection: Connection) -> sqlite3.Connection:
-    raw = connection.connection.dbapi_connection
-    assert isinstance(raw, sqlite3.Connection)
-    return raw
-
-
-def _roll_back(raw: sqlite3.Connection) -> None:
-    if raw.in_transaction:
-        with suppress(*_FAILURES):  # nothing was acknowledged; the first error is reported
-            raw.execute("ROLLBACK")
 
 
 def _answer(group: list[Job], count: Callable[[], None]) -> None:
@@ -283,44 +195,3 @@ def _count_writes(group: list[Job], begun: float) -> None:
 def _count_waits(group: list[Job], begun: float, waits: metrics.Distribution) -> None:
     for job in group:
         waits.observe(begun - job.asked)
-
-
-def translated(error: Exception) -> Exception:
-    """Return the error of `Database` for one of SQLite's; any other error as it is."""
-    original = _original(error)
-    if isinstance(original, MemoryError):  # SQLite's own too
-        return original
-    known: Exception
-    match _code(original):
-        case sqlite3.SQLITE_FULL:
-            known = DatabaseFull("the database's disk is full")
-        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_IOERR | sqlite3.SQLITE_CANTOPEN:
-            known = DatabaseUnavailable("the database is busy or its disk fails")
-        case _:
-            return error
-    known.__cause__ = error
-    return known
-
-
-def _original(error: BaseException | None) -> BaseException | None:
-    return error.orig if isinstance(error, StatementError) else error
-
-
-def _code(error: BaseException | None) -> int:
-    """Return the primary code of one of SQLite's errors; 0 for other errors."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF
-
-
-def _run_statement(
-    connection: Connection, compiled: Compiled, parameters: tuple[object, ...]
-) -> Result:
-    cursor = connection.connection.dbapi_connection.cursor()  # type: ignore[union-attr]
-    try:
-        cursor.execute(compiled.sql, parameters)
-    except sqlite3.IntegrityError as error:  # what the callers of either dialect expect
-        raise IntegrityError(compiled.sql, None, error) from error
-    rows = [compiled.row(row) for row in cursor.fetchall()] if compiled.row else []
-    return Result(rows, cursor.rowcount)
-
-
-runners["sqlite"] = _run_statement

@@ -1,49 +1,37 @@
 """Copying objects from one store to another: several at a time, each verified on its way."""
 
 import asyncio
-import hashlib
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
-from typing import Any, Final
+from typing import Any
 
 from app.backup.lines import read_records
 from app.backup.manifest import DAMAGED, MISSING, Absent, ObjectList, Stored
+from app.objects.verified import Damaged, Turns, verified, verify
 from storage.base import ObjectStore, in_batches
 from storage.errors import ObjectNotFound
 from storage.key_set import KeySet
-
-_SMALL: Final = 1024 * 1024  # bytes; larger ones may take up to 48 MiB of memory each
-_SMALL_AT_ONCE: Final = 16
-_LARGE_AT_ONCE: Final = 3
-
-
-class _Differs(Exception):
-    """The bytes are others than they should be."""
-
-
-class _IsMissing(Exception):
-    """There are no bytes."""
 
 
 async def for_each(
     objects: AsyncIterator[Sequence[Stored]], work: Callable[[Stored], Awaitable[None]]
 ) -> None:
     """Do some work for objects, several at a time; after an error, none is under way any more."""
-    small, large = asyncio.Semaphore(_SMALL_AT_ONCE), asyncio.Semaphore(_LARGE_AT_ONCE)
+    turns = Turns()
 
-    async def run(item: Stored, slots: asyncio.Semaphore) -> None:
+    async def run(item: Stored, turn: asyncio.Semaphore) -> None:
         try:
             await work(item)
         finally:
-            slots.release()
+            turn.release()
 
     try:
         async with asyncio.TaskGroup() as group:
             async for batch in objects:
                 for item in batch:
-                    slots = small if item.size <= _SMALL else large
-                    await slots.acquire()
-                    group.create_task(run(item, slots))
+                    turn = turns.of(item.size)
+                    await turn.acquire()
+                    group.create_task(run(item, turn))
     except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from None
 
@@ -110,11 +98,14 @@ class Copy:
     async def _copy(self, item: Stored) -> str | None:
         """Copy one object; returns why it can't be, if the source is to blame."""
         try:
-            async with aclosing(checked(self._source, item)) as body:
+            async with (
+                self._source.open(item.key) as reader,
+                aclosing(verified(reader, item.size, bytes.fromhex(item.sha256))) as body,
+            ):
                 await self._destination.put(item.key, body, size=item.size)
-        except _IsMissing:
+        except ObjectNotFound:
             return MISSING
-        except _Differs:
+        except Damaged:
             return DAMAGED
         return None
 
@@ -128,30 +119,12 @@ async def _lacking(
         yield [item for item, e in zip(batch, entries, strict=True) if e in lacking]
 
 
-async def checked(store: ObjectStore, item: Stored) -> AsyncGenerator[bytes]:
-    """Yield the bytes of an object; an error at the end tells if they aren't what they were."""
-    sha256 = hashlib.sha256()
-    try:
-        async with store.open(item.key) as reader:
-            if reader.size != item.size:
-                raise _Differs
-            async for chunk in reader:
-                await asyncio.to_thread(sha256.update, chunk)
-                yield chunk
-    except ObjectNotFound:
-        raise _IsMissing from None
-    if sha256.hexdigest() != item.sha256:
-        raise _Differs
-
-
 async def fault_of(store: ObjectStore, item: Stored) -> str | None:
     """Read an object; returns what is wrong with it, if anything."""
     try:
-        async with aclosing(checked(store, item)) as chunks:
-            async for _ in chunks:
-                pass
-    except _IsMissing:
+        await verify(store, item.key, item.size, bytes.fromhex(item.sha256))
+    except ObjectNotFound:
         return MISSING
-    except _Differs:
+    except Damaged:
         return DAMAGED
     return None

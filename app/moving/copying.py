@@ -1,12 +1,10 @@
 """Copies objects to the store that takes the place of another: verified, and at a bounded rate."""
 
 import asyncio
-import hashlib
 import time
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Final
 
 import structlog
 
@@ -14,24 +12,17 @@ from app import clock
 from app.database import Database
 from app.moving.rows import Progress
 from app.objects import removal, segments
+from app.objects.verified import Damaged, Turns, verified
 from app.tasks.reconcile import Row
 from storage.base import ObjectReader
 from storage.errors import ObjectNotFound, StorageError, StoreFull
 from storage.moving import MovingStore
-
-_SMALL: Final = 1024 * 1024  # bytes; of a larger one, 48 MiB may be in memory
-_SMALL_AT_ONCE: Final = 16
-_LARGE_AT_ONCE: Final = 3
 
 log = structlog.get_logger(__name__)
 
 
 class _Deleted(Exception):
     """The object has been deleted since it was found."""
-
-
-class _Damaged(Exception):
-    """The bytes are others than they should be."""
 
 
 class Rate:
@@ -75,8 +66,7 @@ class Copying:
         self._rate = rate
         self._cut_off = cut_off
         self._wake_sweep = wake_sweep
-        self._small = asyncio.Semaphore(_SMALL_AT_ONCE)
-        self._large = asyncio.Semaphore(_LARGE_AT_ONCE)
+        self._turns = Turns()
 
     async def run(self, rows: Sequence[Row]) -> None:
         """Copy objects. One that can't be is counted; raises the errors of a store that fails."""
@@ -85,12 +75,12 @@ class Copying:
                 group.create_task(self._take_turn(row))
 
     async def _take_turn(self, row: Row) -> None:
-        async with self._small if row.size <= _SMALL else self._large:
+        async with self._turns.of(row.size):
             try:
                 await self._copy(row)
             except StoreFull:
                 raise
-            except (StorageError, _Damaged) as error:
+            except (StorageError, Damaged) as error:
                 await self._store.ping()  # does it fail altogether?
                 log.warning("an object can't be moved", key=row.key, error=repr(error))
                 self.failed = self.failed.with_failure(row.size)
@@ -116,15 +106,10 @@ class Copying:
 
     async def _body(self, row: Row, reader: ObjectReader) -> AsyncGenerator[bytes]:
         """Read an object; what raises at the end keeps the put from taking effect."""
-        sha256 = hashlib.sha256()
-        if reader.size != row.size:
-            raise _Damaged(f"of {reader.size} bytes, where {row.size} were stored")
-        async for chunk in reader:
-            await self._rate.take(len(chunk))
-            await asyncio.to_thread(sha256.update, chunk)
-            yield chunk
-        if sha256.digest() != row.sha256:
-            raise _Damaged("of another SHA-256 than what was stored")
+        async with aclosing(verified(reader, row.size, row.sha256)) as chunks:
+            async for chunk in chunks:
+                await self._rate.take(len(chunk))
+                yield chunk
         if not await self._database.read(segments.is_used, row.key):
             raise _Deleted
 

@@ -1,7 +1,6 @@
 """Reconcile: compares store and database both ways. The task reports; fsck can repair."""
 
 import asyncio
-import hashlib
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import closing
@@ -17,6 +16,7 @@ from app.database.instance import is_mark
 from app.objects import segments
 from app.objects.tables import object_segments, tombstones
 from app.objects.tables import objects as object_rows
+from app.objects.verified import Damaged, verify
 from app.tasks.daily import Daily
 from storage.base import ObjectInfo, ObjectStore, in_batches, is_key
 from storage.errors import ObjectNotFound
@@ -145,10 +145,12 @@ class Comparison:
     async def _look(self, row: Row) -> Kind | None:
         """Check an object itself: it may be newer than the list, or gone since its row was read."""
         try:
-            if (await self._store.stat(row.key)).size != row.size:
+            if self._checksums:
+                await verify(self._store, row.key, row.size, row.sha256)
+            elif (await self._store.stat(row.key)).size != row.size:
                 return "damaged"
-            if self._checksums and await _digest(self._store, row.key) != row.sha256:
-                return "damaged"
+        except Damaged:
+            return "damaged"
         except ObjectNotFound:
             known = await self._database.read(known_sizes, [row.key])
             return "missing" if known.get(row.key) is not None else None
@@ -166,14 +168,6 @@ async def repaired(findings: AsyncIterator[Finding], store: ObjectStore) -> Asyn
             await store.delete(garbage)
             garbage.clear()
     await store.delete(garbage)
-
-
-async def _digest(store: ObjectStore, key: str) -> bytes:
-    sha256 = hashlib.sha256()
-    async with store.open(key) as reader:
-        async for chunk in reader:
-            await asyncio.to_thread(sha256.update, chunk)
-    return sha256.digest()
 
 
 Fetch = Callable[[Connection, Row | None], list[Row]]

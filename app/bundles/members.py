@@ -23,6 +23,7 @@ from app.database import Statement
 from app.database.pagination import Page, decode_cursor, page_of
 from app.links.targets import Targets
 from app.objects import lifecycle as objects
+from app.objects.file_names import is_storable
 from app.objects.tables import object_bytes
 from app.objects.tables import objects as object_rows
 
@@ -79,6 +80,8 @@ class Members:
         self, connection: Connection, bundle_id: int, name: str, now: int
     ) -> Member | None:
         """Return a member that strangers may see by its name, ready to be read."""
+        if not is_storable(name):
+            return None
         row = self._find_shown(connection, bundle_id=bundle_id, name=name, now=now).first()
         return None if row is None else _member(row)
 
@@ -95,7 +98,9 @@ class Members:
     ) -> Page[Member]:
         """Return a page of members in their order: all, that of a name, or what strangers see."""
         if name is not None:
-            rows = self._named(connection, bundle_id=bundle_id, name=name, now=now).rows
+            is_possible = is_storable(name)
+            named = {"bundle_id": bundle_id, "name": name, "now": now}
+            rows = self._named(connection, **named).rows if is_possible else []
             return Page([_member(row) for row in rows], None)
         after = decode_cursor(_LIST, cursor, int)
         rows = self._page[only_shown](

@@ -26,6 +26,11 @@ def file_name(sent: str) -> str:
     return refuse_bidi(name)
 
 
+def is_storable(name: str) -> bool:
+    """Tell whether a database can hold a name that somebody asks for."""
+    return "\0" not in name and not any("\ud800" <= c <= "\udfff" for c in name)
+
+
 def relative_name(sent: str) -> str:
     """Return a name that may be a relative path of ``/``; raises `ValueError`.
 

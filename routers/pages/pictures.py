@@ -1,18 +1,19 @@
 """The page of pictures: a grid of thumbnails that open larger ones."""
 
 from dataclasses import dataclass
-from typing import Final
-from urllib.parse import parse_qsl, urlencode
+from typing import Annotated, Final
+from urllib.parse import parse_qs, urlencode
 from uuid import UUID
 
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
+from pydantic import BaseModel, Field
 
 from app.accounts.identity import Tier
 from app.bundles.entities import NewBundle
-from app.errors import InvalidRequest
 from app.links import targets
 from app.pictures import entities
+from routers.http.forms import check_fields
 from routers.pages.link_choice import link_choice
 from routers.pages.page import PageRoute, SignedIn, render_app
 from routers.pages.send import show_sent
@@ -36,6 +37,12 @@ class Tile:
     thumbnail: str | None
     large: str | None
     original: str | None
+
+
+class Selection(BaseModel):
+    """The pictures that are selected."""
+
+    id: Annotated[list[UUID], Field(min_length=1)]
 
 
 @router.get("/pictures")
@@ -65,12 +72,10 @@ async def show(
 @router.post("/pictures/albums")
 async def share_album(request: Request, visitor: SignedIn, runtime: RuntimeDep) -> Response:
     """Make a bundle of the pictures that are selected, and redirect to the page that shows it."""
-    fields = parse_qsl((await request.body()).decode("utf-8", "replace"), keep_blank_values=True)
-    ids = list(dict.fromkeys(value for name, value in fields if name == "id"))
-    if not ids:
-        raise InvalidRequest("Select pictures first")
+    fields = parse_qs((await request.body()).decode("utf-8", "replace"))
+    ids = check_fields(Selection, {"id": fields.get("id", [])}).id
     album = await runtime.bundles.create_of_things(
-        visitor.access, NewBundle(_ALBUM), [("picture", picture) for picture in ids]
+        visitor.access, NewBundle(_ALBUM), [("picture", str(picture)) for picture in ids]
     )
     return RedirectResponse(f"{base_path(request)}/pictures/albums/{album.uuid}", 303)
 

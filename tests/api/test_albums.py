@@ -114,6 +114,7 @@ async def test_all_of_the_selected_or_none(service: Service, user: Headers) -> N
     (own,) = await make_pictures(service, user, "sea")
     _, other = await service.sign_up()
     (theirs,) = await make_pictures(service, other, "hill")
-    assert (await share(service, [])).status_code == 422
+    for wrong in ([], ["\0"], [own, "x"]):
+        assert (await share(service, wrong)).status_code == 422
     assert (await share(service, [own, theirs])).status_code == 404
     assert (await service.client.get("/v1/bundles", headers=user)).json()["items"] == []

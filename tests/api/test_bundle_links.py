@@ -136,6 +136,17 @@ async def test_each_member_has_an_address_of_its_own(service: Service, user: Hea
             assert missing.status_code == 404
 
 
+async def test_names_that_no_member_can_have(service: Service, user: Headers) -> None:
+    bundle = await make(service, user)
+    for name in ("%00", "%FF", "%ED%A0%80", "a" * 2000, "..%2Fa.txt"):
+        for query in ("", "?download=1", "?lease=AAAAAAAAAAAAAAAAAAAAAA", "?thumbnail=1"):
+            answer = await service.client.get(f"{bundle['link']}/{name}{query}")
+            assert answer.status_code == 404, (name, query, answer.text)
+        items = f"/v1/bundles/{bundle['id']}/items?name={name[:1000]}"
+        listed = await service.client.get(items, headers=user)
+        assert listed.status_code in {200, 422}, (name, listed.text)
+
+
 async def test_programs_get_the_list_that_the_page_shows(service: Service, user: Headers) -> None:
     bundle = await make(service, user, note="<For you>\nAda")
     link, path = bundle["link"], httpx.URL(bundle["link"]).path

@@ -102,6 +102,9 @@ CREATIONS: Final[dict[str, dict[str, Any]]] = {
     "/v1/tiers": {"json": {"name": "Large", "heights": [200]}},
     "/v1/blobs": {"json": {"id": "a/b ü", "data": base64.b64encode(b"x").decode()}},
     "/v1/files": file(),
+    "/v1/send": file(),
+    "/v1/bundles": {"json": {}},
+    "/v1/bundles/{id}/items": file(),
     "/v1/dumps": file(),
     "/v1/pictures": PICTURE,
     "/v1/uploads": {},
@@ -109,7 +112,7 @@ CREATIONS: Final[dict[str, dict[str, Any]]] = {
     "/api/dumps/": file(),
     "/api/pictures": PICTURE,
 }
-"""A body for each POST that makes something."""
+"""A body for each POST that makes something; ``{id}`` is that of what the one before has made."""
 
 UPLOAD: Final = {"Tus-Resumable": "1.0.0", "Upload-Length": "5"}
 """Headers of a new upload, which other POSTs don't look at."""
@@ -137,9 +140,11 @@ async def test_what_is_made_says_where_it_is(make_settings: MakeSettings, prefix
         assert making == CREATIONS.keys()
         _, headers = await service.sign_up("root")
         await service.runtime.parts.database.write(_promote)
+        location = ""
         for path, body in CREATIONS.items():
             assert "Location" in posts[path]["201"]["headers"], path
-            made = await service.client.post(path, **body, headers=headers | UPLOAD)
+            url = path.format(id=location.rpartition("/")[2])
+            made = await service.client.post(url, **body, headers=headers | UPLOAD)
             assert made.status_code == 201, (path, made.text)
             location = made.headers["location"]
             assert location.startswith(f"{prefix}/")

@@ -3,6 +3,7 @@
 import io
 import re
 import zipfile
+from pathlib import Path
 
 import httpx
 import pytest
@@ -108,3 +109,47 @@ def test_several_are_sent_without_scripts(open_page: OpenPage, sign_up: SignUp) 
     with page.expect_download() as download:
         page.get_by_role("link", name="Download large").click()
     assert download.value.path().read_bytes() == FILES["large"]
+
+
+@pytest.mark.slow
+def test_what_was_begun_before_the_page_was_loaded_again_lands_in_its_bundle(
+    send_page: Page, tmp_path: Path
+) -> None:
+    page = send_page
+    film, note = tmp_path / "film.mkv", tmp_path / "note.txt"
+    film.write_bytes(bytes(range(256)) * 10_000)
+    note.write_bytes(b"a note")
+    line = page.context.new_cdp_session(page)
+    line.send("Network.enable")
+    speed = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 100_000}
+    line.send("Network.emulateNetworkConditions", speed)
+    page.get_by_label("Choose files").set_input_files([film, note])
+    bundles = page.get_by_role("region", name="Your bundles")
+    expect(bundles).to_contain_text("1 file,")
+    expect(page.get_by_role("region", name="Uploads")).to_contain_text("left")
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.reload()
+    expect(bundles.get_by_text("open", exact=True)).to_be_visible()
+    expect(page.get_by_role("region", name="Uploads")).to_contain_text("choose film.mkv again")
+    line.send("Network.emulateNetworkConditions", speed | {"uploadThroughput": -1})
+    page.get_by_label("Choose files").set_input_files(film)
+    expect(bundles).to_contain_text("2 files")
+    expect(bundles.get_by_text("open", exact=True)).to_have_count(0)
+    link = bundles.get_by_role("link", name="Show 2 files").get_attribute("href") or ""
+    assert contents(link) == {"note.txt": b"a note", "film.mkv": film.read_bytes()}
+
+
+@pytest.mark.slow
+def test_a_bundle_of_which_all_is_cancelled_goes(send_page: Page) -> None:
+    page = send_page
+    line = page.context.new_cdp_session(page)
+    line.send("Network.enable")
+    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 20_000}
+    line.send("Network.emulateNetworkConditions", slow)
+    large = [payload("large"), payload("large") | {"name": "other"}]
+    page.get_by_label("Choose files").set_input_files(large)
+    bundles = page.get_by_role("region", name="Your bundles")
+    expect(bundles).to_contain_text("0 files")
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="Cancel all").click()
+    expect(bundles.get_by_role("listitem")).to_have_count(0)

@@ -1,6 +1,8 @@
 """What was in the buffer before, over HTTP: listed, brought back, deleted, until it expires."""
 
 from collections.abc import AsyncIterator
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
@@ -106,6 +108,9 @@ async def test_one_is_brought_back(service: Service, ada: Headers) -> None:
     assert back.json()["expires_at"] > oldest["expires_at"]
     got = await current(service, ada)
     assert got.content == b"1"
+    moments = [parsedate_to_datetime(got.headers["last-modified"])]
+    moments.append(datetime.fromisoformat(back.json()["modified_at"]).replace(microsecond=0))
+    assert moments[0] == moments[1] > datetime.fromisoformat(last["modified_at"])
     assert await contents(service, ada) == [b"3", b"2"]
     assert await used(service, ada) == (3, 3)
     again = await service.client.post(f"{HISTORY}/{oldest['id']}/restore", headers=ada)

@@ -17,7 +17,7 @@ from app.config import Settings
 from app.files.tables import files
 from app.links.spending import PATIENCE
 from app.links.tables import timelink_leases, timelinks
-from app.links.tokens import hash_of
+from app.links.tokens import hash_of, new_lease
 from app.objects.tables import objects
 from app.uploads.tables import uploads
 from routers.pages import leases
@@ -402,6 +402,19 @@ async def test_a_download_that_is_given_up_counts_as_ended_after_a_day(
 
     assert await names(service, user) == []
     assert await used(service, user) == (0, 0)
+
+
+async def test_a_download_whose_process_died_counts_as_ended_after_a_day(
+    service: Service, user: Headers
+) -> None:
+    file = await send(service, user, max_downloads="1", expires_in=str(10 * DAY))
+    token, links = file["link"].rpartition("/")[2], service.runtime.links
+    link = await links.claim(token, lease := new_lease())
+    await links.begin(link, lease)
+    await expire(service)
+    assert await names(service, user) == ["a.txt"]
+    await let_patience_end(service, user)
+    assert await names(service, user) == []
 
 
 async def test_a_link_made_for_a_file_ends_it_not(service: Service, user: Headers) -> None:

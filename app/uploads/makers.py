@@ -66,9 +66,11 @@ class FileMaker(Maker):
 
     async def prepare(self, access: Access, fields: Fields, length: int | None) -> Fields:
         del length
-        kept = {name: value for name, value in fields.items() if name != "password"}
         hashed = await self._files.hash_password(access, fields.get("password"))
-        return kept if hashed is None else kept | {"password_hash": hashed}
+        kept = {name: value for name, value in fields.items() if name != "password"}
+        # what isn't said isn't kept: a process of an older release may finish the upload
+        said = (kept | {"password_hash": hashed}).items()
+        return {name: value for name, value in said if value is not None}
 
     def admission(self, fields: Fields, conditions: Preconditions) -> Admit:
         del conditions

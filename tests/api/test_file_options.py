@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import json
 import re
 from collections.abc import AsyncIterator
 from datetime import datetime
@@ -571,6 +572,22 @@ async def test_tus_takes_options_and_keeps_no_password(service: Service, user: H
     file = (await service.client.get(at, headers=user)).json()
     assert (file["max_downloads"], file["has_password"], file["note"]) == (2, True, "Hello")
     assert (await service.client.get(file["link"], headers=basic("blue whale"))).is_success
+
+
+async def test_an_upload_without_options_has_none_that_an_older_release_does_not_know(
+    service: Service, user: Headers
+) -> None:
+    made = await tus_client.create(service, user, len(DATA), name="a.txt", expires_in="0")
+    assert made.status_code == 201
+
+    def read(connection: Connection) -> Any:  # noqa: ANN401 - JSON
+        uuid = made.headers["location"].rpartition("/")[2]
+        row = select(uploads.c.fields).where(uploads.c.uuid == uuid)
+        return json.loads(connection.execute(row).scalar_one())
+
+    kept = await service.runtime.parts.database.read(read)
+    assert kept.keys() <= {"name", "content_type", "expires_in", "evict"}
+    assert kept["expires_in"] == 0
 
 
 async def test_the_draft_takes_options_and_keeps_no_password(

@@ -1,6 +1,7 @@
 """CRC-32s of objects that were stored without one, read when an archive first needs them."""
 
 import asyncio
+import zlib
 from contextlib import suppress
 from typing import Final
 
@@ -8,7 +9,7 @@ import structlog
 from sqlalchemy import Connection, select, update
 
 from app import metrics
-from app.database import Database, DatabaseFull, DatabaseUnavailable
+from app.database import Database, DatabaseFull, DatabaseUnavailable, Patience
 from app.errors import ObjectDamaged
 from app.objects.digests import Hashing
 from app.objects.downloads import Downloads
@@ -32,10 +33,13 @@ class Checksums:
     async def crc32(self, content: Content) -> int:
         """Return the CRC-32 of content, of which nobody reads the same at the same time.
 
+        That of bytes that are in memory isn't stored: they are read for each archive anyhow.
         Raises as `Downloads.open` does, and `ObjectDamaged` if these aren't the bytes that came.
         """
         if content.crc32 is not None:
             return content.crc32
+        if not content.stored:
+            return zlib.crc32(content.data or b"")
         running = self._running.get(content.object_id)
         if running is None:
             running = asyncio.create_task(self._compute(content))
@@ -51,7 +55,8 @@ class Checksums:
         await asyncio.gather(*running, return_exceptions=True)
 
     async def _compute(self, content: Content) -> int:
-        known = await self._database.read(find, content.object_id)
+        with Patience():
+            known = await self._database.read(find, content.object_id)
         if known is not None:  # since the content was listed
             return known
         hashing = Hashing()
@@ -66,7 +71,8 @@ class Checksums:
             keys = [segment.key for segment in content.stored]
             log.error("the bytes of a ready object have changed", keys=keys)
             raise ObjectDamaged(f"the bytes under {keys} have changed")
-        with suppress(DatabaseUnavailable, DatabaseFull):  # else it is read again next time
+        # without the database, it is read again the next time
+        with Patience(), suppress(DatabaseUnavailable, DatabaseFull):
             await self._database.write(store, content.object_id, hashing.crc32)
         return hashing.crc32
 

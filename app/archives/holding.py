@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 
 from app import clock
-from app.database import Database, DatabaseUnavailable
+from app.database import Database, DatabaseUnavailable, Patience
 from app.objects import holds
 from storage.completion import run_to_end
 
@@ -31,7 +31,7 @@ async def holding(database: Database, wake_sweep: Callable[[], None]) -> AsyncIt
     finally:
         renewing.cancel()
         await asyncio.gather(renewing, return_exceptions=True)
-        with suppress(DatabaseUnavailable):  # else it ends by itself
+        with Patience(), suppress(DatabaseUnavailable):  # else it ends by itself
             await run_to_end(database.write(holds.end, hold))
         wake_sweep()
 
@@ -40,6 +40,7 @@ async def _renew(database: Database, hold: int) -> None:
     while True:
         await asyncio.sleep(_INTERVAL)
         try:
-            await database.write(holds.renew, hold, clock.now())
+            with Patience():
+                await database.write(holds.renew, hold, clock.now())
         except DatabaseUnavailable as error:
             log.warning("a hold could not be renewed; trying again", error=repr(error))

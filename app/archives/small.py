@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy import Connection, select
 
-from app.database import Database
+from app.database import Database, Patience
 from app.errors import NotFound
 from app.objects.entities import Content
 from app.objects.tables import object_bytes
@@ -50,7 +50,8 @@ class SmallContents:
                 left -= content.size
             stop += 1
         self._read = range(number, stop)
-        self._data = await self._database.read(read, [*ids]) if ids else {}
+        with Patience():  # these reads may be many, and are no wait of one request
+            self._data = await self._database.read(read, [*ids]) if ids else {}
 
 
 def read(connection: Connection, object_ids: Sequence[int]) -> dict[int, bytes]:

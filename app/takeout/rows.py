@@ -3,7 +3,7 @@
 What a feature adds is taken without being named here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
@@ -11,6 +11,7 @@ from typing import Any, Final
 from sqlalchemy import (
     BigInteger,
     Connection,
+    Integer,
     LargeBinary,
     Row,
     Select,
@@ -33,6 +34,8 @@ from app.pictures.tables import thumbnails
 
 NOT_TAKEN: Final = frozenset({thumbnails, timelink_leases})
 """Tables of what is made from something else, and of what visitors do."""
+
+TAKEN: Final = tuple(table for table in (accounts, *TABLES) if table not in NOT_TAKEN)
 
 WITHHELD: Final = frozenset(
     {
@@ -69,17 +72,16 @@ class Taken:
     content: Content | None
 
 
-def collect(
-    connection: Connection, identity: Identity, now: int
-) -> Mapping[Table, Sequence[Taken]]:
-    """Return all rows of an account that haven't expired, by their tables."""
-    taken = {
-        table: _rows(connection, identity, table, now)
-        for table in (accounts, *TABLES)
-        if table not in NOT_TAKEN
-    }
-    for account in taken[accounts]:
-        account.record["tier"] = identity.tier.name
+def page(
+    connection: Connection, identity: Identity, table: Table, after: int, limit: int, now: int
+) -> Sequence[Taken]:
+    """Return an account's rows of a table that haven't expired, from the one after an id on."""
+    values = {"owner": identity.account_id, "after": after, "limit": limit, "now": now}
+    names = columns_of(table)
+    taken = [_taken(names, row) for row in connection.execute(_query(table), values)]
+    if table is accounts:
+        for account in taken:
+            account.record["tier"] = identity.tier.name
     return taken
 
 
@@ -95,15 +97,9 @@ def columns_of(table: Table) -> Sequence[str]:
     ]
 
 
-def _rows(connection: Connection, identity: Identity, table: Table, now: int) -> Sequence[Taken]:
-    names, query = columns_of(table), _query(table)
-    rows = connection.execute(query, {"owner": identity.account_id, "now": now})
-    return [_taken(names, row) for row in rows]
-
-
 @cache
 def _query(table: Table) -> Select[Any]:
-    """Return the query of `_rows`, which takes longer to make than to run."""
+    """Return the query of `page`, which takes longer to make than to run."""
     names = columns_of(table)
     owner = table.c.id if table is accounts else table.c.account_id
     query = select(*(table.c[name] for name in names))
@@ -111,7 +107,9 @@ def _query(table: Table) -> Select[Any]:
         is_ready = and_(table.c.object_id == object_rows.c.id, object_rows.c.state == "ready")
         query = query.add_columns(*objects.content_columns(with_data=False))
         query = query.select_from(table.outerjoin(object_rows, is_ready))
-    query = query.where(owner == bindparam("owner")).order_by(*table.primary_key)
+    is_next = table.c.id > bindparam("after", type_=BigInteger)
+    query = query.where(owner == bindparam("owner"), is_next)
+    query = query.order_by(table.c.id).limit(bindparam("limit", type_=Integer))
     if "expires_at" in table.c:
         expires_at, now = table.c.expires_at, bindparam("now", type_=BigInteger)
         query = query.where(or_(expires_at.is_(None), expires_at > now))

@@ -3,8 +3,9 @@
 from sqlalchemy import Connection, select
 
 from app.bundles.entities import Member, Shown
+from app.bundles.filling import unknown_member
 from app.bundles.members import Members
-from app.bundles.rows import unknown, unknown_member
+from app.bundles.rows import unknown
 from app.bundles.tables import bundles
 
 

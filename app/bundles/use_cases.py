@@ -12,7 +12,7 @@ from app import clock
 from app.accounts.identity import Access
 from app.archives.archive import Archive, Entry
 from app.archives.use_cases import lay_out
-from app.bundles import public, rows
+from app.bundles import filling, public, rows
 from app.bundles.entities import MAX_MEMBERS, OBJECTS, Bundle, Member, NewBundle, NewMember, Shown
 from app.bundles.members import Members
 from app.config import Settings
@@ -87,7 +87,7 @@ class Bundles:
         link, usual, now = self._links.new_own_link(), self._usual_lifetime, clock.now()
         sent = [(_typed(member), received) for member, received in arrived]
         bundle, evicted = await access.write(
-            rows.create_of, self._members, new, link, usual, self._make_room(now), sent, now
+            filling.create_of, self._members, new, link, usual, self._make_room(now), sent, now
         )
         self._wake_tasks(bundle, evicted)
         return bundle
@@ -103,7 +103,7 @@ class Bundles:
             raise BundleClosed(f"A bundle may have up to {MAX_MEMBERS} members")
         link, usual, now = self._links.new_own_link(), self._usual_lifetime, clock.now()
         bundle, evicted = await access.write(
-            rows.create_of_things,
+            filling.create_of_things,
             self._members,
             new,
             link,
@@ -118,7 +118,7 @@ class Bundles:
     @property
     def admit_member(self) -> Admit:
         """What says whether one more file may be sent for `create_of`."""
-        return rows.admit_new
+        return filling.admit_new
 
     async def find(self, access: Access, uuid: str) -> Bundle:
         """Return a bundle; raises `NotFound`."""
@@ -161,7 +161,7 @@ class Bundles:
 
     def admission(self, uuid: str) -> Admit:
         """Return what says whether a file may be added."""
-        return partial(rows.admit, uuid=uuid, now=clock.now())
+        return partial(filling.admit, uuid=uuid, now=clock.now())
 
     async def add(
         self,
@@ -200,11 +200,11 @@ class Bundles:
 
         Raises `NotFound`, `BundleClosed`, and `Forbidden` where no link to it is allowed.
         """
-        return await access.write(rows.point, self._members, uuid, kind, target_id, clock.now())
+        return await access.write(filling.point, self._members, uuid, kind, target_id, clock.now())
 
     async def find_member(self, access: Access, uuid: str, member: str) -> Member:
         """Return a member, ready to be read; raises `NotFound`."""
-        return await access.read(rows.find_member, self._members, uuid, member, clock.now())
+        return await access.read(filling.find_member, self._members, uuid, member, clock.now())
 
     async def page_of_members(
         self,
@@ -220,12 +220,12 @@ class Bundles:
         Raises `NotFound`.
         """
         return await access.read(
-            rows.page_of_members, self._members, uuid, limit, cursor, clock.now(), name=name
+            filling.page_of_members, self._members, uuid, limit, cursor, clock.now(), name=name
         )
 
     async def remove_member(self, access: Access, uuid: str, member: str) -> None:
         """Take a member out, and delete it if the bundle owns it; raises `NotFound`."""
-        await access.write(rows.remove_member, uuid, member, clock.now())
+        await access.write(filling.remove_member, uuid, member, clock.now())
         self._wake_sweep()
 
     # Visitors of its link
@@ -252,7 +252,7 @@ class Bundles:
         self, access: Access, uuid: str, arrived: Sequence[tuple[NewMember, Received]]
     ) -> Sequence[Member]:
         sent = [(_typed(new), received) for new, received in arrived]
-        return await access.write(rows.add, self._members, uuid, sent, clock.now())
+        return await access.write(filling.add, self._members, uuid, sent, clock.now())
 
     def _make_room(self, now: int) -> rows.MakeRoom:
         return partial(self._evict, max_files=self._max_files, now=now)

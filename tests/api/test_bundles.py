@@ -12,7 +12,7 @@ from uuid_utils import uuid7
 
 from app import clock
 from app.accounts.tables import accounts, tiers
-from app.bundles import rows
+from app.bundles import filling
 from app.bundles.tables import bundle_members, bundles
 from app.config import Settings
 from app.files.tables import files
@@ -353,7 +353,7 @@ async def test_a_closed_bundle_takes_nothing_more(service: Service, user: Header
 async def test_a_bundle_that_is_full_takes_nothing_more(
     service: Service, user: Headers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rows, "MAX_MEMBERS", 2)
+    monkeypatch.setattr(filling, "MAX_MEMBERS", 2)
     bundle = await make(service, user)
     url = f"/v1/bundles/{bundle['id']}/items"
     three = [("file", (name, b"1")) for name in "abc"]

@@ -27,7 +27,8 @@ TYPES: Final = ("application/json", "application/octet-stream", FORM, URLENCODED
 
 PUBLIC: Final = frozenset(
     {
-        "/v1/accounts", "/v1/auth/token", "/v1/auth/refresh", "/t/{token}", "/t/{token}/{name:path}",
+        "/v1/accounts", "/v1/auth/token", "/v1/auth/refresh",
+        "/t/{token}", "/t/{token}/{name:path}",
         "/account/login", "/account/register", "/account/registet", "/account/logout",
         "/api/token/", "/api/token/refresh/", "/signup/", "/login/", "/token/",
         # the key is in the body

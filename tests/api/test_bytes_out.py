@@ -213,6 +213,7 @@ async def test_a_replacement_is_later_by_its_date(service: Service, path: str) -
             again = await service.client.put(url, content=b"again", headers=guarded)
             assert again.status_code == status
     await service.client.delete(url.removesuffix("/content"), headers=mine)
+    await service.client.delete("/v1/buffer/history", headers=mine)
 
 
 @pytest.mark.parametrize("data", [SMALL, LARGE], ids=["small", "large"])

@@ -106,13 +106,13 @@ async def send(
 
 def _options(request: Request, asked: SendQuery, headers: SendHeaders) -> dict[str, Any]:
     """Return what is asked of the file; the query precedes headers."""
-    days = headers.max_days if asked.max_days is None else asked.max_days
+    days = asked.max_days or headers.max_days
     expires_in = asked.expires_in
-    if expires_in is None and days is not None:
+    if expires_in is None and days:
         expires_in = days * 86_400
     given = {
         "expires_in": expires_in,
-        "max_downloads": asked.max_downloads or headers.max_downloads,
+        "max_downloads": asked.max_downloads or headers.max_downloads or None,
         "note": asked.note,
     }
     said = {name: value for name, value in given.items() if value is not None}

@@ -5,6 +5,7 @@ from typing import Annotated, Final
 from pydantic import BaseModel, Field
 
 from app.files.entities import MAX_LIFETIME
+from app.links.entities import MAX_DOWNLOADS
 from routers.v1.schemas.files import ExpiresIn
 from routers.v1.schemas.link_options import MaxDownloads, Note
 
@@ -32,13 +33,27 @@ class SendQuery(BaseModel):
 class SendHeaders(BaseModel):
     """What may be in headers; the query precedes it."""
 
+    # a header can't say null
     max_days: Annotated[
-        MaxDays | None, Field(alias="Max-Days", description="Days that the file lives.")
-    ] = None
+        int,
+        Field(
+            alias="Max-Days",
+            ge=0,
+            le=_MOST_DAYS,
+            description="Days that the file lives; 0: as usual.",
+            examples=[7],
+        ),
+    ] = 0
     max_downloads: Annotated[
-        MaxDownloads | None,
-        Field(alias="Max-Downloads", description="After how many downloads the file goes."),
-    ] = None
+        int,
+        Field(
+            alias="Max-Downloads",
+            ge=0,
+            le=MAX_DOWNLOADS,
+            description="After how many downloads the file goes; 0: as usual.",
+            examples=[3],
+        ),
+    ] = 0
     link_password: Annotated[
         str | None, Field(alias="Link-Password", description="Asked for before a download.")
     ] = None

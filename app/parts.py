@@ -11,7 +11,7 @@ from app.database.sqlite.database import SqliteDatabase
 from app.events.bus import Bus, LocalBus
 from app.features import EXPIRING, TABLES
 from app.objects.downloads import Downloads
-from app.objects.memory import BodyMemoryLimit
+from app.objects.intake.memory import BodyMemoryLimit
 from app.objects.scratch import Scratch
 from app.objects.uploads import Uploads
 from app.pictures.imaging import CHILD_MODULES, DECODING_SECONDS

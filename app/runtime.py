@@ -27,7 +27,7 @@ from app.links.use_cases import Links
 from app.metrics.event_loop import measuring_lag
 from app.moving.task import Move
 from app.objects.downloads import Downloads
-from app.objects.memory import BodyMemoryLimit
+from app.objects.intake.memory import BodyMemoryLimit
 from app.parts import Parts, open_parts
 from app.pictures.imaging import Imaging
 from app.pictures.thumbnails import Thumbnails

@@ -11,7 +11,7 @@ from typing import Any, Final
 from app.backup.errors import BackupError
 from app.backup.manifest import Stored
 from app.errors import BadRequest
-from app.objects.gzip import inflate
+from app.objects.intake.gzip import inflate
 from storage.base import ObjectStore, new_key
 from storage.errors import ObjectNotFound
 

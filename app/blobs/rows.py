@@ -13,8 +13,8 @@ from app.database import Statement, insert_if_absent
 from app.database.pagination import Page, decode_cursor, page_of
 from app.errors import Conflict, NotFound
 from app.links import rows as timelinks
+from app.objects import contents, removal
 from app.objects import lifecycle as objects
-from app.objects import removal
 from app.objects.entities import Content, Received
 from app.objects.preconditions import Preconditions, State
 from app.objects.tables import object_bytes
@@ -28,11 +28,11 @@ _columns = (
     blobs.c.modified_at,
 )
 _find = Statement(
-    select(*_columns, *objects.content_columns())
+    select(*_columns, *contents.content_columns())
     .select_from(blobs.join(object_rows).outerjoin(object_bytes))
     .where(blobs.c.account_id == bindparam("account_id"), blobs.c.name == bindparam("name"))
 )
-_newest = select(*_columns, *objects.listed_columns()).select_from(blobs.join(object_rows))
+_newest = select(*_columns, *contents.listed_columns()).select_from(blobs.join(object_rows))
 _page = Statement(
     _newest.where(blobs.c.account_id == bindparam("account_id"), blobs.c.id < bindparam("before"))
     .order_by(blobs.c.id.desc())
@@ -194,7 +194,7 @@ def _after_prefix(prefix: str) -> str:
 
 def _blob(row: Row[Any]) -> Blob:
     _, name, content_type, created_at, modified_at, *content = tuple(row)
-    return Blob(name, content_type, created_at, modified_at, objects.content_of(content))
+    return Blob(name, content_type, created_at, modified_at, contents.content_of(content))
 
 
 def _insert(

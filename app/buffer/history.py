@@ -13,8 +13,7 @@ from app.accounts.identity import Identity
 from app.buffer.entities import DataType, PastClip
 from app.buffer.tables import past_clips
 from app.errors import NotFound, QuotaExceeded
-from app.objects import lifecycle as objects
-from app.objects import removal
+from app.objects import contents, removal
 from app.objects.entities import new_uuid
 from app.objects.tables import object_bytes
 from app.objects.tables import objects as object_rows
@@ -122,7 +121,7 @@ def _alive(identity: Identity, now: int) -> Select[Any]:
             past_clips.c.content_type,
             past_clips.c.modified_at,
             past_clips.c.expires_at,
-            *objects.content_columns(),
+            *contents.content_columns(),
         )
         .select_from(past_clips.join(object_rows).outerjoin(object_bytes))
         .where(past_clips.c.account_id == identity.account_id, past_clips.c.expires_at > now)
@@ -159,5 +158,5 @@ def _past_clip(row: Row[Any]) -> PastClip:
         content_type,
         modified_at,
         expires_at,
-        objects.content_of(content),
+        contents.content_of(content),
     )

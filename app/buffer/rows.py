@@ -16,8 +16,8 @@ from app.buffer.entities import KIND, Clip, DataType, NewClip, Revision
 from app.buffer.tables import buffers
 from app.database import Statement
 from app.errors import NotFound
+from app.objects import contents, removal
 from app.objects import lifecycle as objects
-from app.objects import removal
 from app.objects.entities import Content, Received
 from app.objects.preconditions import Preconditions, State
 from app.objects.tables import object_bytes
@@ -34,7 +34,7 @@ _find = Statement(
         buffers.c.name,
         buffers.c.content_type,
         buffers.c.modified_at,
-        *objects.content_columns(),
+        *contents.content_columns(),
     )
     .select_from(buffers.join(object_rows).outerjoin(object_bytes))
     .where(_own, buffers.c.expires_at > bindparam("now", type_=BigInteger))
@@ -86,7 +86,7 @@ def find(connection: Connection, identity: Identity, now: int) -> Clip:
         name,
         content_type,
         modified_at,
-        objects.content_of(content),
+        contents.content_of(content),
     )
 
 

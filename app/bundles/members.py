@@ -22,7 +22,7 @@ from app.bundles.tables import bundle_members, bundles
 from app.database import Statement
 from app.database.pagination import Page, decode_cursor, page_of
 from app.links.targets import Targets
-from app.objects import lifecycle as objects
+from app.objects import contents
 from app.objects.file_names import is_storable
 from app.objects.tables import object_bytes
 from app.objects.tables import objects as object_rows
@@ -53,9 +53,9 @@ class Members:
         self._things = {
             kind: target for kind, target in targets.tables.items() if target.has_content
         }
-        listed = self._select(*objects.listed_columns()).where(_of_bundle)
-        ready = self._select(*objects.content_columns()).where(_of_bundle)
-        stored = self._select(*objects.content_columns(with_data=False)).where(_of_bundle)
+        listed = self._select(*contents.listed_columns()).where(_of_bundle)
+        ready = self._select(*contents.content_columns()).where(_of_bundle)
+        stored = self._select(*contents.content_columns(with_data=False)).where(_of_bundle)
         named = bundle_members.c.name == bindparam("name")
         self._find = Statement(ready.where(bundle_members.c.uuid == bindparam("uuid")))
         self._named = Statement(listed.where(named))
@@ -180,5 +180,5 @@ def _member(row: Row[Any]) -> Member:
         name,
         content_type,
         created_at,
-        objects.content_of(content),
+        contents.content_of(content),
     )

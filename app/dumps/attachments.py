@@ -13,6 +13,7 @@ from app.dumps import expiry, rows, submissions
 from app.dumps.entities import KIND, Attachment, DumpDetails, DumpFile, NewAttachment, NewDump
 from app.dumps.tables import dump_attachments, dumps
 from app.errors import NotFound
+from app.objects import contents
 from app.objects import lifecycle as objects
 from app.objects.tables import object_bytes
 from app.objects.tables import objects as object_rows
@@ -89,7 +90,7 @@ def find(
 def _select(
     connection: Connection, identity: Identity, dump_uuid: str, now: int, uuid: str | None
 ) -> Sequence[Row[Any]]:
-    content = objects.listed_columns() if uuid is None else objects.content_columns()
+    content = contents.listed_columns() if uuid is None else contents.content_columns()
     wanted = (
         select(*_columns, *content)
         # its own object, not the dump's
@@ -109,4 +110,4 @@ def _select(
 
 def _attachment(row: Row[Any]) -> Attachment:
     uuid, field, name, content_type, *content = tuple(row)
-    return Attachment(uuid, field, name, content_type, objects.content_of(content))
+    return Attachment(uuid, field, name, content_type, contents.content_of(content))

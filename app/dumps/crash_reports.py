@@ -16,8 +16,8 @@ from app.dumps.entities import MAX_NAME, DumpFile, NewAttachment, NewDump
 from app.dumps.labels import label_of
 from app.errors import ContentTooLarge, FieldError, InvalidRequest
 from app.objects.entities import Received
-from app.objects.gzip import inflate, limited
-from app.objects.memory import BodyMemoryLimit
+from app.objects.intake.gzip import inflate, limited
+from app.objects.intake.memory import BodyMemoryLimit
 from app.objects.uploads import Body
 from app.security.characters import without_bidi
 

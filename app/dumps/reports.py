@@ -14,7 +14,7 @@ from app.dumps.minidump import reading
 from app.dumps.minidump.file import Unreadable
 from app.dumps.tables import dumps
 from app.errors import NotFound, ObjectDamaged, ServiceUnavailable
-from app.objects import lifecycle as objects
+from app.objects import contents
 from app.objects.downloads import Downloads
 from app.objects.entities import Content
 from app.objects.tables import objects as object_rows
@@ -123,12 +123,12 @@ def claim(connection: Connection, now: int) -> list[Unread]:
     claimed = update(dumps).where(dumps.c.id.in_(due)).values(report_claimed_until=now + CLAIM)
     ids = connection.execute(claimed.returning(dumps.c.id)).scalars().all()
     rows = connection.execute(
-        select(dumps.c.id, *objects.content_columns(with_data=False))
+        select(dumps.c.id, *contents.content_columns(with_data=False))
         .select_from(dumps.join(object_rows))
         .where(dumps.c.id.in_(ids))
         .order_by(dumps.c.id)
     )
-    return [Unread(row.id, objects.content_of(row[1:])) for row in rows]
+    return [Unread(row.id, contents.content_of(row[1:])) for row in rows]
 
 
 def keep(connection: Connection, found: Sequence[tuple[Unread, dict[str, Any]]]) -> None:

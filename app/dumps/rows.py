@@ -18,6 +18,7 @@ from app.dumps.search import find as find_ids
 from app.dumps.search import searchable
 from app.dumps.tables import dumps
 from app.errors import NotFound
+from app.objects import contents
 from app.objects import lifecycle as objects
 from app.objects.preconditions import Preconditions, State
 from app.objects.tables import objects as object_rows
@@ -33,7 +34,7 @@ _is_alive = or_(
     dumps.c.expires_at.is_(None), dumps.c.expires_at > bindparam("now", type_=BigInteger)
 )
 _alive = (
-    select(*_columns, *objects.content_columns(with_data=False))
+    select(*_columns, *contents.content_columns(with_data=False))
     .select_from(dumps.join(object_rows))
     .where(_own, _is_alive)
 )
@@ -87,7 +88,7 @@ def page(
     ids = found.ids[:limit]
     stopped_at = ids[-1] if len(found.ids) > limit else found.stopped_at
     rows = connection.execute(
-        select(*_columns, *objects.listed_columns())
+        select(*_columns, *contents.listed_columns())
         .select_from(dumps.join(object_rows))
         .where(dumps.c.id.in_(ids))
         .order_by(dumps.c.id.desc())
@@ -223,7 +224,7 @@ def _dump(row: Row[Any]) -> Dump:
     values = dict(zip(_COLUMNS, rest, strict=False))
     values["archived"] = bool(values["archived"])
     values["annotations"] = json.loads(values["annotations"])
-    return Dump(number, **values, content=objects.content_of(rest[len(_COLUMNS) :]))
+    return Dump(number, **values, content=contents.content_of(rest[len(_COLUMNS) :]))
 
 
 def _state(row: Any) -> State:  # noqa: ANN401 - a row of `_find`

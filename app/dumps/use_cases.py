@@ -24,7 +24,7 @@ from app.dumps.entities import (
     NewDump,
 )
 from app.dumps.reports import Reports
-from app.objects.memory import BodyMemoryLimit
+from app.objects.intake.memory import BodyMemoryLimit
 from app.objects.preconditions import Preconditions
 from app.objects.uploads import Admit, Body, Describe, Uploads
 from app.security.rate_limits import RateLimits

@@ -26,6 +26,7 @@ from app.links import rows as links
 from app.links.entities import LinkOptions, LinkRef, NewLink
 from app.links.tables import timelinks
 from app.links.terms import Terms, settle
+from app.objects import contents
 from app.objects import lifecycle as objects
 from app.objects.entities import Content, Received
 from app.objects.preconditions import Preconditions, State
@@ -65,14 +66,14 @@ _columns = (
 _with_link = files.outerjoin(_link, _link.c.id == _link_id)
 _own = files.c.account_id == bindparam("account_id")
 LISTED: Final = (
-    select(*_columns, *objects.listed_columns())
+    select(*_columns, *contents.listed_columns())
     .select_from(_with_link.join(object_rows, files.c.object_id == object_rows.c.id))
     .where(_own, _is_alive)
 )
 """The account's files ``now``, for `file_of`."""
 
 READY: Final = (
-    select(*_columns, *objects.content_columns())
+    select(*_columns, *contents.content_columns())
     .select_from(
         _with_link.join(object_rows, files.c.object_id == object_rows.c.id).outerjoin(
             object_bytes, object_bytes.c.object_id == object_rows.c.id
@@ -258,7 +259,7 @@ def file_of(row: Row[Any]) -> File:
         expires_at,
         None if link is None else LinkRef(link, token_hash),
         None if link is None else _sharing_of(options, downloads),
-        objects.content_of(content),
+        contents.content_of(content),
     )
 
 

@@ -23,7 +23,7 @@ from sqlalchemy import (
 
 from app.accounts.identity import Identity, Tier
 from app.database import Statement
-from app.objects import lifecycle as objects
+from app.objects import contents
 from app.objects.entities import Content
 from app.objects.tables import object_bytes
 from app.objects.tables import objects as object_rows
@@ -89,7 +89,7 @@ class TargetTable:
         ).where(self.alive(bindparam("now", type_=BigInteger)))
         if not self.has_content:
             return found
-        return found.add_columns(*objects.content_columns()).select_from(
+        return found.add_columns(*contents.content_columns()).select_from(
             self.table.join(object_rows, self.table.c.object_id == object_rows.c.id).outerjoin(
                 object_bytes
             )
@@ -172,5 +172,5 @@ class Targets:
 
 def _target(row: Row[Any]) -> Target:
     target_id, name, content_type, expires_at, *content = tuple(row)
-    found = objects.content_of(content) if content else None
+    found = contents.content_of(content) if content else None
     return Target(target_id, name, content_type, expires_at, found)

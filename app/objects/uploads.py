@@ -21,7 +21,7 @@ from app.objects.intake.append import Resources
 from app.objects.intake.appends import Appends
 from app.objects.intake.charging import Charging
 from app.objects.intake.hashing import begin_update, finished
-from app.objects.memory import BufferPool, fill
+from app.objects.intake.memory import BufferPool, fill
 from storage.base import ObjectStore, new_key
 
 Admit = Callable[[Connection, Identity], int]

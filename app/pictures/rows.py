@@ -11,8 +11,8 @@ from app.database import Statement
 from app.database.pagination import Page, decode_cursor, page_of
 from app.errors import Forbidden, NotFound
 from app.links import rows as timelinks
+from app.objects import contents, removal
 from app.objects import lifecycle as objects
-from app.objects import removal
 from app.objects.entities import Content, Received
 from app.objects.preconditions import Preconditions, State
 from app.objects.tables import object_bytes
@@ -34,12 +34,12 @@ _columns = (
 )
 _own = pictures.c.account_id == bindparam("account_id")
 _find = Statement(
-    select(*_columns, *objects.content_columns())
+    select(*_columns, *contents.content_columns())
     .select_from(pictures.join(object_rows).outerjoin(object_bytes))
     .where(_own, pictures.c.uuid == bindparam("uuid"))
 )
 _page = Statement(
-    select(*_columns, *objects.listed_columns())
+    select(*_columns, *contents.listed_columns())
     .select_from(pictures.join(object_rows))
     .where(_own, pictures.c.id < bindparam("before", type_=BigInteger))
     .order_by(pictures.c.id.desc())
@@ -175,7 +175,7 @@ def _picture(row: Row[Any], tier: Tier) -> Picture:
     _, uuid, name, *of_picture, created_at, modified_at = tuple(row)[: len(_columns)]
     content = tuple(row)[len(_columns) :]
     facts = Facts(*of_picture)
-    return Picture(uuid, name, facts, created_at, modified_at, tier, objects.content_of(content))
+    return Picture(uuid, name, facts, created_at, modified_at, tier, contents.content_of(content))
 
 
 def _state(current: Any) -> State:  # noqa: ANN401 - a row of `_current`

@@ -23,6 +23,7 @@ from app.accounts import quota
 from app.accounts.identity import Identity
 from app.database import Statement
 from app.errors import Forbidden, LeaseLost
+from app.objects import contents
 from app.objects import lifecycle as objects
 from app.objects.entities import Content, Received
 from app.objects.tables import object_bytes
@@ -70,7 +71,7 @@ _find = Statement(
         pictures.c.name,
         thumbnails.c.lease_until,
         thumbnails.c.failure,
-        *objects.content_columns(),
+        *contents.content_columns(),
     )
     .select_from(
         pictures.outerjoin(thumbnails, _of)
@@ -101,7 +102,7 @@ def look(
     _check_height(identity, height)
     name, lease_until, failure, *content = tuple(row)
     if content[0] is not None:
-        return Found(name, objects.content_of(content), None, is_being_made=False)
+        return Found(name, contents.content_of(content), None, is_being_made=False)
     is_taken = lease_until is not None and lease_until > now
     if not is_taken:
         failure = None

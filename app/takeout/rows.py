@@ -27,7 +27,7 @@ from app.accounts.identity import Identity
 from app.accounts.tables import accounts, sessions
 from app.features import TABLES
 from app.links.tables import timelink_leases
-from app.objects import lifecycle as objects
+from app.objects import contents
 from app.objects.entities import Content
 from app.objects.tables import objects as object_rows
 from app.pictures.tables import thumbnails
@@ -105,7 +105,7 @@ def _query(table: Table) -> Select[Any]:
     query = select(*(table.c[name] for name in names))
     if "object_id" in table.c:
         is_ready = and_(table.c.object_id == object_rows.c.id, object_rows.c.state == "ready")
-        query = query.add_columns(*objects.content_columns(with_data=False))
+        query = query.add_columns(*contents.content_columns(with_data=False))
         query = query.select_from(table.outerjoin(object_rows, is_ready))
     is_next = table.c.id > bindparam("after", type_=BigInteger)
     query = query.where(owner == bindparam("owner"), is_next)
@@ -124,7 +124,7 @@ def _taken(names: Sequence[str], row: Row[Any]) -> Taken:
     found = row[len(names) :]
     if not found or found[0] is None:
         return Taken(record, None)
-    content = objects.content_of(found)
+    content = contents.content_of(found)
     facts = {"size": content.size, "sha256": content.sha256.hex(), "encoding": content.encoding}
     return Taken(record | facts, content)
 

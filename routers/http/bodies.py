@@ -10,7 +10,7 @@ from starlette.types import Receive
 
 from app.errors import ContentTooLarge, RequestTimeout
 from app.objects.digests import Hashing
-from app.objects.memory import BodyMemoryLimit
+from app.objects.intake.memory import BodyMemoryLimit
 from app.objects.uploads import Body
 from routers.http.digests import OF_STORED_BODY, announced_digests
 from routers.http.encodings import encoding_to_keep, require_plain

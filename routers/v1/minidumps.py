@@ -14,7 +14,7 @@ from fastapi.responses import PlainTextResponse
 from app.accounts.identity import Access
 from app.dumps.crash_reports import MAX_PARTS, Part
 from app.errors import ContentTooLarge, Unauthorized, UnsupportedMediaType
-from app.objects.gzip import inflate, limited
+from app.objects.intake.gzip import inflate, limited
 from app.security.credentials import ApiKey
 from routers.http.bodies import content_length
 from routers.http.encodings import codings_in

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, select
 from app import clock
 from app.config import Settings
 from app.objects import lifecycle as object_service
-from app.objects.memory import LARGE as BUFFER
+from app.objects.intake.memory import LARGE as BUFFER
 from app.objects.tables import object_bytes
 from routers.http import bodies as incoming
 from storage.errors import StoreFull

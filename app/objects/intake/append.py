@@ -19,9 +19,9 @@ from app.objects.entities import Received, Segment, Tail
 from app.objects.intake import merging
 from app.objects.intake.charging import Charging
 from app.objects.intake.hashing import RunningHashes, begin_update, finished, updated
+from app.objects.intake.memory import BufferPool, fill
 from app.objects.intake.reading import read
 from app.objects.intake.source import Source
-from app.objects.memory import BufferPool, fill
 from app.objects.segments import Unfinished
 from storage.base import ObjectStore, new_key
 

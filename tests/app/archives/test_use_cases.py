@@ -21,8 +21,8 @@ from app.archives.holding import KEEPS
 from app.archives.use_cases import Archives, Piece, lay_out
 from app.database import Database, Patience, instance
 from app.errors import NotFound, ObjectDamaged
+from app.objects import contents, removal
 from app.objects import lifecycle as objects
-from app.objects import removal
 from app.objects.downloads import Downloads
 from app.objects.entities import Content
 from app.objects.scratch import Scratch
@@ -81,10 +81,10 @@ async def put(uploads: Uploads, access: Access, data: bytes) -> int:
 
 async def listed(database: Database, ids: Sequence[int]) -> list[Content]:
     """Return contents as lists have them: without the bytes of small ones."""
-    query = select(*objects.content_columns(with_data=False)).where(rows.c.id.in_(ids))
+    query = select(*contents.content_columns(with_data=False)).where(rows.c.id.in_(ids))
 
     def read(connection: Connection) -> list[Content]:
-        return [objects.content_of(row) for row in connection.execute(query.order_by(rows.c.id))]
+        return [contents.content_of(row) for row in connection.execute(query.order_by(rows.c.id))]
 
     return await database.read(read)
 

@@ -17,9 +17,9 @@ from app.accounts.tables import accounts, tiers
 from app.database import Database
 from app.errors import ContentTooLarge, DigestMismatch, QuotaExceeded, ServiceUnavailable
 from app.objects import lifecycle as objects
-from app.objects import memory
 from app.objects.digests import SHA256, Digests
-from app.objects.memory import LARGE, SMALL, BodyMemoryLimit, BufferPool
+from app.objects.intake import memory
+from app.objects.intake.memory import LARGE, SMALL, BodyMemoryLimit, BufferPool
 from app.objects.tables import objects as rows
 from app.objects.tables import tombstones
 from app.objects.uploads import Body, Uploads

@@ -17,8 +17,8 @@ from app.accounts.identity import Access, identify
 from app.accounts.tables import accounts, tiers
 from app.database import Database
 from app.errors import DigestMismatch, LeaseLost, NotFound, ObjectDamaged, QuotaExceeded
+from app.objects import contents, removal, segments
 from app.objects import lifecycle as objects
-from app.objects import removal, segments
 from app.objects.digests import SHA256
 from app.objects.downloads import Downloads
 from app.objects.entities import Content, Received, Segment, Tail
@@ -121,9 +121,9 @@ async def arrive(appending: Append, tail: Tail, chunks: AsyncIterator[bytes]) ->
 
 
 def content(connection: Connection, object_id: int) -> Content:
-    columns = objects.content_columns(with_data=False)
+    columns = contents.content_columns(with_data=False)
     row = connection.execute(select(*columns).where(rows.c.id == object_id)).one()
-    return objects.content_of(tuple(row))
+    return contents.content_of(tuple(row))
 
 
 async def read(database: Database, store: FaultyStore, found: Content, part: ByteRange) -> bytes:

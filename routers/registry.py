@@ -30,6 +30,7 @@ from routers.v1 import (
     auth,
     blobs,
     buffer,
+    bundle_items,
     bundles,
     dumps,
     files,
@@ -57,7 +58,7 @@ RESOURCES: Final = (
     ),
     Resource(
         Tag("bundles", "Ordered sets of things, each set under one link.", "bundle"),
-        [bundles.router],
+        [bundles.router, bundle_items.router],
     ),
     Resource(
         Tag("buffer", "One clipboard per account, and its changes as they happen.", "buffer"),

@@ -19,7 +19,7 @@ from routers.http.negotiation import is_browser, is_previewer
 from routers.pages import leases
 from routers.pages.preview import glimpse
 from routers.pages.rendering import SCRIPTED_CSP, iso_time, render
-from routers.v1 import picture_forms
+from routers.v1.forms import pictures as picture_forms
 from routers.v1.schemas.timelinks import PublicMember, PublicSet, PublicTimelink
 from routers.web.urls import base_path, base_url
 

@@ -22,7 +22,7 @@ from routers.http.headers import media_type
 from routers.http.negotiation import is_browser
 from routers.pages.account import login_form
 from routers.pages.page import PageRoute, get_visitor
-from routers.v1.file_forms import checked_name
+from routers.v1.forms.files import checked_name
 from routers.web.dependencies import RuntimeDep
 from routers.web.urls import base_path
 

@@ -13,7 +13,9 @@ from routers.http import ranges
 from routers.http.downloads import DownloadHeaders, send_content
 from routers.http.form_schemas import form_or_raw, multipart_body
 from routers.http.headers import DEFAULT_TYPE
-from routers.v1 import answers, by_draft, dump_forms, raw_forms
+from routers.v1 import answers, by_draft
+from routers.v1.forms import dumps as dump_forms
+from routers.v1.forms import raw as raw_forms
 from routers.v1.schemas.dumps import (
     Dump,
     DumpAttachment,

@@ -13,7 +13,9 @@ from routers.http import ranges
 from routers.http.downloads import DownloadHeaders, send_content
 from routers.http.form_schemas import form_or_raw
 from routers.http.qr import Format, FormatParam, qr_answer, qr_response
-from routers.v1 import answers, by_draft, file_forms, raw_forms
+from routers.v1 import answers, by_draft
+from routers.v1.forms import files as file_forms
+from routers.v1.forms import raw as raw_forms
 from routers.v1.schemas.files import FileChange, FileForm, FileList, FileState, StoredFile
 from routers.v1.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
 from routers.web.dependencies import Requires, RuntimeDep

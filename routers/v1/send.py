@@ -13,8 +13,9 @@ from routers.http.bodies import body_of
 from routers.http.form_schemas import multipart_body
 from routers.http.forms import check_fields
 from routers.http.headers import media_type
-from routers.v1 import answers, by_draft, file_forms, link_options
-from routers.v1.file_forms import checked_name
+from routers.v1 import answers, by_draft, link_options
+from routers.v1.forms import files as file_forms
+from routers.v1.forms.files import checked_name
 from routers.v1.schemas.files import FileFields, SentForm
 from routers.v1.schemas.send import SendHeaders, SendQuery
 from routers.web.dependencies import Requires, RuntimeDep

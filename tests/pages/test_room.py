@@ -53,6 +53,12 @@ def fill(page: Page, count: int) -> list[Any]:
     return made
 
 
+def begin(page: Page) -> None:
+    """Open the page for sending, which gives each file a link."""
+    page.goto("/file/load")
+    page.get_by_label("Several files get one link").uncheck()
+
+
 def names(page: Page) -> set[str]:
     return {item["name"] for item in page.request.get("/v1/files").json()["items"]}
 
@@ -73,7 +79,7 @@ def answer_with(page: Page, *, accept: bool) -> list[str]:
 
 
 def test_a_batch_that_is_too_large_is_refused_whole(person: Page) -> None:
-    person.goto("/file/load")
+    begin(person)
     asked = answer_with(person, accept=True)
     choose(person, *(file(f"{n}.txt") for n in range(MOST + 3)))
     refused = person.get_by_role("alert")
@@ -88,7 +94,7 @@ def test_a_batch_that_is_too_large_is_refused_whole(person: Page) -> None:
 
 def test_who_sends_more_is_asked_which_may_go(person: Page) -> None:
     fill(person, 4)
-    person.goto("/file/load")
+    begin(person)
     asked = answer_with(person, accept=False)
     choose(person, *(file(f"new{n}.txt") for n in range(3)))
     expect(person.locator("#refused")).to_be_hidden()
@@ -106,7 +112,7 @@ def test_who_sends_more_is_asked_which_may_go(person: Page) -> None:
 def test_what_may_go_makes_room_and_nothing_of_the_batch_goes(person: Page, expires: str) -> None:
     """Though it be the first to expire."""
     fill(person, 4)
-    person.goto("/file/load")
+    begin(person)
     person.get_by_label("They expire").select_option(expires)
     asked = answer_with(person, accept=True)
     choose(person, *(file(f"new{n}.txt") for n in range(4)))
@@ -124,7 +130,7 @@ def test_what_may_go_makes_room_and_nothing_of_the_batch_goes(person: Page, expi
 
 def test_an_upload_that_fails_ends_nothing(person: Page, watch: Watch) -> None:
     fill(person, MOST)
-    person.goto("/file/load")
+    begin(person)
     answer_with(person, accept=True)
     limit = {"detail": "The account's quota does not allow this"}
     person.route("**/v1/uploads", lambda route: route.fulfill(status=413, json=limit))
@@ -140,7 +146,7 @@ def test_an_upload_that_fails_ends_nothing(person: Page, watch: Watch) -> None:
 
 def test_two_batches_at_once_share_the_room(person: Page) -> None:
     fill(person, 3)
-    person.goto("/file/load")
+    begin(person)
     asked = answer_with(person, accept=True)
     choose(person, file("a.txt"), file("b.txt"))
     choose(person, file("c.txt"), file("d.txt"))
@@ -151,7 +157,7 @@ def test_two_batches_at_once_share_the_room(person: Page) -> None:
 
 def test_a_card_whose_link_has_died_says_so(person: Page, open_page: OpenPage) -> None:
     person.clock.install()
-    person.goto("/file/load")
+    begin(person)
     choose(person, file("a.txt"), file("b.txt"), file("c.txt"))
     expect(person.locator(".sent")).to_have_count(3)
     by_name = {f["name"]: f["id"] for f in person.request.get("/v1/files").json()["items"]}

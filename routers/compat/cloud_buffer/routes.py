@@ -36,7 +36,7 @@ from routers.pages import buffer as buffer_page
 from routers.pages import bundle_link
 from routers.pages import send as send_page
 from routers.pages.page import PageRoute
-from routers.v1 import file_forms
+from routers.v1.forms import files as file_forms
 from routers.v1.schemas.buffer import DATA_TYPE as DATA_TYPE_HEADER
 from routers.v1.schemas.buffer import DispositionHeader, NameHeader
 from routers.v1.schemas.files import FileForm

@@ -19,7 +19,7 @@ from routers.http.downloads import DownloadHeaders, send_content
 from routers.http.form_schemas import multipart_body
 from routers.http.forms import NoFile
 from routers.http.headers import DEFAULT_TYPE
-from routers.v1 import dump_forms
+from routers.v1.forms import dumps as dump_forms
 from routers.v1.schemas.dumps import DumpChangeForm, DumpForm, DumpReplacementForm
 from routers.v1.schemas.fields import Text
 from routers.web.dependencies import Requires, RuntimeDep

@@ -33,7 +33,7 @@ from routers.http.arrays import BATCH, send_array
 from routers.http.downloads import send_content
 from routers.http.form_schemas import describe_any, multipart_body
 from routers.http.forms import read_fields
-from routers.v1 import picture_forms
+from routers.v1.forms import pictures as picture_forms
 from routers.v1.schemas.pictures import PictureForm
 from routers.web import logins
 from routers.web.dependencies import Requires, RuntimeDep

@@ -42,7 +42,7 @@ from routers.http.downloads import DownloadHeaders, StreamedContent, send_conten
 from routers.http.form_schemas import describe_any, multipart_body
 from routers.http.forms import open_form, read_fields
 from routers.http.headers import media_type
-from routers.v1.file_forms import checked_name
+from routers.v1.forms.files import checked_name
 from routers.v1.schemas.fields import Text
 from routers.web.dependencies import RuntimeDep
 from routers.web.downloadable import downloadable

@@ -1,7 +1,7 @@
 """Members of bundles: files that these own, and things that they point to."""
 
 from collections.abc import AsyncGenerator
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Request
@@ -16,9 +16,8 @@ from app.objects.uploads import Body
 from app.runtime import Runtime
 from app.uploads.entities import Kind
 from routers.http.downloads import DownloadHeaders, send_content
-from routers.http.form_schemas import form_schema
+from routers.http.form_schemas import form_or_raw
 from routers.http.forms import (
-    MULTIPART,
     NoFile,
     check_fields,
     media_type_of,
@@ -50,16 +49,8 @@ Writing = Annotated[Access, Depends(Requires("files:write"))]
 Item = Annotated[UUID, Path(description="The member's id.")]
 
 _JSON: Final = "application/json"
-_ITEMS: Final[dict[str, Any]] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            _JSON: {"schema": Pointer.model_json_schema()},
-            MULTIPART: {"schema": form_schema(MemberForm)},
-            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
-        },
-    }
-}
+_ITEMS: Final = form_or_raw(MemberForm)
+_ITEMS["requestBody"]["content"][_JSON] = {"schema": Pointer.model_json_schema()}
 
 
 class _Name(BaseModel):

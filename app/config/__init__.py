@@ -1,5 +1,6 @@
 """Settings: what they are, what they must look like, and the file that documents them."""
 
-from app.config.settings import MIB, ConfigError, Settings, load_settings
+from app.config.sections import MIB
+from app.config.settings import ConfigError, Settings, load_settings
 
 __all__ = ["MIB", "ConfigError", "Settings", "load_settings"]

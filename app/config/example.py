@@ -6,7 +6,7 @@ from typing import Final
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
-from app.config.settings import SECTIONS
+from app.config.sections import SECTIONS
 
 _INTRODUCTION: Final = """\
 # Every setting of Holdall, with its default; `holdall settings` prints this file.

@@ -78,7 +78,8 @@ class Archive:
             self._entry_offsets.append(entries_size)
             entries_size += member.entry_size(offset)
             offset += member.header_size + member.size
-            digest.update(member.header(0) + content.sha256)
+            facts = (len(member.name), member.size, member.modified_at)
+            digest.update(b"%d %d %d " % facts + member.name + content.sha256)
         self._directory_at, self._directory_size = offset, entries_size
         self._end_at = offset + entries_size
         self.size = self._end_at + records.end_size(len(self._members), entries_size, offset)

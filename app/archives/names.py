@@ -2,7 +2,8 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from typing import Final
 
 from app.security.characters import without_bidi
@@ -21,7 +22,8 @@ def unique_names(names: Iterable[str]) -> Iterator[str]:
     Of equal ones the second gets a suffix: ``a (2).txt``. Names that differ in case alone, or in
     how Unicode composes them, are equal on many file systems, and so they are here.
     """
-    safe = [_safe(name) for name in names]
+    step = cache(_safe_step)  # most are in a few folders
+    safe = [_safe(name, step) for name in names]
     taken = {_key(folder) for path in safe for folder in _folders(path)}
     numbers: dict[str, int] = {}
     for path in safe:
@@ -33,8 +35,8 @@ def unique_names(names: Iterable[str]) -> Iterator[str]:
         yield name
 
 
-def _safe(name: str) -> str:
-    steps = [_safe_step(step) for step in name.replace("\\", "/").split("/")]
+def _safe(name: str, safe_step: Callable[[str], str]) -> str:
+    steps = map(safe_step, name.replace("\\", "/").split("/"))
     path = [step for step in steps if step] or ["_"]
     while len(path) > 1 and len("/".join(path).encode()) > _MAX_PATH:
         del path[0]
@@ -56,6 +58,8 @@ def _numbered(path: str, number: int) -> str:
 
 def _cut(name: str, suffix: str) -> str:
     """Return a name with a suffix before its extension, cut to the bytes that it may have."""
+    if not suffix and len(name.encode()) <= _MAX:
+        return name
     stem, dot, extension = name.rpartition(".")
     if not stem or len(extension) > _MAX_EXTENSION:
         stem, dot, extension = name, "", ""

@@ -18,6 +18,7 @@ _MADE_BY: Final = 3 << 8 | _ZIP64  # Unix, so that the mode counts
 _UTF_8: Final = 1 << 11
 _MODE: Final = 0o100644 << 16
 _DOS_YEARS: Final = range(1980, 2108)
+_TIME_ENDS: Final = (1 << 31) * clock.SECOND  # of seconds in 32 bits with a sign
 
 _local: Final = struct.Struct("<IHHHHHIIIHH")
 _central: Final = struct.Struct("<IHHHHHHIIIHHHHHII")
@@ -38,11 +39,11 @@ class Member:
     @property
     def header_size(self) -> int:
         """The size of its local header."""
-        return _local.size + len(self.name) + len(self._time()) + (20 if self._is_large else 0)
+        return _local.size + len(self.name) + self._time_size + (20 if self._is_large else 0)
 
     def entry_size(self, offset: int) -> int:
         """Return the size of its entry in the central directory."""
-        return _central.size + len(self.name) + len(self._time()) + len(self._large(offset))
+        return _central.size + len(self.name) + self._time_size + len(self._large(offset))
 
     def header(self, crc32: int) -> bytes:
         """Return its local header (4.3.7)."""
@@ -77,7 +78,11 @@ class Member:
     def _time(self) -> bytes:
         """Return the field with the time in UTC (Info-ZIP's "UT"): DOS times have no zone."""
         seconds = self.modified_at // clock.SECOND
-        return _time_extra.pack(0x5455, 5, 1, seconds) if 0 <= seconds < 1 << 31 else b""
+        return _time_extra.pack(0x5455, 5, 1, seconds) if self._time_size else b""
+
+    @property
+    def _time_size(self) -> int:
+        return _time_extra.size if 0 <= self.modified_at < _TIME_ENDS else 0
 
 
 def end_size(count: int, directory_size: int, directory_at: int) -> int:

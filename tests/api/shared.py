@@ -79,3 +79,23 @@ def _wipe(connection: Connection) -> None:
     for table in (*kept, object_bytes, object_segments, objects, tombstones):
         connection.execute(delete(table))
     connection.execute(update(accounts).values(used_bytes=0, used_objects=0))
+
+
+def shared_fixtures(**options: Any) -> tuple[Any, Any]:  # noqa: ANN401 - any setting, fixtures
+    """Return the fixtures ``settings`` and ``service`` of a module, in both profiles.
+
+    One service is for all tests there.
+    """
+
+    @pytest.fixture(scope="module", params=PROFILES)
+    def settings(
+        request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    ) -> Settings:
+        return shared_settings(request, tmp_path_factory, **options)
+
+    @pytest.fixture(scope="module")
+    async def service(settings: Settings) -> AsyncIterator[Service]:
+        async with shared_service(settings) as service:
+            yield service
+
+    return settings, service

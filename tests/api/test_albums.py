@@ -9,9 +9,8 @@ import httpx
 import pytest
 from PIL import Image
 
-from app.config import Settings
 from tests.api.conftest import PASSWORD, Service
-from tests.api.shared import PROFILES, shared_service, shared_settings, store_of
+from tests.api.shared import shared_fixtures, store_of
 from tests.pictures import encoded, quarters
 
 pytestmark = pytest.mark.anyio
@@ -20,17 +19,7 @@ PAGE = {"Accept": "text/html"}
 Headers = dict[str, str]
 
 
-@pytest.fixture(scope="module", params=PROFILES)
-def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Settings of a fresh service in both profiles."""
-    return shared_settings(request, tmp_path_factory, default_tier="Enterprise")
-
-
-@pytest.fixture(scope="module")
-async def service(settings: Settings) -> AsyncIterator[Service]:
-    """One service for all tests here; each has an account of its own."""
-    async with shared_service(settings) as service:
-        yield service
+settings, service = shared_fixtures(default_tier="Enterprise")
 
 
 @pytest.fixture

@@ -12,28 +12,17 @@ import httpx
 import pytest
 
 from app import clock
-from app.config import Settings
 from tests.api import raw
 from tests.api.books import stored_keys, used
 from tests.api.conftest import Service
-from tests.api.shared import PROFILES, audited, shared_service, shared_settings
+from tests.api.shared import audited, shared_fixtures
 
 pytestmark = pytest.mark.anyio
 
 LARGE = 100_000  # bytes that do not fit into a row
 
 
-@pytest.fixture(scope="module", params=PROFILES)
-def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Settings of a fresh service in both profiles."""
-    return shared_settings(request, tmp_path_factory, max_json_blob=150_000)
-
-
-@pytest.fixture(scope="module")
-async def service(settings: Settings) -> AsyncIterator[Service]:
-    """One service for all tests here."""
-    async with shared_service(settings) as service:
-        yield service
+settings, service = shared_fixtures(max_json_blob=150_000)
 
 
 @pytest.fixture(autouse=True)

@@ -10,12 +10,11 @@ from fastapi.routing import APIRoute
 from sqlalchemy import Connection, update
 
 from app.accounts.tables import tiers
-from app.config import Settings
 from routers.web.middleware import Edge
 from routers.web.route import LIMIT
 from tests.api import raw
 from tests.api.conftest import Service
-from tests.api.shared import PROFILES, shared_service, shared_settings
+from tests.api.shared import shared_fixtures
 
 pytestmark = pytest.mark.anyio
 
@@ -58,17 +57,7 @@ def filled(route: APIRoute) -> str:
     return re.sub(r"\{([^}]+)\}", value, route.path)
 
 
-@pytest.fixture(scope="module", params=PROFILES)
-def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Settings of a fresh service in both profiles."""
-    return shared_settings(request, tmp_path_factory)
-
-
-@pytest.fixture(scope="module")
-async def service(settings: Settings) -> AsyncIterator[Service]:
-    """One service for all tests here."""
-    async with shared_service(settings) as service:
-        yield service
+settings, service = shared_fixtures()
 
 
 @pytest.fixture(scope="module")

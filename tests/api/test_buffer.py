@@ -12,11 +12,10 @@ from sqlalchemy import Connection, select, update
 from app import clock
 from app.accounts.tables import accounts, tiers
 from app.buffer.tables import buffers
-from app.config import Settings
 from app.objects import lifecycle as object_service
 from tests.api import raw
 from tests.api.conftest import Service
-from tests.api.shared import PROFILES, shared_service, shared_settings
+from tests.api.shared import shared_fixtures
 from tests.api.test_blobs import assert_problem
 
 pytestmark = pytest.mark.anyio
@@ -29,17 +28,7 @@ FILE = {"X-Data-Type": "file", "X-File-Name": "a.txt"}
 Headers = dict[str, str]
 
 
-@pytest.fixture(scope="module", params=PROFILES)
-def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Settings of a fresh service in both profiles."""
-    return shared_settings(request, tmp_path_factory)
-
-
-@pytest.fixture(scope="module")
-async def service(settings: Settings) -> AsyncIterator[Service]:
-    """One service for all tests here; each signs up accounts of its own."""
-    async with shared_service(settings) as service:
-        yield service
+settings, service = shared_fixtures()
 
 
 @pytest.fixture

@@ -13,29 +13,18 @@ from sqlalchemy import Connection, update
 from app.buffer.events import CHECK_INTERVAL, PER_ACCOUNT, BufferEvents
 from app.buffer.tables import buffers
 from app.buffer.use_cases import Buffer
-from app.config import Settings
 from app.events.bus import Bus, LocalBus
 from routers.http import events
 from tests.api.conftest import MakeSettings, Service, _settings, running
 from tests.api.listening import Event, listening
-from tests.api.shared import PROFILES, shared_service, shared_settings
+from tests.api.shared import shared_fixtures
 from tests.api.test_blobs import assert_problem
 from tests.api.test_buffer import FILE, TEXT, URL, Headers, put
 
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture(scope="module", params=PROFILES)
-def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Settings of a fresh service in both profiles."""
-    return shared_settings(request, tmp_path_factory)
-
-
-@pytest.fixture(scope="module")
-async def service(settings: Settings) -> AsyncIterator[Service]:
-    """One service for all tests here; each signs up accounts of its own."""
-    async with shared_service(settings) as service:
-        yield service
+settings, service = shared_fixtures()
 
 
 @pytest.fixture(autouse=True)

@@ -13,10 +13,9 @@ from app import clock
 from app.accounts.tables import accounts
 from app.buffer.history import MAX_PAST
 from app.buffer.tables import buffers, past_clips
-from app.config import Settings
 from tests.api import tus_client
 from tests.api.conftest import Service
-from tests.api.shared import PROFILES, shared_service, shared_settings
+from tests.api.shared import shared_fixtures
 from tests.api.test_blobs import assert_problem
 from tests.api.test_buffer import FILE, LARGE, _key, _limit, put, used
 
@@ -29,17 +28,7 @@ Headers = dict[str, str]
 Json = dict[str, Any]
 
 
-@pytest.fixture(scope="module", params=PROFILES)
-def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Settings of a fresh service in both profiles."""
-    return shared_settings(request, tmp_path_factory)
-
-
-@pytest.fixture(scope="module")
-async def service(settings: Settings) -> AsyncIterator[Service]:
-    """One service for all tests here; each signs up accounts of its own."""
-    async with shared_service(settings) as service:
-        yield service
+settings, service = shared_fixtures()
 
 
 @pytest.fixture

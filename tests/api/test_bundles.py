@@ -14,12 +14,11 @@ from app import clock
 from app.accounts.tables import accounts, tiers
 from app.bundles import filling
 from app.bundles.tables import bundle_members, bundles
-from app.config import Settings
 from app.files.tables import files
 from app.objects.tables import objects
 from tests.api.conftest import Service
 from tests.api.crash_forms import make_key
-from tests.api.shared import PROFILES, shared_service, shared_settings, store_of
+from tests.api.shared import shared_fixtures, store_of
 from tests.api.tus_client import append, create
 from tests.pictures import encoded, quarters
 
@@ -33,18 +32,9 @@ Headers = dict[str, str]
 Json = dict[str, Any]
 
 
-@pytest.fixture(scope="module", params=PROFILES)
-def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Settings of a fresh service in both profiles."""
-    options = {"expire_time": EXPIRE_TIME, "max_files": MAX_FILES, "default_tier": "Enterprise"}
-    return shared_settings(request, tmp_path_factory, **options)
-
-
-@pytest.fixture(scope="module")
-async def service(settings: Settings) -> AsyncIterator[Service]:
-    """One service for all tests here; each has an account of its own."""
-    async with shared_service(settings) as service:
-        yield service
+settings, service = shared_fixtures(
+    expire_time=EXPIRE_TIME, max_files=MAX_FILES, default_tier="Enterprise"
+)
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ import pytest
 from sqlalchemy import Connection, select
 
 from app import clock
-from app.config import Settings
 from app.objects import lifecycle as object_service
 from app.objects.intake.memory import LARGE as BUFFER
 from app.objects.tables import object_bytes
@@ -20,7 +19,7 @@ from storage.errors import StoreFull
 from tests.api import raw
 from tests.api.books import stored_keys, used
 from tests.api.conftest import Service
-from tests.api.shared import PROFILES, audited, shared_service, shared_settings, store_of
+from tests.api.shared import audited, shared_fixtures, store_of
 
 pytestmark = pytest.mark.anyio
 
@@ -29,17 +28,7 @@ LARGE = 300_000
 URL = "/v1/blobs/a/content"
 
 
-@pytest.fixture(scope="module", params=PROFILES)
-def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Settings of a fresh service in both profiles."""
-    return shared_settings(request, tmp_path_factory)
-
-
-@pytest.fixture(scope="module")
-async def service(settings: Settings) -> AsyncIterator[Service]:
-    """One service for all tests here."""
-    async with shared_service(settings) as service:
-        yield service
+settings, service = shared_fixtures()
 
 
 @pytest.fixture(autouse=True)

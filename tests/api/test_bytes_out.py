@@ -13,11 +13,10 @@ import httpx
 import pytest
 
 from app import clock, metrics
-from app.config import Settings
 from tests.api import raw
 from tests.api.books import stored_keys
 from tests.api.conftest import Service
-from tests.api.shared import PROFILES, audited, shared_service, shared_settings, store_of
+from tests.api.shared import audited, shared_fixtures, store_of
 
 pytestmark = pytest.mark.anyio
 
@@ -25,17 +24,7 @@ SMALL = bytes(range(10))
 LARGE = array("I", range(1_200_000)).tobytes()  # more than the stores read at once
 
 
-@pytest.fixture(scope="module", params=PROFILES)
-def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Settings of a fresh service in both profiles."""
-    return shared_settings(request, tmp_path_factory)
-
-
-@pytest.fixture(scope="module")
-async def service(settings: Settings) -> AsyncIterator[Service]:
-    """One service for all tests here."""
-    async with shared_service(settings) as service:
-        yield service
+settings, service = shared_fixtures()
 
 
 @pytest.fixture(autouse=True)

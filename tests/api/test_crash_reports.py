@@ -9,12 +9,11 @@ import httpx
 import pytest
 
 from app import clock
-from app.config import Settings
 from app.dumps.crash_reports import MAX_ANNOTATIONS, MAX_SPILLED
 from tests.api.conftest import Service
 from tests.api.crash_forms import FILE, Part, form, get, make_key, many, post, submit
 from tests.api.dump_books import Headers, account_of, read_all
-from tests.api.shared import PROFILES, shared_service, shared_settings, store_of
+from tests.api.shared import shared_fixtures, store_of
 from tests.minidump_files import Minidump
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -24,17 +23,7 @@ MINIDUMP = Minidump().write()
 DUMP: Part = (FILE, "a.dmp", MINIDUMP)
 
 
-@pytest.fixture(scope="module", params=PROFILES)
-def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Settings of a fresh service in both profiles."""
-    return shared_settings(request, tmp_path_factory, max_dump_bytes=MAX_DUMP_BYTES)
-
-
-@pytest.fixture(scope="module")
-async def service(settings: Settings) -> AsyncIterator[Service]:
-    """One service for all tests here; each has an account of its own."""
-    async with shared_service(settings) as service:
-        yield service
+settings, service = shared_fixtures(max_dump_bytes=MAX_DUMP_BYTES)
 
 
 @pytest.fixture

@@ -8,11 +8,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.config import Settings
 from routers.http.resumable import interim
 from tests.api.conftest import Service, running
 from tests.api.draft_client import TYPES, connecting, head, patch, speaking
-from tests.api.shared import PROFILES, audited, shared_service, shared_settings, wipe
+from tests.api.shared import audited, shared_fixtures, wipe
 from tests.api.tus_client import append, create
 from tests.api.tus_client import head as tus_head
 from tests.pictures import encoded, quarters
@@ -24,17 +23,7 @@ DATA = random.Random(2).randbytes(3 * SEGMENT + 17)
 URL = "/v1/blobs/a%20b%2Fc/content"
 
 
-@pytest.fixture(scope="module", params=PROFILES)
-def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Settings of a fresh service in both profiles."""
-    return shared_settings(request, tmp_path_factory)
-
-
-@pytest.fixture(scope="module")
-async def service(settings: Settings) -> AsyncIterator[Service]:
-    """One service for all tests here."""
-    async with shared_service(settings) as service:
-        yield service
+settings, service = shared_fixtures()
 
 
 @pytest.fixture(autouse=True)

@@ -2,15 +2,13 @@
 
 import gzip
 import hashlib
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
 
-from app.config import Settings
 from tests.api.conftest import Service
-from tests.api.shared import PROFILES, shared_service, shared_settings
+from tests.api.shared import shared_fixtures
 
 pytestmark = pytest.mark.anyio
 
@@ -19,17 +17,7 @@ SMALL, LARGE = gzip.compress(TEXT[:100], mtime=0), gzip.compress(TEXT, 0, mtime=
 Headers = dict[str, str]
 
 
-@pytest.fixture(scope="module", params=PROFILES)
-def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Settings of a fresh service in both profiles."""
-    return shared_settings(request, tmp_path_factory)
-
-
-@pytest.fixture(scope="module")
-async def service(settings: Settings) -> AsyncIterator[Service]:
-    """One service for all tests here."""
-    async with shared_service(settings) as service:
-        yield service
+settings, service = shared_fixtures()
 
 
 @pytest.fixture

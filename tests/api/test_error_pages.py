@@ -1,13 +1,10 @@
 """Errors as a browser gets them: a page for every address that somebody may type."""
 
-from collections.abc import AsyncIterator
-
 import httpx
 import pytest
 
-from app.config import Settings
 from tests.api.conftest import Service
-from tests.api.shared import PROFILES, shared_service, shared_settings, store_of
+from tests.api.shared import shared_fixtures, store_of
 
 pytestmark = pytest.mark.anyio
 
@@ -15,17 +12,7 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;
 PROGRAM = {"Accept": "*/*"}
 
 
-@pytest.fixture(scope="module", params=PROFILES)
-def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Settings of a fresh service in both profiles."""
-    return shared_settings(request, tmp_path_factory)
-
-
-@pytest.fixture(scope="module")
-async def service(settings: Settings) -> AsyncIterator[Service]:
-    """One service for all tests here."""
-    async with shared_service(settings) as service:
-        yield service
+settings, service = shared_fixtures()
 
 
 def assert_page(answer: httpx.Response, status: int, heading: str) -> None:

@@ -14,7 +14,6 @@ from sqlalchemy import Connection, select, update
 
 from app import clock
 from app.accounts.tables import accounts, tiers
-from app.config import Settings
 from app.files.tables import files
 from app.links.spending import PATIENCE
 from app.links.tables import timelink_leases, timelinks
@@ -25,7 +24,7 @@ from routers.pages import leases
 from storage.errors import ObjectNotFound
 from tests.api import draft_client, raw, tus_client
 from tests.api.conftest import Service
-from tests.api.shared import PROFILES, shared_service, shared_settings, store_of
+from tests.api.shared import shared_fixtures, store_of
 
 pytestmark = pytest.mark.anyio
 
@@ -38,17 +37,7 @@ PAGE = {"Accept": "text/html"}
 DAY = 86_400
 
 
-@pytest.fixture(scope="module", params=PROFILES)
-def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Settings of a fresh service in both profiles."""
-    return shared_settings(request, tmp_path_factory)
-
-
-@pytest.fixture(scope="module")
-async def service(settings: Settings) -> AsyncIterator[Service]:
-    """One service for all tests here; each has an account of its own."""
-    async with shared_service(settings) as service:
-        yield service
+settings, service = shared_fixtures()
 
 
 @pytest.fixture

@@ -13,14 +13,13 @@ from sqlalchemy import Connection, func, select, update
 
 from app import clock
 from app.accounts.tables import accounts, tiers
-from app.config import Settings
 from app.files.tables import files
 from app.links.tables import timelinks
 from app.objects.tables import objects, tombstones
 from storage.errors import ObjectNotFound
 from tests.api import raw
 from tests.api.conftest import Service
-from tests.api.shared import PROFILES, shared_service, shared_settings, store_of
+from tests.api.shared import shared_fixtures, store_of
 
 pytestmark = pytest.mark.anyio
 
@@ -32,17 +31,7 @@ PAGE = {"Accept": "text/html"}
 Headers = dict[str, str]
 
 
-@pytest.fixture(scope="module", params=PROFILES)
-def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Settings of a fresh service in both profiles."""
-    return shared_settings(request, tmp_path_factory, expire_time=EXPIRE_TIME, max_files=MAX_FILES)
-
-
-@pytest.fixture(scope="module")
-async def service(settings: Settings) -> AsyncIterator[Service]:
-    """One service for all tests here; each has an account of its own."""
-    async with shared_service(settings) as service:
-        yield service
+settings, service = shared_fixtures(expire_time=EXPIRE_TIME, max_files=MAX_FILES)
 
 
 @pytest.fixture

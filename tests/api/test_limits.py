@@ -10,11 +10,10 @@ from sqlalchemy import Connection, update
 
 from app import clock
 from app.accounts.tables import tiers
-from app.config import Settings
 from tests.api import raw
 from tests.api.books import stored_keys
 from tests.api.conftest import Service
-from tests.api.shared import PROFILES, audited, shared_service, shared_settings
+from tests.api.shared import audited, shared_fixtures
 
 pytestmark = pytest.mark.anyio
 
@@ -22,17 +21,7 @@ KIB, MIB = 1024, 1024 * 1024
 Headers = dict[str, str]
 
 
-@pytest.fixture(scope="module", params=PROFILES)
-def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Settings of a fresh service in both profiles."""
-    return shared_settings(request, tmp_path_factory)
-
-
-@pytest.fixture(scope="module")
-async def service(settings: Settings) -> AsyncIterator[Service]:
-    """One service for all tests here."""
-    async with shared_service(settings) as service:
-        yield service
+settings, service = shared_fixtures()
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,6 @@ import pytest
 from sqlalchemy import Connection, select, update
 
 from app import clock
-from app.config import Settings
 from app.dumps.reports import CLAIM, Reports
 from app.dumps.tables import dumps
 from app.objects.tables import objects
@@ -36,7 +35,7 @@ from tests.api.crash_forms import (
     submit,
 )
 from tests.api.dump_books import Headers, account_of, read_all
-from tests.api.shared import PROFILES, shared_service, shared_settings, store_of
+from tests.api.shared import shared_fixtures, store_of
 from tests.minidump_files import Minidump
 
 pytestmark = pytest.mark.anyio
@@ -46,17 +45,7 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 
-@pytest.fixture(scope="module", params=PROFILES)
-def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Settings of a fresh service in both profiles."""
-    return shared_settings(request, tmp_path_factory, max_dump_bytes=MAX_DUMP_BYTES)
-
-
-@pytest.fixture(scope="module")
-async def service(settings: Settings) -> AsyncIterator[Service]:
-    """One service for all tests here; each has an account of its own."""
-    async with shared_service(settings) as service:
-        yield service
+settings, service = shared_fixtures(max_dump_bytes=MAX_DUMP_BYTES)
 
 
 @pytest.fixture

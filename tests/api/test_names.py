@@ -1,7 +1,6 @@
 """What things are called: the names that files bring along, and those that are chosen."""
 
 import base64
-from collections.abc import AsyncIterator
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -9,10 +8,9 @@ import httpx
 import pytest
 from pydantic import ValidationError
 
-from app.config import Settings
 from routers.v1.schemas.tiers import TierCreate
 from tests.api.conftest import Service
-from tests.api.shared import PROFILES, shared_service, shared_settings
+from tests.api.shared import shared_fixtures
 from tests.pictures import plain
 
 pytestmark = pytest.mark.anyio
@@ -20,17 +18,7 @@ pytestmark = pytest.mark.anyio
 Headers = dict[str, str]
 
 
-@pytest.fixture(scope="module", params=PROFILES)
-def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Settings of a fresh service in both profiles."""
-    return shared_settings(request, tmp_path_factory)
-
-
-@pytest.fixture(scope="module")
-async def service(settings: Settings) -> AsyncIterator[Service]:
-    """One service for all tests here."""
-    async with shared_service(settings) as service:
-        yield service
+settings, service = shared_fixtures()
 
 
 WORDS: Final = '"=?utf-8?B?bmHDr3ZlLnR4dA==?="'

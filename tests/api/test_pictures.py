@@ -11,11 +11,10 @@ from sqlalchemy import Connection, func, select, update
 
 from app import clock
 from app.accounts.tables import accounts, tiers
-from app.config import Settings
 from app.objects.tables import objects
 from app.pictures.tables import pictures
 from tests.api.conftest import PASSWORD, MakeSettings, Service, running
-from tests.api.shared import PROFILES, shared_service, shared_settings, store_of
+from tests.api.shared import shared_fixtures, store_of
 from tests.deadline import DEADLINE
 from tests.pictures import (
     FORMATS,
@@ -42,17 +41,7 @@ UNSEEN = encoded(noise(900, 600), "webp", quality=95)  # when it is cut off, at 
 Headers = dict[str, str]
 
 
-@pytest.fixture(scope="module", params=PROFILES)
-def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Settings of a fresh service in both profiles."""
-    return shared_settings(request, tmp_path_factory)
-
-
-@pytest.fixture(scope="module")
-async def service(settings: Settings) -> AsyncIterator[Service]:
-    """One service for all tests here; each has an account of its own."""
-    async with shared_service(settings) as service:
-        yield service
+settings, service = shared_fixtures()
 
 
 @pytest.fixture

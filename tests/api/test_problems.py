@@ -6,10 +6,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.config import Settings
 from tests.api import raw
 from tests.api.conftest import Service
-from tests.api.shared import PROFILES, shared_service, shared_settings
+from tests.api.shared import shared_fixtures
 from tests.memory import no_more_memory
 
 pytestmark = pytest.mark.anyio
@@ -19,17 +18,7 @@ MIB = 1024 * 1024
 LARGEST = 160 * MIB
 
 
-@pytest.fixture(scope="module", params=PROFILES)
-def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Settings of a fresh service in both profiles."""
-    return shared_settings(request, tmp_path_factory, max_json_blob=LARGEST)
-
-
-@pytest.fixture(scope="module")
-async def service(settings: Settings) -> AsyncIterator[Service]:
-    """One service for all tests here."""
-    async with shared_service(settings) as service:
-        yield service
+settings, service = shared_fixtures(max_json_blob=LARGEST)
 
 
 async def test_every_error_has_the_form_of_a_problem(service: Service) -> None:

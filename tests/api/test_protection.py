@@ -1,7 +1,6 @@
 """Headers that protect answers, and say where what was made is."""
 
 import base64
-from collections.abc import AsyncIterator
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -9,9 +8,8 @@ import pytest
 from sqlalchemy import Connection, select, update
 
 from app.accounts.tables import accounts, tiers
-from app.config import Settings
 from tests.api.conftest import MakeSettings, Service, running
-from tests.api.shared import PROFILES, shared_service, shared_settings
+from tests.api.shared import shared_fixtures
 from tests.pictures import plain
 
 pytestmark = pytest.mark.anyio
@@ -21,17 +19,7 @@ HSTS: Final = "strict-transport-security"
 OPENER: Final = "cross-origin-opener-policy"
 
 
-@pytest.fixture(scope="module", params=PROFILES)
-def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Settings of a fresh service in both profiles."""
-    return shared_settings(request, tmp_path_factory, registration="open")
-
-
-@pytest.fixture(scope="module")
-async def service(settings: Settings) -> AsyncIterator[Service]:
-    """One service for all tests here."""
-    async with shared_service(settings) as service:
-        yield service
+settings, service = shared_fixtures(registration="open")
 
 
 ANSWERS: Final = [

@@ -6,7 +6,6 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -14,7 +13,6 @@ import pytest
 from sqlalchemy import Connection, select
 
 from app.accounts.tables import accounts
-from app.config import Settings
 from app.database.schema import metadata
 from app.features import TABLES
 from app.objects.tables import object_bytes, object_segments, objects
@@ -22,7 +20,7 @@ from app.pictures.thumbnail_rows import KIND
 from app.takeout.rows import NOT_TAKEN, columns_of
 from tests.api.conftest import PASSWORD, Service
 from tests.api.keepings import LARGE, Keeper
-from tests.api.shared import PROFILES, shared_service, shared_settings
+from tests.api.shared import shared_fixtures
 from tests.api.test_erasure import belongs_to_accounts
 
 pytestmark = pytest.mark.anyio
@@ -31,17 +29,7 @@ URL = "/v1/accounts/me/takeout"
 Headers = dict[str, str]
 
 
-@pytest.fixture(scope="module", params=PROFILES)
-def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Settings of a fresh service in both profiles."""
-    return shared_settings(request, tmp_path_factory, default_tier="Enterprise")
-
-
-@pytest.fixture(scope="module")
-async def service(settings: Settings) -> AsyncIterator[Service]:
-    """One service for all tests here; each has an account of its own."""
-    async with shared_service(settings) as service:
-        yield service
+settings, service = shared_fixtures(default_tier="Enterprise")
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,6 @@ from sqlalchemy import Connection, func, select, update
 from app import clock
 from app.accounts import identity
 from app.accounts.identity import Access
-from app.config import Settings
 from app.errors import Forbidden, InvalidRequest, LeaseLost, NotFound, ServiceUnavailable
 from app.objects.entities import Received
 from app.objects.tables import objects
@@ -25,7 +24,7 @@ from app.security.credentials import ServiceToken
 from storage.errors import StoreUnavailable
 from tests import children
 from tests.api.conftest import Service
-from tests.api.shared import PROFILES, shared_service, shared_settings, store_of
+from tests.api.shared import shared_fixtures, store_of
 from tests.deadline import DEADLINE
 from tests.lines import Line
 from tests.pictures import decoded, encoded, noise
@@ -37,17 +36,7 @@ KINDS: tuple[ThumbnailFormat, ...] = ("jpeg", "webp")
 PICTURE = encoded(noise(900, 600), "jpeg", quality=95)  # it lies in the store
 
 
-@pytest.fixture(scope="module", params=PROFILES)
-def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Settings of a fresh service in both profiles."""
-    return shared_settings(request, tmp_path_factory)
-
-
-@pytest.fixture(scope="module")
-async def service(settings: Settings) -> AsyncIterator[Service]:
-    """One service for all tests here; each has a picture of its own."""
-    async with shared_service(settings) as service:
-        yield service
+settings, service = shared_fixtures()
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from sqlalchemy import Connection, func, select, update
 
 from app import clock
 from app.accounts.tables import accounts
-from app.config import Settings
 from app.errors import NotFound
 from app.features import TARGETS
 from app.links import public as public_links
@@ -19,7 +18,7 @@ from app.links.tables import timelink_leases
 from app.links.targets import Targets
 from app.links.tokens import new_lease
 from tests.api.conftest import Service
-from tests.api.shared import PROFILES, shared_service, shared_settings, store_of
+from tests.api.shared import shared_fixtures, store_of
 
 pytestmark = pytest.mark.anyio
 
@@ -30,17 +29,7 @@ Headers = dict[str, str]
 Json = dict[str, Any]
 
 
-@pytest.fixture(scope="module", params=PROFILES)
-def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Settings of a fresh service in both profiles."""
-    return shared_settings(request, tmp_path_factory)
-
-
-@pytest.fixture(scope="module")
-async def service(settings: Settings) -> AsyncIterator[Service]:
-    """One service for all tests here; each has an account of its own."""
-    async with shared_service(settings) as service:
-        yield service
+settings, service = shared_fixtures()
 
 
 @pytest.fixture

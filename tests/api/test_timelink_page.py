@@ -8,10 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from app.config import Settings
 from routers.pages.rendering import size_in_words, time_in_words
 from tests.api.conftest import MakeSettings, Service, running
-from tests.api.shared import PROFILES, shared_service, shared_settings
+from tests.api.shared import shared_fixtures
 
 pytestmark = pytest.mark.anyio
 
@@ -22,17 +21,7 @@ Headers = dict[str, str]
 Json = dict[str, Any]
 
 
-@pytest.fixture(scope="module", params=PROFILES)
-def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Settings of a fresh service in both profiles."""
-    return shared_settings(request, tmp_path_factory)
-
-
-@pytest.fixture(scope="module")
-async def service(settings: Settings) -> AsyncIterator[Service]:
-    """One service for all tests here; each has an account of its own."""
-    async with shared_service(settings) as service:
-        yield service
+settings, service = shared_fixtures()
 
 
 @pytest.fixture

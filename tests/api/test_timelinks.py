@@ -15,7 +15,6 @@ from uuid_utils import uuid7
 
 from app import clock
 from app.accounts.tables import accounts, tiers
-from app.config import Settings
 from app.dumps.tables import dumps
 from app.files.tables import files
 from app.links.expiry import KEPT
@@ -23,7 +22,7 @@ from app.links.tables import timelink_leases, timelinks
 from app.objects.tables import object_bytes, objects
 from app.pictures.tables import pictures
 from tests.api.conftest import MakeSettings, Service, running
-from tests.api.shared import PROFILES, shared_service, shared_settings, store_of
+from tests.api.shared import shared_fixtures, store_of
 
 pytestmark = pytest.mark.anyio
 
@@ -36,17 +35,7 @@ Headers = dict[str, str]
 Json = dict[str, Any]
 
 
-@pytest.fixture(scope="module", params=PROFILES)
-def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Settings of a fresh service in both profiles."""
-    return shared_settings(request, tmp_path_factory)
-
-
-@pytest.fixture(scope="module")
-async def service(settings: Settings) -> AsyncIterator[Service]:
-    """One service for all tests here; each has an account of its own."""
-    async with shared_service(settings) as service:
-        yield service
+settings, service = shared_fixtures()
 
 
 @pytest.fixture

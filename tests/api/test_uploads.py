@@ -11,13 +11,12 @@ from sqlalchemy import select, update
 
 from app import clock
 from app.accounts.tables import accounts, tiers
-from app.config import Settings
 from app.uploads.tables import uploads
 from tests.api import raw
 from tests.api.books import used
 from tests.api.conftest import PASSWORD, Service, running
 from tests.api.raw import DISCONNECT, part
-from tests.api.shared import PROFILES, audited, shared_service, shared_settings, store_of, wipe
+from tests.api.shared import audited, shared_fixtures, store_of, wipe
 from tests.api.tus_client import PIECE, URL, VERSION, append, create, head, metadata
 from tests.deadline import DEADLINE
 from tests.pictures import encoded, quarters
@@ -28,17 +27,7 @@ SEGMENT = 64 * 1024
 DATA = random.Random(1).randbytes(5 * SEGMENT + 17)
 
 
-@pytest.fixture(scope="module", params=PROFILES)
-def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Settings of a fresh service in both profiles."""
-    return shared_settings(request, tmp_path_factory)
-
-
-@pytest.fixture(scope="module")
-async def service(settings: Settings) -> AsyncIterator[Service]:
-    """One service for all tests here."""
-    async with shared_service(settings) as service:
-        yield service
+settings, service = shared_fixtures()
 
 
 @pytest.fixture(autouse=True)

@@ -25,6 +25,7 @@ from app.database.pagination import Page
 from app.errors import BundleClosed, Forbidden, NotFound
 from app.links.entities import NewLink
 from app.links.targets import allows
+from app.links.terms import settle
 from app.objects import lifecycle as objects
 from app.objects.entities import Received, new_uuid
 from app.objects.file_names import MAX_PATH_LENGTH, free_name, picture_name
@@ -50,7 +51,7 @@ _find_member = Statement(
 )
 
 
-def create_of(
+def create(
     connection: Connection,
     identity: Identity,
     members: Members,
@@ -58,17 +59,27 @@ def create_of(
     link: NewLink,
     usual: int,
     make_room: MakeRoom,
-    sent: Sequence[tuple[NewMember, Received]],
     now: int,
+    *,
+    sent: Sequence[tuple[NewMember, Received]] = (),
+    things: Sequence[tuple[str, str]] = (),
+    is_open: bool,
 ) -> tuple[Bundle, int]:
-    """Make a bundle of received bodies, to which nothing is added any more."""
-    made, evicted = rows.create(
-        connection, identity, members, new, link, usual, make_room, now, is_open=False
+    """Make a bundle of received bodies, and of things given by their types and ids.
+
+    It gets ``link`` if it gets one; ``usual`` is that of `settle`. Returns it and how much it has
+    evicted. Raises as `point` does.
+    """
+    agreed = settle(new, link, identity.tier, usual, now)
+    bundle_id, evicted = rows.insert_bundle(
+        connection, identity, new, agreed, make_room, now, is_open=is_open
     )
     for member, received in sent:
-        _add(connection, identity, made.id, member, received, now)
-    filled = rows.find(connection, identity, members, new.uuid, now)
-    return replace(filled, clamped=made.clamped), evicted
+        _add(connection, identity, bundle_id, member, received, now)
+    for kind, target_id in things:
+        _point(connection, identity, members, bundle_id, kind, target_id, new_uuid(), now)
+    made = rows.find(connection, identity, members, new.uuid, now)
+    return replace(made, clamped=agreed.clamped), evicted
 
 
 def admit(connection: Connection, identity: Identity, uuid: str, now: int) -> int:
@@ -100,30 +111,6 @@ def add(
         _add(connection, identity, current.id, new, received, now)
     rows.touch(connection, bundle_id=current.id, now=now)
     return [_found(members.find(connection, current.id, new.uuid, now)) for new, _ in sent]
-
-
-def create_of_things(
-    connection: Connection,
-    identity: Identity,
-    members: Members,
-    new: NewBundle,
-    link: NewLink,
-    usual: int,
-    make_room: MakeRoom,
-    things: Sequence[tuple[str, str]],
-    now: int,
-) -> tuple[Bundle, int]:
-    """Make a closed bundle that points to things, given by their types and ids; raises as `point`.
-
-    Returns what `create` does.
-    """
-    made, evicted = rows.create(
-        connection, identity, members, new, link, usual, make_room, now, is_open=False
-    )
-    for kind, target_id in things:
-        _point(connection, identity, members, made.id, kind, target_id, new_uuid(), now)
-    filled = rows.find(connection, identity, members, new.uuid, now)
-    return replace(filled, clamped=made.clamped), evicted
 
 
 def point(

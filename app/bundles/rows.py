@@ -1,7 +1,6 @@
 """The rows of bundles: plain functions for `Access.read` and `Access.write`."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Protocol
 
 from sqlalchemy import (
@@ -33,7 +32,7 @@ from app.links import rows as links
 from app.links import terms
 from app.links.entities import LinkRef, NewLink
 from app.links.tables import timelinks
-from app.links.terms import settle
+from app.links.terms import Terms
 
 
 class MakeRoom(Protocol):
@@ -106,23 +105,17 @@ touch = Statement(
 """Notes that a bundle has other members."""
 
 
-def create(
+def insert_bundle(
     connection: Connection,
     identity: Identity,
-    members: Members,
     new: NewBundle,
-    link: NewLink,
-    usual: int,
+    agreed: Terms,
     make_room: MakeRoom,
     now: int,
     *,
-    is_open: bool = True,
-) -> tuple[Bundle, int]:
-    """Make a bundle without members; returns it and how much it has evicted.
-
-    It gets ``link`` if it gets one; ``usual`` is that of `settle`.
-    """
-    agreed = settle(new, link, identity.tier, usual, now)
+    is_open: bool,
+) -> tuple[int, int]:
+    """Insert a bundle without members; returns its id and how much it has evicted."""
     require_storage(connection)
     quota.lock_account(connection, identity.account_id)
     evicted = 0
@@ -143,8 +136,7 @@ def create(
         links.insert_link(
             connection, account_id, "bundle", bundle_id, agreed.link, agreed.expires_at, now
         )
-    made = find(connection, identity, members, new.uuid, now)
-    return replace(made, clamped=agreed.clamped), evicted
+    return bundle_id, evicted
 
 
 def find(

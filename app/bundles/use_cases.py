@@ -73,24 +73,14 @@ class Bundles:
 
         Raises `TooManyFiles`, and `InvalidRequest` for what the tier doesn't allow.
         """
-        link, usual, now = self._links.new_own_link(), self._usual_lifetime, clock.now()
-        bundle, evicted = await access.write(
-            rows.create, self._members, new, link, usual, self._make_room(now), now
-        )
-        self._wake_tasks(bundle, evicted)
-        return bundle
+        return await self._create(access, new, is_open=True)
 
     async def create_of(
         self, access: Access, new: NewBundle, arrived: Sequence[tuple[NewMember, Received]]
     ) -> Bundle:
         """Make a closed bundle of bodies that have arrived, all or nothing."""
-        link, usual, now = self._links.new_own_link(), self._usual_lifetime, clock.now()
         sent = [(_typed(member), received) for member, received in arrived]
-        bundle, evicted = await access.write(
-            filling.create_of, self._members, new, link, usual, self._make_room(now), sent, now
-        )
-        self._wake_tasks(bundle, evicted)
-        return bundle
+        return await self._create(access, new, sent=sent, is_open=False)
 
     async def create_of_things(
         self, access: Access, new: NewBundle, things: Sequence[tuple[str, str]]
@@ -101,19 +91,7 @@ class Bundles:
         """
         if len(things) > MAX_MEMBERS:
             raise BundleClosed(f"A bundle may have up to {MAX_MEMBERS} members")
-        link, usual, now = self._links.new_own_link(), self._usual_lifetime, clock.now()
-        bundle, evicted = await access.write(
-            filling.create_of_things,
-            self._members,
-            new,
-            link,
-            usual,
-            self._make_room(now),
-            things,
-            now,
-        )
-        self._wake_tasks(bundle, evicted)
-        return bundle
+        return await self._create(access, new, things=things, is_open=False)
 
     @property
     def admit_member(self) -> Admit:
@@ -247,6 +225,23 @@ class Bundles:
         """Return the archive of all members that strangers may see."""
         members = await self._database.read(self._members.all_shown, link.target.id, clock.now())
         return await lay_out([Entry(member.name, member.content) for member in members])
+
+    async def _create(
+        self,
+        access: Access,
+        new: NewBundle,
+        *,
+        sent: Sequence[tuple[NewMember, Received]] = (),
+        things: Sequence[tuple[str, str]] = (),
+        is_open: bool,
+    ) -> Bundle:
+        create = partial(filling.create, sent=sent, things=things, is_open=is_open)
+        link, usual, now = self._links.new_own_link(), self._usual_lifetime, clock.now()
+        bundle, evicted = await access.write(
+            create, self._members, new, link, usual, self._make_room(now), now
+        )
+        self._wake_tasks(bundle, evicted)
+        return bundle
 
     async def _commit(
         self, access: Access, uuid: str, arrived: Sequence[tuple[NewMember, Received]]

@@ -1,7 +1,6 @@
 """Bundles: what an account may do with them."""
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, aclosing
 from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
@@ -165,12 +164,8 @@ class Bundles:
     ) -> Sequence[Member]:
         """Add all files that are sent, or none; raises as `add` does."""
         admit = self.admission(uuid)
-        arrived: list[tuple[NewMember, Received]] = []
-        async with AsyncExitStack() as stack:
-            await stack.enter_async_context(aclosing(sent))
-            async for new, body in sent:
-                receiving = self._uploads.receive(access, body, kind=OBJECTS, admit=admit)
-                arrived.append((new, await stack.enter_async_context(receiving)))
+        receiving = self._uploads.receive_all(access, sent, kind=OBJECTS, admission=lambda _: admit)
+        async with receiving as arrived:
             return await self._commit(access, uuid, arrived)
 
     async def point(self, access: Access, uuid: str, kind: str, target_id: str) -> Member:

@@ -1,7 +1,7 @@
 """Files: what an account may do with them."""
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Any
 
@@ -83,12 +83,8 @@ class Files:
         self, access: Access, sent: AsyncGenerator[tuple[NewFile, Body], None]
     ) -> Sequence[File]:
         """Store all files that are sent, or none; raises `TooManyFiles`."""
-        arrived: list[tuple[NewFile, Received]] = []
-        async with AsyncExitStack() as stack:
-            await stack.enter_async_context(aclosing(sent))
-            async for new, body in sent:
-                receiving = self._receive(access, new, body)
-                arrived.append((new, await stack.enter_async_context(receiving)))
+        receiving = self._uploads.receive_all(access, sent, kind=KIND, admission=self.admission)
+        async with receiving as arrived:
             return await self._commit(access, arrived) if arrived else []
 
     async def commit(self, access: Access, new: NewFile, received: Received) -> File:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Final, Self, TypeVar
 
@@ -127,6 +127,27 @@ class Uploads:
             self._running.discard(reservation.object_id)
             if not self._running:
                 self._idle.set()
+
+    @asynccontextmanager
+    async def receive_all(
+        self,
+        access: Access,
+        sent: AsyncGenerator[tuple[T, Body], None],
+        *,
+        kind: str,
+        admission: Callable[[T], Admit],
+    ) -> AsyncIterator[list[tuple[T, Received]]]:
+        """Receive bodies one after the other, each with what it is to be; all as by `receive`.
+
+        ``admission`` returns what says whether one may be sent.
+        """
+        arrived = []
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(aclosing(sent))
+            async for new, body in sent:
+                receiving = self.receive(access, body, kind=kind, admit=admission(new))
+                arrived.append((new, await stack.enter_async_context(receiving)))
+            yield arrived
 
     async def renew_leases(self, now: int) -> int:
         """Renew the leases of this process's uploads; returns how many there are."""

@@ -1,7 +1,7 @@
 """Sending: what one form brings becomes a file, or if it is several, one bundle of them."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AsyncExitStack, aclosing
+from itertools import count
 from typing import Final
 
 from app.accounts.identity import Access
@@ -10,8 +10,7 @@ from app.bundles.use_cases import Bundles
 from app.errors import ContentTooLarge
 from app.files.entities import KIND, File, NewFile
 from app.files.use_cases import Files
-from app.objects.entities import Received
-from app.objects.uploads import Body, Uploads
+from app.objects.uploads import Admit, Body, Uploads
 
 _LONGEST: Final = 100  # characters of a file's name in that of its bundle
 
@@ -35,15 +34,16 @@ class Sending:
 
         ``finish`` is awaited when all has arrived. Raises `TooManyFiles`.
         """
-        arrived: list[tuple[NewFile, Received]] = []
-        async with AsyncExitStack() as stack:
-            await stack.enter_async_context(aclosing(sent))
-            async for new, body in sent:
-                if len(arrived) == MAX_MEMBERS:
-                    raise ContentTooLarge(f"A bundle may have up to {MAX_MEMBERS} members")
-                admit = self._bundles.admit_member if arrived else self._files.admission(new)
-                receiving = self._uploads.receive(access, body, kind=KIND, admit=admit)
-                arrived.append((new, await stack.enter_async_context(receiving)))
+        numbers = count(1)
+
+        def admission(new: NewFile) -> Admit:
+            number = next(numbers)
+            if number > MAX_MEMBERS:
+                raise ContentTooLarge(f"A bundle may have up to {MAX_MEMBERS} members")
+            return self._files.admission(new) if number == 1 else self._bundles.admit_member
+
+        receiving = self._uploads.receive_all(access, sent, kind=KIND, admission=admission)
+        async with receiving as arrived:
             if not arrived:
                 return None
             first = await finish(arrived[0][0])

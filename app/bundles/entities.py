@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from app.database.pagination import Page
-from app.links.entities import LinkRef
+from app.links.entities import LinkRef, Sharing
 from app.objects.entities import Content, new_uuid
 
 KIND: Final = "bundles"
@@ -55,12 +55,8 @@ class Bundle:
     """None: it is kept."""
     link: LinkRef | None
     """Its own link, or else the newest; None: it has none."""
-    max_downloads: int | None
-    """Of that link; None: no limit."""
-    downloads: int
-    has_password: bool
-    note: str | None
-    """Of that link as well."""
+    sharing: Sharing | None
+    """The options of that."""
     count: int
     """How many members it has."""
     size: int

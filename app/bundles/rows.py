@@ -30,7 +30,7 @@ from app.errors import NotFound
 from app.links import expiry as link_expiry
 from app.links import rows as links
 from app.links import terms
-from app.links.entities import LinkRef, NewLink
+from app.links.entities import LinkOptions, LinkRef, NewLink, Sharing
 from app.links.tables import timelinks
 from app.links.terms import Terms
 
@@ -221,6 +221,7 @@ def locked(connection: Connection, identity: Identity, uuid: str, now: int) -> A
 
 def _bundle(row: Row[Any], counts: Mapping[int, tuple[int, int]]) -> Bundle:
     count, size = counts.get(row.id, (0, 0))
+    options = LinkOptions(row.max_downloads, row.password_hash, row.note)
     return Bundle(
         id=row.id,
         uuid=row.uuid,
@@ -230,10 +231,7 @@ def _bundle(row: Row[Any], counts: Mapping[int, tuple[int, int]]) -> Bundle:
         modified_at=row.modified_at,
         expires_at=row.expires_at,
         link=None if row.link is None else LinkRef(row.link, row.token_hash),
-        max_downloads=row.max_downloads,
-        downloads=row.downloads or 0,
-        has_password=row.password_hash is not None,
-        note=row.note,
+        sharing=None if row.link is None else Sharing.of(options, row.downloads),
         count=count,
         size=size,
     )

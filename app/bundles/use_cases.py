@@ -119,9 +119,7 @@ class Bundles:
         And its link: ``max_downloads``, ``password``, ``note``, each None for none. Raises
         `NotFound` and `InvalidRequest`.
         """
-        columns = {name: value for name, value in facts.items() if name != "password"}
-        if "password" in facts:
-            columns["password_hash"] = await self.hash_password(access, facts["password"])
+        columns = await self._links.hashed(access, facts)
         link, now = self._links.new_own_link(), clock.now()
         bundle, evicted = await access.write(
             rows.change, self._members, uuid, columns, link, self._make_room(now), now

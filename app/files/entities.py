@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-from app.links.entities import LinkRef
+from app.links.entities import LinkRef, Sharing
 from app.objects.entities import Content, new_uuid
 
 KIND: Final = "files"
@@ -34,17 +34,6 @@ class NewFile:
     clamp: bool = False
     """Whether what its account's tier doesn't allow is lowered instead of refused."""
     uuid: str = field(default_factory=new_uuid)
-
-
-@dataclass(frozen=True, slots=True)
-class Sharing:
-    """What a file's link allows, asks for and says."""
-
-    max_downloads: int | None
-    downloads: int
-    """Those that have begun, if the link counts them."""
-    has_password: bool
-    note: str | None
 
 
 @dataclass(frozen=True, slots=True)

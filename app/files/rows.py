@@ -19,11 +19,11 @@ from app.database import Statement
 from app.database.pagination import Page, decode_cursor, page_of
 from app.errors import NotFound
 from app.files import eviction
-from app.files.entities import KIND, File, NewFile, Sharing
+from app.files.entities import KIND, File, NewFile
 from app.files.tables import files
 from app.links import expiry as link_expiry
 from app.links import rows as links
-from app.links.entities import LinkOptions, LinkRef, NewLink
+from app.links.entities import LinkOptions, LinkRef, NewLink, Sharing
 from app.links.tables import timelinks
 from app.links.terms import Terms, settle
 from app.objects import contents
@@ -166,7 +166,7 @@ def create(
         modified_at=now,
         expires_at=terms.expires_at,
         link=None if terms.link is None else terms.link.ref,
-        sharing=None if terms.link is None else _sharing_of(terms.link.options),
+        sharing=None if terms.link is None else Sharing.of(terms.link.options),
         content=Content(object_id, None, received.size, received.sha256, now, None),
         clamped=terms.clamped,
     )
@@ -258,14 +258,9 @@ def file_of(row: Row[Any]) -> File:
         modified_at,
         expires_at,
         None if link is None else LinkRef(link, token_hash),
-        None if link is None else _sharing_of(options, downloads),
+        None if link is None else Sharing.of(options, downloads),
         contents.content_of(content),
     )
-
-
-def _sharing_of(options: LinkOptions, downloads: int = 0) -> Sharing:
-    has_password = options.password_hash is not None
-    return Sharing(options.max_downloads, downloads, has_password, options.note)
 
 
 def unknown() -> NotFound:

@@ -118,10 +118,7 @@ class Files:
         And its link: ``max_downloads``, ``password``, ``note``, each None for none. Raises
         `NotFound`, `PreconditionFailed` and `InvalidRequest`.
         """
-        columns = {name: value for name, value in facts.items() if name != "password"}
-        if "password" in facts:
-            hashed = await self.hash_password(access, facts["password"])
-            columns["password_hash"] = hashed
+        columns = await self._links.hashed(access, facts)
         link = self._links.new_own_link()
         file, evicted = await access.write(
             changes.change, uuid, columns, link, conditions, self._max_files, clock.now()

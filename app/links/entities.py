@@ -1,7 +1,7 @@
 """What a timelink is: a public link to one object, for a time. Times are in UTC microseconds."""
 
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 from app import clock
 from app.errors import NotFound
@@ -32,6 +32,23 @@ class LinkOptions:
 
 
 NO_OPTIONS: Final = LinkOptions()
+
+
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """What the link to a thing allows, asks for and says, as the owner of the thing sees it."""
+
+    max_downloads: int | None
+    downloads: int
+    """Those that have begun, if the link counts them."""
+    has_password: bool
+    note: str | None
+
+    @classmethod
+    def of(cls, options: LinkOptions, downloads: int = 0) -> Self:
+        """Make one of a link's options."""
+        has_password = options.password_hash is not None
+        return cls(options.max_downloads, downloads, has_password, options.note)
 
 
 @dataclass(frozen=True, slots=True)

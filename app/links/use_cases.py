@@ -1,9 +1,10 @@
 """Timelinks: what their owners and their visitors may do with them."""
 
 import hmac
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
 import structlog
 from uuid_utils import uuid7
@@ -134,6 +135,13 @@ class Links:
             return None
         await access.check()  # hashing is expensive: not for strangers
         return await self._passwords.hash(password)
+
+    async def hashed(self, access: Access, facts: Mapping[str, Any]) -> dict[str, Any]:
+        """Return facts of a thing with a link, with ``password_hash`` instead of a ``password``."""
+        kept = {name: value for name, value in facts.items() if name != "password"}
+        if "password" in facts:
+            kept["password_hash"] = await self.hash_password(access, facts["password"])
+        return kept
 
     def token_of(self, link: LinkRef) -> str | None:
         """Return the token in a link's URL; None if its signing key is no longer there."""

@@ -56,7 +56,6 @@ class Maker(ABC):
 class FileMaker(Maker):
     """Makes files; fields: those of `NewFile`, with the ``password`` itself.
 
-
     With a ``bundle`` and nothing else beside the first two, a file is that bundle's own.
     """
 

@@ -147,6 +147,7 @@ class Bundle(BaseModel):
 
     @classmethod
     def of(cls, bundle: entities.Bundle, link: str | None, **more: Any) -> Self:  # noqa: ANN401 - of subclasses
+        shared = bundle.sharing
         return cls(
             id=bundle.uuid,
             name=bundle.name,
@@ -154,10 +155,10 @@ class Bundle(BaseModel):
             created_at=clock.to_datetime(bundle.created_at),
             expires_at=None if bundle.expires_at is None else clock.to_datetime(bundle.expires_at),
             is_open=bundle.is_open,
-            max_downloads=bundle.max_downloads,
-            downloads=bundle.downloads,
-            has_password=bundle.has_password,
-            note=bundle.note,
+            max_downloads=None if shared is None else shared.max_downloads,
+            downloads=0 if shared is None else shared.downloads,
+            has_password=shared is not None and shared.has_password,
+            note=None if shared is None else shared.note,
             count=bundle.count,
             size=bundle.size,
             **more,

@@ -10,7 +10,7 @@ from app.blobs.entities import KIND, MAX_ID_LENGTH, Blob
 from app.blobs.tables import blobs
 from app.bundles import removal as bundles
 from app.database import Statement, insert_if_absent
-from app.database.pagination import Page, decode_cursor, page_of
+from app.database.pagination import Page, before_of, decode_cursor, page_of
 from app.errors import Conflict, NotFound
 from app.links import rows as timelinks
 from app.objects import contents, removal
@@ -161,11 +161,10 @@ def remove(
 
 def page(connection: Connection, identity: Identity, limit: int, cursor: str | None) -> Page[Blob]:
     """Return a page of the account's blobs, newest first."""
-    before = decode_cursor("blobs", cursor, int)
     rows = _page(
         connection,
         account_id=identity.account_id,
-        before=2**62 if before is None else before,
+        before=before_of("blobs", cursor),
         limit=limit + 1,
     ).rows
     return page_of("blobs", rows, limit, _blob, lambda row: int(row.id))

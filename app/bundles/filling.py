@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from app.accounts.identity import Identity
 from app.bundles import removal, rows
@@ -20,7 +20,7 @@ from app.bundles.entities import (
 from app.bundles.members import Members
 from app.bundles.rows import MakeRoom
 from app.bundles.tables import bundle_members
-from app.database import Statement, require_storage
+from app.database import Statement, insert_into, require_storage
 from app.database.pagination import Page
 from app.errors import BundleClosed, Forbidden, NotFound
 from app.links.entities import NewLink
@@ -31,15 +31,7 @@ from app.objects.entities import Received, new_uuid
 from app.objects.file_names import MAX_PATH_LENGTH, free_name, picture_name
 
 _of_bundle = bundle_members.c.bundle_id == bindparam("bundle_id")
-_insert_member = Statement(
-    insert(bundle_members).values(
-        {
-            column.name: bindparam(column.name, type_=column.type)
-            for column in bundle_members.c
-            if column is not bundle_members.c.id
-        }
-    )
-)
+_insert_member = Statement(insert_into(bundle_members))
 _count = Statement(select(func.count()).select_from(bundle_members).where(_of_bundle))
 _is_taken = Statement(
     select(bundle_members.c.id).where(_of_bundle, bundle_members.c.name == bindparam("name"))

@@ -8,7 +8,6 @@ from sqlalchemy import (
     Connection,
     Row,
     bindparam,
-    insert,
     or_,
     select,
     update,
@@ -24,8 +23,8 @@ from app.bundles.entities import (
 )
 from app.bundles.members import Members
 from app.bundles.tables import bundles
-from app.database import Statement, require_storage
-from app.database.pagination import Page, decode_cursor, page_of
+from app.database import Statement, insert_into, require_storage
+from app.database.pagination import Page, before_of, page_of
 from app.errors import NotFound
 from app.links import expiry as link_expiry
 from app.links import rows as links
@@ -83,17 +82,7 @@ _page = {
     True: Statement(_listed.where(bundles.c.expires_at.is_not(None))),
     False: Statement(_listed.where(bundles.c.expires_at.is_(None))),
 }
-_insert = Statement(
-    insert(bundles)
-    .values(
-        {
-            column.name: bindparam(column.name, type_=column.type)
-            for column in bundles.c
-            if column is not bundles.c.id
-        }
-    )
-    .returning(bundles.c.id)
-)
+_insert = Statement(insert_into(bundles).returning(bundles.c.id))
 _current = Statement(
     select(bundles.c.id, bundles.c.uuid, bundles.c.is_open, bundles.c.expires_at).where(
         _own, bundles.c.uuid == bindparam("uuid"), _is_alive
@@ -160,11 +149,10 @@ def page(
     expiring: bool | None = None,
 ) -> Page[Bundle]:
     """Return a page of the account's bundles, newest first: all, the expiring, or the kept."""
-    before = decode_cursor(KIND, cursor, int)
     rows = _page[expiring](
         connection,
         account_id=identity.account_id,
-        before=2**62 if before is None else before,
+        before=before_of(KIND, cursor),
         now=now,
         limit=limit + 1,
     ).rows

@@ -3,7 +3,7 @@
 from app.database.base import Database, DatabaseFull, DatabaseUnavailable
 from app.database.patience import Patience
 from app.database.reserve import require_storage
-from app.database.statements import Statement, insert_if_absent
+from app.database.statements import Statement, insert_if_absent, insert_into
 
 __all__ = [
     "Database",
@@ -12,5 +12,6 @@ __all__ = [
     "Patience",
     "Statement",
     "insert_if_absent",
+    "insert_into",
     "require_storage",
 ]

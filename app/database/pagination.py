@@ -54,6 +54,12 @@ def decode_cursor(list_name: str, cursor: str | None, kind: type[P]) -> P | None
     return position
 
 
+def before_of(list_name: str, cursor: str | None) -> int:
+    """Return the id before which a page lies of a list that begins with the newest."""
+    position = decode_cursor(list_name, cursor, int)
+    return 2**62 if position is None else position
+
+
 def page_of(
     list_name: str,
     rows: Sequence[R],

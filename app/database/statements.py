@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, bindparam
+from sqlalchemy import Connection, Insert, Table, bindparam, insert
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import ClauseElement
@@ -51,6 +51,14 @@ class Compiled:
 
 runners: dict[str, Callable[[Connection, Compiled, tuple[object, ...]], Result]] = {}
 """By dialect, how its driver runs a compiled statement; its module registers here on import."""
+
+
+def insert_into(table: Table) -> Insert:
+    """Return the statement that inserts a row, of values for all columns but its ``id``."""
+    columns = [column for column in table.c if column is not table.c.id]
+    return insert(table).values(
+        {column.name: bindparam(column.name, type_=column.type) for column in columns}
+    )
 
 
 class Statement:

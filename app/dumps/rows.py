@@ -11,7 +11,7 @@ from app import clock
 from app.accounts import quota
 from app.accounts.identity import Identity
 from app.database import Statement, require_storage
-from app.database.pagination import Page, decode_cursor, encode_cursor
+from app.database.pagination import Page, before_of, encode_cursor
 from app.dumps import expiry, submissions
 from app.dumps.entities import KIND, Dump, DumpFile, Filters, NewDump
 from app.dumps.search import find as find_ids
@@ -82,8 +82,7 @@ def page(
 
     One that takes too long to fill ends early, with a cursor.
     """
-    position = decode_cursor(KIND, cursor, int)
-    before = 2**62 if position is None else position
+    before = before_of(KIND, cursor)
     found = find_ids(connection, identity.account_id, filters, before, limit + 1, now)
     ids = found.ids[:limit]
     stopped_at = ids[-1] if len(found.ids) > limit else found.stopped_at

@@ -8,15 +8,14 @@ from sqlalchemy import (
     Connection,
     Row,
     bindparam,
-    insert,
     or_,
     select,
 )
 
 from app.accounts import quota
 from app.accounts.identity import Identity
-from app.database import Statement
-from app.database.pagination import Page, decode_cursor, page_of
+from app.database import Statement, insert_into
+from app.database.pagination import Page, before_of, page_of
 from app.errors import NotFound
 from app.files import eviction
 from app.files.entities import KIND, File, NewFile
@@ -106,17 +105,7 @@ _current = Statement(
     .select_from(files.join(object_rows))
     .where(_own, files.c.uuid == bindparam("uuid"), _is_alive)
 )
-_insert = Statement(
-    insert(files)
-    .values(
-        {
-            column.name: bindparam(column.name, type_=column.type)
-            for column in files.c
-            if column is not files.c.id
-        }
-    )
-    .returning(files.c.id)
-)
+_insert = Statement(insert_into(files).returning(files.c.id))
 
 
 def find(connection: Connection, identity: Identity, uuid: str, now: int) -> File:
@@ -210,11 +199,10 @@ def page(
     expiring: bool | None = None,
 ) -> Page[File]:
     """Return a page of the account's files, newest first: all, the expiring, or the kept."""
-    before = decode_cursor(KIND, cursor, int)
     rows = _page[expiring](
         connection,
         account_id=identity.account_id,
-        before=2**62 if before is None else before,
+        before=before_of(KIND, cursor),
         now=now,
         limit=limit + 1,
     ).rows

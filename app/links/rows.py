@@ -17,7 +17,6 @@ from sqlalchemy import (
     bindparam,
     case,
     func,
-    insert,
     or_,
     select,
     update,
@@ -26,7 +25,7 @@ from sqlalchemy import (
 from app import clock
 from app.accounts import quota
 from app.accounts.identity import Identity, Tier
-from app.database import Statement, require_storage
+from app.database import Statement, insert_into, require_storage
 from app.database.pagination import Page, decode_cursor, page_of
 from app.errors import Forbidden, NotFound
 from app.links import bounds
@@ -37,15 +36,7 @@ from app.links.targets import Targets, TargetType, allows
 
 _LIST: Final = "timelinks"
 
-_insert = Statement(
-    insert(timelinks).values(
-        {
-            column.name: bindparam(column.name, type_=column.type)
-            for column in timelinks.c
-            if column is not timelinks.c.id
-        }
-    )
-)
+_insert = Statement(insert_into(timelinks))
 _now = bindparam("now", type_=BigInteger)
 _end = Statement(
     update(timelinks)

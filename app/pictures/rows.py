@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Row, bindparam, delete, insert, select, update
+from sqlalchemy import BigInteger, Connection, Row, bindparam, delete, select, update
 
 from app.accounts import quota
 from app.accounts.identity import Identity, Tier
 from app.bundles import removal as bundles
-from app.database import Statement
-from app.database.pagination import Page, decode_cursor, page_of
+from app.database import Statement, insert_into
+from app.database.pagination import Page, before_of, page_of
 from app.errors import Forbidden, NotFound
 from app.links import rows as timelinks
 from app.objects import contents, removal
@@ -50,15 +50,7 @@ _current = Statement(
     .select_from(pictures.join(object_rows))
     .where(_own, pictures.c.uuid == bindparam("uuid"))
 )
-_insert = Statement(
-    insert(pictures).values(
-        {
-            column.name: bindparam(column.name, type_=column.type)
-            for column in pictures.c
-            if column is not pictures.c.id
-        }
-    )
-)
+_insert = Statement(insert_into(pictures))
 
 
 def find(connection: Connection, identity: Identity, uuid: str) -> Picture:
@@ -154,11 +146,10 @@ def page(
     connection: Connection, identity: Identity, limit: int, cursor: str | None
 ) -> Page[Picture]:
     """Return a page of the account's pictures, newest first."""
-    before = decode_cursor(KIND, cursor, int)
     rows = _page(
         connection,
         account_id=identity.account_id,
-        before=2**62 if before is None else before,
+        before=before_of(KIND, cursor),
         limit=limit + 1,
     ).rows
     return page_of(

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, bindparam, delete, insert, select, update
+from sqlalchemy import BigInteger, Connection, bindparam, delete, select, update
 
 from app.accounts import quota
 from app.accounts.identity import Identity
-from app.database import Statement
+from app.database import Statement, insert_into
 from app.errors import (
     ContentTooLarge,
     Gone,
@@ -50,17 +50,7 @@ _find = Statement(
         uploads.c.uuid == bindparam("uuid"),
     )
 )
-_insert = Statement(
-    insert(uploads)
-    .values(
-        {
-            column.name: bindparam(column.name, type_=column.type)
-            for column in uploads.c
-            if column is not uploads.c.id
-        }
-    )
-    .returning(uploads.c.id)
-)
+_insert = Statement(insert_into(uploads).returning(uploads.c.id))
 _note_bytes = Statement(
     update(uploads)
     .where(uploads.c.id == bindparam("upload_id"))

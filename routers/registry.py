@@ -18,11 +18,11 @@ from routers.pages import (
     profile,
     share,
     static,
-    timelink,
 )
 from routers.pages import buffer as buffer_page
 from routers.pages import dumps as dump_pages
 from routers.pages import pictures as picture_pages
+from routers.pages.public import timelink
 from routers.pages.rendering import refuse
 from routers.v1 import (
     accounts,

@@ -24,6 +24,11 @@ def is_previewer(request: Request) -> bool:
     return _PREVIEWER.search(request.headers.get("user-agent", "")) is not None
 
 
+def wants_page(request: Request) -> bool:
+    """Tell whether a page is to be answered, to a browser or to a chat."""
+    return is_browser(request) or is_previewer(request)
+
+
 def prefers(header: str | None, named: str, usual: str) -> bool:
     """Tell whether a client names a media type that isn't everybody's, and likes it as well.
 

@@ -165,7 +165,7 @@ async def test_programs_get_the_list_that_the_page_shows(service: Service, user:
 async def test_a_list_of_many_is_paged(
     service: Service, user: Headers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("routers.pages.bundle_link._ON_PAGE", 2)
+    monkeypatch.setattr("routers.pages.public.bundle._ON_PAGE", 2)
     link = (await make(service, user))["link"]
     first = await service.client.get(link, headers=PAGE)
     more = re.search(r'id="more"[^>]*href="([^"]+)"', first.text)

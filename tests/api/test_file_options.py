@@ -20,7 +20,7 @@ from app.links.tables import timelink_leases, timelinks
 from app.links.tokens import hash_of, new_lease
 from app.objects.tables import objects
 from app.uploads.tables import uploads
-from routers.pages import leases
+from routers.pages.public import leases
 from storage.errors import ObjectNotFound
 from tests.api import draft_client, raw, tus_client
 from tests.api.conftest import Service

@@ -33,9 +33,9 @@ from routers.http.headers import media_type
 from routers.http.names import name_in_headers
 from routers.http.negotiation import is_browser
 from routers.pages import buffer as buffer_page
-from routers.pages import bundle_link
 from routers.pages import send as send_page
 from routers.pages.page import PageRoute
+from routers.pages.public import bundle as bundle_link
 from routers.v1.forms import files as file_forms
 from routers.v1.schemas.buffer import DATA_TYPE as DATA_TYPE_HEADER
 from routers.v1.schemas.buffer import DispositionHeader, NameHeader

@@ -15,16 +15,14 @@ from app.runtime import Runtime
 from app.security.credentials import OpenedLink
 from routers.http.archives import ZIP, send_archive
 from routers.http.downloads import DownloadHeaders, send_content
-from routers.http.negotiation import is_browser, is_previewer
-from routers.pages import leases
+from routers.http.negotiation import wants_page
 from routers.pages.preview import glimpse
-from routers.pages.rendering import SCRIPTED_CSP, iso_time, render
+from routers.pages.public import leases
+from routers.pages.public.rendering import render_link
 from routers.v1.forms import pictures as picture_forms
 from routers.v1.schemas.timelinks import PublicMember, PublicSet, PublicTimelink
-from routers.web.urls import base_path, base_url
 
 _NO_STORE: Final = "no-store"
-_PROOF: Final = "holdall_unlocked"
 _PICTURE: Final = "picture"
 _TILE: Final = 200  # px: what is at least so high is sharp in a tile
 _ON_PAGE: Final = 200  # members
@@ -84,7 +82,7 @@ async def describe(
     if name:
         return await _describe_member(request, runtime, token, link, name)
     path = leases.path_of(request, token, link)
-    if not _wants_page(request):
+    if not wants_page(request):
         return await _list(request, runtime, token, link, cursor)
     shown = await runtime.bundles.show(link, _ON_PAGE, cursor)
     return _render(
@@ -112,54 +110,27 @@ def ask(request: Request, link: PublicLink, *, wrong: bool) -> Response:
     return _render(request, link, 403 if wrong else 200, action=path, name=None, wrong=wrong)
 
 
-def unlocked(
-    request: Request, runtime: Runtime, token: str, link: PublicLink, name: str
-) -> Response:
-    """Lead a visitor who knows the password to the page, which a cookie opens from now on."""
-    response = leases.see_other(leases.path_of(request, token, link, name))
-    if link.password_hash is not None:
-        response.set_cookie(
-            _PROOF,
-            runtime.links.proof_of(link),
-            path=f"{base_path(request)}/t/{token}",
-            secure=base_url(request, runtime).startswith("https://"),
-            httponly=True,
-            samesite="lax",
-        )
-    return response
-
-
-def is_unlocked(request: Request, runtime: Runtime, link: PublicLink) -> bool:
-    """Tell whether a visitor has been at `unlocked`, since when the password is the same."""
-    proof = request.cookies.get(_PROOF)
-    return proof is not None and runtime.links.is_proof(link, proof)
-
-
 async def _describe_member(
     request: Request, runtime: Runtime, token: str, link: PublicLink, name: str
 ) -> Response:
     member = await runtime.bundles.shown_member(link, name)
     path = _member_path(request, token, link, member)
-    if not _wants_page(request):
+    if not wants_page(request):
         facts = _public_member(member, path)
         return Response(to_json(facts), media_type="application/json")
     preview = None
     if not link.is_limited:
         shown_at = f"{path}?inline=1"
         preview = await glimpse(runtime, member.content, member.content_type, shown_at)
-    return render(
+    return render_link(
         request,
+        link,
         "timelink.html",
-        200,
-        {"Content-Security-Policy": SCRIPTED_CSP},
         action=path,
         path=path,
         name=member.name,
         note=None,
         size=member.content.size,
-        expires_at=None if link.expires_at is None else iso_time(link.expires_at),
-        time_left=link.time_left,
-        downloads_left=link.downloads_left,
         has_password=False,  # that was asked for
         lease=new_lease() if link.is_limited else None,
         preview=preview,
@@ -199,10 +170,6 @@ def _member_path(request: Request, token: str, link: PublicLink, member: Member)
     return leases.path_of(request, token, link, member.name)
 
 
-def _wants_page(request: Request) -> bool:
-    return is_browser(request) or is_previewer(request)
-
-
 def _render(request: Request, link: PublicLink, status: int = 200, **context: object) -> Response:
     blank: dict[str, object] = {
         "members": [],
@@ -210,11 +177,6 @@ def _render(request: Request, link: PublicLink, status: int = 200, **context: ob
         "next_cursor": None,
         "lease": None,
         "wrong": False,
+        "note": None,
     }
-    facts = {
-        "expires_at": None if link.expires_at is None else iso_time(link.expires_at),
-        "time_left": link.time_left,
-        "downloads_left": link.downloads_left,
-    }
-    headers = {"Content-Security-Policy": SCRIPTED_CSP}
-    return render(request, "bundle.html", status, headers, **blank | facts | context)
+    return render_link(request, link, "bundle.html", status, **blank | context)

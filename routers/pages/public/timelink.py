@@ -15,10 +15,11 @@ from app.links.tokens import new_lease
 from app.runtime import Runtime
 from routers.http.downloads import DownloadHeaders, send_content
 from routers.http.forms import read_fields
-from routers.http.negotiation import is_browser, is_previewer
-from routers.pages import bundle_link, leases
+from routers.http.negotiation import is_browser, wants_page
 from routers.pages.preview import preview_of
-from routers.pages.rendering import SCRIPTED_CSP, iso_time, refuse, render
+from routers.pages.public import bundle, leases, unlocking
+from routers.pages.public.rendering import render_link
+from routers.pages.rendering import refuse
 from routers.v1.schemas.accounts import GivenPassword
 from routers.v1.schemas.lists import CursorParam
 from routers.v1.schemas.timelinks import PublicTimelink
@@ -87,9 +88,8 @@ async def show(
         refusal = await _refusal(request, runtime, link, password, visitor)
         if refusal is not None:
             return refusal
-        wants_page = is_browser(request) or is_previewer(request)
-        wants_page = wants_page or (link.is_to_set and bundle_link.wants_list(request))
-        if not (download or (not link.is_limited and (inline or thumbnail or not wants_page))):
+        is_shown = wants_page(request) or (link.is_to_set and bundle.wants_list(request))
+        if not (download or (not link.is_limited and (inline or thumbnail or not is_shown))):
             return await _describe(request, runtime, token, link, cursor)
         if link.is_limited and request.method == "GET":
             return await _claim(request, runtime, token, link)
@@ -119,7 +119,7 @@ async def take(token: str, request: Request, runtime: RuntimeDep) -> Response:
             return refusal
         has_page = link.is_to_set or (link.note and link.password_hash)
         if has_page and form.lease is None and is_browser(request):
-            return bundle_link.unlocked(request, runtime, token, link, name)
+            return unlocking.unlocked(request, runtime, token, link, name)
         if link.is_plain:
             return leases.see_other(f"{leases.path_of(request, token, link, name)}?download=1")
         return await _claim(request, runtime, token, link, form.lease)
@@ -133,7 +133,7 @@ async def _claim(
     lease, member = lease or new_lease(), ""
     if link.is_to_set:
         member = _name(request)
-        await bundle_link.check(runtime, link, member)
+        await bundle.check(runtime, link, member)
     await runtime.links.claim(token, leases.secret_of(lease, member))
     return leases.redirect_to_lease(request, runtime, token, link, lease, member)
 
@@ -157,14 +157,14 @@ async def _refusal(
     Raises `PasswordNeeded` for programs.
     """
     _check_name(request, link)
-    if bundle_link.is_unlocked(request, runtime, link):
+    if unlocking.is_unlocked(request, runtime, link):
         return None
     try:
         await runtime.links.unlock(link, password, visitor)
     except PasswordNeeded:
-        if not (is_browser(request) or is_previewer(request)):
+        if not wants_page(request):
             raise
-        ask = bundle_link.ask if link.is_to_set else _page
+        ask = bundle.ask if link.is_to_set else _page
         return ask(request, link, wrong=password is not None)
     return None
 
@@ -175,9 +175,9 @@ async def _describe(
     """Answer with the page, or for a program with what it shows in JSON."""
     if link.is_to_set:
         name = _name(request)
-        return await bundle_link.describe(request, runtime, token, link, name, cursor)
+        return await bundle.describe(request, runtime, token, link, name, cursor)
     path = leases.path_of(request, token, link)
-    if is_browser(request) or is_previewer(request):
+    if wants_page(request):
         preview = await preview_of(runtime, link, path)
         return _page(request, link, path=path, preview=preview, is_unlocked=True)
     described = PublicTimelink.of(link, f"{path}?download=1")
@@ -199,19 +199,16 @@ def _page(
     """
     is_protected = link.password_hash is not None and not is_unlocked
     opens_page = is_protected and link.note is not None
-    return render(
+    return render_link(
         request,
+        link,
         "timelink.html",
         403 if wrong else 200,
-        {"Content-Security-Policy": SCRIPTED_CSP},
         action=_path(request),
         path=path,
         name=None if is_protected else link.file_name,
         note=None if is_protected else link.note,
         size=link.content.size,
-        expires_at=None if link.expires_at is None else iso_time(link.expires_at),
-        time_left=link.time_left,
-        downloads_left=link.downloads_left,
         has_password=is_protected,
         lease=None if link.is_plain or opens_page else new_lease(),
         preview=preview,
@@ -247,9 +244,9 @@ async def _send(
     thumbnail: bool = False,
 ) -> Response:
     if link.is_to_set and thumbnail:
-        return await bundle_link.send_thumbnail(request, runtime, link, _name(request))
+        return await bundle.send_thumbnail(request, runtime, link, _name(request))
     if link.is_to_set:
-        return await bundle_link.send(request, runtime, link, _name(request), inline=inline)
+        return await bundle.send(request, runtime, link, _name(request), inline=inline)
     headers = DownloadHeaders(link.file_name, link.target.content_type, _HEADERS["Cache-Control"])
     return await send_content(request, runtime, link.content, headers, inline=inline)
 

@@ -18,13 +18,14 @@ from app.objects.downloads import Downloads, FilePart
 from app.objects.entities import Content
 from app.runtime import Runtime
 from routers.connection.exchanges import SEND_FILE
-from routers.http.bodies import IDLE_TIMEOUT, ClientDisconnected, disconnected
 from routers.http.downloads import (
     DownloadHeaders,
     asked_part,
     download_headers,
-    file_pieces,
+    send_chunk,
+    send_file,
     start_of,
+    watched,
 )
 
 ZIP = "application/zip"
@@ -107,15 +108,10 @@ class _ArchiveContent(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._sends_files = SEND_FILE in scope.get("extensions", {})
-        gone = asyncio.create_task(disconnected(receive))
-        try:
-            async with self._opened:
-                await send(start_of(self))
-                await self._send_all(send, gone)
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
-        finally:
-            gone.cancel()
-            await asyncio.gather(gone, return_exceptions=True)
+        async with watched(receive) as gone, self._opened:
+            await send(start_of(self))
+            await self._send_all(send, gone)
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _send_all(self, send: Send, gone: asyncio.Task[None]) -> None:
         preparing = asyncio.create_task(self._prepare())
@@ -163,7 +159,7 @@ class _ArchiveContent(Response):
     async def _send_piece(self, send: Send, gone: asyncio.Task[None], ready: _Ready) -> None:
         data, part = ready.piece.data, ready.piece.following
         if data:
-            await _send_bytes(send, gone, data)
+            await send_chunk(send, gone, data)
         if part is None:
             return
         if ready.first is not None:
@@ -171,32 +167,12 @@ class _ArchiveContent(Response):
             return
         async with self._downloads.open(part.content, part.part) as chunks:
             async for chunk in chunks:
-                await _send_bytes(send, gone, chunk)
+                await send_chunk(send, gone, chunk)
 
     async def _send_files(
         self, send: Send, content: Content, first: FileIO, files: Sequence[FilePart]
     ) -> None:
-        await _send_file(send, first, files[0])
+        await send_file(send, first, files[0].part, follows=True)
         for part in files[1:]:
             with await self._downloads.open_file(content, part.path) as file:
-                await _send_file(send, file, part)
-
-
-async def _send_file(send: Send, file: FileIO, part: FilePart) -> None:
-    """Let the kernel send a part of a file."""
-    try:
-        for start, stop, _ in file_pieces(part.part):
-            span = {"file": file, "offset": start, "count": stop - start}
-            await send({"type": SEND_FILE, **span, "more_body": True})
-    except ConnectionError:
-        raise ClientDisconnected from None
-
-
-async def _send_bytes(send: Send, gone: asyncio.Task[None], data: bytes) -> None:
-    if gone.done():
-        raise ClientDisconnected
-    try:
-        async with asyncio.timeout(IDLE_TIMEOUT):
-            await send({"type": "http.response.body", "body": data, "more_body": True})
-    except TimeoutError:
-        raise ClientDisconnected from None
+                await send_file(send, file, part.part, follows=True)

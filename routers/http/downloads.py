@@ -1,8 +1,8 @@
 """Downloads: conditions, ranges, headers, and the bytes by the fastest way available."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from io import FileIO
@@ -174,19 +174,44 @@ class FileContent(Response):
 
     async def _send(self, send: Send, file: FileIO, number: int) -> None:
         follows = number + 1 < len(self._files)
-        try:
-            for start, stop, is_last in file_pieces(self._files[number].part):
-                piece = {"file": file, "offset": start, "count": stop - start}
-                await send({"type": SEND_FILE, **piece, "more_body": follows or not is_last})
-        except ConnectionError:
-            raise ClientDisconnected from None
+        await send_file(send, file, self._files[number].part, follows=follows)
 
 
-def file_pieces(part: ByteRange) -> Iterator[tuple[int, int, bool]]:
-    """Cut a part, so that what has gone out is counted; yields whether a piece is the last."""
+async def send_file(send: Send, file: FileIO, part: ByteRange, *, follows: bool) -> None:
+    """Let the kernel send a part of a file, after which more of the body ``follows`` or not.
+
+    It goes in pieces, so that what has gone out is counted. Raises `ClientDisconnected`.
+    """
     starts = range(part.start, part.stop, _PIECE)
-    for start in starts:
-        yield start, min(start + _PIECE, part.stop), start == starts[-1]
+    try:
+        for start in starts:
+            piece = {"file": file, "offset": start, "count": min(start + _PIECE, part.stop) - start}
+            more = follows or start != starts[-1]
+            await send({"type": SEND_FILE, **piece, "more_body": more})
+    except ConnectionError:
+        raise ClientDisconnected from None
+
+
+@asynccontextmanager
+async def watched(receive: Receive) -> AsyncIterator[asyncio.Task[None]]:
+    """Run a task within the context that ends when the client has gone."""
+    gone = asyncio.create_task(disconnected(receive))
+    try:
+        yield gone
+    finally:
+        gone.cancel()
+        await asyncio.gather(gone, return_exceptions=True)
+
+
+async def send_chunk(send: Send, gone: asyncio.Task[None], chunk: bytes) -> None:
+    """Send a chunk of a body; raises `ClientDisconnected`, also for a client who takes too long."""
+    if gone.done():
+        raise ClientDisconnected
+    try:
+        async with asyncio.timeout(IDLE_TIMEOUT):
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    except TimeoutError:
+        raise ClientDisconnected from None
 
 
 class StreamedContent(Response):
@@ -206,25 +231,15 @@ class StreamedContent(Response):
         self._opened = opened
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        gone = asyncio.create_task(disconnected(receive))
         try:
-            async with self._opened:
+            async with watched(receive) as gone, self._opened:
                 await send(start_of(self))
                 if scope["method"] != "HEAD":
-                    await self._send_all(send, gone)
+                    async for chunk in self._chunks:
+                        await send_chunk(send, gone, chunk)
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
         except TimeoutError:
             raise ClientDisconnected from None
-        finally:
-            gone.cancel()
-            await asyncio.gather(gone, return_exceptions=True)
-
-    async def _send_all(self, send: Send, gone: asyncio.Task[None]) -> None:
-        async for chunk in self._chunks:
-            if gone.done():
-                raise ClientDisconnected
-            async with asyncio.timeout(IDLE_TIMEOUT):
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
 
 
 def start_of(response: Response) -> dict[str, object]:

@@ -1,21 +1,26 @@
 """Archives: ZIPs of known length, made while they are sent, of contents that stay meanwhile."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Final
 
+from app import clock
 from app.archives.archive import Archive, Entry
 from app.archives.checksums import Checksums
-from app.archives.holding import holding
 from app.archives.small import SmallContents
 from app.database import Database
+from app.objects import holds
 from app.objects.downloads import Downloads
 from app.objects.entities import Content
 from storage.base import ByteRange
 
 _AT_ONCE: Final = 100  # entries laid out in the event loop; a thread does what is more
+KEEPS: Final = 60 * clock.MINUTE
+"""For how long deleted bytes are kept for downloads at most, so that nobody can fill the disk by
+downloading slowly."""
+
 _CHUNK: Final = 64 * 1024  # bytes that are gathered before they are sent
 
 
@@ -55,12 +60,17 @@ class Archives:
         self._checksums = Checksums(database, downloads)
         self._wake_sweep = wake_sweep
 
-    def holding(self) -> AbstractAsyncContextManager[None]:
-        """Keep what is read from the database within the context, as long as that lasts.
+    @asynccontextmanager
+    async def holding(self) -> AsyncIterator[None]:
+        """Keep what is read from the database within the context, for `KEEPS` after it is due.
 
         Whoever sends an archive finds out within it what is in it.
         """
-        return holding(self._database, self._wake_sweep)
+        try:
+            async with holds.holding(self._database, KEEPS):
+                yield
+        finally:
+            self._wake_sweep()
 
     async def pieces(self, archive: Archive, part: ByteRange) -> AsyncGenerator[Piece, None]:
         """Yield a part of an archive; reads nothing of members that aren't in it.

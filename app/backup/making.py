@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager, closing, suppress
+from contextlib import aclosing, closing
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from sqlalchemy import Table
@@ -11,22 +12,21 @@ from sqlalchemy import Table
 from app import VERSION, clock
 from app.backup import keys, lines, snapshots
 from app.backup.copying import Copy, line_of, listing, named
-from app.backup.errors import BackupError
-from app.backup.leases import Lease, kept
+from app.backup.errors import BackupError, LeaseLost
 from app.backup.manifest import Manifest, ObjectList, Stored, TableRows
 from app.backup.rows import RowsOf, saved_tables
 from app.backup.writing import writing
 from app.config import Settings
-from app.database import Database, DatabaseUnavailable
+from app.database import Database
 from app.database.filling import last_id
 from app.database.instance import instance_id
 from app.database.migrate import current_revision, newest_revision
 from app.database.transactions import Transaction, snapshot
+from app.leases import Lease
 from app.objects import holds
 from app.security.signing_key import signing_keys
 from app.tasks.reconcile import known_sizes, stored_rows
 from storage.base import ObjectStore
-from storage.completion import run_to_end
 from storage.key_set import KeySet
 
 _MOST_ABSENT: Final = 1000
@@ -58,28 +58,13 @@ async def make(
     Raises `BackupError`, and the errors of database and stores. Until its manifest is there, which
     comes last, there is no snapshot.
     """
-    async with writing(target, "backup") as right, _holding(database) as hold:
+    lost = partial(LeaseLost, _LOST)
+    async with writing(target, "backup") as right, holds.holding(database, lost=lost) as hold:
         manifest = await _save_rows(settings, target, with_key=with_key)
         copy = await _save_objects(database, store, target, manifest.objects, hold, right)
         await right.confirm()
         added = await snapshots.add(target, replace(manifest, absent=tuple(copy.absent)))
         return Made(added, copy.copied, copy.bytes)
-
-
-@asynccontextmanager
-async def _holding(database: Database) -> AsyncIterator[Lease]:
-    """Keep the sweep from deleting what is read from now on."""
-    hold = await database.write(holds.take, clock.now())
-
-    async def renew() -> bool:
-        return await database.write(holds.renew, hold, clock.now())
-
-    try:
-        async with kept(renew, seconds=holds.LEASE / clock.SECOND, lost=_LOST) as lease:
-            yield lease
-    finally:
-        with suppress(DatabaseUnavailable):  # else it ends by itself
-            await run_to_end(database.write(holds.end, hold))
 
 
 async def _save_rows(settings: Settings, target: ObjectStore, *, with_key: bool) -> Manifest:

@@ -10,13 +10,14 @@ import os
 import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from app import clock
-from app.backup.errors import TargetBusy
-from app.backup.leases import Lease, kept
+from app.backup.errors import LeaseLost, TargetBusy
 from app.database.instance import once
+from app.leases import Lease, kept
 from storage.base import ObjectInfo, ObjectStore, new_key
 from storage.completion import run_to_end
 from storage.errors import ObjectNotFound, StorageError
@@ -41,7 +42,9 @@ async def writing(target: ObjectStore, what: str) -> AsyncIterator[Lease]:
         await claim.put()
         await _give_way(target, claim.keys)
         await _clear(target)
-        async with kept(claim.renew, seconds=LEASE / clock.SECOND, lost=_LOST) as lease:
+        async with kept(
+            claim.renew, seconds=LEASE / clock.SECOND, lost=partial(LeaseLost, _LOST)
+        ) as lease:
             yield lease
     finally:
         with suppress(StorageError):  # else it ends by itself

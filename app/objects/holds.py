@@ -5,12 +5,17 @@ meanwhile: tombstones wait. A hold is a lease, so that one whose owner has died 
 that strangers cause keeps no tombstone longer than some time after it is due.
 """
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, Exists, delete, func, insert, or_, select, update
 
 from app import clock
+from app.database import Database, DatabaseUnavailable, Patience
+from app.leases import Lease, Lost, kept
 from app.objects.tables import holds
+from storage.completion import run_to_end
 
 LEASE: Final = 5 * clock.MINUTE
 """How long a hold lives unless its owner renews it."""
@@ -54,3 +59,22 @@ def last_end(connection: Connection, now: int) -> int | None:
         select(func.max(holds.c.expires_at)).where(holds.c.expires_at > now)
     ).scalar()
     return ends
+
+
+@asynccontextmanager
+async def holding(
+    database: Database, keeps_for: int | None = None, *, lost: Lost = TimeoutError
+) -> AsyncIterator[Lease]:
+    """Hold what is read from the database within the context, as long as that lasts."""
+    hold = await database.write(take, clock.now(), keeps_for)
+
+    async def renewed() -> bool:
+        with Patience():
+            return await database.write(renew, hold, clock.now())
+
+    try:
+        async with kept(renewed, seconds=LEASE / clock.SECOND, lost=lost) as lease:
+            yield lease
+    finally:
+        with Patience(), suppress(DatabaseUnavailable):  # else it ends by itself
+            await run_to_end(database.write(end, hold))

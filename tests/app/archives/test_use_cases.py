@@ -17,8 +17,7 @@ from sqlalchemy import Connection, select, update
 from app import clock
 from app.accounts.identity import Access
 from app.archives.archive import Archive, Entry
-from app.archives.holding import KEEPS
-from app.archives.use_cases import Archives, Piece, lay_out
+from app.archives.use_cases import KEEPS, Archives, Piece, lay_out
 from app.database import Database, Patience, instance
 from app.errors import NotFound, ObjectDamaged
 from app.objects import contents, removal

@@ -8,7 +8,6 @@ from typing import Final
 
 import structlog
 
-from app.backup.errors import LeaseLost
 from app.database import DatabaseUnavailable
 from storage.errors import StorageError
 
@@ -20,14 +19,17 @@ _RETRY: Final = 5.0  # seconds, when one has failed
 Renew = Callable[[], Awaitable[bool]]
 """Renews a lease; returns whether it has been held all the time."""
 
+Lost = Callable[[], Exception]
+"""Makes the error of a lease that ended though it was to be renewed."""
+
 log = structlog.get_logger(__name__)
 
 
 class Lease:
     """A lease that a task renews; whoever relies on it asks whether it is still held."""
 
-    def __init__(self, renew: Renew, seconds: float, lost: str) -> None:
-        """``seconds`` is how long it lives without a renewal, ``lost`` the message if it ends."""
+    def __init__(self, renew: Renew, seconds: float, lost: Lost) -> None:
+        """``seconds`` is how long it lives without a renewal, ``lost`` makes its error."""
         self._renew = renew
         self._seconds = seconds
         self._lost = lost
@@ -36,36 +38,42 @@ class Lease:
         self._renewing = asyncio.Lock()
 
     def require(self) -> None:
-        """Raise `LeaseLost` unless it is held, as far as is known."""
-        if self._is_lost or time.monotonic() >= self._until:
-            raise LeaseLost(self._lost)
+        """Raise the error unless it is held, as far as is known."""
+        if self._has_ended():
+            raise self._lost()
 
     async def confirm(self) -> None:
-        """Renew it now; raises `LeaseLost` unless it has been held all the time."""
-        async with self._renewing:
-            self.require()
-            asked = time.monotonic()
-            self._is_lost = not await self._renew()
-            self.require()
-            self._until = asked + self._seconds
+        """Renew it now; raises the error unless it has been held all the time."""
+        await self._try()
+        self.require()
 
     async def keep(self) -> None:
         """Renew it until it is lost, or nobody needs it."""
         pause = INTERVAL
-        while not self._is_lost:
+        while not self._has_ended():
             await asyncio.sleep(pause)
             pause = INTERVAL
             try:
-                await self.confirm()
-            except LeaseLost:
-                return
+                await self._try()
             except (DatabaseUnavailable, StorageError) as error:
                 log.warning("a lease could not be renewed; trying again", error=repr(error))
                 pause = _RETRY
 
+    async def _try(self) -> None:
+        async with self._renewing:
+            if self._has_ended():
+                return
+            asked = time.monotonic()
+            self._is_lost = not await self._renew()
+            if not self._has_ended():
+                self._until = asked + self._seconds
+
+    def _has_ended(self) -> bool:
+        return self._is_lost or time.monotonic() >= self._until
+
 
 @asynccontextmanager
-async def kept(renew: Renew, *, seconds: float, lost: str) -> AsyncIterator[Lease]:
+async def kept(renew: Renew, *, seconds: float, lost: Lost) -> AsyncIterator[Lease]:
     """Keep a lease, which has just been taken for so many seconds."""
     lease = Lease(renew, seconds, lost)
     keeping = asyncio.create_task(lease.keep())

@@ -39,34 +39,17 @@ _HEADERS: Final = {
         "schema": {"type": "string", "examples": ["max-days"]},
     },
 }
-_CREATED: Final[dict[int | str, dict[str, Any]]] = {
-    201: {
-        "description": "Created",
-        "headers": _HEADERS,
-        "content": {
-            "text/plain": {"schema": {"type": "string", "description": _LINE, "examples": [_LINK]}},
-            "application/json": {"schema": {"$ref": "#/components/schemas/StoredFile"}},
-        },
-    }
-}
 
-_SENT: Final[dict[int | str, dict[str, Any]]] = {
-    201: {
-        "description": "Created",
-        "headers": _HEADERS,
-        "content": {
-            "text/plain": _CREATED[201]["content"]["text/plain"],
-            "application/json": {
-                "schema": {
-                    "anyOf": [
-                        {"$ref": "#/components/schemas/StoredFile"},
-                        {"$ref": "#/components/schemas/Bundle"},
-                    ]
-                }
-            },
-        },
-    }
-}
+
+def _created(made: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
+    """Describe the answer: a line, or in JSON what has been made."""
+    line = {"type": "string", "description": _LINE, "examples": [_LINK]}
+    content = {"text/plain": {"schema": line}, "application/json": {"schema": made}}
+    return {201: {"description": "Created", "headers": _HEADERS, "content": content}}
+
+
+_FILE: Final = {"$ref": "#/components/schemas/StoredFile"}
+_BUNDLE: Final = {"$ref": "#/components/schemas/Bundle"}
 
 
 @router.put(
@@ -74,7 +57,7 @@ _SENT: Final[dict[int | str, dict[str, Any]]] = {
     status_code=201,
     operation_id="files_send",
     response_class=PlainTextResponse,
-    responses=_CREATED | problems(408, 409),
+    responses=_created(_FILE) | problems(408, 409),
     openapi_extra=BINARY_BODY,
 )
 async def send(
@@ -125,7 +108,7 @@ def _options(request: Request, asked: SendQuery, headers: SendHeaders) -> dict[s
     status_code=201,
     operation_id="files_send_form",
     response_class=PlainTextResponse,
-    responses=_SENT | problems(408, 409),
+    responses=_created({"anyOf": [_FILE, _BUNDLE]}) | problems(408, 409),
     openapi_extra=multipart_body(SentForm),
 )
 async def send_form(

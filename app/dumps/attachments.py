@@ -1,7 +1,7 @@
 """Attachments: the files that a crash report brings beside its minidump, such as logs."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, insert, or_, select
@@ -9,8 +9,16 @@ from uuid_utils import uuid7
 
 from app.accounts import quota
 from app.accounts.identity import Identity
-from app.dumps import expiry, rows, submissions
-from app.dumps.entities import KIND, Attachment, DumpDetails, DumpFile, NewAttachment, NewDump
+from app.dumps import expiry, older_reports, rows, submissions
+from app.dumps.entities import (
+    KIND,
+    Attachment,
+    Dump,
+    DumpDetails,
+    DumpFile,
+    NewAttachment,
+    NewDump,
+)
 from app.dumps.tables import dump_attachments, dumps
 from app.errors import NotFound
 from app.objects import contents
@@ -74,7 +82,7 @@ def find_details(
     dump = rows.find(connection, identity, dump_uuid, now)
     report = rows.find_report(connection, identity, dump_uuid, now)
     found = _select(connection, identity, dump_uuid, now, None)
-    return DumpDetails(dump, json.loads(report or "{}"), [_attachment(row) for row in found])
+    return DumpDetails(dump, _report(dump, report), [_attachment(row) for row in found])
 
 
 def find(
@@ -106,6 +114,11 @@ def _select(
     if uuid is not None:
         wanted = wanted.where(dump_attachments.c.uuid == uuid)
     return connection.execute(wanted).all()
+
+
+def _report(dump: Dump, report: str | None) -> Mapping[str, Any]:
+    found = json.loads(report or "{}")
+    return older_reports.current(found) if dump.report_state == "read" else found
 
 
 def _attachment(row: Row[Any]) -> Attachment:

@@ -10,7 +10,7 @@ from app import clock
 from app.accounts.identity import Access
 from app.config import Settings
 from app.database.pagination import Page
-from app.dumps import attachments, counts, groups, rows, submissions
+from app.dumps import attachments, counts, groups, report_text, rows, submissions
 from app.dumps.crash_reports import CrashReport, Part
 from app.dumps.entities import (
     KIND,
@@ -24,6 +24,7 @@ from app.dumps.entities import (
     NewDump,
 )
 from app.dumps.reports import Reports
+from app.errors import NotFound
 from app.objects.intake.memory import BodyMemoryLimit
 from app.objects.preconditions import Preconditions
 from app.objects.uploads import Admit, Body, Describe, Uploads
@@ -151,6 +152,13 @@ class Dumps:
     async def find_details(self, access: Access, uuid: str) -> DumpDetails:
         """Return a dump with its report and attachments; raises `NotFound`."""
         return await access.read(attachments.find_details, uuid, clock.now())
+
+    async def report_text(self, access: Access, uuid: str) -> str:
+        """Return a dump's report as text; raises `NotFound` if it has none, or not yet."""
+        details = await self.find_details(access, uuid)
+        if details.dump.report_state != "read":
+            raise NotFound("The dump has no report")
+        return report_text.text_of(details.report)
 
     async def find_attachment(self, access: Access, uuid: str, attachment_uuid: str) -> Attachment:
         """Return an attachment of a dump, ready to be read; raises `NotFound`."""

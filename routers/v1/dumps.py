@@ -4,7 +4,7 @@ from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Request
-from fastapi.responses import Response
+from fastapi.responses import PlainTextResponse, Response
 
 from app.accounts.identity import Access
 from app.dumps.entities import Filters
@@ -35,7 +35,7 @@ from routers.v1.schemas.dumps import (
 from routers.v1.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
 from routers.web.dependencies import Requires, RuntimeDep
 from routers.web.downloadable import downloadable
-from routers.web.openapi import json_body
+from routers.web.openapi import json_body, text_answer
 from routers.web.problems import problems
 from routers.web.route import HoldallRoute, direct
 
@@ -44,6 +44,7 @@ router = APIRouter(prefix="/v1/dumps", tags=["dumps"], route_class=HoldallRoute)
 Reading = Annotated[Access, Depends(Requires("dumps:read"))]
 Writing = Annotated[Access, Depends(Requires("dumps:write"))]
 
+_REPORT: Final = "Operating system: linux\nCPU: x86_64\n\nCrash reason:  SIGSEGV / SEGV_MAPERR\n"
 _CHANGE: Final = multipart_body(DumpChangeForm)
 _CHANGE["requestBody"]["content"] |= json_body(DumpChange)["requestBody"]["content"]
 
@@ -141,6 +142,20 @@ async def get(id: UUID, runtime: RuntimeDep, access: Reading) -> DumpDetails:  #
     The report is null until the minidump has been read; `report_state` says how far that is.
     """
     return DumpDetails.of_details(await runtime.dumps.find_details(access, str(id)))
+
+
+@router.get(
+    "/{id}/report",
+    operation_id="dumps_get_report",
+    response_class=PlainTextResponse,
+    responses=text_answer("The report", _REPORT) | problems(404),
+)
+async def get_report(id: UUID, runtime: RuntimeDep, access: Reading) -> PlainTextResponse:  # noqa: A002 - on the wire
+    """Get a dump's report as text, in the form of `minidump-stackwalk`.
+
+    A dump has none until its minidump has been read.
+    """
+    return PlainTextResponse(await runtime.dumps.report_text(access, str(id)))
 
 
 @router.put(

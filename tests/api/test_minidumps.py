@@ -6,6 +6,7 @@ import json
 import os
 import random
 import shutil
+import struct
 import sys
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -36,7 +37,7 @@ from tests.api.crash_forms import (
 )
 from tests.api.dump_books import Headers, account_of, read_all
 from tests.api.shared import shared_fixtures, store_of
-from tests.minidump_files import Minidump
+from tests.minidump_files import LIBC, Minidump, Module, Thread
 
 pytestmark = pytest.mark.anyio
 
@@ -360,6 +361,79 @@ async def test_a_minidump_is_read_after_the_answer(
         assert why in dump["report_error"]
         content = await service.client.get(f"/v1/dumps/{dump_id}/content", headers=user)
         assert content.status_code == 200
+
+
+async def test_a_report_is_text_as_well(service: Service, user: Headers, key: str) -> None:
+    stack = struct.pack("<5Q", 7, 0x400200, 7, LIBC.base + 0x11, 7)
+    worker = Thread(5, 0x400400, 0x7FFE8000, b"", name="worker")
+    minidump = Minidump(
+        stack=stack, others=[worker], threads=2, written_at=90, started_at=60,
+        unloaded=[Module("gone.so", 0x500000, 0x1000)],
+    )  # fmt: skip
+    dump_id = await submit(service, key, form((FILE, "a.dmp", minidump.write())))
+    url = f"/v1/dumps/{dump_id}/report"
+    problem(await service.client.get(url, headers=user), 404)
+    await read_reports(service)
+    answer = await service.client.get(url, headers=user)
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    lines = answer.text.splitlines()
+    registers = [line for line in lines if " = 0x" in line]
+    assert registers[-1] == "     r15 = 0x0   rip = 0x400123"
+    assert [line for line in lines if line not in registers] == [
+        "Operating system: linux",
+        "                  6.1.0 Linux 6.1.0 x86_64",
+        "CPU: x86_64",
+        "",
+        "Crash reason:  SIGSEGV / SEGV_MAPERR",
+        "Crash address: 0xdead",
+        "Process uptime: 30 seconds",
+        "",
+        "Thread 0 (crashed) - tid: 77",
+        " 0  app + 0x123",
+        "    Found by: given as instruction pointer in context",
+        " 1  app + 0x1ff",
+        "    Found by: stack scanning",
+        " 2  libc.so.6 + 0x10",
+        "    Found by: stack scanning",
+        "",
+        "Thread 1 - tid: 5 worker",
+        " 0  app + 0x400",
+        "    Found by: given as instruction pointer in context",
+        "",
+        "Loaded modules:",
+        "0x00400000 - 0x00400fff  app  1.2.3.4",
+        "0x7f0000000000 - 0x7f00001fffff  libc.so.6  ???",
+        "",
+        "Unloaded modules:",
+        "0x00500000 - 0x00500fff  gone.so",
+    ]
+
+
+async def test_reports_of_earlier_releases_have_all_fields(
+    service: Service, user: Headers, key: str
+) -> None:
+    dump_id = await submit(service, key, form((FILE, "a.dmp", Minidump().write())))
+    await read_reports(service)
+
+    def make_older(connection: Connection) -> None:
+        own = dumps.c.uuid == dump_id
+        found = connection.execute(select(dumps.c.report).where(own)).scalar_one()
+        report = {
+            name: value
+            for name, value in json.loads(found).items()
+            if name in {"platform", "architecture", "os_version", "exception", "crashing_module"}
+        }
+        report["threads"] = {"count": 3, "crashing": 77}
+        report["modules"] = [{"name": "app", "version": None, "base": "0x0", "size": 1}]
+        connection.execute(update(dumps).where(own).values(report=json.dumps(report)))
+
+    await service.runtime.parts.database.write(make_older)
+    report = (await get(service, user, dump_id))["report"]
+    assert report["thread_count"] == 3
+    assert report["threads"] == [{"id": 77, "name": None, "is_crashed": True, "frames": []}]
+    assert report["modules"][0]["debug_id"] is None
+    text = await service.client.get(f"/v1/dumps/{dump_id}/report", headers=user)
+    assert "    its stack is not known" in text.text.splitlines()
 
 
 def reports_with(service: Service, children: ChildPool) -> Reports:

@@ -100,8 +100,10 @@ def test_the_real_uploader_delivers_its_report(
     assert dump["report_state"] == "read", dump["report_error"]
     report = dump["report"]
     assert (report["platform"], report["exception"]["name"]) == ("linux", "SIGSEGV")
-    assert report["threads"]["count"] == 1
-    assert report["threads"]["crashing"] is not None
+    assert report["thread_count"] == 1
+    (thread,) = report["threads"]
+    assert thread["is_crashed"]
+    assert thread["frames"][0]["module"] == report["crashing_module"]["name"]
     assert report["crashing_module"]["name"] in {module["name"] for module in report["modules"]}
     assert dump["signature"].startswith("SIGSEGV ")
     assert key not in service.log + service.printed

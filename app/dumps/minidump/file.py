@@ -33,8 +33,13 @@ class MinidumpFile:
     def __init__(self, file: BinaryIO) -> None:
         self.damaged: list[str] = []
         self._file = file
-        self._size = file.seek(0, os.SEEK_END)
-        magic, _, count, directory, *_ = _HEADER.unpack(self.at(0, _HEADER.size, "header"))
+        self.size = file.seek(0, os.SEEK_END)
+        """In bytes."""
+        magic, _, count, directory, _, written_at, _ = _HEADER.unpack(
+            self.at(0, _HEADER.size, "header")
+        )
+        self.written_at: int = written_at
+        """When it was written, in seconds of Unix time; 0: not known."""
         if magic != b"MDMP":
             raise Unreadable("it does not start as a minidump does")
         entries = self._table(directory, count, _DIRECTORY.size, MAX_STREAMS, "directory")
@@ -74,8 +79,16 @@ class MinidumpFile:
         within = max(0, length - start) // size
         return list(self._table(place + start, count, size, min(most, within), name))
 
+    def entries_after(
+        self, stream_type: int, start: int, count: int, size: int, most: int, name: str
+    ) -> list[bytes]:
+        """Return the entries of a stream that says itself where they start, and their size."""
+        place, length = self._streams[stream_type]
+        within = max(0, length - start) // size
+        return list(self._table(place + start, count, size, min(most, within), name))
+
     def _table(self, place: int, count: int, size: int, most: int, name: str) -> Iterator[bytes]:
-        found = min(count, most, max(0, self._size - place) // size)
+        found = min(count, most, max(0, self.size - place) // size)
         if found < count:
             self.damaged.append(f"{name}: {found} of {count} can be read")
         data = self.at(place, found * size, name) if found else b""
@@ -83,18 +96,32 @@ class MinidumpFile:
 
     def text(self, place: int) -> str | None:
         """Return a UTF-16 text, with control characters as blanks; None: it is outside the file."""
-        if not 0 < place <= self._size - _COUNT.size:
+        if not 0 < place <= self.size - _COUNT.size:
             return None
         (length,) = _COUNT.unpack(self.at(place, _COUNT.size, "text"))
-        length = min(length, _MAX_TEXT, self._size - place - _COUNT.size) & ~1
-        data = self.at(place + _COUNT.size, length, "text")
-        # ``decode("utf-16-le")`` would import a module, which a confined child can't
-        text, _ = codecs.utf_16_le_decode(data, "replace")
-        return "".join(c if c.isprintable() else " " for c in text).strip()
+        length = min(length, _MAX_TEXT, self.size - place - _COUNT.size) & ~1
+        return decoded(self.at(place + _COUNT.size, length, "text"))
+
+    def available(self, place: int, size: int) -> bytes:
+        """Return bytes of the file, as far as it goes."""
+        self._file.seek(min(place, self.size))
+        return self._file.read(size)
 
     def at(self, place: int, size: int, name: str) -> bytes:
         """Return bytes of the file; raises `Unreadable` if some are outside."""
-        if place + size > self._size:
+        if place + size > self.size:
             raise Unreadable(f"{name}: cut off, or outside the file")
         self._file.seek(place)
         return self._file.read(size)
+
+
+def decoded(data: bytes) -> str:
+    """Return a UTF-16 text, with control characters as blanks."""
+    # ``decode("utf-16-le")`` would import a module, which a confined child can't
+    text, _ = codecs.utf_16_le_decode(data, "replace")
+    return printable(text)
+
+
+def printable(text: str) -> str:
+    """Return a text with control characters as blanks."""
+    return "".join(c if c.isprintable() else " " for c in text).strip()

@@ -1,35 +1,28 @@
-"""The tables of a minidump that reports are made of: system, modules, threads, memory, exception.
+"""The tables of a minidump that say what happened: the system, the exception, the times.
 
 Addresses are cut to the width of the architecture. A table that can't be read raises `Unreadable`;
 one that can be read in part is noted in `MinidumpFile.damaged`.
 """
 
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from app.dumps.minidump.crash_names import Raised
-from app.dumps.minidump.file import MinidumpFile, Unreadable
+from app.dumps.minidump.file import MinidumpFile, Unreadable, decoded
 
 Place = tuple[int, int]
 """An offset in the file, and a number of bytes."""
 
-_MAX_MODULES: Final = 4096
-_MAX_NAME: Final = 512  # characters
-_MAX_THREADS: Final = 2**16
-_MAX_RANGES: Final = 2**16
 # types of streams
-_THREADS, _MODULES, _MEMORY, _EXCEPTION, _SYSTEM, _MEMORY_64 = 3, 4, 5, 6, 7, 9
+_EXCEPTION, _SYSTEM, _MISC, _BREAKPAD, _ASSERTION = 6, 7, 15, 0x47670001, 0x47670002
 _SYSTEM_INFO: Final = struct.Struct("<HHHBBIIIII")
 _EXCEPTION_RECORD: Final = struct.Struct("<IIIIQQII15QII")
-_THREAD: Final = struct.Struct("<IIIIQQIIII")
-_RANGE: Final = struct.Struct("<QII")
-_RANGES_64: Final = struct.Struct("<QQ")
-_RANGE_64: Final = struct.Struct("<QQ")
-_MODULE: Final = struct.Struct("<QIIII13I")
-_MODULE_SIZE: Final = 108
-_VERSION_SIGNATURE: Final = 0xFEEF04BD
+_MISC_INFO: Final = struct.Struct("<IIII")
+_HAS_TIMES: Final = 2
+_BREAKPAD_INFO: Final = struct.Struct("<III")
+_HAS_WRITER: Final = 1
+_ASSERTION_INFO: Final = struct.Struct("<256s256s256sII")
 
 _PLATFORMS: Final = {
     2: "windows", 0x8101: "macos", 0x8102: "ios", 0x8201: "linux", 0x8202: "solaris",
@@ -41,6 +34,7 @@ _ARCHITECTURES: Final = {
 }  # fmt: skip
 _NARROW: Final = frozenset({"x86", "mips", "ppc", "arm", "sparc", "riscv"})
 """Architectures with 32-bit addresses, which some writers sign-extend."""
+_ASSERTIONS: Final = {1: "invalid parameter", 2: "call of a pure virtual function"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,23 +51,12 @@ class System:
 
 
 @dataclass(frozen=True, slots=True)
-class Thread:
-    """A thread: where its registers and its stack are in the file, and its stack's address."""
+class Crash:
+    """An exception, the id of its thread, and where that thread's registers are in the file."""
 
-    id: int
+    thread: int
+    raised: Raised
     context: Place
-    stack: Place
-    stack_start: int
-
-
-@dataclass(frozen=True, slots=True)
-class Module:
-    """A loaded module; its size is in bytes."""
-
-    name: str
-    version: str | None
-    base: int
-    size: int
 
 
 def system(dump: MinidumpFile) -> System:
@@ -90,70 +73,6 @@ def system(dump: MinidumpFile) -> System:
     )
 
 
-def modules(dump: MinidumpFile, system: System) -> list[Module]:
-    """Return the loaded modules."""
-    found, unnamed = [], 0
-    for entry in dump.entries(_MODULES, _MODULE_SIZE, _MAX_MODULES, "modules"):
-        base, size, _, _, place, *version = _MODULE.unpack(entry[: _MODULE.size])
-        path = dump.text(place)
-        unnamed += path is None
-        name = (path or "").replace("\\", "/").rpartition("/")[2][:_MAX_NAME] or "unnamed"
-        found.append(Module(name, _version(version), system.address(base), size))
-    if unnamed:
-        dump.damaged.append(f"names of modules: {unnamed} are outside the file")
-    return found
-
-
-def _version(info: list[int]) -> str | None:
-    magic, _, high, low, *_ = info
-    if magic != _VERSION_SIGNATURE or not (high or low):
-        return None
-    return f"{high >> 16}.{high & 0xFFFF}.{low >> 16}.{low & 0xFFFF}"
-
-
-def threads(dump: MinidumpFile, system: System) -> list[Thread]:
-    """Return the threads of the process."""
-    found = []
-    for entry in dump.entries(_THREADS, _THREAD.size, _MAX_THREADS, "threads"):
-        number, _, _, _, _, start, size, place, context_size, context = _THREAD.unpack(entry)
-        stack = system.address(start)
-        found.append(Thread(number, (context, context_size), (place, size), stack))
-    return found
-
-
-def memory(dump: MinidumpFile, system: System, address: int, size: int) -> bytes | None:
-    """Return bytes of the process's memory; None: they are not in the file."""
-    for start, length, place in _ranges(dump):
-        offset = address - system.address(start)
-        if 0 <= offset <= length - size:
-            return dump.at(place + offset, size, "memory")
-    return None
-
-
-def _ranges(dump: MinidumpFile) -> Iterator[tuple[int, int, int]]:
-    """Yield the address, the size and the offset in the file of each range of memory."""
-    for entry in dump.entries(_MEMORY, _RANGE.size, _MAX_RANGES, "memory"):
-        yield _RANGE.unpack(entry)
-    head = dump.stream(_MEMORY_64, _RANGES_64.size, "memory")
-    if head is None:
-        return
-    count, place = _RANGES_64.unpack(head)
-    size = _RANGES_64.size + min(count, _MAX_RANGES) * _RANGE_64.size
-    table = dump.stream(_MEMORY_64, size, "memory") or b""
-    for start, length in _RANGE_64.iter_unpack(table[_RANGES_64.size :]):
-        yield start, length, place
-        place += length
-
-
-@dataclass(frozen=True, slots=True)
-class Crash:
-    """An exception, the id of its thread, and where that thread's registers are in the file."""
-
-    thread: int
-    raised: Raised
-    context: Place
-
-
 def exception(dump: MinidumpFile, system: System) -> Crash | None:
     """Return the exception, or None."""
     data = dump.stream(_EXCEPTION, _EXCEPTION_RECORD.size, "exception")
@@ -164,3 +83,39 @@ def exception(dump: MinidumpFile, system: System) -> Crash | None:
     )
     values = [system.address(value) for value in parameters[:count]]
     return Crash(thread, Raised(code, flags, system.address(address), values), (place, size))
+
+
+def uptime(dump: MinidumpFile) -> int | None:
+    """Return how many seconds the process had run, or None."""
+    data = dump.stream(_MISC, _MISC_INFO.size, "process times")
+    if data is None:
+        return None
+    _, flags, _, started_at = _MISC_INFO.unpack(data)
+    is_known = flags & _HAS_TIMES and 0 < started_at <= dump.written_at
+    return dump.written_at - started_at if is_known else None
+
+
+def writer(dump: MinidumpFile) -> int | None:
+    """Return the id of the thread that wrote the minidump, and has nothing to do with the crash."""
+    data = dump.stream(_BREAKPAD, _BREAKPAD_INFO.size, "writer")
+    if data is None:
+        return None
+    valid, thread, _ = _BREAKPAD_INFO.unpack(data)
+    return thread if valid & _HAS_WRITER else None
+
+
+def assertion(dump: MinidumpFile) -> str | None:
+    """Return the assertion that failed, and where; or None."""
+    data = dump.stream(_ASSERTION, _ASSERTION_INFO.size, "assertion")
+    if data is None:
+        return None
+    *texts, line, kind = _ASSERTION_INFO.unpack(data)
+    expression, function, file = (decoded(_until_nul(text)) for text in texts)
+    said = expression or _ASSERTIONS.get(kind, "")
+    where = f"{file}:{line}" if file else ""
+    return ", ".join(filter(None, (said, function, where))) or None
+
+
+def _until_nul(data: bytes) -> bytes:
+    end = next((n for n in range(0, len(data), 2) if data[n : n + 2] == b"\0\0"), len(data))
+    return data[:end]

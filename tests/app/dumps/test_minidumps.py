@@ -24,7 +24,15 @@ from tests.minidump_files import (
     X86_64,
     Minidump,
     Module,
+    build_id,
+    pdb,
 )  # fmt: skip
+
+REGISTERS = (
+    "rax", "rdx", "rcx", "rbx", "rsi", "rdi", "rbp", "rsp", "r8", "r9", "r10", "r11", "r12", "r13",
+    "r14", "r15", "rip",
+)  # fmt: skip
+NO_IDS = {"debug_file": None, "debug_id": None, "code_id": None}
 
 
 def read(data: bytes) -> dict[str, Any]:
@@ -36,21 +44,35 @@ def in_app(offset: str, *, is_caller: bool = False) -> dict[str, Any]:
 
 
 def test_it_says_what_crashed_where() -> None:
-    report = read(Minidump().write())
+    report = read(Minidump(pointer=0x400123, threads=1).write())
     assert report == {
         "platform": "linux",
         "architecture": "x86_64",
         "os_version": "6.1.0 Linux 6.1.0 x86_64",
+        "crashed_at": None,
+        "uptime": None,
+        "assertion": None,
         "exception": {
             "code": 11, "name": "SIGSEGV", "reason": "SEGV_MAPERR", "address": "0xdead"
         },
         "crashing_module": {"name": "app", "offset": "0x123", "is_caller": False},
-        "threads": {"count": 3, "crashing": 77},
+        "registers": dict.fromkeys(REGISTERS, "0x0") | {"rip": "0x400123", "rsp": "0x7ffe0000"},
+        "code": None,
+        "thread_count": 1,
+        "threads": [{
+            "id": 77, "name": None, "is_crashed": True, "frames": [
+                {"frame": 0, "trust": "context", "address": "0x400123", "module": "app",
+                 "module_offset": "0x123"},
+            ],
+        }],
         "modules": [
-            {"name": "app", "version": "1.2.3.4", "base": "0x400000", "size": 0x1000},
-            {"name": "libc.so.6", "version": None, "base": "0x7f0000000000", "size": 0x200000},
+            {"name": "app", "version": "1.2.3.4", "base": "0x400000", "size": 0x1000} | NO_IDS,
+            {"name": "libc.so.6", "version": None, "base": "0x7f0000000000", "size": 0x200000}
+            | NO_IDS,
         ],
+        "unloaded_modules": [],
         "damaged": [],
+        "left_out": [],
     }  # fmt: skip
     assert signature(report) == "SIGSEGV app+0x123"
 
@@ -101,7 +123,8 @@ def test_a_crash_outside_of_every_module_has_a_signature_too() -> None:
 def test_a_dump_without_exception_has_no_signature() -> None:
     report = read(Minidump(code=None).write())
     assert (report["exception"], report["crashing_module"]) == (None, None)
-    assert report["threads"] == {"count": 3, "crashing": None}
+    assert report["thread_count"] == 3
+    assert not any(thread["is_crashed"] for thread in report["threads"])
     assert signature(report) is None
 
 
@@ -274,7 +297,7 @@ def test_a_stack_that_is_not_there_tells_nothing() -> None:
 
 def stream(data: bytes | bytearray, kind: int) -> tuple[int, int, int]:
     """Return where the directory has a stream, its size and place."""
-    for entry in range(32, 32 + 12 * 8, 12):
+    for entry in range(32, 32 + 12 * 12, 12):
         found, size, place = struct.unpack_from("<III", data, entry)
         if found == kind:
             return entry, size, place
@@ -305,9 +328,9 @@ def test_a_table_that_cannot_be_read_costs_no_other(
     whole = read(Minidump().write())
     untouched = {
         3: ("platform", "exception", "crashing_module", "modules"),
-        4: ("platform", "exception", "threads"),
+        4: ("platform", "exception", "thread_count"),
         6: ("platform", "architecture", "os_version", "modules"),
-        7: ("threads", "modules"),
+        7: ("thread_count", "modules"),
     }
     for part in untouched[kind]:
         assert report[part] == whole[part]
@@ -321,7 +344,7 @@ def test_a_table_that_lies_about_its_length_is_read_as_far_as_it_goes() -> None:
         report = read(bytes(data) + bytes(5000 * size))
         assert report["damaged"] == [f"{damaged} can be read"]
         assert signature(report) == "SIGSEGV app+0x123"
-        assert (report["threads"]["count"], len(report["modules"])) == (3, 2)
+        assert (report["thread_count"], len(report["modules"])) == (3, 2)
 
 
 def test_a_context_that_is_lost_is_told_and_done_without() -> None:
@@ -387,3 +410,29 @@ def test_garbage_is_unreadable_or_read_and_nothing_else() -> None:
             continue
         assert report.keys() == read(whole).keys()
         signature(report)
+
+
+def test_modules_have_the_ids_of_their_symbols() -> None:
+    guid = bytes.fromhex("e532985a 8752 c141 838ed98914e9b7ff")
+    path = r"c:\work\test_app.pdb"
+    windows = Module(r"C:\app\test_app.exe", 0x400000, 0x2D000, record=pdb(path, guid, 1),
+                     time=0x45D35F6C)  # fmt: skip
+    (module,) = read(Minidump(platform=WINDOWS, modules=[windows]).write())["modules"]
+    assert {name: module[name] for name in NO_IDS} == {
+        "debug_file": "test_app.pdb", "debug_id": "5A9832E5528741C1838ED98914E9B7FF1",
+        "code_id": "45d35f6c2d000",
+    }  # fmt: skip
+    identity = bytes(range(1, 21))
+    elf = Module("/usr/lib/libc.so.6", 0x400000, 0x1000, record=build_id(identity))
+    (module,) = read(Minidump(modules=[elf]).write())["modules"]
+    assert {name: module[name] for name in NO_IDS} == {
+        "debug_file": "libc.so.6", "debug_id": "0403020106050807090A0B0C0D0E0F100",
+        "code_id": identity.hex(),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("record", [b"", b"RSDS", b"LEpB", b"NB10" + bytes(20), b"x" * 5000])
+def test_records_that_say_nothing_give_no_ids(record: bytes) -> None:
+    module = Module("app", 0x400000, 0x1000, record=record)
+    (found,) = read(Minidump(modules=[module]).write())["modules"]
+    assert {name: found[name] for name in NO_IDS} == NO_IDS

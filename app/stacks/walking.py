@@ -1,0 +1,76 @@
+"""The walk of a stack: from the frame that a thread was in, caller after caller, to its end."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from app.stacks import frame_pointers, scan
+from app.stacks.frames import Frame, Process, Registers, Trust
+
+_NULL_PAGE: Final = 0x1000
+
+
+def walk(process: Process, registers: Registers) -> Iterator[Frame]:
+    """Yield the frames of a thread with these registers, the innermost first.
+
+    The walk ends where no caller can be found, or one that was there before.
+    """
+    counter = process.architecture.counter
+    if counter not in registers:
+        return
+    frame = Frame("context", registers, registers[counter])
+    seen = set()
+    while True:
+        yield frame
+        seen.add((frame.registers[counter], frame.registers.get(process.architecture.stack)))
+        following = _caller(process, frame)
+        if following is None:
+            return
+        frame = following
+        if (frame.registers[counter], frame.registers[process.architecture.stack]) in seen:
+            return
+
+
+def _caller(process: Process, frame: Frame) -> Frame | None:
+    if frame.trust == "context" and process.modules.at(frame.instruction) is None:
+        found = caller_of_nothing(process, frame.registers)
+        if found is not None:
+            return _checked(process, frame, "scan", found)
+    found = frame_pointers.caller(process, frame)
+    if found is not None:
+        return _checked(process, frame, "frame_pointer", found)
+    found = scan.caller(process, frame)
+    return None if found is None else _checked(process, frame, "scan", found)
+
+
+def caller_of_nothing(process: Process, registers: Registers) -> Registers | None:
+    """Return the registers of what called an address outside all modules, such as null.
+
+    Nothing has run since, so that the return address is where the call has put it, and all other
+    registers are the caller's.
+    """
+    architecture = process.architecture
+    stack = registers.get(architecture.stack)
+    if stack is None:
+        return None
+    if architecture.link is None:
+        address, after = process.word(stack), stack + architecture.width
+    else:
+        address, after = registers.get(architecture.link), stack
+    if not address or not process.is_code(address):
+        return None
+    changed = {architecture.counter: process.code(address), architecture.stack: after}
+    return {**registers, **changed}
+
+
+def _checked(process: Process, callee: Frame, trust: Trust, registers: Registers) -> Frame | None:
+    """Return the frame of a caller, unless its registers say that the stack has ended."""
+    architecture = process.architecture
+    counter, stack = registers[architecture.counter], registers[architecture.stack]
+    before = callee.registers[architecture.stack]
+    # on ARM, a function that calls no other one may need no stack
+    has_moved = stack > before or (
+        stack == before and architecture.link is not None and callee.trust == "context"
+    )
+    if counter < _NULL_PAGE or not has_moved or stack > architecture.mask:
+        return None
+    return Frame(trust, registers, counter - architecture.call)

@@ -138,6 +138,12 @@ class BundleClosed(ProblemError):
     name, title, status = "bundle-closed", "The bundle is closed", 409
 
 
+class InboxFull(ProblemError):
+    """An inbox has as many files as it takes, or others are just bringing them."""
+
+    name, title, status = "inbox-full", "The inbox takes no more files", 409
+
+
 class LeaseLost(ProblemError):
     name, title, status = "upload-lost", "The upload was given up; send it again", 409
 
@@ -163,6 +169,13 @@ class PreconditionFailed(ProblemError):
 
 class ContentTooLarge(ProblemError):
     name, title, status = "content-too-large", "Too large", 413
+
+
+class InboxOverflow(ContentTooLarge):
+    """More bytes than an inbox takes."""
+
+    def __init__(self, left: int) -> None:
+        super().__init__(f"The inbox takes {left} more bytes")
 
 
 class QuotaExceeded(ProblemError):

@@ -25,7 +25,8 @@ from app.files import expiry as file_expiry
 from app.files.tables import files
 from app.links import expiry as link_expiry
 from app.links import spending
-from app.links.tables import timelink_leases, timelinks
+from app.links.entities import INBOX
+from app.links.tables import inboxes, timelink_leases, timelinks
 from app.links.targets import TargetTable, TargetType, text_of
 from app.objects import media_types
 from app.objects.tables import holds, tombstones
@@ -155,7 +156,16 @@ FEATURES: Final = (
             rows_of(timelink_leases),
             Expiring(link_expiry.remove_ended, link_expiry.next_removal),
         ),
-        counted=lambda now: and_(link_expiry.is_open(now), link_expiry.has_downloads_left(now)),
+        counted=lambda now: and_(
+            timelinks.c.kind != INBOX,
+            link_expiry.is_open(now),
+            link_expiry.has_downloads_left(now),
+        ),
+    ),
+    Feature(
+        "inboxes",
+        (inboxes,),
+        verbs=(),  # those of links and files
     ),
     Feature(
         "accounts",

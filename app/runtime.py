@@ -22,6 +22,8 @@ from app.files import eviction
 from app.files.unclaimed import UnclaimedUploads
 from app.files.use_cases import Files
 from app.gauges import Gauges
+from app.inboxes.maker import InboxMaker
+from app.inboxes.use_cases import Inboxes
 from app.links.targets import Targets
 from app.links.use_cases import Links
 from app.metrics.event_loop import measuring_lag
@@ -43,6 +45,7 @@ from app.tasks.generation import RaiseGeneration
 from app.tasks.leases import RenewLeases
 from app.tasks.reconcile import Reconcile
 from app.tasks.supervisor import Supervisor, Task
+from app.uploads.entities import Kind
 from app.uploads.makers import makers_of
 from app.uploads.use_cases import ResumableUploads
 from storage.moving import MovingStore
@@ -64,6 +67,7 @@ class Runtime:
     bundles: Bundles
     pictures: Pictures
     links: Links
+    inboxes: Inboxes
     sending: Sending
     uploads: ResumableUploads
     downloads: Downloads
@@ -192,6 +196,8 @@ def _build(
     pictures = Pictures(
         uploads, imaging, Thumbnails(database, uploads, imaging), wake_sweep=wake_sweep
     )
+    inboxes = Inboxes(settings, database, uploads, links, targets, limits, wake_sweep=wake_sweep)
+    makers = makers_of(blobs, buffer, bundles, dumps, files, pictures)
     return Runtime(
         settings=settings,
         keyring=keyring,
@@ -205,12 +211,13 @@ def _build(
         bundles=bundles,
         pictures=pictures,
         links=links,
+        inboxes=inboxes,
         sending=Sending(uploads, files, bundles),
         uploads=ResumableUploads(
             settings,
             database,
             uploads,
-            makers_of(blobs, buffer, bundles, dumps, files, pictures),
+            makers | {Kind.INBOX: InboxMaker(inboxes)},
             wake_expiry=wake_expiry,
             wake_sweep=wake_sweep,
         ),

@@ -22,7 +22,7 @@ from routers.pages import (
 from routers.pages import buffer as buffer_page
 from routers.pages import dumps as dump_pages
 from routers.pages import pictures as picture_pages
-from routers.pages.public import timelink
+from routers.pages.public import inbox, inbox_uploads, timelink
 from routers.pages.rendering import refuse
 from routers.v1 import (
     accounts,
@@ -34,6 +34,7 @@ from routers.v1 import (
     bundles,
     dumps,
     files,
+    inboxes,
     minidumps,
     pictures,
     send,
@@ -83,6 +84,10 @@ RESOURCES: Final = (
         Tag("timelinks", "Public links to one object, for a time.", "timelink"),
         [timelinks.router, timelink.router, links.router],
         place=("/links", "Links"),
+    ),
+    Resource(
+        Tag("inboxes", "Links by which others give files, and read nothing.", "inbox"),
+        [inboxes.router, inbox.router, inbox_uploads.router],
     ),
     Resource(
         Tag("accounts", "Signing up, one's own account, and the administration of all.", "account"),

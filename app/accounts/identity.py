@@ -13,15 +13,25 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, null, 
 from app import clock
 from app.accounts.tables import accounts, api_keys, sessions, tiers
 from app.database import Database, Statement
-from app.errors import Forbidden, Unauthorized
+from app.errors import Forbidden, NotFound, Unauthorized
 from app.logging import current_request
-from app.security.credentials import AccessToken, ApiKey, Credential, OpenedLink, ServiceToken
+from app.security.credentials import (
+    AccessToken,
+    ApiKey,
+    Credential,
+    OpenedInbox,
+    OpenedLink,
+    ServiceToken,
+)
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 SERVICE_ACCOUNT: Final = "service"
 """User name of the built-in account, which the service token belongs to."""
+
+GIVING: Final = "inboxes:give"
+"""The scope of strangers who give to an inbox; no API key has it."""
 
 _IMPLIED_BY: Final = {"dumps:submit": "dumps:write"}
 
@@ -47,6 +57,16 @@ class Tier:
 
 
 @dataclass(frozen=True, slots=True)
+class Giver:
+    """A stranger who gives to an account by an inbox."""
+
+    inbox: int
+    """The id of its row."""
+    client: bytes
+    """A hash that tells the inbox's visitors apart."""
+
+
+@dataclass(frozen=True, slots=True)
 class Identity:
     """An active account, and what the request's credential permits."""
 
@@ -58,6 +78,12 @@ class Identity:
     scopes: frozenset[str] | None  # None: everything that the account may do
     session: str | None  # uuid of the session, if the credential is one
     key: str | None = None  # uuid of the API key, likewise
+    giver: Giver | None = None  # a stranger in place of the account itself
+
+    @property
+    def inbox_id(self) -> int | None:
+        """The inbox by which what is stored comes; None: its account stores it."""
+        return None if self.giver is None else self.giver.inbox
 
     @property
     def is_service(self) -> bool:
@@ -139,10 +165,14 @@ _by_uuid = Statement(
     .where(accounts.c.uuid == bindparam("account"))
 )
 _OF_LINKS: Final = frozenset({"pictures:read"})
+_OF_INBOXES: Final = frozenset({GIVING})
 
 
 def identify(connection: Connection, credential: Credential, now: int) -> Identity:
-    """Return the identity of a credential; raises `Unauthorized` if it isn't valid any more."""
+    """Return the identity of a credential; raises `Unauthorized` if it isn't valid any more.
+
+    A stranger isn't told more than that an inbox isn't there: that raises `NotFound`.
+    """
     match credential:
         case AccessToken(session=session):
             row = _by_session(connection, session=session, now=now).first()
@@ -150,12 +180,19 @@ def identify(connection: Connection, credential: Credential, now: int) -> Identi
             row = _by_key(connection, hash=digest, now=now).first()
         case ServiceToken():
             row = _by_name(connection, username_key=SERVICE_ACCOUNT).first()
-        case OpenedLink(account=account):
+        case OpenedLink(account=account) | OpenedInbox(account=account):
             row = _by_uuid(connection, account=account).first()
     if row is None:
+        if isinstance(credential, OpenedInbox):
+            raise NotFound("No such link, or it has expired")
         raise Unauthorized("The credentials are not valid any more", error="invalid_token")
     identity = _identity(row)
-    return replace(identity, scopes=_OF_LINKS) if isinstance(credential, OpenedLink) else identity
+    match credential:
+        case OpenedLink():
+            return replace(identity, scopes=_OF_LINKS)
+        case OpenedInbox(inbox=inbox, client=client):
+            return replace(identity, scopes=_OF_INBOXES, giver=Giver(inbox, client))
+    return identity
 
 
 def _identity(row: Row[Any]) -> Identity:
@@ -196,7 +233,11 @@ class Access:
         self._credential = credential
         self._scope = scope
         match credential:  # the writers of one account share commits, see `write_in_turn`
-            case AccessToken(account=account) | OpenedLink(account=account):
+            case (
+                AccessToken(account=account)
+                | OpenedLink(account=account)
+                | OpenedInbox(account=account)
+            ):
                 self._turn = account
             case ApiKey(hash=digest):
                 self._turn = digest.hex()

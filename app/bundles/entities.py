@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from app.database.pagination import Page
-from app.links.entities import LinkRef, Sharing
+from app.links.entities import LinkRef, Origin, Sharing
 from app.objects.entities import Content, new_uuid
 
 KIND: Final = "bundles"
@@ -37,6 +37,8 @@ class NewBundle:
     """To whoever opens its link."""
     clamp: bool = False
     """Whether what its account's tier doesn't allow is lowered instead of refused."""
+    delivery: bytes | None = None
+    """Of one that comes by an inbox in several uploads: a hash that tells which belong to it."""
     uuid: str = field(default_factory=new_uuid)
 
 
@@ -61,6 +63,8 @@ class Bundle:
     """How many members it has."""
     size: int
     """The bytes of all."""
+    origin: Origin | None = None
+    """The inbox that it came by, if that is still there."""
     clamped: tuple[str, ...] = ()
     """Names of what was lowered when it was made."""
 

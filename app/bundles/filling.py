@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import BigInteger, Connection, LargeBinary, bindparam, func, or_, select
 
 from app.accounts.identity import Identity
 from app.bundles import removal, rows
@@ -19,13 +19,13 @@ from app.bundles.entities import (
 )
 from app.bundles.members import Members
 from app.bundles.rows import MakeRoom
-from app.bundles.tables import bundle_members
+from app.bundles.tables import bundle_members, bundles
 from app.database import Statement, insert_into, require_storage
 from app.database.pagination import Page
 from app.errors import BundleClosed, Forbidden, NotFound
 from app.links.entities import NewLink
 from app.links.targets import allows
-from app.links.terms import settle
+from app.links.terms import KEPT, settle
 from app.objects import lifecycle as objects
 from app.objects.entities import Received, new_uuid
 from app.objects.file_names import MAX_PATH_LENGTH, free_name, picture_name
@@ -35,6 +35,16 @@ _insert_member = Statement(insert_into(bundle_members))
 _count = Statement(select(func.count()).select_from(bundle_members).where(_of_bundle))
 _is_taken = Statement(
     select(bundle_members.c.id).where(_of_bundle, bundle_members.c.name == bindparam("name"))
+)
+_find_delivery = Statement(
+    select(bundles.c.id)
+    .where(
+        bundles.c.inbox_id == bindparam("inbox_id", type_=BigInteger),
+        bundles.c.delivery == bindparam("delivery", type_=LargeBinary),
+        or_(bundles.c.expires_at.is_(None), bundles.c.expires_at > bindparam("now")),
+    )
+    .order_by(bundles.c.id.desc())
+    .limit(1)
 )
 _find_member = Statement(
     select(bundle_members.c.id, bundle_members.c.object_id).where(
@@ -72,6 +82,35 @@ def create(
         _point(connection, identity, members, bundle_id, kind, target_id, new_uuid(), now)
     made = rows.find(connection, identity, members, new.uuid, now)
     return replace(made, clamped=agreed.clamped), evicted
+
+
+def deliver(
+    connection: Connection,
+    identity: Identity,
+    new: NewBundle,
+    sent: Sequence[tuple[NewMember, Received]],
+    now: int,
+) -> None:
+    """Add what a stranger gives to the bundle of its delivery, or to a new one, which is kept.
+
+    Nobody else may add to it. Raises `BundleClosed` if it is full.
+    """
+    delivered = {"inbox_id": identity.inbox_id, "delivery": new.delivery, "now": now}
+    found = None if new.delivery is None else _find_delivery(connection, **delivered).first()
+    if found is None:
+        bundle_id, _ = rows.insert_bundle(
+            connection, identity, new, KEPT, _evict_nothing, now, is_open=False
+        )
+    else:
+        bundle_id = found.id
+    for member, received in sent:
+        _check_room(connection, bundle_id)
+        _add(connection, identity, bundle_id, member, received, now)
+    rows.touch(connection, bundle_id=bundle_id, now=now)
+
+
+def _evict_nothing(connection: Connection, account_id: int, *, evict: str, spared: str = "") -> int:
+    raise AssertionError((connection, account_id, evict, spared))  # what is kept evicts nothing
 
 
 def admit(connection: Connection, identity: Identity, uuid: str, now: int) -> int:
@@ -239,7 +278,11 @@ def _free_name(connection: Connection, bundle_id: int, name: str) -> str:
 def _check_open(connection: Connection, current: Any) -> None:  # noqa: ANN401 - a row
     if not current.is_open:
         raise BundleClosed
-    if _count(connection, bundle_id=current.id).scalar_one() >= MAX_MEMBERS:
+    _check_room(connection, current.id)
+
+
+def _check_room(connection: Connection, bundle_id: int) -> None:
+    if _count(connection, bundle_id=bundle_id).scalar_one() >= MAX_MEMBERS:
         raise BundleClosed(f"A bundle may have up to {MAX_MEMBERS} members")
 
 

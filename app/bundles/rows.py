@@ -29,8 +29,8 @@ from app.errors import NotFound
 from app.links import expiry as link_expiry
 from app.links import rows as links
 from app.links import terms
-from app.links.entities import LinkOptions, LinkRef, NewLink, Sharing
-from app.links.tables import timelinks
+from app.links.entities import LinkOptions, LinkRef, NewLink, Origin, Sharing
+from app.links.tables import inboxes, timelinks
 from app.links.terms import Terms
 
 
@@ -67,8 +67,14 @@ _select = (
         link_expiry.downloads_taken(_now).label("downloads"),
         timelinks.c.password_hash,
         timelinks.c.note,
+        inboxes.c.uuid.label("inbox"),
+        inboxes.c.title,
     )
-    .select_from(bundles.outerjoin(timelinks, timelinks.c.id == _link_id))
+    .select_from(
+        bundles.outerjoin(timelinks, timelinks.c.id == _link_id).outerjoin(
+            inboxes, inboxes.c.id == bundles.c.inbox_id
+        )
+    )
     .where(_own, _is_alive)
 )
 _find = Statement(_select.where(bundles.c.uuid == bindparam("uuid")))
@@ -119,6 +125,8 @@ def insert_bundle(
         created_at=now,
         modified_at=now,
         expires_at=agreed.expires_at,
+        inbox_id=identity.inbox_id,
+        delivery=new.delivery,
     ).scalar_one()
     if agreed.link is not None:
         account_id = identity.account_id
@@ -222,6 +230,7 @@ def _bundle(row: Row[Any], counts: Mapping[int, tuple[int, int]]) -> Bundle:
         sharing=None if row.link is None else Sharing.of(options, row.downloads),
         count=count,
         size=size,
+        origin=None if row.inbox is None else Origin(row.inbox, row.title),
     )
 
 

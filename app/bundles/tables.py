@@ -1,6 +1,16 @@
 """The tables of bundles and of their members."""
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, String, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+)
 from sqlalchemy import UniqueConstraint as Unique
 
 from app.database.schema import CodePoints, Id, identity, metadata, moment, public_id, reference
@@ -16,6 +26,8 @@ bundles = Table(
     moment("created_at"),
     moment("modified_at"),
     moment("expires_at", nullable=True),  # NULL: kept
+    Column("inbox_id", BigInteger),  # the id of the inbox that it came by, never reused
+    Column("delivery", LargeBinary(32)),  # tells uploads to one inbox that belong together
     Index(None, "account_id", "id"),
     sqlite_autoincrement=True,
 )
@@ -30,6 +42,15 @@ Index(
     bundles.c.id,
     sqlite_where=expires,
     postgresql_where=expires,
+)
+
+received = bundles.c.inbox_id.is_not(None)
+Index(
+    None,
+    bundles.c.inbox_id,
+    bundles.c.created_at,
+    sqlite_where=received,
+    postgresql_where=received,
 )
 
 bundle_members = Table(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-from app.links.entities import LinkRef, Sharing
+from app.links.entities import LinkRef, Origin, Sharing
 from app.objects.entities import Content, new_uuid
 
 KIND: Final = "files"
@@ -54,6 +54,8 @@ class File:
     sharing: Sharing | None
     """The options of that."""
     content: Content
+    origin: Origin | None = None
+    """The inbox that it came by, if that is still there."""
     clamped: tuple[str, ...] = ()
     """Names of what was lowered when it was made."""
 

@@ -22,8 +22,8 @@ from app.files.entities import KIND, File, NewFile
 from app.files.tables import files
 from app.links import expiry as link_expiry
 from app.links import rows as links
-from app.links.entities import LinkOptions, LinkRef, NewLink, Sharing
-from app.links.tables import timelinks
+from app.links.entities import LinkOptions, LinkRef, NewLink, Origin, Sharing
+from app.links.tables import inboxes, timelinks
 from app.links.terms import Terms, settle
 from app.objects import contents
 from app.objects import lifecycle as objects
@@ -61,8 +61,12 @@ _columns = (
     _link.c.downloads,
     _link.c.password_hash,
     _link.c.note,
+    inboxes.c.uuid,
+    inboxes.c.title,
 )
-_with_link = files.outerjoin(_link, _link.c.id == _link_id)
+_with_link = files.outerjoin(_link, _link.c.id == _link_id).outerjoin(
+    inboxes, inboxes.c.id == files.c.inbox_id
+)
 _own = files.c.account_id == bindparam("account_id")
 LISTED: Final = (
     select(*_columns, *contents.listed_columns())
@@ -143,6 +147,7 @@ def create(
         created_at=now,
         modified_at=now,
         expires_at=terms.expires_at,
+        inbox_id=identity.inbox_id,
     ).scalar_one()
     if terms.link is not None:
         give_link(connection, identity, file_id, terms.link, terms.expires_at, now)
@@ -235,7 +240,8 @@ def give_link(
 def file_of(row: Row[Any]) -> File:
     """Make a file of a row of `LISTED` or `READY`."""
     number, uuid, name, content_type, created_at, modified_at, expires_at, *others = tuple(row)
-    link, token_hash, max_downloads, downloads, password_hash, note, *content = others
+    link, token_hash, max_downloads, downloads, password_hash, note, *others = others
+    inbox, title, *content = others
     options = LinkOptions(max_downloads, password_hash, note)
     return File(
         number,
@@ -248,6 +254,7 @@ def file_of(row: Row[Any]) -> File:
         None if link is None else LinkRef(link, token_hash),
         None if link is None else Sharing.of(options, downloads),
         contents.content_of(content),
+        None if inbox is None else Origin(inbox, title),
     )
 
 

@@ -1,6 +1,6 @@
 """The table of files."""
 
-from sqlalchemy import Column, Index, String, Table, Text
+from sqlalchemy import BigInteger, Column, Index, String, Table, Text
 
 from app.database.schema import identity, metadata, moment, public_id, reference
 
@@ -16,6 +16,7 @@ files = Table(
     moment("created_at"),
     moment("modified_at"),
     moment("expires_at", nullable=True),  # NULL: kept
+    Column("inbox_id", BigInteger),  # the id of the inbox that it came by, never reused
     Index(None, "account_id", "id"),
     Index(None, "account_id", "name", "id"),  # for files by name
     sqlite_autoincrement=True,
@@ -31,4 +32,13 @@ Index(
     files.c.id,
     sqlite_where=expires,
     postgresql_where=expires,
+)
+
+received = files.c.inbox_id.is_not(None)
+Index(
+    None,
+    files.c.inbox_id,
+    files.c.created_at,
+    sqlite_where=received,
+    postgresql_where=received,
 )

@@ -1,7 +1,7 @@
 """What a timelink is: a public link to one object, for a time. Times are in UTC microseconds."""
 
 from dataclasses import dataclass
-from typing import Final, NamedTuple, Self
+from typing import Final, NamedTuple, Protocol, Self
 
 from app import clock
 from app.errors import NotFound
@@ -13,11 +13,38 @@ MAX_NOTE: Final = 2000
 """Characters that a note may have."""
 
 
+INBOX: Final = "inbox"
+"""The kind of links by which others give; they have no target that could be read."""
+
+
+class Origin(NamedTuple):
+    """The inbox that something came by."""
+
+    uuid: str
+    title: str
+
+
 class LinkRef(NamedTuple):
     """What a link's token is derived from, and the hash that tells by which signing key."""
 
     uuid: str
     token_hash: bytes
+
+
+class Protected(Protocol):
+    """What may ask its visitors for a password."""
+
+    @property
+    def uuid(self) -> str:
+        """That of its link."""
+
+    @property
+    def owner(self) -> str:
+        """The uuid of its account."""
+
+    @property
+    def password_hash(self) -> str | None:
+        """None: it asks for none."""
 
 
 @dataclass(frozen=True, slots=True)

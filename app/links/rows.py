@@ -29,7 +29,7 @@ from app.database import Statement, insert_into, require_storage
 from app.database.pagination import Page, decode_cursor, page_of
 from app.errors import Forbidden, NotFound
 from app.links import bounds
-from app.links.entities import LinkOptions, LinkRef, NewLink, Timelink, time_left
+from app.links.entities import INBOX, LinkOptions, LinkRef, NewLink, Timelink, time_left
 from app.links.expiry import downloads_taken, has_downloads_left, is_later, is_open
 from app.links.tables import timelinks
 from app.links.targets import Targets, TargetType, allows
@@ -38,6 +38,7 @@ _LIST: Final = "timelinks"
 
 _insert = Statement(insert_into(timelinks))
 _now = bindparam("now", type_=BigInteger)
+_leads_to_target = timelinks.c.kind != INBOX
 _end = Statement(
     update(timelinks)
     .where(
@@ -159,7 +160,9 @@ def page(
 
 def revoke(connection: Connection, identity: Identity, uuid: str, now: int) -> None:
     """End a link and all its leases at once; raises `NotFound`."""
-    own = (timelinks.c.account_id == identity.account_id) & (timelinks.c.uuid == uuid)
+    own = and_(
+        timelinks.c.account_id == identity.account_id, timelinks.c.uuid == uuid, _leads_to_target
+    )
     sooner = case((is_later(timelinks.c.expires_at, now), now), else_=timelinks.c.expires_at)
     revoked = connection.execute(
         update(timelinks)
@@ -247,7 +250,7 @@ def _own(identity: Identity, targets: Targets, now: int) -> Select[Any]:
             _is_active(identity.tier, targets, now).label("is_active"),
         )
         .select_from(joined)
-        .where(timelinks.c.account_id == identity.account_id)
+        .where(timelinks.c.account_id == identity.account_id, _leads_to_target)
     )
 
 

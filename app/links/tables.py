@@ -1,4 +1,4 @@
-"""The tables of timelinks and of their leases."""
+"""The tables of timelinks, of their leases, and of the inboxes that links of a kind lead to."""
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, LargeBinary, String, Table, Text
 
@@ -10,7 +10,7 @@ timelinks = Table(
     identity(),
     public_id(),
     reference("account_id", "accounts"),
-    Column("kind", String(8), nullable=False),  # picture, file, dump, blob
+    Column("kind", String(8), nullable=False),  # that of its target, or inbox
     Column("target_id", BigInteger, nullable=False),  # the resource's integer id, never reused
     Column("token_hash", LargeBinary(32), nullable=False, unique=True),  # SHA-256
     Column("seconds", BigInteger),  # the time that was asked for; NULL: as long as its file
@@ -50,4 +50,23 @@ Index(
     timelinks.c.removal_at,
     sqlite_where=_has_moment,
     postgresql_where=_has_moment,
+)
+
+# what a link by which others give has beside the link itself
+inboxes = Table(
+    "inboxes",
+    metadata,
+    identity(),
+    public_id(),
+    reference("account_id", "accounts"),
+    Column("title", Text, nullable=False),
+    Column("message", Text),  # to whoever opens it
+    Column("max_files", BigInteger),  # NULL: no limit but the account's
+    Column("max_bytes", BigInteger),
+    Column("files", BigInteger, nullable=False),  # that have come, still there or not
+    Column("bytes", BigInteger, nullable=False),
+    Column("unseen", BigInteger, nullable=False),  # of the files: since its owner last looked
+    moment("created_at"),
+    Index(None, "account_id", "id"),
+    sqlite_autoincrement=True,
 )

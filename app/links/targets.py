@@ -132,7 +132,12 @@ class Targets:
     def read(
         self, connection: Connection, target_type: TargetType, target_id: int, now: int
     ) -> Target | None:
-        """Return a target by the id of its row; None if it is gone or has expired."""
+        """Return a target by the id of its row; None if it is gone or has expired.
+
+        What a link of another kind leads to is no target.
+        """
+        if target_type not in self._by_id:
+            return None
         row = self._by_id[target_type](connection, target_id=target_id, now=now).first()
         return None if row is None else _target(row)
 

@@ -16,7 +16,7 @@ from app.database import Database, DatabaseUnavailable
 from app.database.pagination import Page
 from app.errors import NotFound, PasswordNeeded
 from app.links import bounds, public, rows, spending
-from app.links.entities import LinkOptions, LinkRef, NewLink, PublicLink, Timelink
+from app.links.entities import LinkOptions, LinkRef, NewLink, Protected, PublicLink, Timelink
 from app.links.spans import Span
 from app.links.targets import Target, Targets, TargetType
 from app.links.tokens import find_token, hash_of, proof_of, token_of
@@ -176,7 +176,7 @@ class Links:
             public.find_leased, self._targets, token, lease, clock.now()
         )
 
-    async def unlock(self, link: PublicLink, password: str | None, address: str) -> None:
+    async def unlock(self, link: Protected, password: str | None, address: str) -> None:
         """Return if the link has no password, or this one.
 
         Failures count against the visitor's ``address``. Raises `PasswordNeeded`, and
@@ -200,11 +200,11 @@ class Links:
             await count_all(self._rate_limits, counters)
         raise PasswordNeeded("The password is wrong")
 
-    def proof_of(self, link: PublicLink) -> str:
+    def proof_of(self, link: Protected) -> str:
         """Return what proves that a visitor knows the link's password."""
         return proof_of(self._keys[0], link.uuid, link.password_hash or "")
 
-    def is_proof(self, link: PublicLink, proof: str) -> bool:
+    def is_proof(self, link: Protected, proof: str) -> bool:
         """Tell whether `proof_of` has returned this, by any of the signing keys."""
         hashed = link.password_hash or ""
         return any(

@@ -94,6 +94,15 @@ class Received:
 
 
 @dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a sender who may read nothing gets to know of a file that has come."""
+
+    name: str
+    size: int
+    sha256: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Content:
     """What is needed to read a ready object."""
 

@@ -48,6 +48,7 @@ _insert_object = Statement(
         charged_slots=bindparam("charged_slots"),
         created_at=bindparam("created_at"),
         lease_until=bindparam("lease_until"),
+        inbox_id=bindparam("inbox_id", type_=BigInteger),
     )
     .returning(objects.c.id)
 )
@@ -149,6 +150,7 @@ def _insert_pending(
         charged_slots=slots,
         created_at=now,
         lease_until=lease_until,
+        inbox_id=identity.inbox_id,
     ).scalar_one()
     return object_id
 
@@ -204,6 +206,7 @@ def settle(
             charged_slots=slots,
             created_at=now,
             lease_until=None,
+            inbox_id=identity.inbox_id,
         ).scalar_one()
     else:
         object_id = received.reservation.object_id

@@ -24,6 +24,7 @@ objects = Table(
     moment("created_at"),
     # of a pending one: when its upload counts as dead; NULL: a resumable upload owns it
     moment("lease_until", nullable=True),
+    Column("inbox_id", BigInteger),  # of one that a stranger sends: a claim while it is pending
     sqlite_autoincrement=True,
 )
 

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from app import clock
 from app.accounts.identity import Access, Identity
+from app.accounts.quota import lock_account
 from app.database import Database
 from app.errors import ContentTooLarge
 from app.objects import lifecycle as objects
@@ -275,6 +276,8 @@ def _reserve(
     free: bool,
     now: int,
 ) -> tuple[Reservation, int | None]:
+    if identity.giver is not None:  # claims of an inbox are counted one after the other
+        lock_account(connection, identity.account_id)
     slots = _check(connection, identity, admit, size or 0, free=free)
     reservation = objects.reserve(
         connection,

@@ -33,4 +33,18 @@ class OpenedLink:
     account: str
 
 
-Credential = AccessToken | ApiKey | ServiceToken | OpenedLink
+@dataclass(frozen=True, slots=True)
+class OpenedInbox:
+    """An inbox that has been opened by a visitor, who may give to its account, and nothing else.
+
+    No request brings it.
+    """
+
+    account: str
+    inbox: int
+    """The id of its row."""
+    client: bytes
+    """A hash that tells its visitors apart."""
+
+
+Credential = AccessToken | ApiKey | ServiceToken | OpenedLink | OpenedInbox

@@ -43,6 +43,8 @@ LINK_MISSES: Final = Rule("link-misses", 300, 300)  # public links that lead now
 LINK_PASSWORD: Final = Rule("link-password", 100, 300)  # failures
 LINK_PASSWORD_BY_ADDRESS: Final = Rule("link-password-address", 10, 300)  # failures, a link
 
+INBOX_GIFTS: Final = Rule("inbox-gifts", 1000, 300)  # files from an address to an inbox
+
 
 class RateLimits(Protocol):
     """Counts attempts under a rule for each ``key``: a name, an address."""

@@ -21,6 +21,8 @@ class Kind(StrEnum):
     DUMP = "dump"
     PICTURE = "picture"
     BUFFER = "buffer"
+    INBOX = "inbox"
+    """A file that a stranger gives."""
 
 
 @dataclass(frozen=True, slots=True)

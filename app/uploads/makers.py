@@ -1,7 +1,7 @@
 """What uploads become, by their kinds: each is made by the use case of its own feature."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from app.accounts.identity import Access
@@ -15,6 +15,7 @@ from app.dumps.entities import Dump, NewDump
 from app.dumps.use_cases import Dumps
 from app.files.entities import File, NewFile
 from app.files.use_cases import Files
+from app.objects.entities import Receipt
 from app.objects.preconditions import Preconditions
 from app.objects.uploads import Admit, Body
 from app.pictures.entities import NewPicture, Picture
@@ -23,7 +24,7 @@ from app.uploads.entities import Fields, Kind
 
 T = TypeVar("T")
 
-Made = File | Member | Dump | Picture | tuple[Blob, bool] | tuple[Clip, bool]
+Made = File | Member | Dump | Picture | Receipt | tuple[Blob, bool] | tuple[Clip, bool]
 """What use cases return; blobs and clips with whether they are new."""
 
 
@@ -177,8 +178,8 @@ def makers_of(
     dumps: Dumps,
     files: Files,
     pictures: Pictures,
-) -> Mapping[Kind, Maker]:
-    """Return the maker of each kind."""
+) -> dict[Kind, Maker]:
+    """Return the maker of each kind that accounts upload."""
     return {
         Kind.FILE: FileMaker(files, bundles),
         Kind.BLOB: BlobMaker(blobs),

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, bindparam, delete, select, update
+from sqlalchemy import BigInteger, Connection, bindparam, delete, func, select, update
 
 from app.accounts import quota
-from app.accounts.identity import Identity
+from app.accounts.identity import GIVING, Identity
 from app.database import Statement, insert_into
 from app.errors import (
     ContentTooLarge,
@@ -39,8 +39,9 @@ OBJECT_KINDS: Mapping[Kind, str] = {
     Kind.DUMP: "dumps",
     Kind.PICTURE: "pictures",
     Kind.BUFFER: "buffer",
+    Kind.INBOX: "files",
 }
-"""The kinds of the objects, which scopes are named after as well."""
+"""The kinds of the objects, which scopes are named after as well, but for strangers'."""
 
 _find = Statement(
     select(uploads, object_rows.c.size, object_rows.c.key)
@@ -48,6 +49,9 @@ _find = Statement(
     .where(
         uploads.c.account_id == bindparam("account_id"),
         uploads.c.uuid == bindparam("uuid"),
+        # a stranger's is no other inbox's, and not its account's
+        func.coalesce(uploads.c.inbox_id, 0)
+        == func.coalesce(bindparam("inbox_id", type_=BigInteger), 0),
     )
 )
 _insert = Statement(insert_into(uploads).returning(uploads.c.id))
@@ -70,7 +74,7 @@ _finish = Statement(
 
 def scope_of(kind: Kind) -> str:
     """Return the scope that uploads of a kind need."""
-    return f"{OBJECT_KINDS[kind]}:write"
+    return GIVING if kind is Kind.INBOX else f"{OBJECT_KINDS[kind]}:write"
 
 
 def create(
@@ -85,6 +89,8 @@ def create(
 
     It is charged for as it grows, and its length must fit into the quota as that is now.
     """
+    if identity.giver is not None:  # claims of an inbox are counted one after the other
+        quota.lock_account(connection, identity.account_id)
     slots = admit(connection, identity)
     _check_size(connection, identity, 0, new.length or 0)
     kind = OBJECT_KINDS[new.kind]
@@ -125,6 +131,8 @@ def _add(
         metadata=new.metadata,
         terms=terms.to_json(new.terms),
         made=made,
+        inbox_id=identity.inbox_id,
+        client=None if identity.giver is None else identity.giver.client,
         created_at=now,
         expires_at=expires_at,
     ).scalar_one()
@@ -147,7 +155,8 @@ def _add(
 
 def find(connection: Connection, identity: Identity, uuid: str, now: int) -> Upload:
     """Return an upload; raises `NotFound`, `Gone`, and `Forbidden` for a key without its scope."""
-    row = _find(connection, account_id=identity.account_id, uuid=uuid).first()
+    whose = {"account_id": identity.account_id, "inbox_id": identity.inbox_id}
+    row = _find(connection, **whose, uuid=uuid).first()
     if row is None:
         raise NotFound("No such upload")
     upload = _upload(row, identity)

@@ -32,6 +32,9 @@ from app.uploads.entities import Fields, Kind, NewUpload, Piece, Upload
 from app.uploads.makers import Made, Maker
 from storage.base import new_key
 
+_OF_STRANGERS: Final = 3600 * clock.SECOND
+"""How long a stranger's upload lives after its last byte."""
+
 _USELESS: Final = (UnsupportedMediaType, InvalidRequest, DigestMismatch)
 """Errors that say that nothing can be made of these bytes."""
 
@@ -59,7 +62,8 @@ class ResumableUploads:
         wake_expiry: Callable[[int], None],
         wake_sweep: Callable[[], None],
     ) -> None:
-        self._lifetime = settings.upload_lifetime * clock.SECOND
+        usual = settings.upload_lifetime * clock.SECOND
+        self._lifetimes = dict.fromkeys(Kind, usual) | {Kind.INBOX: min(usual, _OF_STRANGERS)}
         self._database = database
         self._appends = uploads.appends
         self._makers = makers
@@ -87,7 +91,7 @@ class ResumableUploads:
         admit = self._makers[new.kind].admission(new.fields, new.terms.conditions)
         now = clock.now()
         upload = await access.needing(rows.scope_of(new.kind)).write(
-            rows.create, new, admit, now + self._lifetime, now
+            rows.create, new, admit, now + self._lifetimes[new.kind], now
         )
         self._wake_expiry(upload.expires_at)
         return upload
@@ -103,7 +107,7 @@ class ResumableUploads:
         noted: list[Upload] = []
 
         def note(connection: Connection, identity: Identity) -> None:
-            expires_at = now + self._lifetime
+            expires_at = now + self._lifetimes[new.kind]
             noted.append(rows.create_finished(connection, identity, new, name, expires_at, now))
 
         kinds_own = access.needing(rows.scope_of(new.kind))
@@ -148,7 +152,7 @@ class ResumableUploads:
         )
         # what may have to be undone isn't told
         told = listener if body.digests == NONE else None
-        commit = partial(self._commit, upload.id, told)
+        commit = partial(self._commit, upload, told)
         async with self._appends.append(held, kind, commit, upload.terms.digests) as append:
             upload, tail = await self._receive(access, upload, piece, append, body)
             if tail is None:
@@ -204,12 +208,12 @@ class ResumableUploads:
             raise append.broken
         if piece.completes:
             raise LengthMismatch(f"The upload has {upload.length} bytes, and ends with {arrived}")
-        return replace(upload, expires_at=clock.now() + self._lifetime), None
+        return replace(upload, expires_at=clock.now() + self._lifetimes[upload.kind]), None
 
     async def _finish(self, access: Access, upload: Upload, append: Append, tail: Tail) -> Upload:
         maker, size = self._makers[upload.kind], upload.offset
         name = maker.name_of(upload.fields, upload.uuid)
-        expires_at = clock.now() + self._lifetime
+        expires_at = clock.now() + self._lifetimes[upload.kind]
         note = partial(
             rows.finish, upload_id=upload.id, made=name, length=size, expires_at=expires_at
         )
@@ -232,16 +236,16 @@ class ResumableUploads:
 
     async def _commit(
         self,
-        upload_id: int,
+        upload: Upload,
         listener: Listener | None,
         held: Unfinished,
         tail: Tail,
         key: str | None,
     ) -> Unfinished:
         now = clock.now()
-        expires_at = now + self._lifetime
+        expires_at = now + self._lifetimes[upload.kind]
         held = await self._database.write(
-            rows.commit, held, tail, key, upload_id=upload_id, expires_at=expires_at, now=now
+            rows.commit, held, tail, key, upload_id=upload.id, expires_at=expires_at, now=now
         )
         if listener is not None and key is not None:  # else the answer says it
             await listener.kept(held.size)

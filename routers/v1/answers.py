@@ -14,12 +14,13 @@ from app.buffer.entities import Clip
 from app.bundles.entities import Bundle, Member
 from app.dumps.entities import Dump
 from app.files.entities import File
-from app.objects.entities import Content
+from app.objects.entities import Content, Receipt
 from app.pictures.entities import Picture
 from app.runtime import Runtime
 from app.uploads.entities import Kind, Upload
 from app.uploads.makers import Made
 from routers.http import ranges
+from routers.http.headers import repr_digest
 from routers.v1.schemas.blobs import StoredBlob
 from routers.v1.schemas.buffer import BufferContent
 from routers.v1.schemas.bundles import Bundle as BundleAnswer
@@ -76,7 +77,13 @@ def _described(
 
 
 def made_at(request: Request, upload: Upload) -> dict[str, str]:
-    """Return the header that says where to find what has been made of an upload, if anything."""
+    """Return the header that says where to find what has been made of an upload, if anything.
+
+    A stranger gets its digest instead.
+    """
+    if upload.kind is Kind.INBOX:  # strangers don't get to know where it is
+        receipt: Receipt | None = upload.result
+        return {} if receipt is None else {"Repr-Digest": repr_digest(receipt.sha256)}
     if upload.made is None:
         return {}
     template = _MEMBER if "bundle" in upload.fields else _PATHS[upload.kind]

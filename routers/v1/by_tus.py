@@ -1,6 +1,6 @@
 """Resumable uploads by tus 1.0: what its requests do, see `routers.http.resumable.tus`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
@@ -11,7 +11,15 @@ from fastapi.responses import Response
 from pydantic import BaseModel
 
 from app.accounts.identity import Access
-from app.errors import BadRequest, InvalidRequest, NotFound, UnsupportedMediaType
+from app.errors import (
+    BadRequest,
+    InvalidRequest,
+    NotFound,
+    ProblemError,
+    RequestTimeout,
+    ServiceUnavailable,
+    UnsupportedMediaType,
+)
 from app.runtime import Runtime
 from app.security.characters import without_bidi
 from app.uploads.entities import NewUpload, Piece, Terms, Upload
@@ -23,19 +31,31 @@ from routers.http.ranges import http_date
 from routers.http.resumable import tus
 from routers.v1 import answers
 from routers.v1.schemas.uploads import MODELS, UploadKind, fields_of
+from routers.web.problems import as_problem
 from routers.web.urls import locate
 
 M = TypeVar("M", bound=BaseModel)
 
 
+Describe = Callable[[str, Mapping[str, str], int | None, Terms], NewUpload]
+"""Makes an upload of its metadata, as it was sent and as it was read, its length and terms."""
+
+
 async def create(request: Request, runtime: Runtime, access: Access) -> Response:
     """Create an upload; the request's body, if there is one, is its first piece."""
+    return await create_at(request, runtime, access, "/v1/uploads", _new)
+
+
+async def create_at(
+    request: Request, runtime: Runtime, access: Access, place: str, describe: Describe
+) -> Response:
+    """Create an upload that has its URL below a path."""
     length = tus.length_of_new(request.headers)
     sent, values = tus.metadata_of(request.headers)
     with_body = has_body(request)
     if with_body:
         _require_type(request)
-    new = _new(sent, values, length, Terms(digests=whole_digests(request)))
+    new = describe(sent, values, length, Terms(digests=whole_digests(request)))
     if length is not None and length == (content_length(request) if with_body else 0):
         body = replace(body_of(request), encoding=None)  # of the request, not of what is uploaded
         upload = await runtime.uploads.create_whole(access, new, body)
@@ -45,7 +65,7 @@ async def create(request: Request, runtime: Runtime, access: Access) -> Response
             upload = await _first_piece(request, runtime, access, upload)
     headers = _state(request, upload) if with_body or length == 0 else _headers(request, upload)
     response = Response(status_code=201, headers=headers)
-    locate(request, response, f"/v1/uploads/{upload.uuid}")
+    locate(request, response, f"{place}/{upload.uuid}")
     return response
 
 
@@ -80,6 +100,15 @@ async def delete(runtime: Runtime, access: Access, uuid: str) -> Response:
     return Response(status_code=204, headers=tus.RESUMABLE)
 
 
+def refuse(request: Request, error: ProblemError) -> Response:
+    """Return the answer to an error; clients of tus go on after 409, 423 and 5xx alone."""
+    if isinstance(error, RequestTimeout):
+        error = ServiceUnavailable(error.detail, retry_after=1)
+    response = as_problem(request, error)
+    response.headers.update(tus.RESUMABLE)
+    return response
+
+
 async def _first_piece(
     request: Request, runtime: Runtime, access: Access, upload: Upload
 ) -> Upload:
@@ -93,18 +122,25 @@ async def _first_piece(
 
 
 def _new(sent: str, values: Mapping[str, str], length: int | None, terms: Terms) -> NewUpload:
-    kind = _checked(UploadKind, values).kind
-    name = next((values[key] for key in ("name", "filename", "relativePath") if key in values), "")
-    sent_type = next(
-        (values[key] for key in ("type", "filetype", "content_type") if key in values), None
-    )
-    named = {"name": without_bidi(name)} if name else {}
-    model = _checked(MODELS[kind], {**values, **named})
+    kind = checked(UploadKind, values).kind
+    model = checked(MODELS[kind], named(values))
     kept = tus.without(sent, "password")  # of which only a hash is kept
-    return NewUpload(kind, fields_of(model, media_type(sent_type)), length, kept, terms)
+    return NewUpload(kind, fields_of(model, type_in(values)), length, kept, terms)
 
 
-def _checked(model: type[M], values: Mapping[str, str]) -> M:
+def named(values: Mapping[str, str]) -> Mapping[str, str]:
+    """Return what metadata says, with the name in the one field for it, if there is any."""
+    name = next((values[key] for key in ("name", "filename", "relativePath") if key in values), "")
+    return {**values, "name": without_bidi(name)} if name else values
+
+
+def type_in(values: Mapping[str, str]) -> str:
+    """Return the media type that metadata says."""
+    keys = ("type", "filetype", "content_type")
+    return media_type(next((values[key] for key in keys if key in values), None))
+
+
+def checked(model: type[M], values: Mapping[str, str]) -> M:
     """Return what the metadata says as a model; raises `InvalidRequest`."""
     try:
         return check_fields(model, values)

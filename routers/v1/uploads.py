@@ -7,19 +7,13 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from app.accounts.identity import Access
-from app.errors import (
-    BadRequest,
-    PreconditionFailed,
-    ProblemError,
-    RequestTimeout,
-    ServiceUnavailable,
-)
+from app.errors import BadRequest, PreconditionFailed, ProblemError
 from routers.http.resumable import draft, tus
 from routers.http.resumable.draft import Sent
 from routers.v1 import by_draft, by_tus
 from routers.v1.schemas import upload_headers as documented
 from routers.web.dependencies import Requires, RuntimeDep
-from routers.web.problems import as_problem, problems
+from routers.web.problems import problems
 from routers.web.route import HoldallRoute
 
 _OFFERED: Final = {
@@ -35,11 +29,9 @@ class UploadRoute(HoldallRoute):
     """A route of uploads; clients of tus go on after 409, 423 and 5xx, and after no other."""
 
     def answer_problem(self, request: Request, error: ProblemError) -> Response:
-        if isinstance(error, RequestTimeout):
-            error = ServiceUnavailable(error.detail, retry_after=1)
-        response = as_problem(request, error)
-        if draft.version_of(request.headers) is None or tus.is_spoken(request.headers):
-            response.headers.update(tus.RESUMABLE)
+        response = by_tus.refuse(request, error)
+        if draft.version_of(request.headers) is not None and not tus.is_spoken(request.headers):
+            del response.headers["Tus-Resumable"]
         return response
 
 

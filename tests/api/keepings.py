@@ -2,6 +2,7 @@
 
 import random
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import pytest
 from sqlalchemy import Connection, Table, select
@@ -9,7 +10,7 @@ from sqlalchemy import Connection, Table, select
 from app.database import Database
 from tests.api.conftest import PASSWORD, Service
 from tests.api.crash_forms import FILE, form, make_key, submit
-from tests.api.tus_client import append, create, head
+from tests.api.tus_client import VERSION, append, create, head
 from tests.minidump_files import Minidump
 from tests.pictures import encoded, quarters
 
@@ -46,6 +47,7 @@ class Keeper:
         await self._keep_bundles()
         await self._keep_uploads()
         await self._keep_links()
+        await self._keep_inbox()
 
     async def _keep_objects(self) -> None:
         for name, data in (("small", b"small"), ("empty", b""), ("large", LARGE)):
@@ -94,12 +96,27 @@ class Keeper:
         claimed = await self._service.client.get(f"{limited['url']}?download=1")
         assert claimed.status_code == 303, claimed.text
 
+    async def _keep_inbox(self) -> None:
+        """Keep an inbox, what has come by it, and what a stranger has begun to send."""
+        made = await self._ask("POST", "/v1/inboxes", json={"title": "An inbox", "password": "x"})
+        path = urlsplit(made["url"]).path
+        client, auth = self._service.client, ("", "x")
+        given = await client.put(f"{path}/large", content=LARGE, auth=auth)
+        assert given.status_code == 201, given.text
+        form = [("file", ("a", b"small")), ("file", ("b", LARGE))]
+        assert (await client.post(path, files=form, auth=auth)).status_code == 201
+        begun = VERSION | {"Upload-Length": "10"}
+        created = await client.post(f"{path}/uploads", headers=begun, auth=auth)
+        assert created.status_code == 201, created.text
+
     async def seen_through(self, service: Service) -> dict[str, Any]:
         """Return what the account's clients see of it in a service, to the last byte."""
         client, seen = service.client, {}
-        for what in ("blobs", "files", "bundles", "pictures", "dumps", "timelinks", "accounts/me"):
+        for what in (
+            "blobs", "files", "bundles", "pictures", "dumps", "timelinks", "inboxes", "accounts/me",
+        ):  # fmt: skip
             seen[what] = (await client.get(f"/v1/{what}", headers=self.headers)).json()
-        for link in seen["timelinks"]["items"]:
+        for link in (*seen["timelinks"]["items"], *seen["inboxes"]["items"]):
             del link["time_left"]
         for what in ("accounts/me/keys", "buffer"):
             seen[what] = (await client.get(f"/v1/{what}", headers=self.headers)).content

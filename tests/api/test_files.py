@@ -145,7 +145,7 @@ async def test_a_form_stores_a_file_in_any_order(
     file = answer.json()
     assert file.keys() == {
         "id", "name", "content_type", "size", "sha256", "created_at", "expires_at", "link",
-        "max_downloads", "downloads", "has_password", "note",
+        "max_downloads", "downloads", "has_password", "note", "inbox_id", "inbox_title",
     }  # fmt: skip
     assert (file["name"], file["content_type"], file["size"]) == ("photo.jpg", "image/jpeg", size)
     assert file["sha256"] == hashlib.sha256(data).hexdigest()

@@ -1,54 +1,28 @@
 """Public links: a page for people, the bytes for programs and for the page's button."""
 
-import base64
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Final
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 from pydantic_core import to_json
 
-from app.errors import NotFound, PasswordNeeded, ProblemError
+from app.errors import NotFound, PasswordNeeded
 from app.links.entities import PublicLink
 from app.links.tokens import new_lease
 from app.runtime import Runtime
 from routers.http.downloads import DownloadHeaders, send_content
 from routers.http.forms import read_fields
 from routers.http.negotiation import is_browser, wants_page
+from routers.http.resumable import tus
 from routers.pages.preview import preview_of
-from routers.pages.public import bundle, leases, unlocking
+from routers.pages.public import bundle, inbox, inbox_uploads, leases, unlocking
 from routers.pages.public.rendering import render_link
-from routers.pages.rendering import refuse
+from routers.pages.public.visiting import HEADERS, LinkRoute, basic_password, guarded
 from routers.v1.schemas.accounts import GivenPassword
 from routers.v1.schemas.lists import CursorParam
 from routers.v1.schemas.timelinks import PublicTimelink
 from routers.web.dependencies import RuntimeDep
-from routers.web.forwarded import address_of
-from routers.web.problems import as_problem
-from routers.web.route import HoldallRoute
-
-_HEADERS: Final = {
-    "Cache-Control": "no-store",
-    "Referrer-Policy": "no-referrer",
-    "X-Robots-Tag": "noindex",
-}
-_REFUSALS: Final = {
-    404: ("This link leads nowhere", "It has ended, or it was never there. Ask for a new one."),
-    429: ("Too many tries", "Wait a few minutes, then try again."),
-}
-
-
-class LinkRoute(HoldallRoute):
-    """A route of public links: errors are pages for browsers, and are never cached."""
-
-    def answer_problem(self, request: Request, error: ProblemError) -> Response:
-        """Return the answer to an error."""
-        error.headers.update(_HEADERS)
-        if not is_browser(request):
-            return as_problem(request, error)
-        return refuse(request, error, _REFUSALS.get(error.status))
-
 
 router = APIRouter(include_in_schema=False, route_class=LinkRoute)
 
@@ -77,25 +51,38 @@ async def show(
 ) -> Response:
     """Show a link's page, or answer its bytes; those of a limited link only by a lease."""
     name = _name(request)
+    if tus.is_spoken(request.headers):
+        return await inbox_uploads.speak(request, runtime, token, name)
 
     async def answer(visitor: str) -> Response:
-        if lease is not None:
-            return await _send_leased(request, runtime, token, lease, inline=inline)
-        if download and (held := await leases.held(request, runtime, token, name)) is not None:
+        held = await leases.held(request, runtime, token, name) if download else None
+        if held is not None:
             return leases.redirect_to_lease(request, runtime, token, *held, name)
-        link = await runtime.links.open(token)
-        password = _basic_password(request)
+        try:
+            link = await runtime.links.open(token)
+        except NotFound:
+            return await inbox.show(request, runtime, token, visitor)
+        password = basic_password(request)
         refusal = await _refusal(request, runtime, link, password, visitor)
         if refusal is not None:
             return refusal
-        is_shown = wants_page(request) or (link.is_to_set and bundle.wants_list(request))
-        if not (download or (not link.is_limited and (inline or thumbnail or not is_shown))):
+        if not _is_wanted(request, link, download=download, bytes_suit=inline or thumbnail):
             return await _describe(request, runtime, token, link, cursor)
         if link.is_limited and request.method == "GET":
             return await _claim(request, runtime, token, link)
         return await _send(request, runtime, link, inline=inline, thumbnail=thumbnail)
 
-    return await _guarded(request, runtime, answer)
+    async def answer_leased(_visitor: str) -> Response:
+        assert lease is not None
+        return await _send_leased(request, runtime, token, lease, inline=inline)
+
+    return await guarded(request, runtime, answer if lease is None else answer_leased)
+
+
+def _is_wanted(request: Request, link: PublicLink, *, download: bool, bytes_suit: bool) -> bool:
+    """Tell whether bytes are to be answered, and not what there is to know of them."""
+    is_shown = wants_page(request) or (link.is_to_set and bundle.wants_list(request))
+    return download or (not link.is_limited and (bytes_suit or not is_shown))
 
 
 @router.post("/t/{token}")
@@ -103,8 +90,13 @@ async def show(
 async def take(token: str, request: Request, runtime: RuntimeDep) -> Response:
     """Claim a download, and redirect to its URL, which holds no password."""
     name = _name(request)
+    if tus.is_spoken(request.headers):
+        return await inbox_uploads.speak(request, runtime, token, name)
 
     async def answer(visitor: str) -> Response:
+        opened = await runtime.inboxes.find_open(token)
+        if opened is not None:
+            return await inbox.take(request, runtime, token, opened, visitor)
         form = DownloadForm()
         if "content-type" in request.headers:
             form = await read_fields(request, DownloadForm)
@@ -113,7 +105,7 @@ async def take(token: str, request: Request, runtime: RuntimeDep) -> Response:
             if held is not None:  # the button was pressed twice
                 return leases.redirect_to_lease(request, runtime, token, held[0], form.lease, name)
         link = await runtime.links.open(token)
-        password = _basic_password(request) if form.password is None else form.password
+        password = basic_password(request) if form.password is None else form.password
         refusal = await _refusal(request, runtime, link, password, visitor)
         if refusal is not None:
             return refusal
@@ -124,7 +116,7 @@ async def take(token: str, request: Request, runtime: RuntimeDep) -> Response:
             return leases.see_other(f"{leases.path_of(request, token, link, name)}?download=1")
         return await _claim(request, runtime, token, link, form.lease)
 
-    return await _guarded(request, runtime, answer)
+    return await guarded(request, runtime, answer)
 
 
 async def _claim(
@@ -136,17 +128,6 @@ async def _claim(
         await bundle.check(runtime, link, member)
     await runtime.links.claim(token, leases.secret_of(lease, member))
     return leases.redirect_to_lease(request, runtime, token, link, lease, member)
-
-
-async def _guarded(
-    request: Request, runtime: Runtime, answer: Callable[[str], Awaitable[Response]]
-) -> Response:
-    """Answer a visitor, unless too many of their visits have found no link."""
-    visitor = address_of(request)
-    async with runtime.links.visit(visitor):
-        response = await answer(visitor)
-    response.headers.update(_HEADERS)
-    return response
 
 
 async def _refusal(
@@ -247,7 +228,7 @@ async def _send(
         return await bundle.send_thumbnail(request, runtime, link, _name(request))
     if link.is_to_set:
         return await bundle.send(request, runtime, link, _name(request), inline=inline)
-    headers = DownloadHeaders(link.file_name, link.target.content_type, _HEADERS["Cache-Control"])
+    headers = DownloadHeaders(link.file_name, link.target.content_type, HEADERS["Cache-Control"])
     return await send_content(request, runtime, link.content, headers, inline=inline)
 
 
@@ -266,16 +247,3 @@ def _check_name(request: Request, link: PublicLink) -> None:
 def _path(request: Request) -> str:
     path: str = request.scope["path"]
     return path
-
-
-def _basic_password(request: Request) -> str | None:
-    """Return the password of Basic credentials (RFC 7617), whatever the user name."""
-    scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "basic":
-        return None
-    try:
-        decoded = base64.b64decode(credentials.strip(), validate=True)
-    except ValueError:
-        return None
-    _, colon, password = decoded.partition(b":")
-    return password.decode("utf-8", "replace") if colon else None

@@ -12,7 +12,7 @@ from app.bundles.entities import MAX_MEMBERS, NewBundle
 from app.features import TARGETS
 from app.objects.file_names import relative_name
 from routers.v1.schemas.fields import Id, Sha256, Size, Text
-from routers.v1.schemas.files import ExpiresIn, FileFields
+from routers.v1.schemas.files import INBOX_ID, INBOX_TITLE, ExpiresIn, FileFields
 from routers.v1.schemas.link_options import LinkPassword, MaxDownloads, Note
 from routers.v1.schemas.lists import ListOf
 from routers.v1.schemas.timelinks import TargetId
@@ -144,6 +144,8 @@ class Bundle(BaseModel):
     note: str | None = Field(description="Of the link.", examples=["The photos of Sunday"])
     count: int = Field(description=f"Of members, up to {MAX_MEMBERS}.", examples=[3])
     size: Size
+    inbox_id: str | None = INBOX_ID
+    inbox_title: str | None = INBOX_TITLE
 
     @classmethod
     def of(cls, bundle: entities.Bundle, link: str | None, **more: Any) -> Self:  # noqa: ANN401 - of subclasses
@@ -161,6 +163,8 @@ class Bundle(BaseModel):
             note=None if shared is None else shared.note,
             count=bundle.count,
             size=bundle.size,
+            inbox_id=None if bundle.origin is None else bundle.origin.uuid,
+            inbox_title=None if bundle.origin is None else bundle.origin.title,
             **more,
         )
 

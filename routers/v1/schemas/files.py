@@ -41,6 +41,11 @@ ExpiresIn = Annotated[
     ),
 ]
 
+INBOX_ID: Final[Any] = Field(
+    description="The inbox that it came by; null: none, or one that was deleted.",
+    examples=["0199a8b0-7f6e-7b1c-9a55-3d2f6c1e8a90"],
+)
+INBOX_TITLE: Final[Any] = Field(description="Of that inbox.", examples=["Photos of the party"])
 
 Evict = Annotated[
     Literal["any", "none"] | UUID,
@@ -134,6 +139,8 @@ class StoredFile(BaseModel):
     note: str | None = Field(
         description="What the link tells whoever opens it.", examples=["The photos of Sunday"]
     )
+    inbox_id: str | None = INBOX_ID
+    inbox_title: str | None = INBOX_TITLE
 
     @classmethod
     def of(cls, file: entities.File, link: str | None) -> Self:
@@ -151,6 +158,8 @@ class StoredFile(BaseModel):
             downloads=None if shared is None or shared.max_downloads is None else shared.downloads,
             has_password=shared is not None and shared.has_password,
             note=None if shared is None else shared.note,
+            inbox_id=None if file.origin is None else file.origin.uuid,
+            inbox_title=None if file.origin is None else file.origin.title,
         )
 
 

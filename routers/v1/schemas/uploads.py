@@ -4,7 +4,14 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Final
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, Field, ValidationInfo, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from app.buffer.entities import DataType
 from app.objects.file_names import file_name, relative_name
@@ -19,6 +26,13 @@ class UploadKind(BaseModel):
     """The kind of an upload."""
 
     kind: Kind = Kind.FILE
+
+    @field_validator("kind")
+    @classmethod
+    def _is_of_accounts(cls, kind: Kind) -> Kind:
+        if kind not in MODELS:
+            raise ValueError("Strangers' uploads go to the inbox's own address")
+        return kind
 
 
 def _checked_name(sent: str, info: ValidationInfo) -> str:

@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import json
 import sys
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, Final
 
 from app import DESCRIPTION, VERSION, backup_commands, commands, logging
@@ -13,7 +13,7 @@ from app.config.example import example
 from app.database.migrate import migrate
 from app.startup import EXPECTED, explain
 from routers import registry
-from routers.connection import protocol, server
+from routers.connection import protocol, server, workers
 from routers.web.application import make_application
 from routers.web.middleware import Edge
 
@@ -106,7 +106,16 @@ def _run(options: argparse.Namespace, settings: Settings, edge: Edge) -> int:
         return 0
     if options.command in _COMMANDS:
         return asyncio.run(_COMMANDS[options.command](options, settings))
-    return server.serve(edge, settings, lambda url: commands.greeting(edge.app.state.runtime, url))
+    return _serve(settings, edge)
+
+
+def _serve(settings: Settings, edge: Edge) -> int:
+    def greet(url: str) -> Awaitable[str]:
+        return commands.greeting(edge.app.state.runtime, url)
+
+    if settings.worker_count == 1:
+        return server.serve(edge, settings, greet)
+    return workers.serve(edge, settings, greet, make=create_app, load=load_settings)
 
 
 def _backup(options: argparse.Namespace, settings: Settings) -> "_Work":

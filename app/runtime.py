@@ -48,6 +48,7 @@ from app.tasks.supervisor import Supervisor, Task
 from app.uploads.entities import Kind
 from app.uploads.makers import makers_of
 from app.uploads.use_cases import ResumableUploads
+from app.workers.link import Link
 from storage.moving import MovingStore
 
 
@@ -88,11 +89,15 @@ class Runtime:
 
 @asynccontextmanager
 async def open_runtime(
-    settings: Settings, *, background: bool = True, adopt: bool = False
+    settings: Settings,
+    *,
+    background: bool = True,
+    adopt: bool = False,
+    link: Link | None = None,
 ) -> AsyncIterator[Runtime]:
     """Open everything, check that store and database belong together, and start the tasks.
 
-    ``adopt`` and errors are those of `open_parts`.
+    ``adopt`` and errors are those of `open_parts`; ``link`` is that of a worker among several.
     """
     confinement.hide()
     async with AsyncExitStack() as stack:
@@ -104,6 +109,8 @@ async def open_runtime(
             stack.push_async_callback(Supervisor(tasks).aclose)
         await stack.enter_async_context(measuring_lag())
         closing = asyncio.Event()
+        if link is not None:
+            link.on_drain(closing.set)
         runtime = _build(parts, reports, tasks, closing)
         stack.push_async_callback(runtime.gauges.aclose)
         stack.push_async_callback(runtime.archives.aclose)

@@ -8,8 +8,12 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
+from app.config.cores import usable_cores
+
 HEX: Final = "hex:"
 """What stands before a signing key as `DATA_DIR` has it: 64 hexadecimal digits, or more."""
+
+MAX_WORKERS: Final = 256
 
 _LAST_PORT: Final = 65_535
 
@@ -87,6 +91,14 @@ def signing_key(value: SecretStr) -> SecretStr:
     return value
 
 
+def workers(value: object) -> object:
+    if value == "auto":
+        return usable_cores()
+    if isinstance(value, str) and not (value.isdecimal() and 0 < int(value) <= MAX_WORKERS):
+        raise ValueError(f"must be a number from 1 to {MAX_WORKERS}, or auto")
+    return value
+
+
 CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split)]
 OptionalNames = Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(split)]
 Networks = Annotated[CommaSeparated, AfterValidator(networks)]
@@ -94,6 +106,7 @@ Origins = Annotated[CommaSeparated, AfterValidator(origins)]
 PublicUrl = Annotated[str, AfterValidator(public_url)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(database_url)]
 RedisUrl = Annotated[SecretStr, AfterValidator(redis_url)]
+Workers = Annotated[int, BeforeValidator(workers)]
 Password = Annotated[SecretStr, Field(min_length=8, max_length=128)]
 SigningKeys = Annotated[
     tuple[Annotated[SecretStr, Field(min_length=32), AfterValidator(signing_key)], ...],

@@ -17,6 +17,7 @@ from app.config.formats import (
     PublicUrl,
     RedisUrl,
     SigningKeys,
+    Workers,
 )
 from app.config.moving import Moving
 from app.config.section import Section
@@ -31,6 +32,8 @@ class Service(Section):
     """Address to listen on; 0.0.0.0 for all."""
     port: int = Field(8000, ge=0, le=65_535)
     """Port to listen on; 0 for any that is free."""
+    workers: Workers | None = None
+    """Processes that serve, or auto: as many as there are cores; unset: 1."""
     public_url: PublicUrl | None = None
     """What links begin with, a path prefix included: https://files.example.org/holdall"""
     trusted_proxies: Networks = ()

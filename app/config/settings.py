@@ -99,6 +99,11 @@ class Settings(Backups, Retention, Access, Moving, Storage, Service):
         return self.active_storage == "database"
 
     @property
+    def worker_count(self) -> int:
+        """How many processes serve."""
+        return self.workers or 1
+
+    @property
     def postgres_dsn(self) -> str:
         """The PostgreSQL server as a URL, of `DATABASE_URL` or else of the `DB_*` settings."""
         if self.database_url is not None and self.is_postgres_url:

@@ -3,6 +3,7 @@
 import atexit
 import logging
 import sys
+from typing import Final
 
 import structlog
 
@@ -38,6 +39,16 @@ class _LineLogger:
         self.warning = self.error = self.critical = output.write
 
 
+_outputs: Final[list[LogOutput]] = []  # of this process so far
+
+
+@atexit.register
+def flush() -> None:
+    """Write what lines wait to be written."""
+    for output in _outputs:
+        output.flush()
+
+
 def configure(settings: Settings) -> None:
     """Send all log lines of this process, of libraries and warnings too, to standard error."""
     terminal = sys.stderr is not None and sys.stderr.isatty()
@@ -45,7 +56,7 @@ def configure(settings: Settings) -> None:
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     render = Renderer(Redaction.of(settings), as_text=as_text, colors=terminal)
     output = LogOutput()
-    atexit.register(output.flush)
+    _outputs.append(output)
 
     def finish(_logger: object, method: str, event: Event) -> str:
         return render("error" if method == "exception" else method, event)

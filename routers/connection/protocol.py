@@ -28,6 +28,9 @@ class HttpProtocol(MessageReader):
 
     cycle: Exchange
 
+    is_draining = False
+    """Whether the next response is the last, since the server stops serving."""
+
     def __init__(
         self,
         config: uvicorn.Config,
@@ -118,7 +121,9 @@ class HttpProtocol(MessageReader):
             default_headers=self.server_state.default_headers,
             message_event=asyncio.Event(),
             expect_100_continue=self.expect_100_continue and version != "1.0",  # RFC 9110 §10.1.1
-            keep_alive=version != "1.0" and self.parser.should_keep_alive(),
+            keep_alive=(
+                version != "1.0" and self.parser.should_keep_alive() and not self.is_draining
+            ),
             on_response=self.on_response_complete,
         )
         if self._is_answering:
@@ -178,6 +183,12 @@ class HttpProtocol(MessageReader):
         headers = self.server_state.default_headers
         self.transport.write(self._refusal.render(headers, with_body=with_body))
         self._close()
+
+    def drain(self) -> None:
+        """Close after the next response; who asks nothing more is closed for being idle."""
+        self.is_draining = True
+        if self._is_answering:
+            self.cycle.keep_alive = False
 
     # timers
 

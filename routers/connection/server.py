@@ -24,7 +24,7 @@ Greet = Callable[[str], Awaitable[str]]
 class Server(uvicorn.Server):
     """A server that prints its URL when it has started, and ends overdue requests at a stop."""
 
-    def __init__(self, config: uvicorn.Config, greet: Greet, grace: float) -> None:
+    def __init__(self, config: uvicorn.Config, greet: Greet | None, grace: float) -> None:
         """``grace`` is the number of seconds that running requests get at a stop."""
         super().__init__(config)
         self._greet = greet
@@ -32,6 +32,8 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        if self._greet is None:
+            return
         host, port = self.servers[0].sockets[0].getsockname()[:2]
         greeting = await self._greet(_url(host, port))
         with suppress(OSError):  # standard output is closed
@@ -45,14 +47,21 @@ class Server(uvicorn.Server):
         finally:
             grace.cancel()
 
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until SIGTERM or SIGINT."""
+        # uvicorn raises the signal again once it has stopped in good order
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        with suppress(KeyboardInterrupt):
+            super().run(sockets)
+
     def _end_requests(self) -> None:
         for task in self.server_state.tasks:
             task.cancel()
 
 
-def serve(app: ASGIApp, settings: Settings, greet: Greet) -> int:
-    """Serve until SIGTERM or SIGINT; running requests then get their grace period."""
-    config = uvicorn.Config(
+def configured(app: ASGIApp, settings: Settings) -> uvicorn.Config:
+    """Return uvicorn's configuration for an application."""
+    return uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
@@ -64,10 +73,11 @@ def serve(app: ASGIApp, settings: Settings, greet: Greet) -> int:
         ws="none",
         timeout_graceful_shutdown=settings.shutdown_grace + _LAST_WORDS,
     )
-    # uvicorn raises the signal again once it has stopped in good order
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with suppress(KeyboardInterrupt):
-        Server(config, greet, settings.shutdown_grace).run()
+
+
+def serve(app: ASGIApp, settings: Settings, greet: Greet) -> int:
+    """Serve until SIGTERM or SIGINT; running requests then get their grace period."""
+    Server(configured(app, settings), greet, settings.shutdown_grace).run()
     return 0
 
 

@@ -3,7 +3,7 @@
 import gc
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,6 +21,7 @@ from app.config import Settings
 from app.processes import shutdown
 from app.runtime import open_runtime
 from app.startup import EXPECTED, explain
+from app.workers.link import Link
 from routers.web import problems
 from routers.web.dispatch import Dispatcher
 from routers.web.middleware import Edge
@@ -130,6 +131,7 @@ def make_application(settings: Settings, site: Site) -> Edge:
     )
     problems.install(api, site.error_page)
     api.state.places = site.places
+    api.state.link = None  # unless it joins workers
     parts = [*site.resources, *site.contracts]
     document.install(api, [part.tag for part in parts])
     routers = [router for part in parts for router in part.routers]
@@ -152,8 +154,12 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
     @asynccontextmanager
     async def lifespan(api: FastAPI) -> AsyncIterator[None]:
         app_logging.configure(settings)
-        log.info("starting", version=VERSION)
-        async with open_runtime(settings) as runtime:
+        link: Link | None = api.state.link
+        log.info("starting", version=VERSION, **({} if link is None else {"worker": link.number}))
+        async with (
+            nullcontext() if link is None else link.open(),
+            open_runtime(settings, link=link) as runtime,
+        ):
             api.state.runtime = runtime
             # all that exists now will stay: walking it took 100 ms at every full collection
             gc.collect()

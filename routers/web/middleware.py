@@ -13,6 +13,7 @@ from app.config import Settings
 from app.database import Patience
 from app.errors import ServiceUnavailable
 from app.logging import current_request
+from app.workers.link import Link
 from routers.connection.exchanges import ABORT, INTERIM
 from routers.http.bodies import ClientDisconnected
 from routers.web.forwarded import Proxies, is_proxied
@@ -39,6 +40,10 @@ class Edge:
         self._public_url = settings.public_url or ""
         self._prefix = urlsplit(self._public_url).path.rstrip("/")
         self._is_known = False  # whether connections are our own
+
+    def join(self, link: Link) -> None:
+        """Be served by a worker with this link to its supervisor."""
+        self.app.state.link = link
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":  # none are served here

@@ -161,6 +161,33 @@ def test_a_reload_replaces_all_workers_without_a_failed_request(
     assert service.stop() == 0
 
 
+def test_a_connection_of_a_replaced_worker_gets_one_more_response(
+    make_settings: MakeSettings, start: Start
+) -> None:
+    settings = make_settings("local", **TWO)
+    service = start(settings)
+    first, second = workers(service)
+    with socket.create_connection(service.address, timeout=DEADLINE) as kept:
+        with only(first, [first, second], settings):
+            assert b"connection: close" not in asked(kept)
+        service.send_signal(signal.SIGHUP)
+        wait_for(lambda: b"connection: close" in asked(kept))
+        assert kept.recv(1) == b""
+    wait_for(lambda: '"reloaded"' in service.log)
+
+
+def asked(connection: socket.socket) -> bytes:
+    """Ask for something on a connection; returns the response."""
+    connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+    response = b""
+    while not response.endswith(b"}"):
+        received = connection.recv(4096)
+        assert received, "the connection was closed"
+        response += received
+    assert response.startswith(b"HTTP/1.1 200"), response
+    return response
+
+
 def test_settings_that_are_wrong_are_not_reloaded(
     make_settings: MakeSettings, start: Start, tmp_path: Path
 ) -> None:

@@ -9,13 +9,17 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
 
+import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
 from app.config import Settings
 from routers.connection.protocol import HttpProtocol
 
+_ALONE: Final = "not reloaded: one process has to be restarted, only several WORKERS take turns"
 _LAST_WORDS: Final = 5  # seconds for the responses to cancelled requests
+
+log = structlog.get_logger(__name__)
 
 Greet = Callable[[str], Awaitable[str]]
 """Makes the text to print once a URL is served."""
@@ -77,6 +81,8 @@ def configured(app: ASGIApp, settings: Settings) -> uvicorn.Config:
 
 def serve(app: ASGIApp, settings: Settings, greet: Greet) -> int:
     """Serve until SIGTERM or SIGINT; running requests then get their grace period."""
+    if sys.stdin is None or not sys.stdin.isatty():  # whose end it would be, too
+        signal.signal(signal.SIGHUP, lambda *_: log.warning(_ALONE))
     Server(configured(app, settings), greet, settings.shutdown_grace).run()
     return 0
 

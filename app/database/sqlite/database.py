@@ -6,7 +6,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -22,6 +22,7 @@ from app.database.reserve import HAS_STORAGE
 from app.database.sqlite import groups
 from app.database.sqlite.connections import create_sqlite_engine, raw_of
 from app.database.sqlite.errors import translated
+from app.database.sqlite.turns import Turns
 from storage.disk import Disk
 
 GROUP = 128  # writes that may share a commit
@@ -40,6 +41,7 @@ class SqliteDatabase(Database):
         self._path = path
         self._disk = Disk(path.parent, reserve)
         self._engine = create_sqlite_engine(path)
+        self._turns = Turns(path.with_name(path.name + ".turn"))
         self._writes: _Queue = SimpleQueue()
         self._reads: _Queue = SimpleQueue()
         self._threads = [threading.Thread(target=self._write_loop, name="sqlite-writer")]
@@ -87,11 +89,12 @@ class SqliteDatabase(Database):
             self._reads.put(_END)
         for thread in self._threads:
             await asyncio.to_thread(thread.join)
+        self._turns.close()
         self._engine.dispose()
 
     def _write_loop(self) -> None:
         with closing(_Opened(self._engine, self._prepare_writer)) as opened:
-            for group in _groups(self._writes, GROUP):
+            for group in _groups(self._writes, GROUP, self._turns.take):
                 begun = time.monotonic()
                 opened.run(groups.commit, group)
                 _answer(group, partial(_count_writes, group, begun))
@@ -143,21 +146,24 @@ _END: Final = _End()
 _Queue = SimpleQueue[Job | _End]
 
 
-def _groups(queue: _Queue, most: int) -> Iterator[list[Job]]:
-    """Yield waiting jobs in groups, until the end comes."""
+def _groups(
+    queue: _Queue, most: int, turn: Callable[[], AbstractContextManager[None]] = nullcontext
+) -> Iterator[list[Job]]:
+    """Yield waiting jobs in groups, each with those that came until its turn; up to the end."""
     first = queue.get()
     while isinstance(first, Job):
-        group, following = [first], None
-        while following is None and not first.alone and len(group) < most:
-            try:
-                taken = queue.get_nowait()
-            except Empty:
-                break
-            if isinstance(taken, _End) or taken.alone:
-                following = taken  # it is this thread's now, so it comes next
-            else:
-                group.append(taken)
-        yield group
+        with turn():
+            group, following = [first], None
+            while following is None and not first.alone and len(group) < most:
+                try:
+                    taken = queue.get_nowait()
+                except Empty:
+                    break
+                if isinstance(taken, _End) or taken.alone:
+                    following = taken  # it is this thread's now, so it comes next
+                else:
+                    group.append(taken)
+            yield group
         first = following or queue.get()
 
 

@@ -202,6 +202,14 @@ def test_settings_that_are_wrong_are_not_reloaded(
     assert children(service.pid) == before
 
 
+def test_one_process_is_not_reloaded_and_goes_on(make_settings: MakeSettings, start: Start) -> None:
+    service = start(make_settings("local"))
+    service.send_signal(signal.SIGHUP)
+    wait_for(lambda: "not reloaded: one process has to be restarted" in service.log)
+    assert service.client.get("/healthz").status_code == 200
+    assert service.stop() == 0
+
+
 @pytest.mark.slow
 def test_it_ends_when_no_worker_can_be_started_any_more(
     make_settings: MakeSettings, start: Start

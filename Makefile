@@ -56,8 +56,8 @@ format: install ## format the code and mend what the linter can
 	$(BIN)/ruff check --fix .
 
 lock: install ## write the lock files anew from pyproject.toml; UPGRADE=1 takes the newest versions
-	$(COMPILE) pyproject.toml -o requirements.txt
-	$(COMPILE) pyproject.toml --group dev --constraints requirements.txt -o requirements-dev.txt
+	$(COMPILE) pyproject.toml --all-extras -o requirements.txt
+	$(COMPILE) pyproject.toml --all-extras --group dev --constraints requirements.txt -o requirements-dev.txt
 	$(COMPILE) --group build --constraints requirements-dev.txt -o requirements-build.txt
 	$(COMPILE) bench/requirements.in -o bench/requirements.txt
 

@@ -31,6 +31,8 @@ from app.links.targets import TargetTable, TargetType, text_of
 from app.objects import media_types
 from app.objects.tables import holds, tombstones
 from app.pictures.tables import pictures, thumbnails
+from app.symbols import rows as symbol_rows
+from app.symbols.tables import symbol_files, symbols
 from app.tasks.expiry import Expiring, next_of, rows_of, things_of
 from app.tasks.tables import daily, moves
 from app.uploads import rows as upload_rows
@@ -142,6 +144,12 @@ FEATURES: Final = (
             ),
         ),
         counted=lambda _: true(),
+    ),
+    Feature(
+        "symbols",
+        (symbols, symbol_files),
+        verbs=(*_READ_WRITE, "submit"),
+        expiring=(things_of(symbol_files, symbol_rows.remove_files),),
     ),
     Feature(
         "uploads",

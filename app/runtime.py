@@ -40,6 +40,9 @@ from app.security.credentials import Credential
 from app.security.keyring import Keyring
 from app.sending.use_cases import Sending
 from app.state import Ping, ServiceState
+from app.symbols import caching
+from app.symbols.caching import SymbolCaches
+from app.symbols.use_cases import SymbolFiles
 from app.takeout.use_cases import Takeout
 from app.tasks.generation import RaiseGeneration
 from app.tasks.leases import RenewLeases
@@ -70,6 +73,7 @@ class Runtime:
     links: Links
     inboxes: Inboxes
     sending: Sending
+    symbols: SymbolFiles
     uploads: ResumableUploads
     downloads: Downloads
     archives: Archives
@@ -104,14 +108,24 @@ async def open_runtime(
         parts = await open_parts(stack, settings, adopt=adopt)
         await bootstrap.prepare(parts.database, parts.passwords, settings)
         reports = _open_reports(stack, parts)
-        tasks = _tasks(parts, reports)
+        symbol_readers, symbol_caches = _open_symbols(stack, parts)
+        tasks = _tasks(parts, reports, symbol_caches)
         if background:
             stack.push_async_callback(Supervisor(tasks).aclose)
         await stack.enter_async_context(measuring_lag())
         closing = asyncio.Event()
         if link is not None:
             link.on_drain(closing.set)
-        runtime = _build(parts, reports, tasks, closing)
+        symbols = SymbolFiles(
+            settings,
+            parts.uploads,
+            parts.downloads,
+            parts.scratch,
+            symbol_readers,
+            symbol_caches,
+            wake_sweep=parts.sweep.wake,
+        )
+        runtime = _build(parts, reports, symbols, tasks, closing)
         stack.push_async_callback(runtime.gauges.aclose)
         stack.push_async_callback(runtime.archives.aclose)
         stack.callback(closing.set)
@@ -127,10 +141,24 @@ def _open_reports(stack: AsyncExitStack, parts: Parts) -> Reports:
     return Reports(parts.database, parts.downloads, readers)
 
 
-def _tasks(parts: Parts, reports: Reports) -> Sequence[Task]:
+def _open_symbols(stack: AsyncExitStack, parts: Parts) -> tuple[ChildPool, SymbolCaches]:
+    children = ChildPool(
+        workers=1,
+        memory=caching.MEMORY,
+        seconds=caching.SECONDS,
+        name="symbols",
+        modules=[caching.CHILD],
+        output=caching.MAX_CACHE,
+    )
+    stack.push_async_callback(children.aclose)
+    caches = SymbolCaches(parts.database, parts.uploads, parts.downloads, parts.scratch, children)
+    return children, caches
+
+
+def _tasks(parts: Parts, reports: Reports, symbol_caches: SymbolCaches) -> Sequence[Task]:
     database, store = parts.database, parts.store
     daily = [RaiseGeneration(database, store), Reconcile(database, store)]
-    waking = [parts.sweep, parts.expiry, parts.purge, reports]
+    waking = [parts.sweep, parts.expiry, parts.purge, reports, symbol_caches]
     tasks = [*waking, RenewLeases(parts.uploads), *daily]
     if isinstance(store, MovingStore):
         tasks.append(Move(parts.settings, database, store, wake_sweep=parts.sweep.wake))
@@ -138,7 +166,11 @@ def _tasks(parts: Parts, reports: Reports) -> Sequence[Task]:
 
 
 def _build(
-    parts: Parts, reports: Reports, tasks: Sequence[Task], closing: asyncio.Event
+    parts: Parts,
+    reports: Reports,
+    symbols: SymbolFiles,
+    tasks: Sequence[Task],
+    closing: asyncio.Event,
 ) -> Runtime:
     settings, database, uploads = parts.settings, parts.database, parts.uploads
     keyring, passwords, limits = parts.keyring, parts.passwords, parts.rate_limits
@@ -220,6 +252,7 @@ def _build(
         links=links,
         inboxes=inboxes,
         sending=Sending(uploads, files, bundles),
+        symbols=symbols,
         uploads=ResumableUploads(
             settings,
             database,

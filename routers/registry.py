@@ -40,6 +40,7 @@ from routers.v1 import (
     send,
     service,
     sessions,
+    symbols,
     tiers,
     timelinks,
     uploads,
@@ -75,6 +76,10 @@ RESOURCES: Final = (
         Tag("dumps", "Crash dumps, by label; also for Crashpad and Breakpad uploaders.", "dump"),
         [minidumps.router, dumps.router, dump_pages.router],
         place=("/dumps", "Dumps"),
+    ),
+    Resource(
+        Tag("symbols", "Symbols of applications, by which stacks have names and lines.", "symbols"),
+        [symbols.router],
     ),
     Resource(
         Tag("uploads", "Uploads that go on where they broke off, by tus 1.0.", "upload"),

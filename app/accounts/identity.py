@@ -21,6 +21,7 @@ from app.security.credentials import (
     Credential,
     OpenedInbox,
     OpenedLink,
+    OwnWork,
     ServiceToken,
 )
 
@@ -33,7 +34,7 @@ SERVICE_ACCOUNT: Final = "service"
 GIVING: Final = "inboxes:give"
 """The scope of strangers who give to an inbox; no API key has it."""
 
-_IMPLIED_BY: Final = {"dumps:submit": "dumps:write"}
+_IMPLIED_BY: Final = {"dumps:submit": "dumps:write", "symbols:submit": "symbols:write"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +181,7 @@ def identify(connection: Connection, credential: Credential, now: int) -> Identi
             row = _by_key(connection, hash=digest, now=now).first()
         case ServiceToken():
             row = _by_name(connection, username_key=SERVICE_ACCOUNT).first()
-        case OpenedLink(account=account) | OpenedInbox(account=account):
+        case OpenedLink(account=account) | OpenedInbox(account=account) | OwnWork(account=account):
             row = _by_uuid(connection, account=account).first()
     if row is None:
         if isinstance(credential, OpenedInbox):
@@ -237,6 +238,7 @@ class Access:
                 AccessToken(account=account)
                 | OpenedLink(account=account)
                 | OpenedInbox(account=account)
+                | OwnWork(account=account)
             ):
                 self._turn = account
             case ApiKey(hash=digest):

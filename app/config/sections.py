@@ -155,6 +155,12 @@ class Retention(Section):
     """Dumps that a key which only submits sends from an address."""
     max_submitted_bytes: int = Field(10 * 1024 * MIB, ge=0)
     """Bytes of such dumps that an account keeps; past it the oldest go that aren't archived."""
+    max_symbol_bytes: int = Field(4 * 1024 * MIB, ge=1)
+    """Largest symbol file, and largest ZIP of them, inflated."""
+    symbols_kept_unused: int | None = Field(None, ge=1, le=3650)
+    """Days that symbols are kept which no report needs; unset: for ever."""
+    symbol_cache_bytes: int = Field(2 * 1024 * MIB, ge=0)
+    """Bytes of symbols that this host keeps at hand where objects are elsewhere."""
 
 
 class Backups(Section):

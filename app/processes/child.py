@@ -22,7 +22,7 @@ from app.processes import confinement
 LENGTH: Final = 8
 """Bytes before each message, which hold its length, big-endian; open files come with them."""
 
-MAX_FILES: Final = 4
+MAX_FILES: Final = 40
 """Open files that a call may have."""
 
 OUT_OF_MEMORY: Final = 77
@@ -35,13 +35,13 @@ _PR_SET_PDEATHSIG: Final = 1
 
 def main() -> None:
     """Answer calls from the inherited socket until its other end is closed."""
-    descriptor, parent, memory = (int(argument) for argument in sys.argv[1:4])
-    threads = sys.argv[4] == "1"
+    descriptor, parent, memory, output = (int(argument) for argument in sys.argv[1:5])
+    threads = sys.argv[5] == "1"
     _end_with(parent)
-    _limit(memory, threads=threads)
+    _limit(memory, output, threads=threads)
     os.nice(_NICENESS)
     connection = socket.socket(fileno=descriptor)
-    for module in sys.argv[6:]:
+    for module in sys.argv[7:]:
         importlib.import_module(module)
     confinement.confine(threads=threads)
     connection.sendall(bytes(LENGTH))  # ready
@@ -66,11 +66,11 @@ def _end_with(parent: int) -> None:
         os._exit(0)
 
 
-def _limit(memory: int, *, threads: bool) -> None:
+def _limit(memory: int, output: int, *, threads: bool) -> None:
     # data rather than address space, of which libraries and stacks reserve far more than they use
     resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (output, output))
     if not threads:  # threads count as processes here, together with all others of the user
         resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (_OPEN_FILES, _OPEN_FILES))
@@ -79,28 +79,44 @@ def _limit(memory: int, *, threads: bool) -> None:
 
 
 def _answer(call: bytes, descriptors: Sequence[int]) -> bytes:
-    files = [os.fdopen(descriptor, "rb") for descriptor in descriptors]
+    read = _Call(call, descriptors)
     try:
-        fn, arguments = _Call(call, files).load()
-        return pickle.dumps((True, fn(*arguments)))
+        fn, arguments = read.load()
+        answer = fn(*arguments)
+        read.close()  # which may write, and fail
+        return pickle.dumps((True, answer))
     except MemoryError:
         raise
     except Exception as error:  # noqa: BLE001 - for the caller to handle
         return _failure(error)
     finally:
-        for file in files:
-            file.close()
+        with suppress(OSError):  # of what a failed call had written
+            read.close()
 
 
 class _Call(pickle.Unpickler):
-    """Reads a call from the parent, in which open files are numbers."""
+    """Reads a call from the parent, in which open files are numbers with their modes."""
 
-    def __init__(self, call: bytes, files: Sequence[BinaryIO]) -> None:
+    def __init__(self, call: bytes, descriptors: Sequence[int]) -> None:
         super().__init__(io.BytesIO(call))
-        self._files = files
+        self._descriptors = list(descriptors)
+        self._files: dict[int, BinaryIO] = {}
 
-    def persistent_load(self, number: int, /) -> BinaryIO:
-        return self._files[number]
+    def persistent_load(self, file: tuple[int, str], /) -> BinaryIO:
+        number, mode = file
+        opened: BinaryIO = os.fdopen(self._descriptors[number], mode)  # type: ignore[assignment]
+        self._files[number] = opened
+        return opened
+
+    def close(self) -> None:
+        """Close the files of the call, those as well that it didn't get to."""
+        while self._descriptors:
+            descriptor = self._descriptors.pop()
+            file = self._files.get(len(self._descriptors))
+            if file is None:
+                os.close(descriptor)
+            else:
+                file.close()
 
 
 def _failure(error: Exception) -> bytes:

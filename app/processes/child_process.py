@@ -38,11 +38,12 @@ class _Pickler(pickle.Pickler):
         super().__init__(data)
         self._descriptors = descriptors
 
-    def persistent_id(self, obj: object, /) -> int | None:
-        if not isinstance(obj, io.BufferedReader):
+    def persistent_id(self, obj: object, /) -> tuple[int, str] | None:
+        if not isinstance(obj, io.BufferedReader | io.BufferedWriter):
             return None
         self._descriptors.append(obj.fileno())
-        return len(self._descriptors) - 1
+        mode = "rb" if isinstance(obj, io.BufferedReader) else "wb"
+        return len(self._descriptors) - 1, mode
 
 
 class Answer(pickle.Unpickler):
@@ -64,12 +65,14 @@ class Child:
     The constructor blocks; it raises `OSError` if the process can't be started.
     """
 
-    def __init__(self, name: str, memory: int, modules: Sequence[str], *, threads: bool) -> None:
+    def __init__(
+        self, name: str, memory: int, modules: Sequence[str], *, threads: bool, output: int = 0
+    ) -> None:
         self._socket, theirs = socket.socketpair()
         self._socket.settimeout(0)
         with theirs:
             try:
-                self._process = _spawn(theirs, memory, name, modules, threads=threads)
+                self._process = _spawn(theirs, (memory, output), name, modules, threads=threads)
             except OSError:
                 self._socket.close()
                 raise
@@ -121,10 +124,15 @@ class Child:
 
 
 def _spawn(
-    connection: socket.socket, memory: int, name: str, modules: Sequence[str], *, threads: bool
+    connection: socket.socket,
+    limits: tuple[int, int],
+    name: str,
+    modules: Sequence[str],
+    *,
+    threads: bool,
 ) -> "subprocess.Popen[bytes]":
     environment = {n: os.environ[n] for n in _ENVIRONMENT if n in os.environ}
-    arguments = (connection.fileno(), os.getpid(), memory, int(threads), name, *modules)
+    arguments = (connection.fileno(), os.getpid(), *limits, int(threads), name, *modules)
     return subprocess.Popen(  # noqa: S603 - no argument comes from outside
         [sys.executable, "-B", "-m", "app.processes.child", *map(str, arguments)],
         stdin=subprocess.DEVNULL,

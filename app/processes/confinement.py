@@ -56,6 +56,8 @@ _CLONE3: Final = 435  # a filter can't see its flags; if it is missing, librarie
 
 _FSTATAT: Final = (262, 79)  # some C libraries use it to get the size of an open file
 _AT_EMPTY_PATH: Final = 0x1000
+_FCNTL: Final = (72, 25)  # ``mmap`` of Python duplicates the descriptor of the file
+_DUPLICATE: Final = 1030  # F_DUPFD_CLOEXEC
 _TGKILL: Final = (234, 131)  # ``abort`` uses it
 
 # instructions of classic BPF, and results of a filter
@@ -136,6 +138,7 @@ def _filter(*, threads: bool) -> Iterator[bytes]:
     for numbers in _CALLS.values():
         yield from _allow(numbers[column])
     yield from _allow(_FSTATAT[column], argument=3, values=(_AT_EMPTY_PATH,))
+    yield from _allow(_FCNTL[column], argument=1, values=(_DUPLICATE,))
     yield from _allow(_TGKILL[column], argument=0, values=(os.getpid(),))
     if threads:
         for numbers in _THREAD_CALLS.values():

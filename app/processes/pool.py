@@ -40,9 +40,9 @@ class ChildPool:
 
     A child imports ``modules``, which must be all that the functions need, and then confines
     itself (`app.processes.confinement`). ``memory`` limits a child's data in bytes, ``seconds`` the
-    time of a call, ``queue`` the calls that wait for a child; ``threads`` permits a child to start
-    threads. Of the service's files, sockets and secrets, a child has only the files of its call. It
-    ends with the service.
+    time of a call, ``queue`` the calls that wait for a child, ``output`` the bytes of a file that a
+    child writes; ``threads`` permits it to start threads. Of the service's files, sockets and
+    secrets, a child has only the files of its call. It ends with the service.
     """
 
     def __init__(
@@ -55,10 +55,12 @@ class ChildPool:
         modules: Sequence[str],
         queue: int = 128,
         threads: bool = False,
+        output: int = 0,
     ) -> None:
         self._name = name
         self._modules = modules
         self._threads = threads
+        self._output = output
         self._memory = memory
         self._seconds = seconds
         self._workers = workers
@@ -165,7 +167,14 @@ class ChildPool:
         return await self._start()
 
     async def _start(self) -> Child:
-        start = partial(Child, self._name, self._memory, self._modules, threads=self._threads)
+        start = partial(
+            Child,
+            self._name,
+            self._memory,
+            self._modules,
+            threads=self._threads,
+            output=self._output,
+        )
         starting = asyncio.get_running_loop().run_in_executor(self._thread, start)
         self._starting.add(starting)
         starting.add_done_callback(self._starting.discard)

@@ -47,4 +47,11 @@ class OpenedInbox:
     """A hash that tells its visitors apart."""
 
 
-Credential = AccessToken | ApiKey | ServiceToken | OpenedLink | OpenedInbox
+@dataclass(frozen=True, slots=True)
+class OwnWork:
+    """What the service itself does for an account; no request brings it."""
+
+    account: str
+
+
+Credential = AccessToken | ApiKey | ServiceToken | OpenedLink | OpenedInbox | OwnWork

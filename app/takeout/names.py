@@ -10,6 +10,7 @@ from app.bundles.tables import bundle_members
 from app.dumps.tables import dump_attachments
 from app.objects.file_names import picture_name
 from app.pictures.tables import pictures
+from app.symbols.tables import symbol_files
 from app.takeout.rows import Record
 
 Name = Callable[[Record], str]
@@ -37,6 +38,10 @@ def _member(record: Record) -> str:
     return f"bundles/{record['bundle_id']}/{record['name']}"
 
 
+def _symbols(record: Record) -> str:
+    return f"symbols/{_own_name(record)}"
+
+
 def _buffer(record: Record) -> str:
     return f"buffer/{record['name'] or 'text.txt'}"
 
@@ -49,6 +54,7 @@ _NAMES: Final[Mapping[Table, Name]] = {
     pictures: _picture,
     bundle_members: _member,
     dump_attachments: _attachment,
+    symbol_files: _symbols,
     buffers: _buffer,
     past_clips: _past_clip,
 }

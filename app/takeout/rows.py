@@ -31,8 +31,9 @@ from app.objects import contents
 from app.objects.entities import Content
 from app.objects.tables import objects as object_rows
 from app.pictures.tables import thumbnails
+from app.symbols.tables import symbols
 
-NOT_TAKEN: Final = frozenset({thumbnails, timelink_leases})
+NOT_TAKEN: Final = frozenset({thumbnails, symbols, timelink_leases})
 """Tables of what is made from something else, and of what visitors do."""
 
 TAKEN: Final = tuple(table for table in (accounts, *TABLES) if table not in NOT_TAKEN)

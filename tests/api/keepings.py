@@ -7,12 +7,14 @@ from urllib.parse import urlsplit
 import pytest
 from sqlalchemy import Connection, Table, select
 
+from app import clock
 from app.database import Database
 from tests.api.conftest import PASSWORD, Service
 from tests.api.crash_forms import FILE, form, make_key, submit
 from tests.api.tus_client import VERSION, append, create, head
 from tests.minidump_files import Minidump
 from tests.pictures import encoded, quarters
+from tests.symbol_files import breakpad
 
 SEGMENT: Final = 64 * 1024
 LARGE: Final = random.Random(5).randbytes(100_000)
@@ -44,6 +46,7 @@ class Keeper:
         self.account, self.headers = await self._service.sign_up(self.name)
         self.key = await make_key(self._service, self.headers, "blobs:read", "dumps:submit")
         await self._keep_objects()
+        await self._keep_symbols()
         await self._keep_bundles()
         await self._keep_uploads()
         await self._keep_links()
@@ -64,6 +67,11 @@ class Keeper:
         await self._ask("GET", f"/v1/pictures/{made['id']}/thumbnails/200")
         attached = ("log", "log.txt", LARGE)
         await submit(self._service, self.key, form(attached, (FILE, "a.dmp", Minidump().write())))
+
+    async def _keep_symbols(self) -> None:
+        await self._ask("PUT", "/v1/symbols/upload/app.sym", content=breakpad())
+        while await self._service.runtime.symbols.caches.run_once(clock.now()):
+            pass
 
     async def _keep_bundles(self) -> None:
         """Keep a bundle that owns files and points to a blob."""
@@ -113,7 +121,8 @@ class Keeper:
         """Return what the account's clients see of it in a service, to the last byte."""
         client, seen = service.client, {}
         for what in (
-            "blobs", "files", "bundles", "pictures", "dumps", "timelinks", "inboxes", "accounts/me",
+            "blobs", "files", "bundles", "pictures", "dumps", "symbols", "timelinks", "inboxes",
+            "accounts/me",
         ):  # fmt: skip
             seen[what] = (await client.get(f"/v1/{what}", headers=self.headers)).json()
         for link in (*seen["timelinks"]["items"], *seen["inboxes"]["items"]):
@@ -128,6 +137,7 @@ class Keeper:
             paths += [f"{items}/{member['id']}/content" for member in seen[items]["items"]]
         for item in seen["pictures"]["items"]:
             paths += [f"/v1/pictures/{item['id']}/{of}" for of in ("original", "thumbnails/200")]
+        paths += [f"/v1/symbols/{item['id']}/content" for item in seen["symbols"]["items"]]
         for item in seen["dumps"]["items"]:
             url = f"/v1/dumps/{item['id']}"
             dump = (await client.get(url, headers=self.headers)).json()

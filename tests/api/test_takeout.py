@@ -16,7 +16,8 @@ from app.accounts.tables import accounts
 from app.database.schema import metadata
 from app.features import TABLES
 from app.objects.tables import object_bytes, object_segments, objects
-from app.pictures.thumbnail_rows import KIND
+from app.pictures.thumbnail_rows import KIND as THUMBNAILS
+from app.symbols.entities import CACHE_KIND
 from app.takeout.rows import NOT_TAKEN, columns_of
 from tests.api.conftest import PASSWORD, Service
 from tests.api.keepings import LARGE, Keeper
@@ -57,6 +58,10 @@ def opened(answer: httpx.Response) -> zipfile.ZipFile:
     return found
 
 
+MADE = [THUMBNAILS, CACHE_KIND]
+"""Kinds of objects that are made from others."""
+
+
 def rows_in(found: zipfile.ZipFile, table: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in found.read(f"account/{table}.jsonl").splitlines()]
 
@@ -68,7 +73,7 @@ async def owned(service: Service, uuid: str) -> set[str]:
         query = (
             select(objects.c.sha256)
             .select_from(objects.join(accounts))
-            .where(accounts.c.uuid == uuid, objects.c.state == "ready", objects.c.kind != KIND)
+            .where(accounts.c.uuid == uuid, objects.c.state == "ready", ~objects.c.kind.in_(MADE))
         )
         return {bytes(digest).hex() for digest in connection.execute(query).scalars()}
 
@@ -98,6 +103,7 @@ async def test_nothing_that_an_account_keeps_is_missing(service: Service, keeper
         "bundles",
         "files",
         "pictures",
+        "symbols",
         "dumps",
         "buffer",
     }

@@ -29,7 +29,8 @@ def _locked(name: str) -> dict[str, Requirement]:
 def _wanted(name: str) -> list[Requirement]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     groups = project["dependency-groups"]
-    shipped = project["project"]["dependencies"]
+    extras = project["project"]["optional-dependencies"].values()
+    shipped = project["project"]["dependencies"] + [line for extra in extras for line in extra]
     build, dev = (
         [line for line in groups[name] if isinstance(line, str)] for name in ("build", "dev")
     )

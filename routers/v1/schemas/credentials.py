@@ -96,7 +96,8 @@ class ApiKeyCreate(BaseModel):
         set[Scope],
         Field(
             min_length=1,
-            description="`dumps:submit` permits the upload of minidumps alone; "
+            description="`dumps:submit` permits the upload of minidumps alone, `symbols:submit` "
+            "that of symbols; "
             "`timelinks:write` needs the `read` of what is linked to, too; `metrics:read` is for "
             "administrators.",
             json_schema_extra=_lenient,

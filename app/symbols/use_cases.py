@@ -1,0 +1,193 @@
+"""Symbols: what an account, or the build of an application, may do with them."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO, Final, TypeVar, TypeVarTuple
+
+import aiofiles
+import aiofiles.os
+
+from app import clock
+from app.accounts.identity import Access
+from app.config import Settings
+from app.database.pagination import Page
+from app.errors import ContentTooLarge, InvalidRequest
+from app.objects.digests import Hashing
+from app.objects.downloads import Downloads
+from app.objects.file_names import file_name
+from app.objects.intake.gzip import limited
+from app.objects.scratch import Scratch
+from app.objects.uploads import Body, Uploads
+from app.processes.pool import ChildFailed, ChildPool
+from app.symbols import child, rows, zip_files
+from app.symbols.caching import SymbolCaches
+from app.symbols.entities import KIND, Filters, NewFile, Symbols
+
+_ZIP: Final = b"PK\x03\x04"
+_CHUNK: Final = 256 * 1024
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+
+class SymbolFiles:
+    """Receives, lists and deletes the symbols of an account."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        uploads: Uploads,
+        downloads: Downloads,
+        scratch: Scratch,
+        children: ChildPool,
+        caches: SymbolCaches,
+        *,
+        wake_sweep: Callable[[], None],
+    ) -> None:
+        self.caches = caches
+        self._limit = settings.max_symbol_bytes
+        days = settings.symbols_kept_unused
+        self.kept_for = None if days is None else days * 24 * 60 * clock.MINUTE
+        """How long symbols live that aren't used, in microseconds; None: for ever."""
+        self._uploads = uploads
+        self._downloads = downloads
+        self._scratch = scratch
+        self._children = children
+        self._wake_sweep = wake_sweep
+
+    async def create(self, access: Access, name: str, body: Body) -> Sequence[Symbols]:
+        """Create symbols of a file, or of those in a ZIP, where others are left out.
+
+        Symbols that are there already stay as they are, and are returned. Raises `InvalidRequest`
+        for a body without symbols.
+        """
+        if (body.size or 0) > self._limit:
+            raise ContentTooLarge(f"A symbol file may have up to {self._limit} bytes")
+        await access.check()
+        start, chunks = await _begun(limited(body.chunks, self._limit), len(_ZIP))
+        body = replace(body, chunks=chunks)
+        async with AsyncExitStack() as stack:
+            if start == _ZIP:
+                files = [new async for new in self._of_zip(stack, access, body)]
+            else:
+                files = [await self._receive(stack, access, name, body)]
+            if not files:
+                raise InvalidRequest("No file in the ZIP has symbols")
+            made = await access.write(rows.create, files, self.kept_for, clock.now())
+        self.caches.wake()
+        return made
+
+    async def find(self, access: Access, uuid: str) -> Symbols:
+        """Return symbols, whose file is ready to be read; raises `NotFound`."""
+        return await access.read(rows.find, uuid, clock.now())
+
+    async def page(
+        self, access: Access, filters: Filters, limit: int, cursor: str | None
+    ) -> Page[Symbols]:
+        """Return a page of symbols, newest first."""
+        return await access.read(rows.page, filters, limit, cursor, clock.now())
+
+    async def exist(self, access: Access, debug_id: str) -> bool:
+        """Tell whether there are symbols of a debug id."""
+        return await access.read(rows.exists, debug_id, clock.now())
+
+    async def remove(self, access: Access, uuid: str) -> None:
+        """Delete symbols, and their file with the last of them; raises `NotFound`."""
+        await access.write(rows.remove, uuid, clock.now())
+        self._wake_sweep()
+
+    async def _receive(
+        self, stack: AsyncExitStack, access: Access, name: str, body: Body
+    ) -> NewFile:
+        receiving = self._uploads.receive(access, body, kind=KIND, admit=rows.admit, inline=False)
+        received = await stack.enter_async_context(receiving)
+        async with self._downloads.local_file(received.content(clock.now())) as file:
+            found = await self._run(child.identify, file)
+        return NewFile(name, found, received)
+
+    async def _of_zip(
+        self, stack: AsyncExitStack, access: Access, body: Body
+    ) -> AsyncGenerator[NewFile, None]:
+        """Yield the symbol files of a ZIP, received; their bytes altogether are limited."""
+        left = self._limit
+        async with self._scratch.file(_checked(body)) as path:
+            async with _opened(path) as file:
+                entries = await self._run(child.zip_directory, file)
+            for entry in entries:
+                unpacked = limited(zip_files.unpack(path, entry), left)
+                async with self._scratch.file(unpacked) as unzipped:
+                    size = (await aiofiles.os.stat(unzipped)).st_size
+                    left -= size
+                    if await self._is_symbols(unzipped):
+                        async with aclosing(_chunks(unzipped)) as chunks:
+                            name = _name(entry.name)
+                            yield await self._receive(stack, access, name, Body(chunks, size))
+
+    async def _is_symbols(self, path: Path) -> bool:
+        async with _opened(path) as file:
+            try:
+                await self._children.run(child.identify, file)
+            except (child.NoSymbols, ChildFailed):
+                return False
+        return True
+
+    async def _run(self, fn: Callable[[*Ts], T], *args: *Ts) -> T:
+        try:
+            return await self._children.run(fn, *args)
+        except child.NoSymbols as error:
+            raise InvalidRequest(f"The file has no symbols: {error}") from None
+        except ChildFailed as error:
+            raise InvalidRequest(f"The file can't be read: {error.reason}") from error
+
+
+def _name(path: str) -> str:
+    try:
+        return file_name(path)
+    except ValueError:
+        return "symbols"
+
+
+async def _begun(chunks: AsyncIterator[bytes], enough: int) -> tuple[bytes, AsyncIterator[bytes]]:
+    """Return how a body starts, and all of its chunks."""
+    read: list[bytes] = []
+    size = 0
+    async for chunk in chunks:
+        read.append(chunk)
+        size += len(chunk)
+        if size >= enough:
+            break
+
+    async def whole() -> AsyncIterator[bytes]:
+        for chunk in read:
+            yield chunk
+        async for chunk in chunks:
+            yield chunk
+
+    return b"".join(read)[:enough], whole()
+
+
+async def _checked(body: Body) -> AsyncIterator[bytes]:
+    """Yield a body whose digest is checked at its end; raises `DigestMismatch`."""
+    hashing = Hashing(body.digests)
+    async for chunk in body.chunks:
+        await asyncio.to_thread(hashing.update, chunk)
+        yield chunk
+    hashing.check()
+
+
+@asynccontextmanager
+async def _opened(path: Path) -> AsyncIterator[BinaryIO]:
+    file = await asyncio.to_thread(path.open, "rb")
+    try:
+        yield file
+    finally:
+        file.close()
+
+
+async def _chunks(path: Path) -> AsyncGenerator[bytes, None]:
+    async with aiofiles.open(path, "rb") as file:
+        while chunk := await file.read(_CHUNK):
+            yield chunk

@@ -174,6 +174,7 @@ FEATURES: Final = (
         "inboxes",
         (inboxes,),
         verbs=(),  # those of links and files
+        counted=lambda _: true(),
     ),
     Feature(
         "accounts",

@@ -14,6 +14,7 @@ from app.blobs.use_cases import Blobs
 from app.buffer.events import BufferEvents
 from app.buffer.use_cases import Buffer
 from app.bundles.use_cases import Bundles
+from app.changes import Changes
 from app.config import Settings
 from app.dumps.reports import MEMORY, READER, SECONDS, Reports
 from app.dumps.use_cases import Dumps
@@ -22,6 +23,7 @@ from app.files import eviction
 from app.files.unclaimed import UnclaimedUploads
 from app.files.use_cases import Files
 from app.gauges import Gauges
+from app.inboxes import rows as inbox_rows
 from app.inboxes.maker import InboxMaker
 from app.inboxes.use_cases import Inboxes
 from app.links.targets import Targets
@@ -235,7 +237,16 @@ def _build(
     pictures = Pictures(
         uploads, imaging, Thumbnails(database, uploads, imaging), wake_sweep=wake_sweep
     )
-    inboxes = Inboxes(settings, database, uploads, links, targets, limits, wake_sweep=wake_sweep)
+    inboxes = Inboxes(
+        settings,
+        database,
+        uploads,
+        links,
+        targets,
+        limits,
+        Changes(parts.bus, "inboxes", inbox_rows.mark),
+        wake_sweep=wake_sweep,
+    )
     makers = makers_of(blobs, buffer, bundles, dumps, files, pictures)
     return Runtime(
         settings=settings,

@@ -21,6 +21,7 @@ from routers.pages import (
 )
 from routers.pages import buffer as buffer_page
 from routers.pages import dumps as dump_pages
+from routers.pages import inboxes as inbox_pages
 from routers.pages import pictures as picture_pages
 from routers.pages.public import inbox, inbox_uploads, timelink
 from routers.pages.rendering import refuse
@@ -92,7 +93,8 @@ RESOURCES: Final = (
     ),
     Resource(
         Tag("inboxes", "Links by which others give files, and read nothing.", "inbox"),
-        [inboxes.router, inbox.router, inbox_uploads.router],
+        [inboxes.router, inbox.router, inbox_uploads.router, inbox_pages.router],
+        place=("/inboxes", "Inboxes"),
     ),
     Resource(
         Tag("accounts", "Signing up, one's own account, and the administration of all.", "account"),

@@ -113,7 +113,7 @@ class Buffer:
         self._wake_sweep()
 
     def listen(self, access: Access) -> AbstractAsyncContextManager[AsyncIterator[Revision | None]]:
-        """Listen to changes, see `BufferEvents.listen`."""
+        """Listen to changes, see `Changes.listen`."""
         return self._events.listen(access)
 
     @property
@@ -126,7 +126,7 @@ class Buffer:
             self._wake_sweep()
         else:
             self._wake_expiry(revision.expires_at)
-        await self._events.announce(revision)
+        await self._events.announce(revision.account, revision.version)
 
 
 def _media_type(new: NewClip) -> str:

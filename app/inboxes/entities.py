@@ -117,3 +117,12 @@ class Mark:
     total: int
     """All files that have come."""
     unseen: int
+
+    @property
+    def version(self) -> str:
+        """Which changes when something comes, and when its owner looks."""
+        return f"{self.total}/{self.unseen}"
+
+    @property
+    def expires_at(self) -> None:
+        """It doesn't change by itself."""

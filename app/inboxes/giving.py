@@ -115,10 +115,11 @@ def take(
     gifts: Sequence[tuple[Gift, Received]],
     delivery: Delivery | None,
     now: int,
-) -> None:
+) -> str:
     """Make files of what has come, all or none; several together, or a delivery, are a bundle.
 
-    Raises `NotFound` if the inbox is gone, `InboxFull`, and `InboxOverflow`.
+    Returns the uuid of the account. Raises `NotFound` if the inbox is gone, `InboxFull`, and
+    `InboxOverflow`.
     """
     quota.lock_account(connection, identity.account_id)
     row = _existing(connection, identity, now)
@@ -135,6 +136,7 @@ def take(
             unseen=inboxes.c.unseen + sent.files,
         )
     )
+    return identity.account_uuid
 
 
 def _store(

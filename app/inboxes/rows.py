@@ -117,7 +117,7 @@ def see(connection: Connection, identity: Identity) -> bool:
     return connection.execute(update(inboxes).where(own).values(unseen=0)).rowcount > 0
 
 
-def mark(connection: Connection, identity: Identity) -> Mark:
+def mark(connection: Connection, identity: Identity, _now: int) -> Mark:
     """Return how much has come to an account that its owner hasn't seen."""
     sums = select(func.sum(inboxes.c.files), func.sum(inboxes.c.unseen)).where(
         inboxes.c.account_id == identity.account_id
@@ -212,3 +212,8 @@ def _inbox(row: Row[Any]) -> Inbox:
         has_password=row.password_hash is not None,
         is_open=bool(row.is_open),
     )
+
+
+def look(connection: Connection, identity: Identity) -> tuple[Identity, Mark]:
+    """Return who asks, and their `mark`."""
+    return identity, mark(connection, identity, 0)

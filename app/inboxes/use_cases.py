@@ -2,13 +2,15 @@
 
 import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from app import clock
-from app.accounts.identity import GIVING, Access
+from app.accounts.identity import GIVING, Access, Identity
 from app.bundles.members import Members
+from app.changes import Changes
 from app.config import Settings
 from app.database import Database
 from app.database.pagination import Page
@@ -21,6 +23,7 @@ from app.inboxes.entities import (
     Delivery,
     Gift,
     Inbox,
+    Mark,
     NewInbox,
     PublicInbox,
 )
@@ -32,6 +35,9 @@ from app.objects.uploads import Admit, Body, Uploads
 from app.security.addresses import networks_of
 from app.security.credentials import OpenedInbox
 from app.security.rate_limits import INBOX_GIFTS, RateLimits, by_address, count_all
+
+_CAME, _SEEN = "came", "seen"
+"""What hints say: the truth is in the database."""
 
 
 class Inboxes:
@@ -45,6 +51,7 @@ class Inboxes:
         links: Links,
         targets: Targets,
         rate_limits: RateLimits,
+        changes: Changes[Mark],
         *,
         wake_sweep: Callable[[], None],
     ) -> None:
@@ -55,6 +62,7 @@ class Inboxes:
         self._links = links
         self._members = Members(targets)
         self._rate_limits = rate_limits
+        self._changes = changes
         self._wake_sweep = wake_sweep
 
     # Owners
@@ -108,6 +116,20 @@ class Inboxes:
         await access.write(rows.remove, uuid, clock.now())
         self._wake_sweep()
 
+    async def look(self, access: Access) -> tuple[Identity, Mark]:
+        """Return who asks, and how much has come that they haven't seen."""
+        return await access.read(rows.look)
+
+    async def see(self, access: Access) -> None:
+        """Note that the owner has seen all that has come."""
+        is_news, identity = await access.write_by(rows.see)
+        if is_news:
+            await self._changes.announce(identity.account_uuid, _SEEN)
+
+    def listen(self, access: Access) -> AbstractAsyncContextManager[AsyncIterator[Mark | None]]:
+        """Listen to what comes, see `Changes.listen`."""
+        return self._changes.listen(access)
+
     # Strangers
 
     async def find_open(self, token: str) -> PublicInbox | None:
@@ -148,7 +170,8 @@ class Inboxes:
         async with receiving as arrived:
             if not arrived:
                 raise InvalidRequest("The form has no file")
-            await access.write(giving.take, arrived, None, clock.now())
+            account = await access.write(giving.take, arrived, None, clock.now())
+        await self._changes.announce(account, _CAME)
         return [_receipt(gift, received) for gift, received in arrived]
 
     async def receive(
@@ -160,7 +183,8 @@ class Inboxes:
             partial(giving.admit_end, now=clock.now()) if is_there else self._admission(body.size)
         )
         async with self._uploads.receive(access, body, kind=OBJECTS, admit=admit) as received:
-            await access.write(giving.take, [(gift, received)], delivery, clock.now())
+            account = await access.write(giving.take, [(gift, received)], delivery, clock.now())
+        await self._changes.announce(account, _CAME)
         return _receipt(gift, received)
 
     async def count(self, inbox: PublicInbox, address: str) -> None:

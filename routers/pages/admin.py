@@ -12,7 +12,7 @@ from app.database.pagination import MAX_LIMIT
 from app.objects.storage_use import MAX_AGE
 from app.stores import BACKENDS
 from app.tasks.sweep import MANY
-from routers.pages.page import PageRoute, Visitor, render_app
+from routers.pages.page import PageRoute, Visitor, render_app, visitor_of
 from routers.v1.schemas.lists import CursorParam
 from routers.v1.schemas.tiers import Tier
 from routers.web.dependencies import RuntimeDep, credential_of, runtime_of
@@ -25,7 +25,7 @@ async def get_administrator(request: Request) -> Visitor:
     """Return who administrates; raises `Unauthorized` for a stranger, `Forbidden` for others."""
     runtime = runtime_of(request)
     access = runtime.access(credential_of(request, runtime), "admin")
-    return Visitor(access, await access.identity())
+    return await visitor_of(runtime, access)
 
 
 Administrator = Annotated[Visitor, Depends(get_administrator)]

@@ -14,7 +14,7 @@ from app.buffer import entities
 from app.errors import NotFound
 from app.runtime import Runtime
 from routers.http.forms import read_fields
-from routers.pages.page import PageRoute, SignedIn, Visitor, render_app
+from routers.pages.page import PageRoute, SignedIn, render_app, visitor_of
 from routers.pages.preview import Preview, glimpse
 from routers.v1.schemas.buffer import BufferContent, PastClip
 from routers.web.dependencies import RuntimeDep
@@ -43,7 +43,7 @@ class PastForm(BaseModel):
 
 async def show(request: Request, runtime: Runtime, access: Access) -> Response:
     """Show the buffer; a script shows its changes."""
-    visitor = Visitor(access, await access.identity())
+    visitor = await visitor_of(runtime, access)
     buffer, preview = None, None
     try:
         clip = await runtime.buffer.find(access)

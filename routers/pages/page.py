@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from app.accounts.identity import Access, Identity
 from app.errors import ProblemError, Unauthorized
+from app.runtime import Runtime
 from routers.http.negotiation import is_browser
 from routers.pages.rendering import APP_CSP, refuse, render
 from routers.web import cookies
@@ -40,6 +41,14 @@ class Visitor:
 
     access: Access
     identity: Identity
+    unseen: int = 0
+    """Files that have come by inboxes since they last looked."""
+
+
+async def visitor_of(runtime: Runtime, access: Access) -> Visitor:
+    """Return who looks at a page, given with their access; raises `Unauthorized`."""
+    identity, mark = await runtime.inboxes.look(access)
+    return Visitor(access, identity, mark.unseen)
 
 
 async def find_visitor(request: Request) -> Visitor | None:
@@ -54,7 +63,7 @@ async def get_visitor(request: Request) -> Visitor:
     """Return who looks at a page; raises `Unauthorized` for a stranger."""
     runtime = runtime_of(request)
     access = runtime.access(credential_of(request, runtime), "account")
-    return Visitor(access, await access.identity())
+    return await visitor_of(runtime, access)
 
 
 SignedIn = Annotated[Visitor, Depends(get_visitor)]
@@ -78,7 +87,15 @@ def render_app(
     }
     places = request.app.state.places
     return render(
-        request, template, status, headers, user=user, place=place, places=places, **context
+        request,
+        template,
+        status,
+        headers,
+        user=user,
+        place=place,
+        places=places,
+        unseen=0 if visitor is None else visitor.unseen,
+        **context,
     )
 
 

@@ -90,7 +90,7 @@ async def show_album(
     """Show the link of an album."""
     album = await runtime.bundles.find(visitor.access, str(id))
     link = own_link(request, runtime, album.link)
-    return await show_sent(request, visitor.access, album, link)
+    return await show_sent(request, runtime, visitor.access, album, link)
 
 
 def _tile(base: str, picture: entities.Picture) -> Tile:

@@ -12,7 +12,7 @@ from app.links.bounds import usual_lifetime
 from app.runtime import Runtime
 from routers.http.qr import qr_svg
 from routers.pages.link_choice import link_choice, within
-from routers.pages.page import Visitor, render_app
+from routers.pages.page import render_app, visitor_of
 from routers.v1.schemas.bundles import Bundle
 from routers.v1.schemas.files import StoredFile
 from routers.web.urls import file_link, own_link
@@ -29,7 +29,7 @@ async def show(
     bundles_cursor: str | None,
 ) -> Response:
     """Show the form, and the account's bundles and files; older ones with a cursor."""
-    visitor = Visitor(access, await access.identity())
+    visitor = await visitor_of(runtime, access)
     page = await runtime.files.page(access, _LIMIT, cursor)
     bundles = await runtime.bundles.page(access, _LIMIT, bundles_cursor)
     tier = visitor.identity.tier
@@ -52,10 +52,14 @@ async def show(
 
 
 async def show_sent(
-    request: Request, access: Access, sent: entities.File | BundleEntity, link: str | None
+    request: Request,
+    runtime: Runtime,
+    access: Access,
+    sent: entities.File | BundleEntity,
+    link: str | None,
 ) -> Response:
     """Show what has just been sent, with its link and the QR code of that."""
-    visitor = Visitor(access, await access.identity())
+    visitor = await visitor_of(runtime, access)
     return render_app(
         request,
         "sent.html",

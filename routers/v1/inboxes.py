@@ -1,6 +1,8 @@
 """Inboxes: links by which others give, made and read by the account that gets it."""
 
-from typing import Annotated
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request
@@ -9,12 +11,15 @@ from fastapi.responses import Response
 from app.accounts.identity import Access
 from app.errors import NotFound
 from app.inboxes import entities
+from app.inboxes.entities import Mark
 from app.runtime import Runtime
+from routers.http.events import COMMENT, EventStream, event
 from routers.http.qr import Format, FormatParam, qr_answer, qr_response
 from routers.v1.schemas.inboxes import (
     Arrival,
     Inbox,
     InboxChange,
+    InboxEvent,
     InboxList,
     InboxOptions,
     WholeInbox,
@@ -28,6 +33,14 @@ from routers.web.urls import locate, own_link
 router = APIRouter(prefix="/v1/inboxes", tags=["inboxes"], route_class=HoldallRoute)
 
 Reading = Annotated[Access, Depends(Requires("timelinks:read"))]
+_EVENT: Final = 'event: current\nid: 3\ndata: {"files": 3, "unseen": 1}\n\n'
+_EVENTS: Final[dict[int | str, dict[str, Any]]] = {
+    200: {
+        "description": 'Events, with data like `{"files": 3, "unseen": 1}`: `current` first, then '
+        "`changed` when something comes, or when its owner looks",
+        "content": {"text/event-stream": {"schema": {"type": "string", "examples": [_EVENT]}}},
+    }
+}
 Writing = Annotated[Access, Depends(Requires("timelinks:write"))]
 
 
@@ -76,6 +89,33 @@ async def list_inboxes(
     page = await runtime.inboxes.page(access, limit, cursor)
     items = [described(request, runtime, inbox) for inbox in page.items]
     return InboxList(items=items, next_cursor=page.next_cursor)
+
+
+@router.get(
+    "/events",
+    operation_id="inboxes_events",
+    response_class=Response,
+    responses=_EVENTS | problems(429),
+)
+async def events(runtime: RuntimeDep, access: Reading) -> Response:
+    """Stream what comes as server-sent events: how many files the owner hasn't seen.
+
+    The stream ends when the session or key does, and when the service stops; an `EventSource`
+    reconnects by itself.
+    """
+    async with AsyncExitStack() as stack:
+        marks = await stack.enter_async_context(runtime.inboxes.listen(access))
+        return EventStream(_rendered(marks), stack.pop_all(), runtime.closing)
+
+
+async def _rendered(marks: AsyncIterator[Mark | None]) -> AsyncIterator[bytes]:
+    name = "current"
+    async for mark in marks:
+        if mark is None:
+            yield COMMENT
+            continue
+        yield event(name, mark.total, InboxEvent(files=mark.total, unseen=mark.unseen))
+        name = "changed"
 
 
 @router.get(

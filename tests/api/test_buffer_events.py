@@ -10,9 +10,10 @@ from typing import Any, cast
 import pytest
 from sqlalchemy import Connection, update
 
-from app.buffer.events import CHECK_INTERVAL, PER_ACCOUNT, BufferEvents
+from app.buffer.events import BufferEvents
 from app.buffer.tables import buffers
 from app.buffer.use_cases import Buffer
+from app.changes import CHECK_INTERVAL, PER_ACCOUNT
 from app.events.bus import Bus, LocalBus
 from routers.http import events
 from tests.api.conftest import MakeSettings, Service, _settings, running

@@ -31,13 +31,27 @@ async def test_what_has_ended_is_not_seen(service: Service) -> None:
     assert stored.status_code == 201
 
     now = await seen(service)
-    assert now.counts == {"files": 3, "pictures": 0, "dumps": 1, "timelinks": 2, "blobs": 0}
+    assert now.counts == {
+        "files": 3,
+        "pictures": 0,
+        "dumps": 1,
+        "timelinks": 2,
+        "blobs": 0,
+        "inboxes": 0,
+    }
     assert [file.name for file in now.files] == ["long", "short", "kept"]
     assert now.buffer is not None
     assert now.account.used_objects == 5
 
     later = await seen(service, hours=1)
-    assert later.counts == {"files": 2, "pictures": 0, "dumps": 0, "timelinks": 1, "blobs": 0}
+    assert later.counts == {
+        "files": 2,
+        "pictures": 0,
+        "dumps": 0,
+        "timelinks": 1,
+        "blobs": 0,
+        "inboxes": 0,
+    }
     assert [file.name for file in later.files] == ["long", "kept"]
     assert (await seen(service, hours=3)).buffer is None
 

@@ -35,6 +35,7 @@ PUBLIC: Final = {
     "a bundle": "{bundle}",
     "a file of a bundle": "{bundle}/a.txt",
     "a limited bundle": "{limited}",
+    "an inbox": "{given}",
     "a link that leads nowhere": "/t/nowhere",
 }
 OWN: Final = {
@@ -49,6 +50,8 @@ OWN: Final = {
     "a new link": "/links?kind=file&id={file}",
     "a link just made": "/links?made={made}",
     "past links": "/links?state=expired",
+    "inboxes": "/inboxes",
+    "an inbox": "/inboxes/{inbox}",
     "administration": "/admin",
     "accounts": "/admin/accounts",
     "tiers": "/admin/tiers",
@@ -113,6 +116,8 @@ def places(owner: BrowserContext) -> dict[str, str]:
         items = f"/v1/bundles/{bundle['id']}/items"
         _post(asking, items, file=_payload("a.txt", "text/plain", b"text"))
         bundles[key] = bundle["link"]
+    inbox = _sent(asking.post("/v1/inboxes", data={"title": "Photos", "message": "All of them"}))
+    assert asking.put(f"{inbox['url']}/a.txt", data="text").ok
     ended = _sent(asking.post("/v1/timelinks", data=of_file))
     assert asking.delete(f"/v1/timelinks/{ended['id']}").ok
     _sent(asking.post("/v1/accounts/me/keys", data={"name": "laptop", "scopes": ["blobs:read"]}))
@@ -122,6 +127,8 @@ def places(owner: BrowserContext) -> dict[str, str]:
         "file": file["id"],
         "dump": dump["id"],
         "made": made["id"],
+        "inbox": inbox["id"],
+        "given": inbox["url"],
         **bundles,
     }
 

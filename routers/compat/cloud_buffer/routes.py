@@ -107,7 +107,7 @@ async def load(
     sent = await file_forms.send(request, runtime, access, unnamed="")
     link = own_link(request, runtime, sent.link)
     if is_browser(request):
-        return await send_page.show_sent(request, access, sent, link)
+        return await send_page.show_sent(request, runtime, access, sent, link)
     token = None if sent.link is None else runtime.links.token_of(sent.link)
     return CloudBufferLink.of(sent, link, token)
 

@@ -24,7 +24,7 @@ export async function makeBundle(given, options, evict) {
 }
 
 /** The folder that all paths start with, and its slash; empty if there is none. */
-function commonFolder(paths) {
+export function commonFolder(paths) {
   const [folder] = paths[0].split("/", 1);
   return paths.every((path) => path.startsWith(`${folder}/`)) ? `${folder}/` : "";
 }

@@ -155,7 +155,7 @@ export class Queue {
       const { offset, made } = await look(upload.path, { signal });
       if (upload.state !== "unfinished") return; // it goes on meanwhile
       upload.offset = upload.sent = offset;
-      if (made) this.#drop(upload); // its last answer was lost
+      if (made || (upload.isGift && offset === upload.size)) this.#drop(upload); // its last answer was lost
     } catch (error) {
       if (error.status === 404 || error.status === 410) this.#drop(upload);
     }

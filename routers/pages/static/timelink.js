@@ -21,7 +21,7 @@ function tick() {
 
 function say(text) {
   const said = Object.assign(document.createElement("p"), { className: "notice", textContent: text });
-  document.getElementById("said").replaceChildren(said);
+  (document.getElementById("notice") ?? document.getElementById("said")).replaceChildren(said);
 }
 
 // a download leaves its page as it was, so the page claims it itself, and knows what came of it

@@ -7,13 +7,13 @@ const SILENT = 15_000; // ms until a request is given up that doesn't get on
 const ANSWER = 60_000; // ms until one is given up that has been sent: the server may have to store much
 
 /**
- * Create an upload of `length` bytes, with `body` if that is all of them. Resolves to its `path`,
- * and to what was `made` of it once it is complete.
+ * Create an upload of `length` bytes at `place`, with `body` if that is all of them. Resolves to its
+ * `path`, and to what was `made` of it once it is complete.
  */
-export async function create(length, metadata, body, watch) {
+export async function create(place, length, metadata, body, watch) {
   const pairs = Object.entries(metadata).map(([key, value]) => `${key} ${base64(value)}`);
   const headers = { "Upload-Length": length, "Upload-Metadata": pairs.join(",") };
-  const answer = await request("POST", url("/v1/uploads"), headers, body, watch);
+  const answer = await request("POST", url(place), headers, body, watch);
   return { path: new URL(answer.header("Location"), location.href).pathname, made: answer.made };
 }
 

@@ -18,12 +18,14 @@ export class Upload {
   #conflicts = 0;
   #backoff = new Backoff();
 
-  /** `fields` say what it becomes; `path` and `offset` are of one that has been begun. */
+  /** `kind` is what it becomes, or the path of an inbox; `fields` say more of that; `path` and `offset` are of one that has been begun. */
   constructor(kind, file, name, fields, { path = null, offset = 0 } = {}) {
     Object.assign(this, { kind, file, name, fields, path, offset });
     this.sent = offset;
     this.size = file.size;
-    this.isSmall = this.size <= SMALL;
+    // an inbox can't be asked whether something has come: what goes there is always gone on with
+    this.isGift = kind.startsWith("/");
+    this.isSmall = this.size <= SMALL && !this.isGift;
     this.state = "waiting";
     this.words = ""; // what is wrong
   }
@@ -83,7 +85,7 @@ export class Upload {
   }
 
   async #create(watch) {
-    const { path } = await tus.create(this.size, this.#metadata(), undefined, watch);
+    const { path } = await tus.create(this.#place, this.size, this.#metadata(), undefined, watch);
     const { name, fields } = this;
     // a browser keeps no password: after this page, such an upload can't be gone on with
     if (!fields.password) remembered.keep(this.kind, this.file, { path, name, fields });
@@ -99,14 +101,15 @@ export class Upload {
     }
     this.offset = this.sent = offset;
     this.#sure = true;
-    if (made) this.forget();
-    return made;
+    const become = this.isGift && offset === this.size ? this.path : made;
+    if (become) this.forget();
+    return become;
   }
 
   async #sendWhole(watch) {
     const found = this.#tried === null ? null : await this.#find();
     this.#tried ??= performance.now();
-    const path = found ?? (await tus.create(this.size, this.#metadata(), this.file, watch)).made;
+    const path = found ?? (await tus.create(this.#place, this.size, this.#metadata(), this.file, watch)).made;
     made.add(path.split("/").at(-1));
     return path;
   }
@@ -127,8 +130,13 @@ export class Upload {
     return found ? `${list}/${found.id}` : null;
   }
 
+  get #place() {
+    return this.isGift ? `${this.kind}/uploads` : "/v1/uploads";
+  }
+
   #metadata() {
-    return { kind: this.kind, filetype: this.file.type, ...this.fields };
+    const kind = this.isGift ? {} : { kind: this.kind };
+    return { ...kind, filetype: this.file.type, ...this.fields };
   }
 
   /** Throw an error that ends it; prepare for another try after any other. */

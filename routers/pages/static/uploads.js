@@ -21,9 +21,9 @@ export function refuse(words = "") {
 /**
  * Open the queue of the page's uploads, which become things of a `kind`. `onDone(id, upload)` hears
  * of each that has been made; `verb` says what has happened to it then, unless the page does.
- * `onChange(queue)` hears of every change.
+ * `onChange(queue)` hears of every change, `onSignedOut(queue)` that nobody is let in any more.
  */
-export function openQueue(kind, { verb, onDone, onChange }) {
+export function openQueue(kind, { verb, onDone, onChange, onSignedOut = signInAgain }) {
   const queue = new Queue(kind, {
     onChange: () => {
       view.update();
@@ -36,23 +36,23 @@ export function openQueue(kind, { verb, onDone, onChange }) {
       if (verb && !queue.left) view.say(count === 1 ? `${upload.name} is ${verb}` : `${files(count)} are ${verb}`);
     },
     onFailed: (upload) => view.say(`${upload.name}: ${upload.words}`),
-    onSignedOut: signInAgain,
+    onSignedOut: () => onSignedOut(queue),
   });
   const view = new QueueView(document.getElementById("uploads"), queue);
-
-  async function signInAgain() {
-    const { isPaused } = queue;
-    queue.pauseAll();
-    if ((await askPassword()) && !isPaused) queue.resumeAll();
-  }
 
   document.addEventListener("leaving", (event) => {
     if (!queue.left && !insisting) return;
     event.preventDefault();
-    if (event.detail.isSignedOut) signInAgain();
+    if (event.detail.isSignedOut) onSignedOut(queue);
   });
   queue.recall();
   return queue;
+}
+
+async function signInAgain(queue) {
+  const { isPaused } = queue;
+  queue.pauseAll();
+  if ((await askPassword()) && !isPaused) queue.resumeAll();
 }
 
 /** The page's fields for files: one for several, and one for a folder where the browser knows such. */

@@ -185,6 +185,13 @@ class WholeInbox(Inbox):
     next_cursor: str | None = Field(description="The cursor of the next page; null on the last.")
 
 
+class InboxEvent(BaseModel):
+    """What an event says."""
+
+    files: int
+    unseen: int
+
+
 class InboxList(ListOf[Inbox]):
     """A page of inboxes, newest first."""
 

@@ -16,7 +16,9 @@ from app.buffer.use_cases import Buffer
 from app.bundles.use_cases import Bundles
 from app.changes import Changes
 from app.config import Settings
-from app.dumps.reports import MEMORY, READER, SECONDS, Reports
+from app.dumps import reader
+from app.dumps.reader import DumpReader
+from app.dumps.reports import Reports
 from app.dumps.use_cases import Dumps
 from app.features import TARGETS
 from app.files import eviction
@@ -43,8 +45,9 @@ from app.security.keyring import Keyring
 from app.sending.use_cases import Sending
 from app.state import Ping, ServiceState
 from app.symbols import caching
+from app.symbols.cached_files import CachedFiles
 from app.symbols.caching import SymbolCaches
-from app.symbols.use_cases import SymbolFiles
+from app.symbols.use_cases import SymbolFiles, kept_unused
 from app.takeout.use_cases import Takeout
 from app.tasks.generation import RaiseGeneration
 from app.tasks.leases import RenewLeases
@@ -110,7 +113,7 @@ async def open_runtime(
         parts = await open_parts(stack, settings, adopt=adopt)
         await bootstrap.prepare(parts.database, parts.passwords, settings)
         reports = _open_reports(stack, parts)
-        symbol_readers, symbol_caches = _open_symbols(stack, parts)
+        symbol_readers, symbol_caches = _open_symbols(stack, parts, reports)
         tasks = _tasks(parts, reports, symbol_caches)
         if background:
             stack.push_async_callback(Supervisor(tasks).aclose)
@@ -137,23 +140,44 @@ async def open_runtime(
 
 def _open_reports(stack: AsyncExitStack, parts: Parts) -> Reports:
     readers = ChildPool(
-        workers=1, memory=MEMORY, seconds=SECONDS, name="minidumps", modules=[READER]
+        workers=1,
+        memory=reader.MEMORY,
+        seconds=reader.SECONDS,
+        name="minidumps",
+        modules=reader.CHILD_MODULES,
     )
     stack.push_async_callback(readers.aclose)
-    return Reports(parts.database, parts.downloads, readers)
+    settings, downloads = parts.settings, parts.downloads
+    folder = settings.data_dir / "symbols"
+    cached = CachedFiles(downloads, parts.scratch, folder, max_bytes=settings.symbol_cache_bytes)
+    kept_for = kept_unused(settings)
+    return Reports(
+        parts.database,
+        DumpReader(parts.database, downloads, cached, readers),
+        kept_for=kept_for,
+    )
 
 
-def _open_symbols(stack: AsyncExitStack, parts: Parts) -> tuple[ChildPool, SymbolCaches]:
+def _open_symbols(
+    stack: AsyncExitStack, parts: Parts, reports: Reports
+) -> tuple[ChildPool, SymbolCaches]:
     children = ChildPool(
         workers=1,
         memory=caching.MEMORY,
         seconds=caching.SECONDS,
         name="symbols",
-        modules=[caching.CHILD],
+        modules=caching.CHILD_MODULES,
         output=caching.MAX_CACHE,
     )
     stack.push_async_callback(children.aclose)
-    caches = SymbolCaches(parts.database, parts.uploads, parts.downloads, parts.scratch, children)
+    caches = SymbolCaches(
+        parts.database,
+        parts.uploads,
+        parts.downloads,
+        parts.scratch,
+        children,
+        on_ready=reports.wake,
+    )
     return children, caches
 
 

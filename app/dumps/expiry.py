@@ -6,7 +6,7 @@ from sqlalchemy import Connection, delete, select
 
 from app.bundles import removal as bundles
 from app.dumps import submissions
-from app.dumps.tables import dump_attachments, dumps
+from app.dumps.tables import dump_attachments, dump_modules, dumps
 from app.links import rows as timelinks
 from app.objects import removal
 
@@ -24,6 +24,7 @@ def remove_all(
         connection.execute(select(dump_attachments.c.object_id).where(belonging)).scalars().all()
     )
     connection.execute(delete(dump_attachments).where(belonging))
+    connection.execute(delete(dump_modules).where(dump_modules.c.dump_id.in_(ids)))
     connection.execute(delete(dumps).where(dumps.c.id.in_(ids)))
     removal.remove_all(connection, [*attached, *object_ids.values()], due_at=now)
 

@@ -7,7 +7,7 @@ _SINCE_STACKS: Final[Mapping[str, Any]] = {
     "crashed_at": None, "uptime": None, "assertion": None, "registers": {}, "code": None,
     "unloaded_modules": [], "damaged": [], "left_out": [],
 }  # fmt: skip
-_OF_MODULES: Final = dict.fromkeys(("debug_file", "debug_id", "code_id"))
+_OF_MODULES: Final = {"debug_file": None, "debug_id": None, "code_id": None, "has_symbols": False}
 
 
 def current(report: Mapping[str, Any]) -> Mapping[str, Any]:

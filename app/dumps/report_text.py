@@ -48,6 +48,9 @@ def _threads(report: Report) -> Iterator[str]:
         if not thread["frames"]:
             yield "    its stack is not known"
         for frame in thread["frames"]:
+            for inline in frame.get("inlines", ()):
+                yield f"{frame['frame']:2}  {_place(frame | inline)}"
+                yield "    Found by: inlining"
             yield f"{frame['frame']:2}  {_place(frame)}"
             if thread["is_crashed"] and frame["frame"] == 0:
                 yield from _registers(report["registers"])
@@ -57,7 +60,13 @@ def _threads(report: Report) -> Iterator[str]:
 def _place(frame: Mapping[str, Any]) -> str:
     if frame["module"] is None:
         return str(frame["address"])
-    return f"{frame['module']} + {frame['module_offset']}"
+    function = frame.get("function")
+    if function is None:
+        return f"{frame['module']} + {frame['module_offset']}"
+    if frame["line"] is None:
+        return f"{frame['module']}!{function} + {frame['function_offset']}"
+    file = frame["file"].replace("\\", "/").rpartition("/")[2] if frame["file"] else "?"
+    return f"{frame['module']}!{function} [{file} : {frame['line']}]"
 
 
 def _registers(registers: Mapping[str, str]) -> Iterator[str]:

@@ -1,96 +1,110 @@
-"""Reports: what minidumps say, read in child processes after the upload."""
+"""Reports: what minidumps say, read after the upload, and again when symbols arrive."""
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import structlog
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Column, ColumnElement, Connection, and_, func, select, update
 
 from app import clock
+from app.accounts import quota
+from app.accounts.identity import Identity
 from app.database import Database
+from app.dumps import modules, rows
+from app.dumps.entities import Dump
 from app.dumps.minidump import reading
 from app.dumps.minidump.file import Unreadable
+from app.dumps.reader import DumpReader
 from app.dumps.tables import dumps
-from app.errors import NotFound, ObjectDamaged, ServiceUnavailable
+from app.errors import InvalidRequest, NotFound, ObjectDamaged
 from app.objects import contents
-from app.objects.downloads import Downloads
 from app.objects.entities import Content
 from app.objects.tables import objects as object_rows
-from app.processes.pool import ChildFailed, ChildPool
+from app.processes.pool import ChildFailed
+from app.stacks.modules import Module
+from app.symbols import rows as symbol_rows
 from app.tasks.supervisor import Task
 
 BATCH: Final = 16
 CLAIM: Final = 10 * clock.MINUTE
 """How long a claim keeps other processes away: longer than a batch can take."""
 
-SECONDS: Final = 20.0
-MEMORY: Final = 256 * 1024 * 1024
-"""Limits on reading one minidump; memory in bytes."""
-
-READER: Final = "app.dumps.minidump.reading"
-"""The module that child processes import."""
-
 _NOTHING: Final[dict[str, Any]] = dict.fromkeys(
     ("platform", "architecture", "exception", "module", "signature")
 )
 
-log = structlog.get_logger(__name__)
-
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A dump whose minidump has not been read."""
+    """A dump whose minidump is to be read, for the first time or again."""
 
     id: int
+    account_id: int
+    is_again: bool
     content: Content
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What reading a dump has found: its columns, its modules, the symbols that were used."""
+
+    unread: Unread
+    values: dict[str, Any]
+    modules: Sequence[Module] = ()
+    symbols: Sequence[int] = ()
+
+
 class Reports(Task):
-    """Reads pending minidumps; the report of one that can't be read says why."""
+    """Reads minidumps: new ones first, then those that symbols have arrived for.
+
+    The report of one that can't be read says why. ``kept_for`` is how long symbols live that no
+    report uses.
+    """
 
     name = "reports"
 
-    def __init__(self, database: Database, downloads: Downloads, children: ChildPool) -> None:
+    def __init__(self, database: Database, reader: DumpReader, *, kept_for: int | None) -> None:
         super().__init__()
         self._database = database
-        self._downloads = downloads
-        self._children = children
+        self._reader = reader
+        self._kept_for = kept_for
 
     async def run_once(self, now: int) -> int:
         """Read a batch, one by one: uploads need the processors more."""
+        batches = await self._database.write(modules.reread, now)
         claimed = await self._database.write(claim, now)
-        found: list[tuple[Unread, dict[str, Any]]] = []
+        found: list[Found] = []
         errors = []
         for unread in claimed:
             try:
-                found.append((unread, await self._read(unread)))
+                found.append(await self._read(unread))
             except NotFound:  # just deleted or replaced
                 continue
             except Exception as error:  # noqa: BLE001 - raised below; the others are kept first
                 errors.append(error)
-        if found:
-            await self._database.write(keep, found)
+        for each in found:
+            await self._database.write(keep, each, self._kept_for, now)
         if errors:
             raise ExceptionGroup(
                 "some minidumps could not be read, and will be tried again", errors
             )
-        return len(claimed)
+        return len(claimed) + batches
 
     async def next_due(self, now: int) -> int | None:
         del now
         return await self._database.read(next_due)
 
-    async def _read(self, unread: Unread) -> dict[str, Any]:
-        """Return the columns that a minidump fills; raises when its bytes can't be had for now."""
+    async def _read(self, unread: Unread) -> Found:
+        """Return what fills a dump's columns; raises when its bytes can't be had for now."""
         try:
-            report = await self._report(unread.content)
+            read = await self._reader.read(unread.account_id, unread.content)
         except (Unreadable, ChildFailed, ObjectDamaged) as error:
             reason = json.dumps({"error": str(error)})
-            return _NOTHING | {"report_state": "failed", "report": reason}
+            return Found(unread, _NOTHING | {"report_state": "failed", "report": reason})
+        report = read.reading.report
         exception, module = report["exception"], report["crashing_module"]
-        return {
+        values = {
             "report_state": "read",
             "report": json.dumps(report),
             "platform": report["platform"],
@@ -99,52 +113,85 @@ class Reports(Task):
             "module": None if module is None else module["name"],
             "signature": reading.signature(report),
         }
-
-    async def _report(self, content: Content) -> dict[str, Any]:
-        async with self._downloads.local_file(content) as file:
-            try:
-                return await self._children.run(reading.read, file)
-            except (Unreadable, ChildFailed, ServiceUnavailable):
-                raise
-            except Exception as error:
-                log.exception("reading a minidump failed", key=content.key)
-                raise Unreadable(f"reading it failed: {type(error).__name__}") from error
+        return Found(unread, values, read.reading.modules, read.symbols)
 
 
 def claim(connection: Connection, now: int) -> list[Unread]:
-    """Claim a batch of minidumps that no process has read or is reading."""
+    """Claim a batch of minidumps that no process is reading; those to be read again come last."""
+    is_new = and_(dumps.c.report_state == "pending", dumps.c.report_claimed_until <= now)
+    claimed = _claim(connection, is_new, dumps.c.report_claimed_until, now)
+    if claimed:
+        return _unread(connection, claimed, is_again=False)
+    claimed = _claim(connection, dumps.c.reread_at <= now, dumps.c.reread_at, now)
+    return _unread(connection, claimed, is_again=True)
+
+
+def _claim(
+    connection: Connection, is_due: ColumnElement[bool], until: Column[Any], now: int
+) -> Sequence[int]:
     due = (
         select(dumps.c.id)
-        .where(dumps.c.report_state == "pending", dumps.c.report_claimed_until <= now)
-        .order_by(dumps.c.report_claimed_until)
+        .where(is_due)
+        .order_by(until, dumps.c.id.desc() if until is dumps.c.reread_at else dumps.c.id)
         .limit(BATCH)
         .with_for_update(skip_locked=True)
     )
-    claimed = update(dumps).where(dumps.c.id.in_(due)).values(report_claimed_until=now + CLAIM)
-    ids = connection.execute(claimed.returning(dumps.c.id)).scalars().all()
-    rows = connection.execute(
-        select(dumps.c.id, *contents.content_columns(with_data=False))
+    taken = update(dumps).where(dumps.c.id.in_(due)).values({until.name: now + CLAIM})
+    return connection.execute(taken.returning(dumps.c.id)).scalars().all()
+
+
+def _unread(connection: Connection, ids: Sequence[int], *, is_again: bool) -> list[Unread]:
+    found = connection.execute(
+        select(dumps.c.id, dumps.c.account_id, *contents.content_columns(with_data=False))
         .select_from(dumps.join(object_rows))
         .where(dumps.c.id.in_(ids))
         .order_by(dumps.c.id)
     )
-    return [Unread(row.id, contents.content_of(row[1:])) for row in rows]
+    return [Unread(row.id, row.account_id, is_again, contents.content_of(row[2:])) for row in found]
 
 
-def keep(connection: Connection, found: Sequence[tuple[Unread, dict[str, Any]]]) -> None:
-    """Keep reports, but not those of dumps that have been replaced meanwhile."""
-    for unread, values in found:
-        connection.execute(
-            update(dumps)
-            .where(dumps.c.id == unread.id, dumps.c.object_id == unread.content.object_id)
-            .where(dumps.c.report_state == "pending")
-            .values(report_claimed_until=None, **values)
-        )
+def keep(connection: Connection, found: Found, kept_for: int | None, now: int) -> None:
+    """Keep a report, unless its dump has been replaced meanwhile; one that failed replaces none."""
+    unread, values = found.unread, found.values
+    quota.lock_account(connection, unread.account_id)
+    if unread.is_again and values["report_state"] == "failed":
+        values = {}
+    expected = (
+        and_(dumps.c.report_state == "read", dumps.c.reread_at.is_not(None))
+        if unread.is_again
+        else dumps.c.report_state == "pending"
+    )
+    kept = connection.execute(
+        update(dumps)
+        .where(dumps.c.id == unread.id, dumps.c.object_id == unread.content.object_id, expected)
+        .values(report_claimed_until=None, reread_at=None, **values)
+    )
+    if kept.rowcount and values:
+        modules.keep(connection, unread.account_id, unread.id, found.modules)
+        symbol_rows.note_use(connection, found.symbols, kept_for, now)
+
+
+def begin_again(connection: Connection, identity: Identity, uuid: str, now: int) -> Dump:
+    """Have a minidump read again; raises `NotFound`, and `InvalidRequest` for what is none."""
+    quota.lock_account(connection, identity.account_id)
+    dump = rows.find(connection, identity, uuid, now)
+    if dump.report_state == "none":
+        raise InvalidRequest("The dump is no minidump")
+    connection.execute(
+        update(dumps)
+        .where(dumps.c.id == dump.number)
+        .values(report_state="pending", report_claimed_until=0, reread_at=None)
+    )
+    return rows.find(connection, identity, uuid, now)
 
 
 def next_due(connection: Connection) -> int | None:
     """Return when the next minidump is due to be read, in microseconds; 0: at once."""
-    moment: int | None = connection.execute(
+    first: int | None = connection.execute(
         select(func.min(dumps.c.report_claimed_until)).where(dumps.c.report_state == "pending")
     ).scalar()
-    return moment
+    again: int | None = connection.execute(
+        select(func.min(dumps.c.reread_at)).where(dumps.c.reread_at.is_not(None))
+    ).scalar()
+    moments = (first, again, modules.next_batch(connection))
+    return min((moment for moment in moments if moment is not None), default=None)

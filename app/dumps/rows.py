@@ -197,6 +197,7 @@ def _unread(file: DumpFile) -> dict[str, Any]:
         "report_state": "pending" if file.is_minidump else "none",
         "report_claimed_until": 0 if file.is_minidump else None,
         "report": None,
+        "reread_at": None,
     } | dict.fromkeys(("platform", "architecture", "exception", "module", "signature"))
 
 

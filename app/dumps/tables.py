@@ -35,6 +35,7 @@ dumps = Table(
     Column("annotations", Text, nullable=False),  # a JSON object of texts
     Column("report", Text),  # JSON
     Column("submitted_bytes", BigInteger),  # of the budget of public keys; NULL: not in it
+    moment("reread_at", nullable=True),  # when it is to be read again; NULL: it isn't
     Index(None, "account_id", "id"),
     Index(None, "account_id", "label", "id"),
     # covering, for counts over a million dumps
@@ -44,6 +45,7 @@ dumps = Table(
 )
 
 for column, condition in (
+    (dumps.c.reread_at, dumps.c.reread_at.is_not(null())),
     (dumps.c.expires_at, dumps.c.expires_at.is_not(null())),
     (dumps.c.report_claimed_until, dumps.c.report_state == "pending"),
 ):
@@ -71,5 +73,20 @@ dump_attachments = Table(
     Column("name", Text, nullable=False),
     Column("content_type", String(255), nullable=False),
     moment("created_at"),
+    sqlite_autoincrement=True,
+)
+
+# the modules that the stacks of dumps pass through, those that have an id
+dump_modules = Table(
+    "dump_modules",
+    metadata,
+    identity(),
+    reference("account_id", "accounts"),
+    reference("dump_id", "dumps", index=True),
+    Column("debug_id", CodePoints, nullable=False),
+    Column("debug_file", CodePoints, nullable=False),
+    Column("code_id", CodePoints),
+    Index(None, "account_id", "id"),
+    Index("ix_dump_modules_by_debug_id", "account_id", "debug_id", "dump_id"),
     sqlite_autoincrement=True,
 )

@@ -10,7 +10,7 @@ from app import clock
 from app.accounts.identity import Access
 from app.config import Settings
 from app.database.pagination import Page
-from app.dumps import attachments, counts, groups, report_text, rows, submissions
+from app.dumps import attachments, counts, groups, modules, report_text, reports, rows, submissions
 from app.dumps.crash_reports import CrashReport, Part
 from app.dumps.entities import (
     KIND,
@@ -23,6 +23,7 @@ from app.dumps.entities import (
     Group,
     NewDump,
 )
+from app.dumps.modules import Missing
 from app.dumps.reports import Reports
 from app.errors import NotFound
 from app.objects.intake.memory import BodyMemoryLimit
@@ -159,6 +160,19 @@ class Dumps:
         if details.dump.report_state != "read":
             raise NotFound("The dump has no report")
         return report_text.text_of(details.report)
+
+    async def read_again(self, access: Access, uuid: str) -> Dump:
+        """Have a minidump read again, with the symbols that there are by now.
+
+        Raises `NotFound`, and `InvalidRequest` for what is no minidump.
+        """
+        dump = await access.write(reports.begin_again, uuid, clock.now())
+        self.reports.wake()
+        return dump
+
+    async def missing_symbols(self, access: Access, limit: int) -> Sequence[Missing]:
+        """Return the symbols that the newest dumps need most, and that the account has not."""
+        return await access.read_long(modules.missing, limit)
 
     async def find_attachment(self, access: Access, uuid: str, attachment_uuid: str) -> Attachment:
         """Return an attachment of a dump, ready to be read; raises `NotFound`."""

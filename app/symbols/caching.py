@@ -1,7 +1,7 @@
 """Caches of symbols, made in child processes after the upload."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,8 +27,8 @@ from app.objects.tables import objects as object_rows
 from app.objects.uploads import Body, Uploads
 from app.processes.pool import ChildFailed, ChildPool
 from app.security.credentials import OwnWork
-from app.symbols import child
-from app.symbols.entities import CACHE_KIND
+from app.symbols import child_calls, lookup
+from app.symbols.entities import CACHE_KIND, NoSymbols
 from app.symbols.tables import symbol_files, symbols
 from app.tasks.supervisor import Task
 
@@ -40,8 +40,8 @@ SECONDS: Final = 300.0
 MAX_CACHE: Final = 2 * 1024**3
 """Limits on a child: bytes of memory, the time of a call, bytes of a cache."""
 
-CHILD: Final = "app.symbols.child"
-"""The module that child processes import."""
+CHILD_MODULES: Final = ("app.symbols.child_calls", "app.symbols.reading")
+"""The modules that child processes import."""
 
 _CHUNK: Final = 256 * 1024
 
@@ -72,6 +72,8 @@ class SymbolCaches(Task):
         downloads: Downloads,
         scratch: Scratch,
         children: ChildPool,
+        *,
+        on_ready: Callable[[], None],
     ) -> None:
         super().__init__()
         self._database = database
@@ -79,6 +81,7 @@ class SymbolCaches(Task):
         self._downloads = downloads
         self._scratch = scratch
         self._children = children
+        self._on_ready = on_ready
 
     async def run_once(self, now: int) -> int:
         """Make one cache."""
@@ -89,9 +92,11 @@ class SymbolCaches(Task):
             await self._make(claimed)
         except (NotFound, LeaseLost):  # just deleted, or another process has made it
             return 1
-        except (child.NoSymbols, ChildFailed, ObjectDamaged) as error:
+        except (NoSymbols, ChildFailed, ObjectDamaged) as error:
             log.warning("symbols can't be read", symbols=claimed.debug_id, reason=str(error))
             await self._database.write(fail, claimed, str(error))
+        else:
+            self._on_ready()
         return 1
 
     async def next_due(self, now: int) -> int | None:
@@ -124,12 +129,12 @@ class SymbolCaches(Task):
         out = await asyncio.to_thread(path.open, "wb")
         with out:
             try:
-                await self._children.run(child.make_cache, file, number, debug_id, out)
-            except (child.NoSymbols, ChildFailed, ServiceUnavailable):
+                await self._children.run(child_calls.make_cache, file, number, debug_id, out)
+            except (NoSymbols, ChildFailed, ServiceUnavailable):
                 raise
             except Exception as error:
                 log.exception("making a cache of symbols failed", key=claimed.content.key)
-                raise child.NoSymbols(f"reading it failed: {type(error).__name__}") from error
+                raise NoSymbols(f"reading it failed: {type(error).__name__}") from error
 
 
 async def _nothing() -> AsyncGenerator[bytes, None]:
@@ -194,6 +199,7 @@ def keep(
         .where(symbols.c.id == claimed.id)
         .values(object_id=object_id, state="ready", claimed_until=None)
     )
+    lookup.schedule_rereading(connection, claimed.id, now)
 
 
 def fail(connection: Connection, claimed: Claimed, reason: str) -> None:

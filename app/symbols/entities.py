@@ -10,6 +10,10 @@ KIND: Final = "symbols"
 CACHE_KIND: Final = "symcaches"
 
 
+class NoSymbols(Exception):
+    """A file has no symbols that can be read; the message says why."""
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """What an object in a symbol file is; a file for several architectures has several."""

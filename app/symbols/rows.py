@@ -106,6 +106,8 @@ def _create(
                 "error": None,
                 "claimed_until": 0,
                 "created_at": now,
+                "reread_below": None,
+                "reread_at": None,
             }
             for found in file.identities
         ],

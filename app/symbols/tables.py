@@ -36,6 +36,9 @@ symbols = Table(
     Column("error", Text),
     Column("claimed_until", BigInteger),  # of pending ones; NULL: not pending
     moment("created_at"),
+    # dumps below this id are still to be read again, the next at this time; NULL: none
+    Column("reread_below", BigInteger),
+    moment("reread_at", nullable=True),
     Index(None, "account_id", "id"),
     Index(None, "account_id", "debug_id"),
     Index(None, "account_id", "code_id"),

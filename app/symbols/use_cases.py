@@ -22,15 +22,21 @@ from app.objects.intake.gzip import limited
 from app.objects.scratch import Scratch
 from app.objects.uploads import Body, Uploads
 from app.processes.pool import ChildFailed, ChildPool
-from app.symbols import child, rows, zip_files
+from app.symbols import child_calls, rows, zip_files
 from app.symbols.caching import SymbolCaches
-from app.symbols.entities import KIND, Filters, NewFile, Symbols
+from app.symbols.entities import KIND, Filters, NewFile, NoSymbols, Symbols
 
 _ZIP: Final = b"PK\x03\x04"
 _CHUNK: Final = 256 * 1024
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
+
+
+def kept_unused(settings: Settings) -> int | None:
+    """Return how long symbols live that no report uses, in microseconds; None: for ever."""
+    days = settings.symbols_kept_unused
+    return None if days is None else days * 24 * 60 * clock.MINUTE
 
 
 class SymbolFiles:
@@ -49,9 +55,7 @@ class SymbolFiles:
     ) -> None:
         self.caches = caches
         self._limit = settings.max_symbol_bytes
-        days = settings.symbols_kept_unused
-        self.kept_for = None if days is None else days * 24 * 60 * clock.MINUTE
-        """How long symbols live that aren't used, in microseconds; None: for ever."""
+        self._kept_for = kept_unused(settings)
         self._uploads = uploads
         self._downloads = downloads
         self._scratch = scratch
@@ -76,7 +80,7 @@ class SymbolFiles:
                 files = [await self._receive(stack, access, name, body)]
             if not files:
                 raise InvalidRequest("No file in the ZIP has symbols")
-            made = await access.write(rows.create, files, self.kept_for, clock.now())
+            made = await access.write(rows.create, files, self._kept_for, clock.now())
         self.caches.wake()
         return made
 
@@ -105,7 +109,7 @@ class SymbolFiles:
         receiving = self._uploads.receive(access, body, kind=KIND, admit=rows.admit, inline=False)
         received = await stack.enter_async_context(receiving)
         async with self._downloads.local_file(received.content(clock.now())) as file:
-            found = await self._run(child.identify, file)
+            found = await self._run(child_calls.identify, file)
         return NewFile(name, found, received)
 
     async def _of_zip(
@@ -115,7 +119,7 @@ class SymbolFiles:
         left = self._limit
         async with self._scratch.file(_checked(body)) as path:
             async with _opened(path) as file:
-                entries = await self._run(child.zip_directory, file)
+                entries = await self._run(child_calls.zip_directory, file)
             for entry in entries:
                 unpacked = limited(zip_files.unpack(path, entry), left)
                 async with self._scratch.file(unpacked) as unzipped:
@@ -129,15 +133,15 @@ class SymbolFiles:
     async def _is_symbols(self, path: Path) -> bool:
         async with _opened(path) as file:
             try:
-                await self._children.run(child.identify, file)
-            except (child.NoSymbols, ChildFailed):
+                await self._children.run(child_calls.identify, file)
+            except (NoSymbols, ChildFailed):
                 return False
         return True
 
     async def _run(self, fn: Callable[[*Ts], T], *args: *Ts) -> T:
         try:
             return await self._children.run(fn, *args)
-        except child.NoSymbols as error:
+        except NoSymbols as error:
             raise InvalidRequest(f"The file has no symbols: {error}") from None
         except ChildFailed as error:
             raise InvalidRequest(f"The file can't be read: {error.reason}") from error

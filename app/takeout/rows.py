@@ -25,6 +25,7 @@ from sqlalchemy import (
 from app import clock
 from app.accounts.identity import Identity
 from app.accounts.tables import accounts, sessions
+from app.dumps.tables import dump_modules
 from app.features import TABLES
 from app.links.tables import timelink_leases
 from app.objects import contents
@@ -33,7 +34,7 @@ from app.objects.tables import objects as object_rows
 from app.pictures.tables import thumbnails
 from app.symbols.tables import symbols
 
-NOT_TAKEN: Final = frozenset({thumbnails, symbols, timelink_leases})
+NOT_TAKEN: Final = frozenset({thumbnails, symbols, dump_modules, timelink_leases})
 """Tables of what is made from something else, and of what visitors do."""
 
 TAKEN: Final = tuple(table for table in (accounts, *TABLES) if table not in NOT_TAKEN)
@@ -52,6 +53,7 @@ WITHHELD: Final = frozenset(
         "email_key",
         "search",
         "submitted_bytes",
+        "reread_at",
     }
 )
 """Columns that nobody gets."""

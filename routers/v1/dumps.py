@@ -158,6 +158,22 @@ async def get_report(id: UUID, runtime: RuntimeDep, access: Reading) -> PlainTex
     return PlainTextResponse(await runtime.dumps.report_text(access, str(id)))
 
 
+@router.post(
+    "/{id}/reprocess",
+    status_code=202,
+    operation_id="dumps_reprocess",
+    response_model=Dump,
+    responses=problems(404),
+)
+async def reprocess(id: UUID, runtime: RuntimeDep, access: Writing) -> Dump:  # noqa: A002 - on the wire
+    """Have a minidump read again, with the symbols that there are by now.
+
+    Its report is pending until that is done. When symbols arrive, the dumps whose stacks they
+    are for are read again without this.
+    """
+    return Dump.of(await runtime.dumps.read_again(access, str(id)))
+
+
 @router.put(
     "/{id}",
     operation_id="dumps_replace",

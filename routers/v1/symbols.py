@@ -13,7 +13,14 @@ from routers.http.downloads import DownloadHeaders, send_content
 from routers.http.headers import DEFAULT_TYPE
 from routers.v1.schemas.files import FileName
 from routers.v1.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
-from routers.v1.schemas.symbols import NewSymbols, Symbols, SymbolsList, symbol_filters
+from routers.v1.schemas.symbols import (
+    MissingSymbols,
+    MissingSymbolsList,
+    NewSymbols,
+    Symbols,
+    SymbolsList,
+    symbol_filters,
+)
 from routers.web.dependencies import Requires, RuntimeDep
 from routers.web.downloadable import downloadable
 from routers.web.openapi import BINARY_BODY
@@ -67,6 +74,23 @@ async def list_symbols(
     page = await runtime.symbols.page(access, filters, limit, cursor)
     items = [Symbols.of(symbols) for symbols in page.items]
     return SymbolsList(items=items, next_cursor=page.next_cursor)
+
+
+@router.get(
+    "/missing",
+    operation_id="symbols_list_missing",
+    response_model=MissingSymbolsList,
+)
+async def list_missing(
+    runtime: RuntimeDep, access: Reading, limit: Limit = DEFAULT_LIMIT
+) -> MissingSymbolsList:
+    """List the symbols that stacks of the newest dumps lack, the most wanted first.
+
+    They are all on one page.
+    """
+    found = await runtime.dumps.missing_symbols(access, limit)
+    items = [MissingSymbols.of(missing) for missing in found]
+    return MissingSymbolsList(items=items, next_cursor=None)
 
 
 @router.get(

@@ -14,11 +14,12 @@ from tests.api.crash_forms import FILE, form, make_key, submit
 from tests.api.tus_client import VERSION, append, create, head
 from tests.minidump_files import Minidump
 from tests.pictures import encoded, quarters
-from tests.symbol_files import breakpad
+from tests.symbol_files import NAMED, breakpad
 
 SEGMENT: Final = 64 * 1024
 LARGE: Final = random.Random(5).randbytes(100_000)
 """Too much for a row."""
+DUMP: Final = Minidump(modules=[NAMED]).write()
 
 Headers = dict[str, str]
 Row = tuple[Any, ...]
@@ -66,12 +67,14 @@ class Keeper:
         )
         await self._ask("GET", f"/v1/pictures/{made['id']}/thumbnails/200")
         attached = ("log", "log.txt", LARGE)
-        await submit(self._service, self.key, form(attached, (FILE, "a.dmp", Minidump().write())))
+        await submit(self._service, self.key, form(attached, (FILE, "a.dmp", DUMP)))
 
     async def _keep_symbols(self) -> None:
         await self._ask("PUT", "/v1/symbols/upload/app.sym", content=breakpad())
-        while await self._service.runtime.symbols.caches.run_once(clock.now()):
-            pass
+        runtime = self._service.runtime
+        for task in (runtime.symbols.caches, runtime.dumps.reports):
+            while await task.run_once(clock.now()):
+                pass
 
     async def _keep_bundles(self) -> None:
         """Keep a bundle that owns files and points to a blob."""

@@ -17,10 +17,12 @@ import pytest
 from sqlalchemy import Connection, select, update
 
 from app import clock
+from app.dumps.reader import CHILD_MODULES, DumpReader
 from app.dumps.reports import CLAIM, Reports
 from app.dumps.tables import dumps
 from app.objects.tables import objects
 from app.processes.pool import ChildFailed, ChildPool
+from app.symbols.cached_files import CachedFiles
 from tests.api import raw
 from tests.api.conftest import Service
 from tests.api.crash_forms import (
@@ -437,7 +439,10 @@ async def test_reports_of_earlier_releases_have_all_fields(
 
 
 def reports_with(service: Service, children: ChildPool) -> Reports:
-    return Reports(service.runtime.parts.database, service.runtime.downloads, children)
+    database, downloads = service.runtime.parts.database, service.runtime.downloads
+    folder = service.settings.data_dir / "symbols"
+    cached = CachedFiles(downloads, service.runtime.parts.scratch, folder, max_bytes=2**20)
+    return Reports(database, DumpReader(database, downloads, cached, children), kept_for=None)
 
 
 class FailingPool(ChildPool):
@@ -455,8 +460,9 @@ class MeddlingPool(ChildPool):
     """A pool that does something else before its work."""
 
     def __init__(self, meddle: Callable[[], Awaitable[None]]) -> None:
-        modules = ["app.dumps.minidump.reading"]
-        super().__init__(workers=1, memory=2**28, seconds=20.0, name="meddling", modules=modules)
+        super().__init__(
+            workers=1, memory=2**29, seconds=20.0, name="meddling", modules=CHILD_MODULES
+        )
         self.meddle = meddle
 
     async def run(self, fn: Callable[[*Ts], T], /, *args: *Ts) -> T:
@@ -487,9 +493,7 @@ async def test_a_dump_waits_for_a_child_to_be_had(
 ) -> None:
     dump_id = await submit(service, key, form((FILE, "a.dmp", Minidump().write())))
     now = clock.now()
-    pool = ChildPool(
-        workers=1, memory=2**28, seconds=60, name="without", modules=["app.dumps.minidump.reading"]
-    )
+    pool = ChildPool(workers=1, memory=2**28, seconds=60, name="without", modules=CHILD_MODULES)
     if how == "they are stopping":
         await pool.aclose()
     program = shutil.which("false") if how == "none gets ready" else "/no/such/program"

@@ -4,9 +4,11 @@ This runs in a child process, on untrusted files. A report has what can be read,
 can't.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from app.dumps.minidump import modules as module_tables
 from app.dumps.minidump import tables
@@ -16,22 +18,41 @@ from app.dumps.minidump.stacks import Stacks
 from app.dumps.minidump.tables import System
 from app.stacks.modules import Module, Modules
 
-__all__ = ["Unreadable", "read", "signature"]
+if TYPE_CHECKING:
+    from app.stacks.symbols import ProcessSymbols
+
+__all__ = ["Reading", "Unreadable", "read", "signature"]
 
 _MAX_LISTED: Final = 1000  # modules in a report
 
 
-def read(file: BinaryIO) -> dict[str, Any]:
-    """Return the report of a minidump, as the API has it; raises `Unreadable`."""
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A report, as the API has it, and the modules with an id that its stacks pass through."""
+
+    report: dict[str, Any]
+    modules: list[Module]
+
+
+def read(file: BinaryIO, caches: Sequence[tuple[str, BinaryIO]] = ()) -> Reading:
+    """Read a minidump, with caches of symbols by their debug ids; raises `Unreadable`."""
+    from app.stacks.symbols import CAN_READ, ProcessSymbols  # libraries for child processes alone
+
+    symbols = ProcessSymbols(caches)
     dump = MinidumpFile(file)
     system = dump.attempt(partial(tables.system, dump), System())
     modules = dump.attempt(partial(module_tables.modules, dump, system), [])
     record = dump.attempt(partial(tables.exception, dump, system), None)
-    stacks = Stacks(dump, system, Modules(modules), record)
+    stacks = Stacks(dump, system, Modules(modules), record, symbols)
     if not (system.platform or modules or stacks.count or record):
         raise Unreadable("; ".join(dump.damaged))
+    threads = stacks.threads()
+    left_out = list(stacks.left_out)
+    if not CAN_READ:
+        left_out.append("symbols: this host can read none")
+    left_out += [f"symbols: the cache of {debug_id} is damaged" for debug_id in symbols.damaged]
     unloaded = dump.attempt(partial(module_tables.unloaded, dump, system), [])
-    return {
+    report = {
         "platform": system.platform,
         "architecture": system.architecture,
         "os_version": system.os_version,
@@ -43,14 +64,15 @@ def read(file: BinaryIO) -> dict[str, Any]:
         "registers": stacks.registers(),
         "code": stacks.code(),
         "thread_count": stacks.count,
-        "threads": stacks.threads(),
-        "modules": [_module(module) for module in modules[:_MAX_LISTED]],
+        "threads": threads,
+        "modules": [_module(module, symbols) for module in modules[:_MAX_LISTED]],
         "unloaded_modules": [
             {"name": m.name, "base": f"{m.base:#x}", "size": m.size} for m in unloaded[:_MAX_LISTED]
         ],
         "damaged": dump.damaged,
-        "left_out": stacks.left_out,
+        "left_out": left_out,
     }
+    return Reading(report, [*stacks.debug_ids.values()])
 
 
 def signature(report: dict[str, Any]) -> str | None:
@@ -75,7 +97,7 @@ def _described(system: System, raised: Raised) -> dict[str, Any]:
     }
 
 
-def _module(module: Module) -> dict[str, Any]:
+def _module(module: Module, symbols: "ProcessSymbols") -> dict[str, Any]:
     return {
         "name": module.name,
         "version": module.version,
@@ -84,4 +106,5 @@ def _module(module: Module) -> dict[str, Any]:
         "debug_file": module.debug_file,
         "debug_id": module.debug_id,
         "code_id": module.code_id,
+        "has_symbols": symbols.has(module),
     }

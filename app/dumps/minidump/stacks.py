@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import islice
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from app.dumps.minidump import threads as tables
 from app.dumps.minidump.file import MinidumpFile
@@ -12,14 +12,23 @@ from app.dumps.minidump.tables import Crash, Place, System, writer
 from app.dumps.minidump.threads import Thread
 from app.stacks.architectures import ARCHITECTURES
 from app.stacks.frames import Frame, Process, Registers
-from app.stacks.modules import Modules
+from app.stacks.modules import Module, Modules
 from app.stacks.walking import caller_of_nothing, walk
+
+if TYPE_CHECKING:
+    from app.stacks.symbols import ProcessSymbols
 
 _MAX_THREADS: Final = 1024
 _MAX_FRAMES: Final = 1024  # of a thread
 _MAX_ALL_FRAMES: Final = 16_384
 _MAX_SECONDS: Final = 8.0  # of the processor; the child has more
 _BEFORE, _AFTER = 32, 32  # bytes of code around the instruction that crashed
+
+_NOWHERE: Final[dict[str, Any]] = {
+    "address": None, "module": None, "module_offset": None, "function": None,
+    "function_offset": None, "file": None, "line": None, "inlines": [],
+}  # fmt: skip
+"""A frame of which nothing is known."""
 
 
 class Stacks:
@@ -29,10 +38,17 @@ class Stacks:
     """
 
     def __init__(
-        self, dump: MinidumpFile, system: System, modules: Modules, crash: Crash | None
+        self,
+        dump: MinidumpFile,
+        system: System,
+        modules: Modules,
+        crash: Crash | None,
+        symbols: "ProcessSymbols",
     ) -> None:
         self.left_out: list[str] = []
         """What a report has no room or time for."""
+        self.debug_ids: dict[str, Module] = {}
+        """The modules that stacks pass through, by their debug ids."""
         self._dump = dump
         self._threads = dump.attempt(partial(tables.threads, dump, system), [])
         self.count = len(self._threads)
@@ -40,7 +56,8 @@ class Stacks:
         self._writer = dump.attempt(partial(writer, dump), None)
         self._crash = crash
         self._modules = modules
-        self._process = _process(dump, system, modules, self._threads)
+        self._symbols = symbols
+        self._process = _process(dump, system, modules, self._threads, symbols)
         self._crashed = None if crash is None else self._crashed_thread(crash)
         self._registers = {} if crash is None else self._registers_at(crash)
 
@@ -128,13 +145,28 @@ class Stacks:
         return iter(()) if self._process is None else walk(self._process, registers)
 
     def _frame(self, number: int, frame: Frame) -> dict[str, Any]:
+        found: dict[str, Any] = {"frame": number, "trust": frame.trust} | _NOWHERE
+        found["address"] = hex(frame.instruction)
         module = self._modules.at(frame.instruction)
-        return {
-            "frame": number,
-            "trust": frame.trust,
-            "address": hex(frame.instruction),
-            "module": None if module is None else module.name,
-            "module_offset": None if module is None else f"{frame.instruction - module.base:#x}",
+        if module is None:
+            return found
+        offset = frame.instruction - module.base
+        found |= {"module": module.name, "module_offset": hex(offset)}
+        if module.debug_id is not None:
+            self.debug_ids.setdefault(module.debug_id, module)
+        located = self._symbols.locate(module, offset)
+        if not located:
+            return found
+        *inlines, outermost = located
+        return found | {
+            "function": outermost.function,
+            "function_offset": hex(outermost.offset),
+            "file": outermost.file,
+            "line": outermost.line,
+            "inlines": [
+                {"function": each.function, "file": each.file, "line": each.line}
+                for each in inlines
+            ],
         }
 
     def _module_at(self, at: int, pointer: int, *, is_caller: bool) -> dict[str, Any] | None:
@@ -149,10 +181,14 @@ class Stacks:
 
 
 def _process(
-    dump: MinidumpFile, system: System, modules: Modules, threads: Sequence[Thread]
+    dump: MinidumpFile,
+    system: System,
+    modules: Modules,
+    threads: Sequence[Thread],
+    symbols: "ProcessSymbols",
 ) -> Process | None:
     architecture = ARCHITECTURES.get(system.architecture or "")
     if architecture is None:
         return None
     memory = tables.memory(dump, system, threads)
-    return Process(architecture, system.platform, modules, memory)
+    return Process(architecture, system.platform, modules, memory, symbols)

@@ -50,6 +50,14 @@ class CrashException(BaseModel):
     )
 
 
+class InlinedFunction(BaseModel):
+    """A function that is inlined into the one of a frame."""
+
+    function: str = Field(examples=["acme::peek()"])
+    file: str | None = Field(examples=["/src/acme/parser.h"])
+    line: int | None = Field(examples=[7])
+
+
 class CrashFrame(BaseModel):
     """A frame of a stack: a function that was called and has not returned."""
 
@@ -63,6 +71,21 @@ class CrashFrame(BaseModel):
     module: str | None = Field(description="Null: it is in no module.", examples=["libacme.so"])
     module_offset: str | None = Field(
         description="The instruction from the module's base, in hex.", examples=["0x1a2b"]
+    )
+    function: str | None = Field(
+        default=None,
+        description="Null: there are no symbols for it.",
+        examples=["acme::Parser::next(int)"],
+    )
+    function_offset: str | None = Field(
+        default=None,
+        description="The instruction from the function's beginning, in hex.",
+        examples=["0x1b"],
+    )
+    file: str | None = Field(default=None, examples=["/src/acme/parser.cc"])
+    line: int | None = Field(default=None, examples=[42])
+    inlines: list[InlinedFunction] = Field(
+        default=[], description="Functions that are inlined into this one, the innermost first."
     )
 
 
@@ -100,6 +123,7 @@ class LoadedModule(BaseModel):
         description="The build id; on Windows, the time stamp and the size.",
         examples=["b1d3e1a8c0f9d1e2a3b4c5d6e7f8091a2b3c4d5e"],
     )
+    has_symbols: bool = Field(description="Whether symbols of it have been used.")
 
 
 class UnloadedModule(BaseModel):

@@ -7,6 +7,7 @@ from fastapi import Query
 from pydantic import BaseModel, Field
 
 from app import clock
+from app.dumps.modules import Missing
 from app.symbols import entities
 from app.symbols.entities import Filters
 from routers.v1.schemas.fields import Id, Size, Text
@@ -57,6 +58,29 @@ class Symbols(BaseModel):
 
 class SymbolsList(ListOf[Symbols]):
     """A page of symbols, newest first."""
+
+
+class MissingSymbols(BaseModel):
+    """Symbols that stacks of dumps lack."""
+
+    debug_file: str = Field(examples=["acme.pdb"])
+    debug_id: DebugId
+    code_id: str | None = Field(examples=["589dfd111a000"])
+    dumps: int = Field(description="How many of the newest dumps need them.", examples=[12])
+
+    @classmethod
+    def of(cls, missing: Missing) -> Self:
+        """Make the schema of missing symbols."""
+        return cls(
+            debug_file=missing.debug_file,
+            debug_id=missing.debug_id,
+            code_id=missing.code_id,
+            dumps=missing.dumps,
+        )
+
+
+class MissingSymbolsList(ListOf[MissingSymbols]):
+    """Symbols that stacks of dumps lack, the most wanted first."""
 
 
 class NewSymbols(BaseModel):

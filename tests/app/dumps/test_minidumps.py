@@ -32,11 +32,11 @@ REGISTERS = (
     "rax", "rdx", "rcx", "rbx", "rsi", "rdi", "rbp", "rsp", "r8", "r9", "r10", "r11", "r12", "r13",
     "r14", "r15", "rip",
 )  # fmt: skip
-NO_IDS = {"debug_file": None, "debug_id": None, "code_id": None}
+NO_IDS = {"debug_file": None, "debug_id": None, "code_id": None, "has_symbols": False}
 
 
 def read(data: bytes) -> dict[str, Any]:
-    return read_file(BytesIO(data))
+    return read_file(BytesIO(data)).report
 
 
 def in_app(offset: str, *, is_caller: bool = False) -> dict[str, Any]:
@@ -62,7 +62,8 @@ def test_it_says_what_crashed_where() -> None:
         "threads": [{
             "id": 77, "name": None, "is_crashed": True, "frames": [
                 {"frame": 0, "trust": "context", "address": "0x400123", "module": "app",
-                 "module_offset": "0x123"},
+                 "module_offset": "0x123", "function": None, "function_offset": None,
+                 "file": None, "line": None, "inlines": []},
             ],
         }],
         "modules": [
@@ -420,14 +421,14 @@ def test_modules_have_the_ids_of_their_symbols() -> None:
     (module,) = read(Minidump(platform=WINDOWS, modules=[windows]).write())["modules"]
     assert {name: module[name] for name in NO_IDS} == {
         "debug_file": "test_app.pdb", "debug_id": "5A9832E5528741C1838ED98914E9B7FF1",
-        "code_id": "45d35f6c2d000",
+        "code_id": "45d35f6c2d000", "has_symbols": False,
     }  # fmt: skip
     identity = bytes(range(1, 21))
     elf = Module("/usr/lib/libc.so.6", 0x400000, 0x1000, record=build_id(identity))
     (module,) = read(Minidump(modules=[elf]).write())["modules"]
     assert {name: module[name] for name in NO_IDS} == {
         "debug_file": "libc.so.6", "debug_id": "0403020106050807090A0B0C0D0E0F100",
-        "code_id": identity.hex(),
+        "code_id": identity.hex(), "has_symbols": False,
     }  # fmt: skip
 
 

@@ -34,7 +34,7 @@ CALLS = {X86: 1, X86_64: 1, ARM: 2, ARM64: 4}
 
 
 def read(dump: Minidump) -> dict[str, Any]:
-    return read_file(BytesIO(dump.write()))
+    return read_file(BytesIO(dump.write())).report
 
 
 def words(architecture: int, *values: int) -> bytes:
@@ -264,7 +264,7 @@ def test_damage_anywhere_makes_a_partial_report(data: st.DataObject) -> None:
         place = data.draw(st.integers(32, len(whole) - 1))
         broken[place] = data.draw(st.sampled_from([0, 1, 127, 128, 255]))
     try:
-        report = read_file(BytesIO(bytes(broken)))
+        report = read_file(BytesIO(bytes(broken))).report
     except Unreadable:
         return
     assert report["thread_count"] >= 0

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any, BinaryIO, Final
 
 from app.stacks import symbol_cache
-from app.symbols.entities import Identity, Zipped
+from app.symbols.entities import Identity, NoSymbols, Zipped
 
 try:
     from symbolic._lowlevel import ffi
@@ -31,10 +31,6 @@ _METHODS: Final = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 _MODULE: Final = re.compile(rb"MODULE \S+ \S+ \S+ ([^\r\n]+)")
 _UUID: Final = 36  # characters
 _NIL: Final = "0" * 32
-
-
-class NoSymbols(Exception):
-    """A file has no symbols that can be read; the message says why."""
 
 
 def identify(file: BinaryIO) -> list[Identity]:
@@ -82,7 +78,8 @@ def make_cache(file: BinaryIO, number: int, debug_id: str, out: BinaryIO) -> Non
         reasons = []
         functions = rules = b""
         try:
-            functions = found.make_symcache().open_stream().read()
+            if found.features & {"debug", "symtab"}:
+                functions = found.make_symcache().open_stream().read()
         except SymbolicError as error:
             reasons.append(f"functions: {error}")
         try:

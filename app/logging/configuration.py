@@ -69,9 +69,11 @@ def configure(settings: Settings) -> None:
     )
     logging.root.handlers[:] = [_Handler(render, output)]
     logging.root.setLevel(max(level, logging.INFO))  # debug records of libraries hold secrets
-    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+    for name in ("uvicorn", "uvicorn.error"):
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
-    logging.getLogger("uvicorn.access").disabled = True  # the edge logs requests, without queries
+    # the edge logs requests, without queries; the server builds no line where nobody would get it
+    logging.getLogger("uvicorn.access").handlers.clear()
+    logging.getLogger("uvicorn.access").propagate = False
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.captureWarnings(capture=True)

@@ -110,6 +110,8 @@ class _Answer:
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
+            if self.observed.status is not None:
+                raise RuntimeError("another answer has begun already")
             self.observed.begin(message["status"])
             identified = (b"x-request-id", self.observed.request.id.encode())
             headers = [*message["headers"], identified]

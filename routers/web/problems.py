@@ -6,10 +6,11 @@ from http import HTTPStatus
 from typing import Any, Final
 
 import structlog
-from fastapi import FastAPI, Request
+from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.database import DatabaseFull, DatabaseUnavailable
 from app.errors import (
@@ -47,27 +48,47 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
-def install(app: FastAPI, error_page: AnswerProblem) -> None:
-    """Install the handlers of all exceptions of routes; browsers get ``error_page``."""
-    app.state.error_page = error_page
-    app.add_exception_handler(ProblemError, _on_problem)
-    app.add_exception_handler(RequestValidationError, _on_invalid)
-    app.add_exception_handler(HTTPException, _on_http)
-    app.add_exception_handler(StoreFull, _on_full)
-    app.add_exception_handler(DatabaseFull, _on_full)
-    app.add_exception_handler(StoreUnavailable, _on_unavailable)
-    app.add_exception_handler(DatabaseUnavailable, _on_unavailable)
-    app.add_exception_handler(MemoryError, _on_memory)
+class Rendering:
+    """The middleware that answers the exceptions of routes; all others it passes on."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._app(scope, receive, send)
+        except Exception as error:
+            response = _answer_to(Request(scope, receive), error)
+            if response is None:
+                raise
+            await response(scope, receive, send)  # which fails if another one has begun
 
 
-async def _on_problem(request: Request, error: Exception) -> Response:
-    assert isinstance(error, ProblemError)
-    return render(request, error)
+def _answer_to(request: Request, error: Exception) -> Response | None:
+    if isinstance(error, HTTPException):
+        return _of_framework(request, error)
+    problem = _problem_of(error)
+    return None if problem is None else render(request, problem)
 
 
-async def _on_invalid(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
-    return render(request, invalid(error))
+def _problem_of(error: Exception) -> ProblemError | None:
+    problem: ProblemError | None = None
+    match error:
+        case ProblemError():
+            problem = error
+        case RequestValidationError():
+            problem = invalid(error)
+        case StoreFull() | DatabaseFull():
+            log.error("no storage left", error=str(error))
+            problem = InsufficientStorage()
+        case StoreUnavailable() | DatabaseUnavailable():
+            # no traceback: in an outage every request ends here
+            log.error("a backend is unavailable", error=repr(error), cause=repr(error.__cause__))
+            problem = ServiceUnavailable()
+        case MemoryError():
+            log.error("out of memory", error=repr(error))
+            problem = ServiceUnavailable("There is not enough memory for this just now")
+    return problem
 
 
 def invalid(error: RequestValidationError) -> InvalidRequest:
@@ -75,9 +96,8 @@ def invalid(error: RequestValidationError) -> InvalidRequest:
     return InvalidRequest(errors=field_errors(error.errors()))
 
 
-async def _on_http(request: Request, error: Exception) -> Response:
+def _of_framework(request: Request, error: HTTPException) -> Response:
     """Render the framework's own errors: no such route, method not allowed."""
-    assert isinstance(error, HTTPException)
     title = HTTPStatus(error.status_code).phrase
     headers = dict(error.headers or {})
     if error.status_code == HTTPStatus.BAD_REQUEST:
@@ -100,22 +120,6 @@ def failed(request: Request, request_id: str) -> Response:
     """Return the response for an unexpected exception."""
     error = Failed(request_id)
     return as_page(request, error) if is_browser(request) else as_problem(request, error)
-
-
-async def _on_full(request: Request, error: Exception) -> Response:
-    log.error("no storage left", error=str(error))
-    return render(request, InsufficientStorage())
-
-
-async def _on_unavailable(request: Request, error: Exception) -> Response:
-    # no traceback: in an outage every request ends here
-    log.error("a backend is unavailable", error=repr(error), cause=repr(error.__cause__))
-    return render(request, ServiceUnavailable())
-
-
-async def _on_memory(request: Request, error: Exception) -> Response:
-    log.error("out of memory", error=repr(error))
-    return render(request, ServiceUnavailable("There is not enough memory for this just now"))
 
 
 def render(request: Request, error: ProblemError) -> Response:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Final, TypeVar, get_type_hints
 from fastapi import APIRouter, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
+from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
 from fastapi.routing import APIRoute
 from starlette.responses import Response
 from starlette.routing import BaseRoute
@@ -68,6 +69,7 @@ class HoldallRoute(APIRoute):
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:  # noqa: ANN401 - the framework's
         super().__init__(path, endpoint, **options)
+        self.app = AsyncExitStackMiddleware(self.app)  # the framework's handlers register there
         if getattr(endpoint, _MARK, False):
             self._general, self.app = self.app, self._answer_directly
             self._bind = _binding(self.dependant, endpoint)

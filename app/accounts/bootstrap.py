@@ -8,7 +8,6 @@ from uuid_utils import uuid7
 
 from app import clock
 from app.accounts.entities import NewAccount, TierRecord
-from app.accounts.identity import SERVICE_ACCOUNT
 from app.accounts.registration import sign_up
 from app.accounts.rows import insert
 from app.accounts.tables import accounts, tiers
@@ -16,6 +15,7 @@ from app.accounts.tiers import GIB, SERVICE_TIER, row_of, tier_id_of
 from app.config import ConfigError, Settings
 from app.database import Database, insert_if_absent
 from app.errors import Conflict, InvalidRequest
+from app.security.credentials import SERVICE_ACCOUNT
 from app.security.passwords import Passwords
 
 log = structlog.get_logger(__name__)

@@ -5,17 +5,19 @@ the next transaction on, in every process.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, null, or_, select
+from sqlalchemy import Connection
 
 from app import clock
-from app.accounts.tables import accounts, api_keys, sessions, tiers
-from app.database import Database, Statement
+from app.accounts.lookups import WHO, WIDTH, Lookup
+from app.database import Database
 from app.errors import Forbidden, NotFound, Unauthorized
-from app.logging import current_request
+from app.logging import CurrentRequest, current_request
 from app.security.credentials import (
+    SERVICE_ACCOUNT,
     AccessToken,
     ApiKey,
     Credential,
@@ -27,9 +29,6 @@ from app.security.credentials import (
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-SERVICE_ACCOUNT: Final = "service"
-"""User name of the built-in account, which the service token belongs to."""
 
 GIVING: Final = "inboxes:give"
 """The scope of strangers who give to an inbox; no API key has it."""
@@ -116,55 +115,6 @@ class Identity:
             raise Forbidden("Only an administrator or the service token may read the metrics")
 
 
-def _columns(*also: ColumnElement[Any]) -> Select[Any]:
-    columns: Select[Any] = select(
-        accounts.c.id,
-        accounts.c.uuid,
-        accounts.c.username,
-        accounts.c.is_admin,
-        tiers.c.name,
-        tiers.c.heights,
-        tiers.c.allow_original,
-        tiers.c.allow_links,
-        tiers.c.max_object_bytes,
-        tiers.c.max_total_bytes,
-        tiers.c.max_objects,
-        tiers.c.default_lifetime,
-        tiers.c.max_lifetime,
-        tiers.c.default_downloads,
-        tiers.c.max_downloads,
-        *also,
-    )
-    return columns.where(accounts.c.is_active, accounts.c.deleted_at.is_(None))
-
-
-_by_session = Statement(
-    _columns(null(), sessions.c.uuid, null())
-    .select_from(sessions.join(accounts).join(tiers))
-    .where(
-        sessions.c.uuid == bindparam("session"),
-        sessions.c.expires_at > bindparam("now"),
-    )
-)
-_by_key = Statement(
-    _columns(api_keys.c.scopes, null(), api_keys.c.uuid)
-    .select_from(api_keys.join(accounts).join(tiers))
-    .where(
-        api_keys.c.hash == bindparam("hash"),
-        or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > bindparam("now")),
-    )
-)
-_by_name = Statement(
-    _columns(null(), null(), null())
-    .select_from(accounts.join(tiers))
-    .where(accounts.c.username_key == bindparam("username_key"))
-)
-
-_by_uuid = Statement(
-    _columns(null(), null(), null())
-    .select_from(accounts.join(tiers))
-    .where(accounts.c.uuid == bindparam("account"))
-)
 _OF_LINKS: Final = frozenset({"pictures:read"})
 _OF_INBOXES: Final = frozenset({GIVING})
 
@@ -174,47 +124,33 @@ def identify(connection: Connection, credential: Credential, now: int) -> Identi
 
     A stranger isn't told more than that an inbox isn't there: that raises `NotFound`.
     """
-    match credential:
-        case AccessToken(session=session):
-            row = _by_session(connection, session=session, now=now).first()
-        case ApiKey(hash=digest):
-            row = _by_key(connection, hash=digest, now=now).first()
-        case ServiceToken():
-            row = _by_name(connection, username_key=SERVICE_ACCOUNT).first()
-        case OpenedLink(account=account) | OpenedInbox(account=account) | OwnWork(account=account):
-            row = _by_uuid(connection, account=account).first()
-    if row is None:
+    statement, values = WHO.of(credential, now)
+    return _identity(statement(connection, **values).first(), credential)
+
+
+def _identity(found: tuple[Any, ...] | None, credential: Credential) -> Identity:
+    """Return who a look-up has found; raises as `identify` does."""
+    if found is None:
         if isinstance(credential, OpenedInbox):
             raise NotFound("No such link, or it has expired")
         raise Unauthorized("The credentials are not valid any more", error="invalid_token")
-    identity = _identity(row)
+    account_id, uuid, username, is_admin, *of_tier, scopes, session, key = found[:WIDTH]
+    permitted = None if scopes is None else frozenset(scopes.split())
+    giver: Giver | None = None
     match credential:
         case OpenedLink():
-            return replace(identity, scopes=_OF_LINKS)
+            permitted = _OF_LINKS
         case OpenedInbox(inbox=inbox, client=client):
-            return replace(identity, scopes=_OF_INBOXES, giver=Giver(inbox, client))
-    return identity
-
-
-def _identity(row: Row[Any]) -> Identity:
-    account_id, uuid, username, is_admin, name, heights, original, links, *more = tuple(row)
-    max_object, max_total, max_objects, *of_links, scopes, session, key = more
-    default_lifetime, max_lifetime, default_downloads, max_downloads = of_links
-    tier = Tier(
-        name=name,
-        heights=parse_heights(heights),
-        allow_original=bool(original),
-        allow_links=bool(links),
-        max_object_bytes=max_object,
-        max_total_bytes=max_total,
-        max_objects=max_objects,
-        default_lifetime=default_lifetime,
-        max_lifetime=max_lifetime,
-        default_downloads=default_downloads,
-        max_downloads=max_downloads,
+            permitted, giver = _OF_INBOXES, Giver(inbox, client)
+    tier = _tier(*of_tier)
+    return Identity(
+        account_id, uuid, username, bool(is_admin), tier, permitted, session, key, giver
     )
-    permitted = None if scopes is None else frozenset(scopes.split())
-    return Identity(account_id, uuid, username, bool(is_admin), tier, permitted, session, key)
+
+
+@lru_cache(maxsize=256)  # by all that a tier says, so that none is ever out of date
+def _tier(name: str, heights: str, original: int, links: int, *limits: int | None) -> Tier:
+    return Tier(name, parse_heights(heights), bool(original), bool(links), *limits)
 
 
 def parse_heights(text: str) -> tuple[int, ...]:
@@ -249,6 +185,17 @@ class Access:
     def needing(self, scope: str) -> "Access":
         """Return the access of the same caller, who needs ``scope``."""
         return Access(self._database, self._credential, scope)
+
+    async def find(self, lookup: Lookup, **values: object) -> tuple[Any, ...] | None:
+        """Find what is asked for, in one statement with who is asking; None: there is none.
+
+        Returns the look-up's own columns, the first of which is never NULL in a row.
+        """
+        statement, of_credential = lookup.of(self._credential, clock.now())
+        found = (await self._database.fetch(statement, **of_credential, **values)).first()
+        self._admit(_identity(found, self._credential), current_request.get())
+        asked_for = found[WIDTH:]
+        return None if asked_for[0] is None else asked_for
 
     async def read(
         self,
@@ -316,13 +263,17 @@ class Access:
 
         def run(connection: Connection) -> T:
             identity = identify(connection, self._credential, now)
-            if request is not None:
-                request.account, request.key = identity.account_uuid, identity.key
-            if self._scope is not None:
-                identity.require(self._scope)
+            self._admit(identity, request)
             return fn(connection, identity, *args, **kwargs)
 
         return run
+
+    def _admit(self, identity: Identity, request: CurrentRequest | None) -> None:
+        """Note who is asking, who must have the scope."""
+        if request is not None:
+            request.account, request.key = identity.account_uuid, identity.key
+        if self._scope is not None:
+            identity.require(self._scope)
 
 
 def _itself(_connection: Connection, identity: Identity) -> Identity:

@@ -11,11 +11,11 @@ from uuid_utils import uuid7
 from app import clock
 from app.accounts import fields, rows
 from app.accounts.entities import Account, NewAccount
-from app.accounts.identity import SERVICE_ACCOUNT
 from app.accounts.tables import accounts
 from app.database import Database
 from app.errors import Forbidden
 from app.security import events
+from app.security.credentials import SERVICE_ACCOUNT
 from app.security.events import Event
 from app.security.passwords import Passwords
 

@@ -9,11 +9,12 @@ from sqlalchemy.exc import IntegrityError
 from app.accounts.authentication import hold_password
 from app.accounts.credentials import end_everything
 from app.accounts.entities import Account, NewAccount
-from app.accounts.identity import SERVICE_ACCOUNT, Identity
+from app.accounts.identity import Identity
 from app.accounts.tables import accounts, tiers
 from app.accounts.tiers import tier_id_of
 from app.database import insert_if_absent, require_storage
 from app.errors import Conflict, EmailTaken, Forbidden, UsernameTaken
+from app.security.credentials import SERVICE_ACCOUNT
 
 ROW: Final[Select[Any]] = (
     select(accounts, tiers.c.name.label("tier"), tiers.c.max_total_bytes, tiers.c.max_objects)

@@ -1,11 +1,14 @@
 """The rows of blobs: plain functions for `Access.read` and `Access.write`."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, select, update
 
 from app.accounts import quota
 from app.accounts.identity import Identity
+from app.accounts.lookups import Lookup
+from app.accounts.tables import accounts
 from app.blobs.entities import KIND, MAX_ID_LENGTH, Blob
 from app.blobs.tables import blobs
 from app.bundles import removal as bundles
@@ -27,11 +30,14 @@ _columns = (
     blobs.c.created_at,
     blobs.c.modified_at,
 )
-_find = Statement(
-    select(*_columns, *contents.content_columns())
-    .select_from(blobs.join(object_rows).outerjoin(object_bytes))
-    .where(blobs.c.account_id == bindparam("account_id"), blobs.c.name == bindparam("name"))
+by_name = Lookup(
+    [*_columns, *contents.content_columns()],
+    (blobs, and_(blobs.c.account_id == accounts.c.id, blobs.c.name == bindparam("name"))),
+    (object_rows, object_rows.c.id == blobs.c.object_id),
+    (object_bytes, object_bytes.c.object_id == object_rows.c.id),
 )
+"""Finds a blob by its ``name``, ready to be read; for `blob_of`."""
+
 _newest = select(*_columns, *contents.listed_columns()).select_from(blobs.join(object_rows))
 _page = Statement(
     _newest.where(blobs.c.account_id == bindparam("account_id"), blobs.c.id < bindparam("before"))
@@ -72,14 +78,6 @@ _swap = Statement(
     )
 )
 _delete = Statement(delete(blobs).where(blobs.c.id == bindparam("blob_id")))
-
-
-def find(connection: Connection, identity: Identity, name: str) -> Blob:
-    """Return a blob, ready to be read; raises `NotFound`."""
-    row = _find(connection, account_id=identity.account_id, name=name).first()
-    if row is None:
-        raise NotFound("Blob not found")
-    return _blob(row)
 
 
 def admit_new(connection: Connection, identity: Identity, name: str) -> int:
@@ -167,7 +165,7 @@ def page(connection: Connection, identity: Identity, limit: int, cursor: str | N
         before=before_of("blobs", cursor),
         limit=limit + 1,
     ).rows
-    return page_of("blobs", rows, limit, _blob, lambda row: int(row.id))
+    return page_of("blobs", rows, limit, blob_of, lambda row: int(row.id))
 
 
 def page_by_prefix(
@@ -183,7 +181,7 @@ def page_by_prefix(
         stop=_after_prefix(prefix),
         limit=limit + 1,
     ).rows
-    return page_of("blobs by id", rows, limit, _blob, lambda row: str(row.name))
+    return page_of("blobs by id", rows, limit, blob_of, lambda row: str(row.name))
 
 
 def _after_prefix(prefix: str) -> str:
@@ -191,8 +189,9 @@ def _after_prefix(prefix: str) -> str:
     return prefix + "\U0010ffff" * (MAX_ID_LENGTH + 1 - len(prefix))
 
 
-def _blob(row: Row[Any]) -> Blob:
-    _, name, content_type, created_at, modified_at, *content = tuple(row)
+def blob_of(row: Sequence[Any]) -> Blob:
+    """Return the blob of a row that a look-up has found."""
+    _, name, content_type, created_at, modified_at, *content = row
     return Blob(name, content_type, created_at, modified_at, contents.content_of(content))
 
 

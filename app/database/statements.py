@@ -71,12 +71,18 @@ class Statement:
 
     def __call__(self, connection: Connection, /, **values: object) -> Result:
         dialect = connection.dialect
+        return runners[dialect.name](connection, *self.bound(dialect, values))
+
+    def bound(
+        self, dialect: Dialect, values: Mapping[str, object]
+    ) -> tuple[Compiled, tuple[object, ...]]:
+        """Return the statement in a dialect's SQL, and its parameters."""
         compiled = self._compiled.get(dialect.name) or self._compile(dialect)
         parameters = tuple([values.get(name, default) for name, default in compiled.parameters])
         if _REQUIRED in parameters:
             missing = [n for n, default in compiled.parameters if default is _REQUIRED]
             raise TypeError(f"the statement wants values for {missing}, and got {list(values)}")
-        return runners[dialect.name](connection, compiled, parameters)
+        return compiled, parameters
 
     def _compile(self, dialect: Dialect) -> Compiled:
         clause = self._clause

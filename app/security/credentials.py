@@ -1,6 +1,10 @@
 """Credentials of requests, once their form and signature have been checked."""
 
 from dataclasses import dataclass
+from typing import Final
+
+SERVICE_ACCOUNT: Final = "service"
+"""User name of the built-in account, which the service token belongs to."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
 from app import VERSION, clock
-from app.accounts.identity import SERVICE_ACCOUNT
 from app.config import Settings
 from app.database.pagination import MAX_LIMIT
 from app.objects.storage_use import MAX_AGE
+from app.security.credentials import SERVICE_ACCOUNT
 from app.stores import BACKENDS
 from app.tasks.sweep import MANY
 from routers.pages.page import PageRoute, Visitor, render_app, visitor_of

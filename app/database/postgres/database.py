@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ from app.database.jobs import Job, fail, in_time
 from app.database.patience import Wait
 from app.database.postgres.connections import Connections, driver_of
 from app.database.postgres.errors import is_conflict, is_disconnect, is_outage, translated
-from app.database.statements import Compiled, Result, runners
+from app.database.statements import Compiled, Result, Statement, runners
 
 GROUP: Final = 64  # writes that may share a commit
 ATTEMPTS: Final = 3
@@ -40,12 +40,28 @@ class PostgresDatabase(Database):
         self._closed = False
 
     async def read(self, fn: Query[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._lent(lambda connection: connection.run_sync(fn, *args, **kwargs))
+
+    async def fetch(self, statement: Statement, /, **values: object) -> Result:
+        """Run one statement, by the driver itself."""
+
+        async def run(connection: AsyncConnection) -> Result:
+            compiled, parameters = statement.bound(connection.dialect, values)
+            return _result(
+                compiled,
+                await driver_of(connection.sync_connection).fetch(compiled.sql, *parameters),
+            )
+
+        return await self._lent(run)
+
+    async def _lent(self, run: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Run what only reads over a connection, over another if that one is lost."""
         with Wait() as wait:
             until = _end_of(wait)
             for attempt in range(1, ATTEMPTS + 1):
                 try:
                     async with self._connections.lend(until) as connection:
-                        return await connection.run_sync(fn, *args, **kwargs)
+                        return await run(connection)
                 except Exception as error:
                     known = translated(error)
                     if known is error:
@@ -202,6 +218,11 @@ def _run_statement(
         records = await_only(driver.fetch(compiled.sql, *parameters))
     except asyncpg.IntegrityConstraintViolationError as error:
         raise IntegrityError(compiled.sql, None, error) from error
+    return _result(compiled, records)
+
+
+def _result(compiled: Compiled, records: Sequence[Any]) -> Result:
+    assert compiled.row is not None
     return Result([compiled.row(record) for record in records], len(records))
 
 

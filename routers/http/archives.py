@@ -46,7 +46,7 @@ async def send_archive(
         if request.method != "HEAD":
             await stack.enter_async_context(runtime.archives.holding())
         archive = await make()
-        headers = download_headers(archive, described)
+        headers = download_headers(archive.sha256, archive.modified_at, described)
         asked = asked_part(request, archive, headers)
         if isinstance(asked, Response):
             return asked

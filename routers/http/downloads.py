@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from io import FileIO
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from fastapi import Request
 from starlette.responses import Response
@@ -24,6 +24,7 @@ from routers.http.headers import content_disposition, inline_type, repr_digest
 from storage.base import ByteRange
 
 PRIVATE = "private, no-cache"
+_REMEMBERED: Final = 4096  # headers of contents, which take longer to make than a small one to read
 _PIECE: Final = 64 * 1024 * 1024
 
 
@@ -34,7 +35,7 @@ class DownloadHeaders:
     filename: str | None
     content_type: str
     cache_control: str = PRIVATE
-    extra: Mapping[str, str] = field(default_factory=dict)
+    extra: tuple[tuple[str, str], ...] = ()
     """Further headers, the resource's own."""
 
 
@@ -50,7 +51,10 @@ async def send_content(
 
     Raises all errors of finding the bytes here, before any header is sent.
     """
-    headers = _headers(content, described, inline=inline)
+    what = _Described(content.sha256, content.modified_at, content.encoding, described, inline)
+    if content.data is not None and request.method == "GET" and not ranges.are_asked(request):
+        return SmallContent(content.data, _raw_headers(what))
+    headers = dict(_headers(what))
     asked = asked_part(request, content, headers)
     if isinstance(asked, Response):
         return asked
@@ -98,28 +102,46 @@ def asked_part(
     return part, status
 
 
-def _headers(content: Content, described: DownloadHeaders, *, inline: bool) -> dict[str, str]:
-    coded = {} if content.encoding is None else {"Content-Encoding": content.encoding}
-    digest = {"Repr-Digest": repr_digest(content.sha256)}
-    return coded | digest | download_headers(content, described, inline=inline)
+class _Described(NamedTuple):
+    """All that the headers of a content depend on."""
+
+    sha256: bytes
+    modified_at: int
+    encoding: str | None
+    described: DownloadHeaders
+    inline: bool
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _raw_headers(what: _Described) -> list[tuple[bytes, bytes]]:
+    return [
+        (name.lower().encode(), value.encode("latin-1")) for name, value in _headers(what).items()
+    ]
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _headers(what: _Described) -> Mapping[str, str]:
+    coded = {} if what.encoding is None else {"Content-Encoding": what.encoding}
+    digest = {"Repr-Digest": repr_digest(what.sha256)}
+    common = download_headers(what.sha256, what.modified_at, what.described, inline=what.inline)
+    return coded | digest | common
 
 
 def download_headers(
-    selected: Selected, described: DownloadHeaders, *, inline: bool = False
+    sha256: bytes, modified_at: int | None, described: DownloadHeaders, *, inline: bool = False
 ) -> dict[str, str]:
     """Return the headers that all downloads have."""
     shown = inline_type(described.content_type) if inline else None
-    moment = selected.modified_at
-    modified = {} if moment is None else {"Last-Modified": ranges.http_date(moment)}
+    modified = {} if modified_at is None else {"Last-Modified": ranges.http_date(modified_at)}
     return modified | {
         "Content-Type": shown or described.content_type,
         "Content-Disposition": content_disposition(described.filename, inline=shown is not None),
-        "ETag": ranges.etag(selected.sha256),
+        "ETag": ranges.etag(sha256),
         "Accept-Ranges": "bytes",
         "Cache-Control": described.cache_control,
         "X-Content-Type-Options": "nosniff",
         "Content-Security-Policy": "sandbox",
-        **described.extra,
+        **dict(described.extra),
     }
 
 
@@ -140,6 +162,16 @@ async def _opened(
     async with AsyncExitStack() as stack:
         chunks = await stack.enter_async_context(runtime.downloads.open(content, part))
         return StreamedContent(chunks, stack.pop_all(), status, headers)
+
+
+class SmallContent(Response):
+    """The whole of an object that is in memory."""
+
+    def __init__(self, data: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+        self.status_code = 200
+        self.background = None
+        self.body = data
+        self.raw_headers = [*headers, (b"content-length", b"%d" % len(data))]
 
 
 OpenFile = Callable[[Path], Awaitable[FileIO]]

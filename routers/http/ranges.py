@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import Final
 
+from fastapi import Request
 from starlette.datastructures import Headers
 
 from app import clock
@@ -14,6 +15,10 @@ from storage.base import ByteRange
 
 # no object is larger, and int() is slow for very many digits
 _RANGE: Final = re.compile(r"bytes\s*=\s*(\d{0,99})\s*-\s*(\d{0,99})", re.ASCII | re.IGNORECASE)
+_OF_RANGES: Final = frozenset(
+    {b"range", b"if-range", b"if-match", b"if-none-match", b"if-modified-since",
+     b"if-unmodified-since"}
+)  # fmt: skip
 _TAG: Final = r'(W/)?"([\x21\x23-\x7e\x80-\xff]*+)"'
 _TAGS: Final = re.compile(rf"[ \t,]*+(?:{_TAG}(?:[ \t]*+(?:,[ \t,]*+|$)))*+")  # RFC 9110 §5.6.1
 _EACH_TAG: Final = re.compile(_TAG)
@@ -53,6 +58,11 @@ def parse_range(header: str | None, size: int) -> ByteRange | None:
 
 def _not_satisfiable(size: int) -> RangeNotSatisfiable:
     return RangeNotSatisfiable(headers={"Content-Range": f"bytes */{size}"})
+
+
+def are_asked(request: Request) -> bool:
+    """Tell whether a request has a range, or conditions."""
+    return any(name in _OF_RANGES for name, _ in request.scope["headers"])
 
 
 def is_unmodified(headers: Headers, sha256: bytes, modified_at: int | None) -> bool:

@@ -109,7 +109,9 @@ async def get(
     `X-Data-Type` says whether it is a text or a file. An empty buffer is a 404.
     """
     clip = await runtime.buffer.find(access)
-    headers = DownloadHeaders(clip.name, clip.content_type, extra={"X-Data-Type": clip.data_type})
+    headers = DownloadHeaders(
+        clip.name, clip.content_type, extra=(("X-Data-Type", clip.data_type),)
+    )
     return await send_content(request, runtime, clip.content, headers, inline=inline)
 
 
@@ -197,7 +199,9 @@ async def get_past(
     The type is the one that they were sent with.
     """
     past = await runtime.buffer.find_past(access, str(id))
-    headers = DownloadHeaders(past.name, past.content_type, extra={"X-Data-Type": past.data_type})
+    headers = DownloadHeaders(
+        past.name, past.content_type, extra=(("X-Data-Type", past.data_type),)
+    )
     return await send_content(request, runtime, past.content, headers, inline=inline)
 
 

@@ -68,7 +68,7 @@ BufferReading = Annotated[Access, Depends(Requires("buffer:read"))]
 BufferWriting = Annotated[Access, Depends(Requires("buffer:write"))]
 Token = Annotated[str, Query(description="The token of a link without a count or a password.")]
 
-_PUBLIC: Final = {"Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"}
+_PUBLIC: Final = (("Referrer-Policy", "no-referrer"), ("X-Robots-Tag", "noindex"))
 _errors = partial(errors_as, CloudBufferError)
 
 
@@ -150,7 +150,7 @@ async def get_buffer(request: Request, runtime: RuntimeDep, access: BufferReadin
     if is_browser(request):
         return await buffer_page.show(request, runtime, access)
     clip = await runtime.buffer.find(access)
-    extra = {"X-Data-Type": clip.data_type, "Vary": "Accept, Cookie"}
+    extra = (("X-Data-Type", clip.data_type), ("Vary", "Accept, Cookie"))
     headers = DownloadHeaders(clip.name, clip.content_type, extra=extra)
     return await send_content(request, runtime, clip.content, headers)
 

@@ -264,6 +264,6 @@ async def get_media(
     """
     holder = await find_holder(request, runtime, key, "files:read", _DOWNLOADING)
     file = await runtime.files.find_named(holder.access, name)
-    no_referrer = {"Referrer-Policy": "no-referrer"}  # the URL holds the key
+    no_referrer = (("Referrer-Policy", "no-referrer"),)  # the URL holds the key
     headers = DownloadHeaders(file.name, file.content_type, extra=no_referrer)
     return await send_content(request, runtime, file.content, headers, inline=inline)

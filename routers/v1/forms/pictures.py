@@ -61,7 +61,7 @@ async def send_thumbnail(
     image_format: ThumbnailFormat = "webp" if webp else "jpeg"
     thumbnail = await runtime.pictures.find_thumbnail(access, uuid, height, image_format)
     headers = picture_headers(thumbnail.name, image_format)
-    headers = dataclasses.replace(headers, extra={"Vary": "Accept"})
+    headers = dataclasses.replace(headers, extra=(("Vary", "Accept"),))
     return await send_content(request, runtime, thumbnail.content, headers, inline=inline)
 
 

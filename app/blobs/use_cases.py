@@ -8,6 +8,7 @@ from app.accounts.identity import Access
 from app.blobs import rows
 from app.blobs.entities import KIND, Blob
 from app.database.pagination import Page
+from app.errors import NotFound
 from app.objects import media_types
 from app.objects.preconditions import Preconditions
 from app.objects.uploads import Admit, Body, Uploads
@@ -22,6 +23,10 @@ class Blobs:
 
     async def create(self, access: Access, name: str, data: bytes) -> None:
         """Create a blob of an unknown media type; raises `Conflict` if its name is in use."""
+        small = self._uploads.small(data)
+        if small is not None:
+            await access.write(rows.create, name, small, media_types.UNKNOWN, clock.now())
+            return
         admit = partial(rows.admit_new, name=name)
         async with self._uploads.receive(access, Body.of(data), kind=KIND, admit=admit) as received:
             await access.write(rows.create, name, received, media_types.UNKNOWN, clock.now())
@@ -50,7 +55,10 @@ class Blobs:
 
     async def find(self, access: Access, name: str) -> Blob:
         """Return a blob, ready to be read; raises `NotFound`."""
-        return await access.read(rows.find, name)
+        found = await access.find(rows.by_name, name=name)
+        if found is None:
+            raise NotFound("Blob not found")
+        return rows.blob_of(found)
 
     async def page(
         self, access: Access, limit: int, cursor: str | None, *, prefix: str | None = None

@@ -1,8 +1,9 @@
 """Rendering of log events as lines: JSON for machines, text on a terminal."""
 
 import json
+import time
 from collections.abc import MutableMapping
-from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import structlog
@@ -30,8 +31,7 @@ class Renderer:
 
     def __call__(self, level: str, event: Event) -> str:
         """Return the line of an event, without a line feed."""
-        moment = datetime.now(UTC).isoformat(timespec="microseconds")[:-6]
-        line = {"timestamp": f"{moment}Z", "level": level, "event": event.pop("event", "")}
+        line = {"timestamp": _timestamp(), "level": level, "event": event.pop("event", "")}
         if (request := current_request.get()) is not None:  # lines of libraries have it too
             line["request_id"] = request.id
             if request.trace_id is not None:
@@ -45,6 +45,16 @@ class Renderer:
             if isinstance(value, str) and not value.isprintable():
                 line[name] = repr(value)  # against forged lines and terminal escapes
         return str(self._console(None, "", line))
+
+
+def _timestamp() -> str:
+    seconds, rest = divmod(time.time_ns(), 1_000_000_000)
+    return f"{_second(seconds)}.{rest // 1000:06d}Z"
+
+
+@lru_cache(maxsize=1)
+def _second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
 def _json(line: dict[str, Any]) -> str:

@@ -129,6 +129,10 @@ class Uploads:
             if not self._running:
                 self._idle.set()
 
+    def small(self, data: bytes) -> Received | None:
+        """Return bytes as received, if they are so few that they are kept in the database."""
+        return _small(data) if len(data) <= self._inline_max else None
+
     @asynccontextmanager
     async def receive_all(
         self,
@@ -164,11 +168,7 @@ class Uploads:
 
     async def _receive_small(self, body: Body) -> Received:
         data = b"".join([chunk async for chunk in body.chunks])
-        hashing = Hashing(body.digests)
-        hashing.update(data)
-        hashing.check()
-        digest, crc32 = hashing.sha256(), hashing.crc32
-        return Received(len(data), digest, None, data, body.encoding, crc32=crc32)
+        return _small(data, body.digests, body.encoding)
 
     async def _receive_large(self, intake: "_Intake", body: Body) -> Received:
         with self._buffers.pair(body.size) as pair:
@@ -231,6 +231,14 @@ class _Intake:
                 raise ContentTooLarge(_too_large(self._limit))
             await self.charging.cover(self.size)
             yield chunk
+
+
+def _small(data: bytes, announced: Digests = NONE, encoding: str | None = None) -> Received:
+    hashing = Hashing(announced)
+    hashing.update(data)
+    hashing.check()
+    digest, crc32 = hashing.sha256(), hashing.crc32
+    return Received(len(data), digest, None, data, encoding, crc32=crc32)
 
 
 async def _measured(body: Body, enough: int) -> Body:

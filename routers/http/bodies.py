@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from fastapi import Request
-from starlette.types import Receive
+from starlette.types import Message, Receive
 
 from app.errors import ContentTooLarge, RequestTimeout
 from app.objects.digests import Hashing
@@ -18,7 +18,7 @@ from routers.http.encodings import encoding_to_keep, require_plain
 IDLE_TIMEOUT: Final = 60.0
 """Seconds that a client may send or take nothing before it counts as gone."""
 
-_JSON_TIMEOUT: Final = 60.0  # for a whole JSON body
+_WHOLE_TIMEOUT: Final = 60.0  # for a body that is read whole
 
 
 class ClientDisconnected(Exception):
@@ -60,20 +60,16 @@ async def stream(request: Request) -> AsyncIterator[bytes]:
 
     Raises `RequestTimeout` after a pause of `IDLE_TIMEOUT`, and `ClientDisconnected`.
     """
-    receive = request.receive
-    while True:
+
+    async def receive() -> Message:
         try:
             async with asyncio.timeout(IDLE_TIMEOUT):
-                message = await receive()
+                return await request.receive()
         except TimeoutError:
             raise RequestTimeout from None
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnected
-        body = message.get("body", b"")
-        if body:
-            yield body
-        if not message.get("more_body", False):
-            return
+
+    async for chunk in _chunks(receive):
+        yield chunk
 
 
 async def disconnected(receive: Receive) -> None:
@@ -95,11 +91,7 @@ async def read_json(request: Request, limit: int, memory: BodyMemoryLimit) -> As
         raise _too_large(limit)
     announced = announced_digests(request)
     async with memory.hold(limit if length is None else length):
-        try:
-            async with asyncio.timeout(_JSON_TIMEOUT):
-                body = await _collect(request, limit)
-        except TimeoutError:
-            raise RequestTimeout from None
+        body = await _collect(request, limit)
         if announced:
             hashing = Hashing(announced)
             await asyncio.to_thread(hashing.update, body)
@@ -124,14 +116,27 @@ async def read_small(request: Request, limit: int) -> bytes:
 
 
 async def _collect(request: Request, limit: int) -> bytes:
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in stream(request):
-        size += len(chunk)
-        if size > limit:
-            raise _too_large(limit)
-        chunks.append(chunk)
-    return b"".join(chunks)
+    body = bytearray()
+    try:
+        async with asyncio.timeout(_WHOLE_TIMEOUT):
+            async for chunk in _chunks(request.receive):
+                if len(body) + len(chunk) > limit:
+                    raise _too_large(limit)
+                body += chunk
+    except TimeoutError:
+        raise RequestTimeout from None
+    return bytes(body)
+
+
+async def _chunks(receive: Receive) -> AsyncIterator[bytes]:
+    is_last = False
+    while not is_last:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnected
+        if body := message.get("body"):
+            yield body
+        is_last = not message.get("more_body")
 
 
 def _too_large(limit: int) -> ContentTooLarge:

@@ -11,14 +11,16 @@ from app.database.sqlite.errors import FAILURES, code, original
 
 
 def _commit(connection: Connection, group: list[Job]) -> None:
-    """Run a group in one transaction, each job in a savepoint; one by one if that is lost."""
+    """Run a group in one transaction; one by one if that is lost."""
     try:
         raw_of(connection).execute("BEGIN IMMEDIATE")
     except FAILURES as error:
         fail(group, error)
         return
     try:
-        _run_all(connection, group)
+        if not _run_bare(connection, group):
+            _run_guarded(connection, group)
+        raw_of(connection).execute("COMMIT")
     except FAILURES as error:
         _roll_back(raw_of(connection))
         if len(group) > 1:
@@ -41,7 +43,20 @@ def commit(connection: Connection, group: list[Job]) -> None:
         _commit(connection, in_time(full))
 
 
-def _run_all(connection: Connection, group: list[Job]) -> None:
+def _run_bare(connection: Connection, group: list[Job]) -> bool:
+    """Run the jobs without savepoints; returns whether none failed, else nothing is done."""
+    for job in group:
+        job.attempt(connection)
+        if job.error is not None:
+            raw = raw_of(connection)
+            raw.execute("ROLLBACK")  # fails where a full disk has ended the transaction
+            raw.execute("BEGIN IMMEDIATE")
+            return False
+    return True
+
+
+def _run_guarded(connection: Connection, group: list[Job]) -> None:
+    """Run the jobs, each in a savepoint."""
     raw = raw_of(connection)
     for job in group:
         raw.execute("SAVEPOINT job")
@@ -50,7 +65,6 @@ def _run_all(connection: Connection, group: list[Job]) -> None:
         if job.error is not None:
             raw.execute("ROLLBACK TO job")
         raw.execute("RELEASE job")
-    raw.execute("COMMIT")
 
 
 def read(connection: Connection, group: list[Job]) -> None:

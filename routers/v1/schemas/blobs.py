@@ -25,7 +25,7 @@ def check_id(value: str) -> str:
 
 def check_characters(value: str) -> str:
     """Return a text; raises `ValueError` if it holds what no blob's id may hold."""
-    if any(unicodedata.category(c) in {"Cc", "Cs"} for c in value):
+    if not value.isprintable() and any(unicodedata.category(c) in {"Cc", "Cs"} for c in value):
         raise ValueError("An id can't hold control characters or lone surrogates")
     return value
 

@@ -27,7 +27,7 @@ TYPES: Final = ("application/json", "application/octet-stream", FORM, URLENCODED
 PUBLIC: Final = frozenset(
     {
         "/v1/accounts", "/v1/auth/token", "/v1/auth/refresh",
-        "/t/{token}", "/t/{token}/{name:path}",
+        "/t/{token}", "/t/{token}/{name:path}", "/t/{token}/uploads/{upload}",
         "/account/login", "/account/register", "/account/registet", "/account/logout",
         "/api/token/", "/api/token/refresh/", "/signup/", "/login/", "/token/",
         # the key is in the body

@@ -80,7 +80,11 @@ class Lookup:
                 return self._by_key, {"hash": digest, "now": now}
             case ServiceToken():
                 return self._by_name, {"username_key": SERVICE_ACCOUNT}
-            case OpenedLink(account=account) | OpenedInbox(account=account) | OwnWork(account=account):
+            case (
+                OpenedLink(account=account)
+                | OpenedInbox(account=account)
+                | OwnWork(account=account)
+            ):
                 return self._by_uuid, {"account": account}
 
     def _statement(

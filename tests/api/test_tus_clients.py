@@ -61,9 +61,11 @@ def small_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.objects.intake.append.SEGMENT", SEGMENT)
 
 
-def upload(base: str, token: dict[str, str], data: bytes, metadata: dict[str, str]) -> str:
+def upload(
+    base: str, token: dict[str, str], data: bytes, metadata: dict[str, str], place: str = URL
+) -> str:
     """Upload by tuspy: a part, then the rest as after a restart; returns the upload's URL."""
-    client: Any = TusClient(base + URL, headers=token)
+    client: Any = TusClient(base + place, headers=token)
     part = len(data) // 3 + 1
     first = client.uploader(file_stream=io.BytesIO(data), chunk_size=part, metadata=metadata)
     first.upload_chunk()
@@ -102,6 +104,17 @@ async def test_tuspy_uploads_each_kind(
         for start, stop in ((0, 1), (len(data) // 4, len(data) - 1)):
             part = await client.get(made, headers={"Range": f"bytes={start}-{stop - 1}"})
             assert (part.status_code, part.content) == (206, data[start:stop])
+
+
+async def test_tuspy_gives_to_an_inbox(service: Service, base: str) -> None:
+    token = service.service_token
+    async with asyncio.timeout(DEADLINE), httpx.AsyncClient(headers=token, base_url=base) as client:
+        made = await client.post("/v1/inboxes", json={"title": "Photos", "max_files": 1})
+        place = f"{httpx.URL(made.json()['url']).path}/uploads"
+        await asyncio.to_thread(upload, base, {}, DATA, {"filename": "a.bin"}, place)
+        (item,) = (await client.get(f"/v1/inboxes/{made.json()['id']}")).json()["items"]
+        assert (item["name"], item["size"]) == ("a.bin", len(DATA))
+        assert (await client.get(f"/v1/files/{item['id']}/content")).content == DATA
 
 
 async def test_browsers_elsewhere_see_what_clients_need(service: Service) -> None:

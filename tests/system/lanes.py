@@ -21,6 +21,7 @@ import httpx
 
 from tests.system.bundles import Bundles
 from tests.system.conftest import Inspect, MakeSettings, Settings
+from tests.system.inboxes import Inboxes
 from tests.system.processes import (
     DEADLINE,
     Fork,
@@ -319,6 +320,25 @@ class ExpireBundle(FillBundle):
         lane.pass_time()
 
 
+class FillInbox(Operation):
+    """Strangers give to an inbox, which then goes with all that has come."""
+
+    def __init__(self) -> None:
+        self._sent: dict[Path, dict[str, bytes]] = {}  # by lane
+
+    def act(self, lane: Lane) -> None:
+        inboxes = self._of(lane)
+        inboxes.fill(lane.body(), lane.body(SMALL))
+        inboxes.find_and_delete()
+        lane.sweep()
+
+    def go_on(self, lane: Lane) -> None:
+        self._of(lane).find_and_delete()
+
+    def _of(self, lane: Lane) -> Inboxes:
+        return Inboxes(lane.client, self._sent.setdefault(lane.folder, {}))
+
+
 OPERATIONS = {
     "put": PutLarge(),
     "replace": ReplaceLarge(),
@@ -329,6 +349,7 @@ OPERATIONS = {
     "cancel": Cancel(),
     "bundle": FillBundle(),
     "expiring bundle": ExpireBundle(),
+    "inbox": FillInbox(),
 }
 
 

@@ -71,6 +71,11 @@ class Sharing:
     has_password: bool
     note: str | None
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether it has neither a count nor a password."""
+        return self.max_downloads is None and not self.has_password
+
     @classmethod
     def of(cls, options: LinkOptions, downloads: int = 0) -> Self:
         """Make one of a link's options."""

@@ -18,6 +18,8 @@ OF_THE_MOMENT = {"date", "x-request-id", "set-cookie", "content-security-policy"
 """Headers that no two answers share: cookies are fresh, and policies name what a page draws."""
 MEASURED = {"/readyz", "/metrics", "/admin"}
 """Their bodies say how long something took, or how much there is: so does their length."""
+STREAMS = ("/v1/buffer/events", "/v1/inboxes/events")
+"""Answers without an end."""
 
 
 def _paths(service: Service) -> list[str]:
@@ -53,7 +55,7 @@ async def test_head_answers_as_get_does(service: Service, accept: str) -> None:
     )
     assert stored.status_code == 201
     for path in (*_paths(service), "/v1/blobs/a", "/v1/blobs/a/"):
-        if path == "/v1/buffer/events":
+        if path in STREAMS:
             continue
         got = await service.client.get(path, headers=headers)
         head = await service.client.head(path, headers=headers)
@@ -64,14 +66,15 @@ async def test_head_answers_as_get_does(service: Service, accept: str) -> None:
 
 async def test_head_of_a_stream_ends(service: Service) -> None:
     _, headers = await service.sign_up()
-    async with asyncio.timeout(DEADLINE):
-        head = await service.client.head("/v1/buffer/events", headers=headers)
-    assert (head.status_code, head.headers["content-type"]) == (200, "text/event-stream")
-    assert head.content == b""
+    for path in STREAMS:
+        async with asyncio.timeout(DEADLINE):
+            head = await service.client.head(path, headers=headers)
+        assert (head.status_code, head.headers["content-type"]) == (200, "text/event-stream")
+        assert head.content == b""
 
 
 async def test_a_stranger_learns_no_more_by_head(service: Service) -> None:
-    for path in ("/v1/blobs", "/v1/buffer/events", "/api/dumps/"):
+    for path in ("/v1/blobs", *STREAMS, "/api/dumps/"):
         head = await service.client.head(path)
         assert head.status_code == 401
         assert head.headers["www-authenticate"] == "Bearer"

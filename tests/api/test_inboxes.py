@@ -425,6 +425,15 @@ async def test_a_part_never_passes_for_the_whole(service: Service, user: Headers
     assert (await whole(service, user, inbox))["items"] == []
 
 
+async def test_a_file_in_no_form_is_refused(service: Service, user: Headers) -> None:
+    inbox = await make(service, user)
+    for kind in ("application/x-www-form-urlencoded", "application/json", "text/plain"):
+        sent = await service.client.post(
+            inbox["path"], content=b'{"a": 1}', headers={"Content-Type": kind}
+        )
+        assert_problem(sent, 422, "invalid-request")
+
+
 async def test_what_came_is_listed_by_pages(service: Service, user: Headers) -> None:
     inbox, other = await make(service, user), await make(service, user, title="Other")
     await put(service, other, "elsewhere")

@@ -203,6 +203,15 @@ async def test_the_page_after_an_upload(
     assert (await stranger.get(link[1])).content == DATA
 
 
+@pytest.mark.parametrize("option", [{"max_downloads": "2"}, {"password": "blue whale"}])
+async def test_a_token_is_answered_only_where_it_is_good(
+    program: httpx.AsyncClient, option: dict[str, str]
+) -> None:
+    body = await sent(program, **option)
+    assert re.search(r"/t/[\w-]{22}$", body["link"])
+    assert body["token"] is None
+
+
 async def test_a_kept_file_has_no_link(
     program: httpx.AsyncClient, browser: httpx.AsyncClient
 ) -> None:

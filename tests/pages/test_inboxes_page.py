@@ -92,13 +92,14 @@ def test_it_takes_files_without_scripts(
 
 @pytest.mark.slow
 def test_an_upload_goes_on_after_the_page_was_loaded_again(
-    page: Page, open_page: OpenPage, sign_up: SignUp
+    page: Page, open_page: OpenPage, sign_up: SignUp, watch: Watch
 ) -> None:
+    watch.expect_status(503)
     sign_up(page)
     address = make(page)
     stranger = open_page()
     stranger.goto(address)
-    stranger.route("**/uploads/*", lambda route: route.abort())
+    stranger.route("**/uploads/*", lambda route: route.fulfill(status=503))
     stranger.get_by_label("Choose files").set_input_files([payload("large", LARGE)])
     uploads = stranger.get_by_role("region", name="Uploads")
     expect(uploads).to_contain_text("Trying again")

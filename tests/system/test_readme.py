@@ -41,7 +41,7 @@ def test_every_line_works(service: Service, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr.decode() + done.stdout.decode()
     lines = [line for line in done.stdout.decode().splitlines() if line]
-    account, blob, link, buffer, picture, dump, timelink, key = lines
+    account, blob, link, buffer, picture, dump, timelink, inbox, key = lines
     assert json.loads(account)["username"] == "ada"
     assert json.loads(blob)["id"] == "photo.webp"
     assert link.startswith(f"{service.url}/t/")
@@ -49,6 +49,7 @@ def test_every_line_works(service: Service, tmp_path: Path) -> None:
     assert (shown["width"], shown["height"], shown["is_complete"]) == (640, 480, True)
     assert json.loads(dump)["label"] == "app 1.2"
     assert json.loads(timelink)["max_downloads"] == 1
+    assert json.loads(inbox)["url"].startswith(f"{service.url}/t/")
     assert json.loads(key)["key"].startswith("hk_")
     assert json.loads(buffer)["data_type"] == "text"
     assert b"clipboard" not in done.stderr

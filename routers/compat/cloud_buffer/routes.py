@@ -108,7 +108,8 @@ async def load(
     link = own_link(request, runtime, sent.link)
     if is_browser(request):
         return await send_page.show_sent(request, runtime, access, sent, link)
-    token = None if sent.link is None else runtime.links.token_of(sent.link)
+    is_plain = sent.sharing is not None and sent.sharing.is_plain
+    token = runtime.links.token_of(sent.link) if sent.link is not None and is_plain else None
     return CloudBufferLink.of(sent, link, token)
 
 

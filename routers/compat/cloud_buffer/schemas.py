@@ -33,7 +33,9 @@ class CloudBufferLink(BaseModel):
         examples=["https://holdall.example.org/t/n2XwG7aJ3kS5rT8vY1zBcA"],
     )
     token: str | None = Field(
-        description="The same for `/file/get`.", examples=["n2XwG7aJ3kS5rT8vY1zBcA"]
+        description="The same for `/file/get`; null if that is a 404, because the link has a count "
+        "or a password.",
+        examples=["n2XwG7aJ3kS5rT8vY1zBcA"],
     )
     expires_at: datetime | None
 

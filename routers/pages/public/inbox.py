@@ -15,6 +15,7 @@ from app.errors import (
     BadRequest,
     ContentTooLarge,
     Forbidden,
+    InvalidRequest,
     MethodNotAllowed,
     NotFound,
     PasswordNeeded,
@@ -88,6 +89,8 @@ async def take(
             raise
         wrong = form.password is not None
         return _page(request, runtime, token, inbox, is_protected=True, wrong=wrong)
+    if form.password is None:  # a file in the form of something else must not get lost
+        raise InvalidRequest(f"Send files in a form, as {MULTIPART}, or one by PUT")
     response = leases.see_other(f"{base_path(request)}/t/{token}")
     unlocking.remember(response, request, runtime, token, inbox)
     return response

@@ -1,7 +1,6 @@
 """Changes of an account as they happen: hints come over the bus, the truth from the database."""
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Final, Generic, Protocol, TypeVar
@@ -14,12 +13,13 @@ from app.accounts.identity import Access, Identity
 from app.database import DatabaseUnavailable
 from app.errors import Forbidden, TooManyRequests, Unauthorized
 from app.events.bus import Bus
+from app.permits import Permits
 
 CHECK_INTERVAL: Final = 15.0
 """Seconds after which a listener's session and what it listens to are checked without a hint."""
 
 PER_ACCOUNT: Final = 32
-"""Listeners that an account may have in one process."""
+"""Listeners that an account may have, among all workers."""
 
 _TIMER_ERROR: Final = 0.002  # seconds that a timer may be early by
 
@@ -51,6 +51,7 @@ class Changes(Generic[S]):
     def __init__(
         self,
         bus: Bus,
+        permits: Permits,
         name: str,
         read: Callable[[Connection, Identity, int], S],
         *,
@@ -59,16 +60,13 @@ class Changes(Generic[S]):
     ) -> None:
         """``read`` returns the state at a moment; ``name`` tells its hints from others."""
         self._bus = bus
+        self._permits = permits
         self._name = name
         self._read = read
         self._interval = interval
         self._per_account = per_account
-        self._listeners: Counter[str] = Counter()
-
-    @property
-    def listeners(self) -> int:
+        self.listeners = 0
         """The number of listeners in this process."""
-        return self._listeners.total()
 
     async def announce(self, account: str, version: int | str) -> None:
         """Announce a change of an account that has been committed."""
@@ -82,11 +80,12 @@ class Changes(Generic[S]):
         longer valid. Raises `TooManyRequests`, and what a request with this credential would.
         """
         account = (await access.read(self._read, clock.now())).account
-        if self._listeners[account] >= self._per_account:
+        permit = f"listeners of {self._topic(account)}"
+        if not await self._permits.try_acquire(permit, self._per_account):
             raise TooManyRequests(
                 int(self._interval), f"An account may have {self._per_account} streams at a time"
             )
-        self._listeners[account] += 1
+        self.listeners += 1
         try:
             async with (
                 self._bus.subscribe(self._topic(account)) as hints,
@@ -94,9 +93,8 @@ class Changes(Generic[S]):
             ):
                 yield states
         finally:
-            self._listeners[account] -= 1
-            if not self._listeners[account]:
-                del self._listeners[account]
+            self.listeners -= 1
+            self._permits.release(permit)
 
     async def _states(
         self, access: Access, hints: AsyncIterator[str]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 import structlog
+from prometheus_client import generate_latest
 
 from app import clock, metrics
 from app.config import Settings
@@ -15,6 +16,8 @@ from app.moving.rows import Progress
 from app.objects.storage_use import StorageUse
 from app.state import ServiceState
 from app.tasks.supervisor import Task
+from app.workers.link import Link
+from app.workers.sharing import metrics_of_all
 
 _PATIENCE: Final = 2.0  # seconds: Prometheus waits for ten, and the other figures matter more now
 
@@ -24,7 +27,15 @@ log = structlog.get_logger(__name__)
 class Gauges:
     """Brings the gauges up to date. One whose figure can't be found out has no series."""
 
-    def __init__(self, state: ServiceState, tasks: Sequence[Task], settings: Settings) -> None:
+    def __init__(
+        self,
+        state: ServiceState,
+        tasks: Sequence[Task],
+        settings: Settings,
+        link: Link | None = None,
+    ) -> None:
+        """``link`` is that of a worker, which answers for all."""
+        self._link = link
         self._state = state
         self._tasks = tasks
         self._settings = settings
@@ -39,6 +50,13 @@ class Gauges:
         if self._finding is None or self._finding.done():
             self._finding = asyncio.create_task(self._find())
         await asyncio.wait([self._finding], timeout=_PATIENCE)
+
+    async def exposition(self) -> bytes:
+        """Return all metrics, just brought up to date, in the form of Prometheus."""
+        await self.refresh()
+        if self._link is not None:
+            return await metrics_of_all(self._link)
+        return generate_latest(metrics.registry)
 
     async def aclose(self) -> None:
         if self._finding is not None:

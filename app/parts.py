@@ -1,10 +1,12 @@
 """The parts that features are built from, opened once and closed in reverse order."""
 
+import math
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.config import ConfigError, Settings
+from app.config.cores import usable_cores
 from app.database import Database
 from app.database.migrate import migrate
 from app.database.sqlite.database import SqliteDatabase
@@ -14,6 +16,7 @@ from app.objects.downloads import Downloads
 from app.objects.intake.memory import BodyMemoryLimit
 from app.objects.scratch import Scratch
 from app.objects.uploads import Uploads
+from app.permits import LocalPermits, Permits
 from app.pictures.imaging import CHILD_MODULES, DECODING_SECONDS
 from app.processes.pool import ChildPool
 from app.security.keyring import Keyring
@@ -23,6 +26,8 @@ from app.stores import open_store
 from app.tasks.expiry import Expiry
 from app.tasks.purge import Purge
 from app.tasks.sweep import Sweep
+from app.workers.link import Link
+from app.workers.sharing import WorkerBus, WorkerPermits, WorkerRateLimits
 from storage.base import ObjectStore
 from storage.moving import MovingStore
 
@@ -45,6 +50,7 @@ class Parts:
     keyring: Keyring
     passwords: Passwords
     rate_limits: RateLimits
+    permits: Permits
     memory: BodyMemoryLimit
     uploads: Uploads
     downloads: Downloads
@@ -54,9 +60,12 @@ class Parts:
     purge: Purge
 
 
-async def open_parts(stack: AsyncExitStack, settings: Settings, *, adopt: bool) -> Parts:
+async def open_parts(
+    stack: AsyncExitStack, settings: Settings, *, adopt: bool, link: Link | None = None
+) -> Parts:
     """Migrate, and open the parts, which ``stack`` closes.
 
+    ``link`` is that of a worker, which shares with others what a process has alone otherwise.
     ``adopt`` takes the store as it is, whatever marks it lacks and however new it is. Raises
     `ConfigError`, `DatabaseUnavailable` or `StoreUnavailable` when it can't.
     """
@@ -68,19 +77,29 @@ async def open_parts(stack: AsyncExitStack, settings: Settings, *, adopt: bool) 
     stack.push_async_callback(database.aclose)
     store = await open_store(stack, settings, database, adopt=adopt)
     redis = None
-    bus: Bus = LocalBus()
+    bus: Bus = LocalBus() if link is None else WorkerBus(link)
+    permits: Permits = LocalPermits() if link is None else WorkerPermits(link)
+    workers = 1 if link is None else link.of
     if settings.redis_url is not None:
         redis = _open_redis(settings.redis_url.get_secret_value())
         stack.push_async_callback(redis.aclose)
         bus = redis_bus = _open_bus(settings.redis_url.get_secret_value())
         stack.push_async_callback(redis_bus.aclose)
-    passwords = Passwords()
+    passwords = Passwords(max(1, usable_cores() // workers))
     stack.callback(passwords.close)
     sweep = Sweep(database, store, moving=isinstance(store, MovingStore))
-    uploads = Uploads(database, store, inline_max=settings.inline_max_bytes, on_give_up=sweep.wake)
+    uploads = Uploads(
+        database,
+        store,
+        inline_max=settings.inline_max_bytes,
+        on_give_up=sweep.wake,
+        workers=workers,
+    )
     stack.push_async_callback(uploads.aclose)
     decoders = ChildPool(
-        workers=settings.decoders,
+        workers=math.ceil(settings.decoders / workers),
+        permits=permits,
+        at_once=settings.decoders,
         memory=settings.decoder_memory,
         seconds=DECODING_SECONDS,
         name="decoders",
@@ -97,8 +116,9 @@ async def open_parts(stack: AsyncExitStack, settings: Settings, *, adopt: bool) 
         scratch=scratch,
         keyring=Keyring(settings),
         passwords=passwords,
-        rate_limits=_rate_limits(settings, redis),
-        memory=BodyMemoryLimit(),
+        rate_limits=_rate_limits(settings, redis, link),
+        permits=permits,
+        memory=BodyMemoryLimit(permits),
         uploads=uploads,
         downloads=Downloads(database, store, scratch),
         decoders=decoders,
@@ -130,14 +150,15 @@ def _open_bus(url: str) -> "RedisBus":
     return RedisBus(url)
 
 
-def _rate_limits(settings: Settings, redis: "Redis | None") -> RateLimits:
+def _rate_limits(settings: Settings, redis: "Redis | None", link: Link | None) -> RateLimits:
     if settings.rate_limits == "off":
         return NoRateLimits()
+    of_host = LocalRateLimits() if link is None else WorkerRateLimits(link)
     if redis is None:
-        return LocalRateLimits()
+        return of_host
     from app.security.redis_rate_limits import RedisRateLimits
 
-    return RedisRateLimits(redis)
+    return RedisRateLimits(redis, without=of_host)
 
 
 def _prepare_folder(settings: Settings) -> None:

@@ -110,11 +110,13 @@ async def open_runtime(
     """
     confinement.hide()
     async with AsyncExitStack() as stack:
-        parts = await open_parts(stack, settings, adopt=adopt)
+        parts = await open_parts(stack, settings, adopt=adopt, link=link)
         await bootstrap.prepare(parts.database, parts.passwords, settings)
         reports = _open_reports(stack, parts)
         symbol_readers, symbol_caches = _open_symbols(stack, parts, reports)
         tasks = _tasks(parts, reports, symbol_caches)
+        if link is not None:
+            _follow(link, tasks)
         if background:
             stack.push_async_callback(Supervisor(tasks).aclose)
         await stack.enter_async_context(measuring_lag())
@@ -130,7 +132,7 @@ async def open_runtime(
             symbol_caches,
             wake_sweep=parts.sweep.wake,
         )
-        runtime = _build(parts, reports, symbols, tasks, closing)
+        runtime = _build(parts, reports, symbols, tasks, closing, link)
         stack.push_async_callback(runtime.gauges.aclose)
         stack.push_async_callback(runtime.archives.aclose)
         stack.callback(closing.set)
@@ -145,6 +147,7 @@ def _open_reports(stack: AsyncExitStack, parts: Parts) -> Reports:
         seconds=reader.SECONDS,
         name="minidumps",
         modules=reader.CHILD_MODULES,
+        permits=parts.permits,
     )
     stack.push_async_callback(readers.aclose)
     settings, downloads = parts.settings, parts.downloads
@@ -163,6 +166,7 @@ def _open_symbols(
 ) -> tuple[ChildPool, SymbolCaches]:
     children = ChildPool(
         workers=1,
+        permits=parts.permits,
         memory=caching.MEMORY,
         seconds=caching.SECONDS,
         name="symbols",
@@ -191,12 +195,26 @@ def _tasks(parts: Parts, reports: Reports, symbol_caches: SymbolCaches) -> Seque
     return tasks
 
 
+def _follow(link: Link, tasks: Sequence[Task]) -> None:
+    """Let the tasks of a worker be those of all workers' leader."""
+
+    def wake(name: str | None) -> None:
+        for task in tasks:
+            if name in {None, task.name}:
+                task.wake()
+
+    link.on_wake = wake
+    for task in tasks:
+        task.lead = link
+
+
 def _build(
     parts: Parts,
     reports: Reports,
     symbols: SymbolFiles,
     tasks: Sequence[Task],
     closing: asyncio.Event,
+    link: Link | None,
 ) -> Runtime:
     settings, database, uploads = parts.settings, parts.database, parts.uploads
     keyring, passwords, limits = parts.keyring, parts.passwords, parts.rate_limits
@@ -227,7 +245,7 @@ def _build(
     buffer = Buffer(
         settings,
         uploads,
-        BufferEvents(parts.bus),
+        BufferEvents(parts.bus, parts.permits),
         wake_expiry=wake_expiry,
         wake_sweep=wake_sweep,
     )
@@ -268,7 +286,7 @@ def _build(
         links,
         targets,
         limits,
-        Changes(parts.bus, "inboxes", inbox_rows.mark),
+        Changes(parts.bus, parts.permits, "inboxes", inbox_rows.mark),
         wake_sweep=wake_sweep,
     )
     makers = makers_of(blobs, buffer, bundles, dumps, files, pictures)
@@ -301,7 +319,7 @@ def _build(
         takeout=Takeout(),
         memory=parts.memory,
         state=state,
-        gauges=Gauges(state, tasks, settings),
+        gauges=Gauges(state, tasks, settings, link),
         parts=parts,
         closing=closing,
     )

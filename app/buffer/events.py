@@ -4,12 +4,20 @@ from app.buffer import rows
 from app.buffer.entities import Revision
 from app.changes import CHECK_INTERVAL, PER_ACCOUNT, Changes
 from app.events.bus import Bus
+from app.permits import Permits
 
 
 class BufferEvents(Changes[Revision]):
     """Streams of the revisions of an account's buffer."""
 
     def __init__(
-        self, bus: Bus, *, interval: float = CHECK_INTERVAL, per_account: int = PER_ACCOUNT
+        self,
+        bus: Bus,
+        permits: Permits,
+        *,
+        interval: float = CHECK_INTERVAL,
+        per_account: int = PER_ACCOUNT,
     ) -> None:
-        super().__init__(bus, "buffer", rows.revision, interval=interval, per_account=per_account)
+        super().__init__(
+            bus, permits, "buffer", rows.revision, interval=interval, per_account=per_account
+        )

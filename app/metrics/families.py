@@ -8,7 +8,7 @@ from abc import abstractmethod
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
-from typing import Final, Generic, TypeVar
+from typing import ClassVar, Final, Generic, TypeVar
 
 from prometheus_client import CollectorRegistry, disable_created_metrics
 from prometheus_client.core import (
@@ -87,7 +87,13 @@ class Counters(_Family[Value]):
 
 
 class Gauges(_Family[Value]):
-    """Gauges, of whole numbers."""
+    """Gauges of what goes on in a process; those of several processes are added up."""
+
+    names: ClassVar[set[str]] = set()
+
+    def __init__(self, name: str, documentation: str, labels: Sequence[str] = ()) -> None:
+        super().__init__(name, documentation, labels)
+        self.names.add(name)
 
     def collect(self) -> Iterable[Metric]:
         family = GaugeMetricFamily(self._name, self._documentation, labels=self._labels)

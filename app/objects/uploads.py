@@ -71,12 +71,14 @@ class Uploads:
         *,
         inline_max: int,
         on_give_up: Callable[[], None],
+        workers: int = 1,
     ) -> None:
+        """``workers`` share the memory for buffers."""
         self._database = database
         self._store = store
         self._inline_max = inline_max
         self._on_give_up = on_give_up
-        self._buffers = BufferPool()
+        self._buffers = BufferPool(workers)
         self._hashing = ThreadPoolExecutor(4, thread_name_prefix="hash")
         self.appends = Appends(Resources(database, store, self._buffers, self._hashing, on_give_up))
         self._running: set[int] = set()  # pending objects of this process

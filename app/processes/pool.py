@@ -16,6 +16,7 @@ import structlog
 
 from app import metrics
 from app.errors import ServiceUnavailable
+from app.permits import LocalPermits, Permits
 from app.processes import confinement
 from app.processes.child_process import Answer, Call, Child
 
@@ -56,7 +57,12 @@ class ChildPool:
         queue: int = 128,
         threads: bool = False,
         output: int = 0,
+        permits: Permits | None = None,
+        at_once: int | None = None,
     ) -> None:
+        """Of all processes that have ``permits`` together, ``at_once`` children may be busy."""
+        self._permits = permits or LocalPermits()
+        self._at_once = at_once or workers
         self._name = name
         self._modules = modules
         self._threads = threads
@@ -143,6 +149,11 @@ class ChildPool:
         self._all_waiting.value += 1
         try:
             await self._slots.acquire()
+            try:
+                await self._permits.acquire(self._name, self._at_once)
+            except BaseException:
+                self._slots.release()
+                raise
         finally:
             self._waiting -= 1
             self._all_waiting.value -= 1
@@ -153,6 +164,7 @@ class ChildPool:
         finally:
             self._active.value -= 1
             self._seconds_taken.observe(time.perf_counter() - started)
+            self._permits.release(self._name)
             self._slots.release()
 
     async def _take(self) -> Child:

@@ -2,6 +2,7 @@
 
 import math
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -27,6 +28,12 @@ class Rule:
 
 SITE: Final = 4
 """How many times as often as one network a site may try."""
+
+MAX_KEYS: Final = 100_000
+"""Keys that are counted for each rule at most."""
+
+Count = tuple[int, float]
+"""How often something was tried in the current window, and the seconds that are left of it."""
 
 Counter = tuple[Rule, str]
 """A rule, and what it counts: a name, an address, both."""
@@ -91,32 +98,37 @@ class NoRateLimits:
         del rule, key
 
 
-class LocalRateLimits:
-    """Counts in this process, up to a number of keys, beyond which the oldest are forgotten."""
+class CountedRateLimits(ABC):
+    """Refuses what has been counted too often, wherever that is done."""
 
-    def __init__(
-        self, *, clock: Callable[[], float] = time.monotonic, max_keys: int = 100_000
-    ) -> None:
+    async def check(self, rule: Rule, key: str) -> None:
+        count, left = await self.look(rule, key)
+        if count >= rule.limit:
+            raise refusal(rule, left)
+
+    async def count(self, rule: Rule, key: str) -> None:
+        count, left = await self.add(rule, key)
+        if count > rule.limit:
+            raise refusal(rule, left)
+
+    @abstractmethod
+    async def look(self, rule: Rule, key: str) -> Count:
+        """Return the count of the current window, and the seconds that are left of it."""
+
+    @abstractmethod
+    async def add(self, rule: Rule, key: str) -> Count:
+        """Count one more; returns what `look` would."""
+
+
+class Windows:
+    """Counts by rule and key, up to a number of keys, beyond which the oldest are forgotten."""
+
+    def __init__(self, clock: Callable[[], float], max_keys: int) -> None:
         self._clock = clock
         self._max_keys = max_keys
         self._windows: dict[Rule, dict[str, tuple[int, float]]] = {}
 
-    async def check(self, rule: Rule, key: str) -> None:
-        count, left = self._current(rule, key)
-        if count >= rule.limit:
-            raise refusal(rule, math.ceil(left))
-
-    async def count(self, rule: Rule, key: str) -> None:
-        count, left = self._current(rule, key)
-        windows = self._windows.setdefault(rule, {})
-        windows[key] = (count + 1, self._clock() + left)
-        if len(windows) > self._max_keys:
-            del windows[next(iter(windows))]
-        if count >= rule.limit:
-            raise refusal(rule, math.ceil(left))
-
-    def _current(self, rule: Rule, key: str) -> tuple[int, float]:
-        """Return the count of the current window, and the seconds that are left of it."""
+    def look(self, rule: Rule, key: str) -> Count:
         windows = self._windows.get(rule, {})
         now = self._clock()
         # one rule's windows are all as long, so they end in the order in which they began
@@ -125,12 +137,31 @@ class LocalRateLimits:
         count, ends_at = windows.get(key, (0, now + rule.seconds))
         return count, ends_at - now
 
+    def add(self, rule: Rule, key: str) -> Count:
+        count, left = self.look(rule, key)
+        windows = self._windows.setdefault(rule, {})
+        windows[key] = (count + 1, self._clock() + left)
+        if len(windows) > self._max_keys:
+            del windows[next(iter(windows))]
+        return count + 1, left
 
-def refusal(rule: Rule, seconds: int) -> TooManyRequests:
+
+class LocalRateLimits(CountedRateLimits):
+    """Counts in this process."""
+
+    def __init__(
+        self, *, clock: Callable[[], float] = time.monotonic, max_keys: int = MAX_KEYS
+    ) -> None:
+        self._windows = Windows(clock, max_keys)
+
+    async def look(self, rule: Rule, key: str) -> Count:
+        return self._windows.look(rule, key)
+
+    async def add(self, rule: Rule, key: str) -> Count:
+        return self._windows.add(rule, key)
+
+
+def refusal(rule: Rule, seconds: float) -> TooManyRequests:
     """Make, and count, the refusal of what a rule allows again after so many seconds."""
     metrics.rate_limit_refusals.labels(rule.name).value += 1
-    return TooManyRequests(seconds)
-
-
-def whole_seconds(milliseconds: int) -> int:
-    return max(1, math.ceil(milliseconds / 1000))
+    return TooManyRequests(max(1, math.ceil(seconds)))

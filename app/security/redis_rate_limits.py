@@ -10,7 +10,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from app.security.rate_limits import LocalRateLimits, Rule, refusal, whole_seconds
+from app.security.rate_limits import Count, CountedRateLimits, LocalRateLimits, Rule
 
 log = structlog.get_logger(__name__)
 
@@ -23,36 +23,34 @@ return {count, redis.call('PTTL', KEYS[1])}
 _CHECK = "return {tonumber(redis.call('GET', KEYS[1]) or 0), redis.call('PTTL', KEYS[1])}"
 
 
-class RedisRateLimits:
-    """Counts over Redis for all processes, and in this one while Redis doesn't answer."""
+class RedisRateLimits(CountedRateLimits):
+    """Counts over Redis for all processes, and as it would without while Redis doesn't answer."""
 
     TIMEOUT: Final = 0.5  # seconds that an answer may take
     PAUSE: Final = 5.0  # seconds in which a Redis that failed is left alone
 
-    def __init__(self, redis: Redis, *, clock: Callable[[], float] = time.monotonic) -> None:
-        """The client is closed by its owner."""
-        self._local = LocalRateLimits(clock=clock)
+    def __init__(
+        self,
+        redis: Redis,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        without: CountedRateLimits | None = None,
+    ) -> None:
+        """The client is closed by its owner; ``without`` is what counts without Redis."""
+        self._without = without or LocalRateLimits(clock=clock)
         self._clock = clock
-        self._count = redis.register_script(_COUNT)
-        self._check = redis.register_script(_CHECK)
+        self._add = redis.register_script(_COUNT)
+        self._look = redis.register_script(_CHECK)
         self._paused_until: float | None = None
 
-    async def check(self, rule: Rule, key: str) -> None:
-        answer = await self._ask(self._check, rule, key)
-        if answer is None:
-            await self._local.check(rule, key)
-        elif answer[0] >= rule.limit:
-            raise refusal(rule, whole_seconds(answer[1]))
+    async def look(self, rule: Rule, key: str) -> Count:
+        return await self._ask(self._look, rule, key) or await self._without.look(rule, key)
 
-    async def count(self, rule: Rule, key: str) -> None:
-        answer = await self._ask(self._count, rule, key)
-        if answer is None:
-            await self._local.count(rule, key)
-        elif answer[0] > rule.limit:
-            raise refusal(rule, whole_seconds(answer[1]))
+    async def add(self, rule: Rule, key: str) -> Count:
+        return await self._ask(self._add, rule, key) or await self._without.add(rule, key)
 
-    async def _ask(self, script: Any, rule: Rule, key: str) -> tuple[int, int] | None:  # noqa: ANN401
-        """Return count and milliseconds left, or None when Redis doesn't answer."""
+    async def _ask(self, script: Any, rule: Rule, key: str) -> Count | None:  # noqa: ANN401
+        """Return what Redis has counted, or None when it doesn't answer."""
         if self._paused_until is not None and self._clock() < self._paused_until:
             return None
         name = f"holdall:limit:{rule.name}:{hashlib.sha256(key.encode()).hexdigest()}"
@@ -61,10 +59,10 @@ class RedisRateLimits:
                 count, left = await script(keys=[name], args=[rule.seconds * 1000])
         except (RedisError, OSError, TimeoutError) as error:
             if self._paused_until is None:
-                log.warning("rate limits count per process: Redis fails", error=repr(error))
+                log.warning("rate limits count per host: Redis fails", error=repr(error))
             self._paused_until = self._clock() + self.PAUSE
             return None
         if self._paused_until is not None:
             log.info("rate limits count over Redis again")
             self._paused_until = None
-        return int(count), int(left)
+        return int(count), int(left) / 1000

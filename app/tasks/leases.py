@@ -18,6 +18,7 @@ class RenewLeases(Task):
     """Renews the leases of the uploads that run in this process."""
 
     name = "leases"
+    is_of_process = True
     interval = 60.0
 
     def __init__(self, uploads: Uploads) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Protocol
 
 import structlog
 
@@ -11,9 +11,31 @@ from app import clock, metrics
 
 _FIRST_BACKOFF: Final = 1.0
 _MAX_BACKOFF: Final = 60.0
+_RARELY: Final = 10
 _PAUSE: Final = 0.1  # at least: another process may be working on what is due
 
 log = structlog.get_logger(__name__)
+
+
+class Lead(Protocol):
+    """Which of several processes does the background work."""
+
+    @property
+    def leads(self) -> bool:
+        """Whether it is this one."""
+
+    def delegate(self, task: str) -> bool:
+        """Have the process that leads wake a task; False: it is this one."""
+
+
+class Alone:
+    """The one process that there is."""
+
+    leads = True
+
+    def delegate(self, task: str) -> bool:
+        del task
+        return False
 
 
 class Task(ABC):
@@ -22,13 +44,17 @@ class Task(ABC):
     name: ClassVar[str]
     interval: ClassVar[float] = 60.0
     """Seconds after which it looks for work that nobody has announced."""
+    is_of_process: ClassVar[bool] = False
+    """Whether its work is that of its process alone, so that no other can do it."""
 
     def __init__(self) -> None:
         self.woken = asyncio.Event()
+        self.lead: Lead = Alone()
 
     def wake(self) -> None:
-        """Run soon, because there is work."""
-        self.woken.set()
+        """Run soon, because there is work; in the process that leads."""
+        if self.is_of_process or not self.lead.delegate(self.name):
+            self.woken.set()
 
     @abstractmethod
     async def run_once(self, now: int) -> int:
@@ -46,7 +72,10 @@ class Task(ABC):
 
 
 class Supervisor:
-    """Runs tasks until it is closed."""
+    """Runs tasks until it is closed.
+
+    Where another process leads, they only look now and then whether it has left something.
+    """
 
     def __init__(self, tasks: Sequence[Task]) -> None:
         self._running = [asyncio.create_task(_run(task), name=task.name) for task in tasks]
@@ -81,6 +110,8 @@ async def _run(task: Task) -> None:
 
 
 async def _until_due(task: Task) -> float:
+    if not (task.lead.leads or task.is_of_process):
+        return _RARELY * task.interval
     now = clock.now()
     due = await task.next_due(now)
     if due is None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+from contextlib import suppress
 from typing import Any, Final, Self
 
 _LENGTH: Final = 4  # bytes in front of each message
@@ -48,3 +49,9 @@ class Channel:
 
     def close(self) -> None:
         self._writer.close()
+
+    async def aclose(self) -> None:
+        """Close when everything has been sent."""
+        self._writer.close()
+        with suppress(ConnectionError):
+            await self._writer.wait_closed()

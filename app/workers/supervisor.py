@@ -23,7 +23,7 @@ _OVERTIME: Final = 20
 log = structlog.get_logger(__name__)
 
 
-class Supervisor:
+class WorkerSupervisor:
     """Runs workers on sockets that they share, and serves nothing itself.
 
     The first worker prepares the service, and shows whether it can start at all; when it serves,

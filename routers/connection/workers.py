@@ -13,7 +13,7 @@ from app.config import ConfigError, Settings
 from app.processes import confinement
 from app.workers.link import Link
 from app.workers.processes import Role
-from app.workers.supervisor import Supervisor
+from app.workers.supervisor import WorkerSupervisor
 from routers.connection.server import Greet, Server, configured
 
 _LOOK_SECONDS: Final = 0.1
@@ -95,7 +95,7 @@ def serve(
     config.get_loop_factory()
     gc.collect()
     gc.freeze()  # so that they don't copy what they only look at
-    return Supervisor(settings, sockets, become=become, load=load).run()
+    return WorkerSupervisor(settings, sockets, become=become, load=load).run()
 
 
 def _bound(host: str, port: int) -> list[socket.socket]:

@@ -4,10 +4,10 @@ from typing import Final, Literal, Self
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, Field
 
-from app import VERSION, metrics, state
+from app import VERSION, state
 from routers.web.dependencies import RuntimeDep, credential_of
 from routers.web.openapi import OPEN_OR_BEARER, text_answer
 from routers.web.route import HoldallRoute
@@ -92,13 +92,12 @@ async def readiness(runtime: RuntimeDep, response: Response) -> Readiness:
     openapi_extra=OPEN_OR_BEARER,
 )
 async def get_metrics(request: Request, runtime: RuntimeDep) -> Response:
-    """Answer the metrics in the form of Prometheus.
+    """Answer the metrics in the form of Prometheus, of all workers together.
 
     For the service token, administrators, and API keys of theirs with the scope `metrics:read`;
     for everybody with `METRICS=open`.
     """
     if runtime.settings.metrics == "closed":
         await runtime.access(credential_of(request, runtime), "metrics:read").check()
-    await runtime.gauges.refresh()
-    body = generate_latest(metrics.registry)
+    body = await runtime.gauges.exposition()
     return Response(body, headers={"Content-Type": CONTENT_TYPE_LATEST})

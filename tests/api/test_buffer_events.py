@@ -64,7 +64,7 @@ def buffer_with(
     return Buffer(
         runtime.settings,
         runtime.parts.uploads,
-        BufferEvents(bus or runtime.parts.bus, interval=interval),
+        BufferEvents(bus or runtime.parts.bus, runtime.parts.permits, interval=interval),
         wake_expiry=runtime.parts.expiry.wake_for,
         wake_sweep=runtime.parts.sweep.wake,
     )

@@ -11,12 +11,14 @@ from mmap import PAGESIZE, mmap
 from typing import Final
 
 from app.errors import ServiceUnavailable
+from app.permits import Permits
 
 LARGE: Final = 2 * 1024 * 1024
 SMALL: Final = 128 * 1024
 _BUDGET: Final = 64 * 1024 * 1024  # past this, new uploads get small buffers
 _KEPT: Final = 8  # large buffers kept for the next upload
 _SMALL_BODY: Final = 64 * 1024
+_WHOLE: Final = "whole bodies"
 _WHOLE_BODIES: Final = 8
 _PATIENCE: Final = 60.0  # seconds
 
@@ -24,14 +26,16 @@ _PATIENCE: Final = 60.0  # seconds
 class BufferPool:
     """Lends pairs of buffers: an upload fills one while the other is written."""
 
-    def __init__(self) -> None:
+    def __init__(self, workers: int = 1) -> None:
+        """``workers`` share the budget."""
+        self._budget = _BUDGET // workers
         self._kept: list[mmap] = []
         self._lent = 0
 
     @contextmanager
     def pair(self, size: int | None) -> Iterator[tuple[memoryview, memoryview]]:
         """Lend two buffers for a body of ``size`` bytes (None: unknown)."""
-        length = LARGE if self._lent + 2 * LARGE <= _BUDGET else SMALL
+        length = LARGE if self._lent + 2 * LARGE <= self._budget else SMALL
         if size is not None:
             pages = max(1, -(-size // PAGESIZE))
             length = min(length, pages * PAGESIZE)
@@ -53,8 +57,8 @@ class BufferPool:
 class BodyMemoryLimit:
     """Limits how many large bodies are in memory whole at once; small ones don't count."""
 
-    def __init__(self) -> None:
-        self._free = asyncio.Semaphore(_WHOLE_BODIES)
+    def __init__(self, permits: Permits) -> None:
+        self._permits = permits
 
     @asynccontextmanager
     async def hold(self, size: int) -> AsyncIterator[None]:
@@ -64,13 +68,13 @@ class BodyMemoryLimit:
             return
         try:
             async with asyncio.timeout(_PATIENCE):
-                await self._free.acquire()
+                await self._permits.acquire(_WHOLE, _WHOLE_BODIES)
         except TimeoutError:
             raise ServiceUnavailable("Too many large bodies in memory at once") from None
         try:
             yield
         finally:
-            self._free.release()
+            self._permits.release(_WHOLE)
 
 
 async def fill(

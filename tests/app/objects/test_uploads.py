@@ -23,6 +23,7 @@ from app.objects.intake.memory import LARGE, SMALL, BodyMemoryLimit, BufferPool
 from app.objects.tables import objects as rows
 from app.objects.tables import tombstones
 from app.objects.uploads import Body, Uploads
+from app.permits import LocalPermits
 from storage.base import ObjectStore
 from storage.errors import StoreUnavailable
 from storage.local import LocalStore
@@ -294,7 +295,7 @@ async def test_buffers_are_bounded_and_used_again() -> None:
 
 
 async def test_whole_bodies_in_memory_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
-    limit, inside = BodyMemoryLimit(), 0
+    limit, inside = BodyMemoryLimit(LocalPermits()), 0
     most = 0
 
     async def visit() -> None:

@@ -21,7 +21,10 @@ from app.security.rate_limits import (
     count_all,
 )
 from app.security.redis_rate_limits import RedisRateLimits
+from app.workers.hub import Hub
+from app.workers.sharing import WorkerRateLimits
 from tests import servers
+from tests.app.workers.crews import linked
 from tests.deadline import DEADLINE
 
 pytestmark = pytest.mark.anyio
@@ -50,12 +53,24 @@ async def redis(valkey_server: servers.ValkeyServer, anyio_backend: str) -> Asyn
     await client.aclose()
 
 
-@pytest.fixture(params=["local", "redis"])
+@pytest.fixture
+async def of_workers(anyio_backend: str) -> AsyncIterator[WorkerRateLimits]:
+    del anyio_backend
+    hub = Hub()
+    async with linked(hub, 1) as link:
+        yield WorkerRateLimits(link)
+    await hub.aclose()
+
+
+@pytest.fixture(params=["local", "redis", "workers"])
 def limits(request: pytest.FixtureRequest) -> RateLimits:
-    """Either implementation."""
+    """Each implementation."""
     if request.param == "local":
         return LocalRateLimits()
-    return RedisRateLimits(request.getfixturevalue("redis"))
+    if request.param == "redis":
+        return RedisRateLimits(request.getfixturevalue("redis"))
+    limits: WorkerRateLimits = request.getfixturevalue("of_workers")
+    return limits
 
 
 async def is_refused(limits: RateLimits, rule: Rule, key: str) -> bool:

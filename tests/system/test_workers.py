@@ -167,9 +167,10 @@ def test_a_connection_of_a_replaced_worker_gets_one_more_response(
     settings = make_settings("local", **TWO)
     service = start(settings)
     first, second = workers(service)
-    with socket.create_connection(service.address, timeout=DEADLINE) as kept:
-        with only(first, [first, second], settings):
-            assert b"connection: close" not in asked(kept)
+    with only(first, [first, second], settings):
+        kept = socket.create_connection(service.address, timeout=DEADLINE)
+        assert b"connection: close" not in asked(kept)
+    with kept:
         service.send_signal(signal.SIGHUP)
         wait_for(lambda: b"connection: close" in asked(kept))
         assert kept.recv(1) == b""

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.buffer.events import PER_ACCOUNT
+from app.changes import PER_ACCOUNT
 from app.security.rate_limits import LOGIN
 from tests.system import processes
 from tests.system.conftest import Settings

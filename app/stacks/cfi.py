@@ -10,7 +10,7 @@ from typing import Final
 from app.stacks import postfix
 from app.stacks.frames import Frame, Process, Registers
 
-_CFA, _RA = ".cfa", ".ra"
+_CFA, _RA, _UNDEFINED = ".cfa", ".ra", ".undef"
 _ALIASES: Final[Mapping[str, Mapping[str, str]]] = {
     "arm": {"fp": "r11", "r13": "sp", "r14": "lr", "r15": "pc"},
     "arm64": {"fp": "x29", "lr": "x30", "x31": "sp"},
@@ -21,9 +21,11 @@ _MAX_RULES: Final = 64
 def caller(process: Process, frame: Frame, offset: int, lines: Sequence[str]) -> Registers | None:
     """Return the caller's registers by the records that cover an offset in a module, or None."""
     rules = _rules(offset, lines)
-    if _CFA not in rules or _RA not in rules or len(rules) > _MAX_RULES:
+    if _CFA not in rules or len(rules) > _MAX_RULES:
         return None
     architecture = process.architecture
+    if rules.get(_RA, [_UNDEFINED]) == [_UNDEFINED]:  # the outermost function has no caller
+        return {architecture.counter: 0, architecture.stack: frame.registers[architecture.stack]}
     aliases = _ALIASES.get(architecture.name, {})
     known = {**frame.registers, **_named(aliases, frame.registers)}
     machine = postfix.Machine(process.word, architecture.mask)

@@ -81,6 +81,15 @@ def test_a_scan_takes_only_what_is_in_a_function(tmp_path: Path) -> None:
     assert [f["function"] for f in frames(found.report)] == ["crash_here(int)", "without_rules()"]
 
 
+@pytest.mark.parametrize("address", [".ra: .undef", ""])
+def test_the_outermost_function_has_no_caller(tmp_path: Path, address: str) -> None:
+    rules = f"STACK CFI INIT 100 100 .cfa: $rsp 8 + {address}\n"
+    data = breakpad().split(b"STACK", 1)[0] + rules.encode()
+    dump = Minidump(modules=[NAMED], stack=words(X86_64, *[0x400210] * 9))
+    found = frames(read_with(dump, cache_of(tmp_path, data)).report)
+    assert [frame["trust"] for frame in found] == ["context"]
+
+
 WINDOWS_RULES = {
     "STACK WIN 4 100 100 0 0 0 0 8 0 1 $T0 .raSearch = $eip $T0 ^ = $esp $T0 4 + = $ebp $ebp =",
     "STACK WIN 4 100 100 0 0 0 0 8 0 1 $T0 $ebp = $eip $T0 4 + ^ =$ebp $T0 ^ = $esp $T0 8 + =",

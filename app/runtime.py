@@ -47,6 +47,7 @@ from app.state import Ping, ServiceState
 from app.symbols import caching
 from app.symbols.cached_files import CachedFiles
 from app.symbols.caching import SymbolCaches
+from app.symbols.upload_keys import UploadKeys
 from app.symbols.use_cases import SymbolFiles, kept_unused
 from app.takeout.use_cases import Takeout
 from app.tasks.generation import RaiseGeneration
@@ -130,6 +131,7 @@ async def open_runtime(
             parts.scratch,
             symbol_readers,
             symbol_caches,
+            UploadKeys(parts.keyring.subkeys("symbol uploads")),
             wake_sweep=parts.sweep.wake,
         )
         runtime = _build(parts, reports, symbols, tasks, closing, link)

@@ -41,6 +41,8 @@ from routers.v1 import (
     send,
     service,
     sessions,
+    symbol_server,
+    symbol_uploads,
     symbols,
     tiers,
     timelinks,
@@ -80,7 +82,7 @@ RESOURCES: Final = (
     ),
     Resource(
         Tag("symbols", "Symbols of applications, by which stacks have names and lines.", "symbols"),
-        [symbols.router],
+        [symbol_uploads.router, symbol_server.router, symbols.router],
     ),
     Resource(
         Tag("uploads", "Uploads that go on where they broke off, by tus 1.0.", "upload"),

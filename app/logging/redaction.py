@@ -8,11 +8,12 @@ from urllib.parse import quote, quote_plus, unquote, urlsplit
 from app.config import Settings
 from app.config.formats import HEX
 
-# API keys, refresh tokens, passwords in URLs, keys and tokens in queries, headers, public links,
-# JWTs. Strangers influence lines too, so nothing backtracks: the time is linear in the length. What
-# begins like a JWT is matched whole, though it may prove to be none, and so is tried last.
+# API keys, keys of uploads, refresh tokens, passwords in URLs, keys and tokens in queries, headers,
+# public links, JWTs. Strangers influence lines too, so nothing backtracks: the time is linear in
+# the length. What begins like a JWT is matched whole, though it may prove to be none, and so is
+# tried last.
 _SECRETS: Final = re.compile(
-    r"hk_[A-Za-z0-9]++|hr_[0-9a-f-]{36}\.\d++\.[\w-]++"
+    r"hk_[A-Za-z0-9]++|hu_[\w-]{16,}+|hr_[0-9a-f-]{36}\.\d++\.[\w-]++"
     r"|(?<=://)[^/\s@:\"\\]*+:[^/\s@\"\\]++(?=@)"
     r"|(?<=[?&]key=)[^&\s\"'\\]++|(?<=[?&]token=)[^&\s\"'\\]++"
     r"|(?<=[?&]password=)[^&\s\"'\\]++"
@@ -24,7 +25,7 @@ _API_KEY: Final = re.compile(r"hk_[A-Za-z0-9]++")
 _REDACTED: Final = "[redacted]"
 # searching for these is far faster, and most lines have none
 _MARKS: Final = (
-    "hk_", "hr_", "eyJ", "://", "key=", "token=", "word=", "earer ", "asic ", "/t/", "/timel"
+    "hk_", "hu_", "hr_", "eyJ", "://", "key=", "token=", "word=", "earer ", "asic ", "/t/", "/timel"
 )  # fmt: skip
 _SHORTEST: Final = 4  # a shorter password would redact half of every line
 

@@ -74,6 +74,18 @@ class Filters:
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a debugger asks a symbol server for: a file by an id, of one of some kinds."""
+
+    debug_id: str | None = None
+    code_id: str | None = None
+    forms: frozenset[str] = frozenset()
+    """Such as ``pdb``; none: any."""
+    feature: str | None = None
+    """What it must have, such as ``debug``."""
+
+
+@dataclass(frozen=True, slots=True)
 class Zipped:
     """A file in a ZIP, as the directory describes it."""
 

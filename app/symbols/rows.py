@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, and_, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, Select, delete, func, insert, or_, select, update
 
 from app import clock
 from app.accounts import quota
@@ -14,7 +14,7 @@ from app.objects import contents, removal
 from app.objects import lifecycle as objects
 from app.objects.entities import new_uuid
 from app.objects.tables import objects as object_rows
-from app.symbols.entities import KIND, Filters, NewFile, Symbols, debug_file_of
+from app.symbols.entities import KIND, Filters, NewFile, Symbols, Wanted, debug_file_of
 from app.symbols.tables import symbol_files, symbols
 
 _USED: Final = 12 * 60 * clock.MINUTE
@@ -212,11 +212,28 @@ def note_use(connection: Connection, ids: Sequence[int], kept_for: int | None, n
     )
 
 
-def exists(connection: Connection, identity: Identity, debug_id: str, now: int) -> bool:
-    """Tell whether the account has symbols of a debug id."""
-    query = _select(identity.account_id, now, *contents.listed_columns())
-    found = query.where(and_(symbols.c.debug_id == debug_id, symbols.c.state != "failed"))
-    return connection.execute(found.limit(1)).first() is not None
+def newest(connection: Connection, identity: Identity, debug_id: str, now: int) -> int | None:
+    """Return when the newest symbols of a debug id came, unless they can't be read."""
+    query = _select(identity.account_id, now)
+    found = query.where(symbols.c.debug_id == debug_id, symbols.c.state != "failed")
+    row = connection.execute(found.order_by(symbols.c.id.desc()).limit(1)).first()
+    return None if row is None else int(row.created_at)
+
+
+def find_wanted(connection: Connection, identity: Identity, wanted: Wanted, now: int) -> Symbols:
+    """Return the newest file that a debugger asks for; raises `NotFound`."""
+    query = _select(identity.account_id, now, *contents.content_columns(with_data=False))
+    if wanted.debug_id is not None:
+        query = query.where(symbols.c.debug_id == wanted.debug_id)
+    if wanted.code_id is not None:
+        query = query.where(symbols.c.code_id == wanted.code_id)
+    if wanted.forms:
+        query = query.where(symbols.c.form.in_(wanted.forms))
+    for row in connection.execute(query.order_by(symbols.c.id.desc())):
+        found = _symbols(row)
+        if wanted.feature is None or wanted.feature in found.features:
+            return found
+    raise unknown()
 
 
 def _symbols(row: Row[Any]) -> Symbols:

@@ -24,7 +24,8 @@ from app.objects.uploads import Body, Uploads
 from app.processes.pool import ChildFailed, ChildPool
 from app.symbols import child_calls, rows, zip_files
 from app.symbols.caching import SymbolCaches
-from app.symbols.entities import KIND, Filters, NewFile, NoSymbols, Symbols
+from app.symbols.entities import KIND, Filters, NewFile, NoSymbols, Symbols, Wanted
+from app.symbols.upload_keys import UploadKeys
 
 _ZIP: Final = b"PK\x03\x04"
 _CHUNK: Final = 256 * 1024
@@ -50,10 +51,12 @@ class SymbolFiles:
         scratch: Scratch,
         children: ChildPool,
         caches: SymbolCaches,
+        upload_keys: UploadKeys,
         *,
         wake_sweep: Callable[[], None],
     ) -> None:
         self.caches = caches
+        self.upload_keys = upload_keys
         self._limit = settings.max_symbol_bytes
         self._kept_for = kept_unused(settings)
         self._uploads = uploads
@@ -94,9 +97,13 @@ class SymbolFiles:
         """Return a page of symbols, newest first."""
         return await access.read(rows.page, filters, limit, cursor, clock.now())
 
-    async def exist(self, access: Access, debug_id: str) -> bool:
-        """Tell whether there are symbols of a debug id."""
-        return await access.read(rows.exists, debug_id, clock.now())
+    async def newest(self, access: Access, debug_id: str) -> int | None:
+        """Return when the newest symbols of a debug id came, in microseconds; None: none did."""
+        return await access.read(rows.newest, debug_id, clock.now())
+
+    async def find_wanted(self, access: Access, wanted: Wanted) -> Symbols:
+        """Return what a debugger asks for; raises `NotFound`."""
+        return await access.read(rows.find_wanted, wanted, clock.now())
 
     async def remove(self, access: Access, uuid: str) -> None:
         """Delete symbols, and their file with the last of them; raises `NotFound`."""

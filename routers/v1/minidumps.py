@@ -8,21 +8,21 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import PlainTextResponse
 
 from app.accounts.identity import Access
 from app.dumps.crash_reports import MAX_PARTS, Part
-from app.errors import ContentTooLarge, Unauthorized, UnsupportedMediaType
+from app.errors import ContentTooLarge, UnsupportedMediaType
 from app.objects.intake.gzip import inflate, limited
-from app.security.credentials import ApiKey
 from routers.http.bodies import content_length
 from routers.http.encodings import codings_in
 from routers.http.form_schemas import multipart_body
 from routers.http.headers import media_type
 from routers.http.multipart import checked_stream, read_parts
+from routers.v1.keys_in_urls import RequiresKey
 from routers.v1.schemas.crash_reports import MinidumpForm
-from routers.web.dependencies import RuntimeDep, credential_of, runtime_of
+from routers.web.dependencies import RuntimeDep
 from routers.web.forwarded import address_of
 from routers.web.openapi import OPEN_OR_BEARER, text_answer
 from routers.web.problems import problems
@@ -32,25 +32,7 @@ router = APIRouter(prefix="/v1/dumps", tags=["dumps"], route_class=HoldallRoute)
 
 _GZIP: Final = frozenset({("gzip",), ("x-gzip",)})
 
-KeyParam = Annotated[
-    str | None,
-    Query(description="An API key; give it the scope `dumps:submit` and no other."),
-]
-
-
-async def _submitting(request: Request, key: KeyParam = None) -> Access:
-    """Give `Access` to the bearer of a header as elsewhere, or else of an API key in the URL."""
-    runtime = runtime_of(request)
-    if key is None or "authorization" in request.headers:
-        credential = credential_of(request, runtime)
-    else:
-        credential = runtime.keyring.parse(key)
-        if not isinstance(credential, ApiKey):  # what opens more has no place in a URL
-            raise Unauthorized("The key is no API key", error="invalid_token")
-    return runtime.access(credential, "dumps:submit")
-
-
-Submitting = Annotated[Access, Depends(_submitting)]
+Submitting = Annotated[Access, Depends(RequiresKey("dumps:submit"))]
 
 
 @router.post(

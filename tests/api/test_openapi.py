@@ -34,10 +34,15 @@ PUBLIC = {
     "files_options",
     "files_options_send",
     "pictures_options",
+    "symbols_serve",  # by a key in the path, or Basic authentication
+    "symbols_serve_head",
     "uploads_options",
     "uploads_options_of_one",
 }
-OPTIONAL = {"service_metrics", "dumps_submit"}
+OPTIONAL = {
+    "service_metrics", "dumps_submit", "symbols_check", "symbols_begin_upload",
+    "symbols_put_upload", "symbols_complete_upload", "symbols_submit",
+}  # fmt: skip
 
 Operation = tuple[str, str, dict[str, Any]]
 

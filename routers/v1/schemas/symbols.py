@@ -101,3 +101,34 @@ def symbol_filters(
     """Read the filters of a list from the query."""
     found = None if debug_id is None else debug_id.replace("-", "").upper()
     return Filters(debug_file=debug_file, debug_id=found)
+
+
+class SymbolsCheck(BaseModel):
+    """Whether there are symbols of a module, in the words of `sym_upload`."""
+
+    status: Literal["FOUND", "MISSING"]
+
+
+class SymbolsUpload(BaseModel):
+    """An upload that has begun, in the words of `sym_upload`."""
+
+    uploadUrl: str = Field(  # noqa: N815 - on the wire
+        examples=["https://holdall.example/v1/symbols/breakpad/uploads/hu_gk3Zc1x"]
+    )
+    uploadKey: str = Field(examples=["hu_gk3Zc1x"])  # noqa: N815 - on the wire
+
+
+class SymbolsCompleted(BaseModel):
+    """The result of an upload, in the words of `sym_upload`."""
+
+    result: Literal["OK", "DUPLICATE_DATA"]
+
+
+class SymbolsForm(BaseModel):
+    """A symbol file as the first version of `sym_upload` sends it."""
+
+    symbol_file: Annotated[str, Field(json_schema_extra={"format": "binary"})]
+    debug_file: str | None = Field(default=None, examples=["acme.so"])
+    debug_identifier: str | None = Field(
+        default=None, examples=["5A9832E5287241C1838ED98914E9B7FF1"]
+    )

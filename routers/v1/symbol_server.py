@@ -1,0 +1,95 @@
+"""A symbol server for debuggers: the layouts of Breakpad and SymStore, and debuginfod's.
+
+Debuggers send no header of ours: the API key is the first segment of the path, or the password of
+Basic authentication (RFC 7617).
+"""
+
+import base64
+import re
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Path, Request
+from fastapi.responses import Response
+
+from app.accounts.identity import Access
+from app.errors import CredentialNeeded, NotFound, PasswordNeeded, Unauthorized
+from app.security.api_keys import PREFIX
+from app.symbols.entities import Wanted
+from routers.http.downloads import DownloadHeaders, send_content
+from routers.http.headers import DEFAULT_TYPE
+from routers.v1.keys_in_urls import credential_in
+from routers.web.dependencies import RuntimeDep, runtime_of
+from routers.web.downloadable import downloadable
+from routers.web.route import HoldallRoute
+
+router = APIRouter(prefix="/v1/symbols/server", tags=["symbols"], route_class=HoldallRoute)
+
+_BREAKPAD: Final = re.compile(r"[0-9A-Fa-f]{33,40}")
+_BUILD_ID: Final = re.compile(r"[0-9a-f]{8,128}")
+_FEATURES: Final = {"debuginfo": "debug", "executable": "unwind"}
+_OF_PE: Final = (".dll", ".exe", ".sys", ".ocx")
+
+
+@downloadable(router, "/{path:path}", get="symbols_serve", head="symbols_serve_head")
+async def serve(
+    path: Annotated[
+        str,
+        Path(
+            description="An API key with the scope `symbols:read`, unless that is the password of "
+            "Basic authentication; then `FILE/ID/FILE`, or `buildid/ID/debuginfo` or `executable`.",
+            examples=["hk_gk3Z/buildid/93ac61ec5a8eb139/debuginfo"],
+        ),
+    ],
+    request: Request,
+    runtime: RuntimeDep,
+) -> Response:
+    """Get a symbol file as debuggers ask for it: gdb, lldb, WinDbg, Visual Studio.
+
+    They are given the URL up to the API key as that of a symbol server, or of debuginfod.
+    """
+    segments = path.split("/")
+    key = segments.pop(0) if segments[0].startswith(PREFIX) else None
+    access = _access(request, key)
+    wanted = _wanted(segments)
+    if wanted is None:
+        await access.check()
+        raise NotFound
+    found = await runtime.symbols.find_wanted(access, wanted)
+    headers = DownloadHeaders(found.name, DEFAULT_TYPE)
+    return await send_content(request, runtime, found.content, headers)
+
+
+def _access(request: Request, key: str | None) -> Access:
+    sent = request.headers.get("authorization", "")
+    scheme, _, encoded = sent.partition(" ")
+    runtime = runtime_of(request)
+    if key is None and scheme.lower() == "basic":
+        credential = runtime.keyring.parse(_password(encoded))
+    elif key is not None:
+        credential = runtime.keyring.parse(key)
+    else:
+        try:
+            credential = credential_in(request, None)
+        except CredentialNeeded:
+            raise PasswordNeeded("Send an API key as the password") from None
+    return runtime.access(credential, "symbols:read")
+
+
+def _password(encoded: str) -> str:
+    try:
+        return base64.b64decode(encoded, validate=True).decode().partition(":")[2]
+    except ValueError:
+        raise Unauthorized("The password can't be read", error="invalid_request") from None
+
+
+def _wanted(segments: list[str]) -> Wanted | None:
+    """Return what a path asks for, or None for what there never is."""
+    match segments:
+        case ["buildid", build_id, kind] if kind in _FEATURES and _BUILD_ID.fullmatch(build_id):
+            return Wanted(code_id=build_id, forms=frozenset({"elf"}), feature=_FEATURES[kind])
+        case [_, identity, file] if file.lower().endswith(_OF_PE):
+            return Wanted(code_id=identity.lower(), forms=frozenset({"pe"}))
+        case [_, identity, file] if _BREAKPAD.fullmatch(identity):
+            form = "breakpad" if file.lower().endswith(".sym") else "pdb"
+            return Wanted(debug_id=identity.upper(), forms=frozenset({form}))
+    return None

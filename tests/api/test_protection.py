@@ -97,6 +97,7 @@ CREATIONS: Final[dict[str, dict[str, Any]]] = {
     "/v1/pictures": PICTURE,
     "/v1/uploads": {},
     "/v1/timelinks": {"json": {"kind": "blob", "id": "a/b ü", "time": 300}},
+    "/v1/inboxes": {"json": {"title": "Photos"}},
     "/api/dumps/": file(),
     "/api/pictures": PICTURE,
 }

@@ -48,7 +48,7 @@ class InboxForm(BaseModel):
         sent = {n: v for n, v in self.model_dump(exclude={"max_mib"}).items() if v}
         if self.max_mib:
             size = check_fields(_Size, {"max_mib": self.max_mib}).max_mib
-            sent["max_bytes"] = int(size * _MIB)
+            sent["max_bytes"] = round(size * _MIB)
         return sent
 
 

@@ -14,6 +14,7 @@ from app.errors import BadRequest, NotFound
 from app.inboxes.entities import PublicInbox
 from app.objects.file_names import relative_name
 from app.runtime import Runtime
+from app.security.characters import without_bidi
 from app.uploads.entities import Kind, NewUpload, Terms
 from routers.http.resumable import tus
 from routers.pages.public import inbox as doors
@@ -43,7 +44,9 @@ class GivenMember(BaseModel):
 
     name: Annotated[str, Field(max_length=4096), AfterValidator(relative_name)] = UNNAMED
     delivery: Annotated[str, Field(min_length=16, max_length=64)]
-    delivery_name: Annotated[Text, Field(min_length=1, max_length=MAX_BUNDLE_NAME)] = "Files"
+    delivery_name: Annotated[
+        Text, Field(min_length=1, max_length=MAX_BUNDLE_NAME), AfterValidator(without_bidi)
+    ] = "Files"
 
 
 @router.options("/t/{token}/uploads")
@@ -123,5 +126,5 @@ def _fields(inbox: PublicInbox, values: Mapping[str, str]) -> dict[str, str]:
         "name": member.name,
         "content_type": content_type,
         "delivery": secret,
-        "delivery_name": member.delivery_name,
+        "delivery_name": member.delivery_name or "Files",
     }

@@ -23,6 +23,7 @@ from routers.pages import buffer as buffer_page
 from routers.pages import dumps as dump_pages
 from routers.pages import inboxes as inbox_pages
 from routers.pages import pictures as picture_pages
+from routers.pages import symbols as symbol_page
 from routers.pages.public import inbox, inbox_uploads, timelink
 from routers.pages.rendering import refuse
 from routers.v1 import (
@@ -82,7 +83,7 @@ RESOURCES: Final = (
     ),
     Resource(
         Tag("symbols", "Symbols of applications, by which stacks have names and lines.", "symbols"),
-        [symbol_uploads.router, symbol_server.router, symbols.router],
+        [symbol_uploads.router, symbol_server.router, symbols.router, symbol_page.router],
     ),
     Resource(
         Tag("uploads", "Uploads that go on where they broke off, by tus 1.0.", "upload"),

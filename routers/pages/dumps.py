@@ -13,6 +13,7 @@ from app.dumps.entities import Filters
 from routers.pages import bars
 from routers.pages.link_choice import link_choice
 from routers.pages.page import PageRoute, SignedIn, render_app
+from routers.v1.schemas.crash_reports import CrashReport
 from routers.v1.schemas.dumps import Dump, DumpDetails
 from routers.v1.schemas.fields import Text
 from routers.v1.schemas.lists import CursorParam
@@ -92,7 +93,36 @@ async def show_one(
     details = await runtime.dumps.find_details(visitor.access, str(id))
     dump = DumpDetails.of_details(details)
     choice = link_choice(runtime.settings, visitor.identity.tier)
-    return render_app(request, "dump.html", visitor, place="dumps", dump=dump, **choice)
+    return render_app(
+        request,
+        "dump.html",
+        visitor,
+        place="dumps",
+        dump=dump,
+        crash_title=_title(dump.report),
+        needed=_needed(dump.report),
+        **choice,
+    )
+
+
+def _title(report: CrashReport | None) -> str | None:
+    """Return what crashed, and where."""
+    if report is None or report.exception is None:
+        return None
+    frames = [f for thread in report.threads if thread.is_crashed for f in thread.frames]
+    named = next((f.function for f in frames if f.function is not None), None)
+    module = None if report.crashing_module is None else report.crashing_module.name
+    where = named or module
+    return report.exception.name if where is None else f"{report.exception.name} in {where}"
+
+
+def _needed(report: CrashReport | None) -> set[str | None]:
+    """Return the debug ids of modules that a stack passes through without functions."""
+    if report is None:
+        return set()
+    frames = [f for thread in report.threads for f in thread.frames if f.function is None]
+    names = {frame.module for frame in frames}
+    return {module.debug_id for module in report.modules if module.name in names} - {None}
 
 
 def _url(request: Request, chosen: dict[str, str], **changed: str) -> str:

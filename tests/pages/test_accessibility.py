@@ -46,6 +46,7 @@ OWN: Final = {
     "pictures": "/pictures",
     "dumps": "/dumps",
     "a dump": "/dumps/{dump}",
+    "symbols": "/symbols",
     "links": "/links",
     "a new link": "/links?kind=file&id={file}",
     "a link just made": "/links?made={made}",

@@ -78,7 +78,8 @@ def test_a_minidump_is_sent_and_read(page: Page, person: str) -> None:
     expect(page.get_by_role("region", name="Most frequent crashes")).to_contain_text(SIGNATURE)
 
     cells.get_by_role("link", name="crash.dmp").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("crash.dmp")
+    expect(page.get_by_role("heading", level=1)).to_have_text("SIGSEGV in app")
+    expect(fact(page, "File")).to_have_text("crash.dmp")
     expect(fact(page, "Exception")).to_have_text("SIGSEGV (11)")
     expect(fact(page, "Reason")).to_have_text("SEGV_MAPERR")
     expect(fact(page, "Crashing module")).to_have_text("app at 0x123")

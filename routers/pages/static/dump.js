@@ -5,6 +5,7 @@ import { refresh } from "./parts.js";
 
 const FIRST_LOOK = 700; // ms until the first look for a pending report; later looks are further apart
 const LAST_LOOK = 30_000;
+const PREVIEW = 65_536; // bytes of a text
 const part = (id) => document.getElementById(id);
 const path = () => `/v1/dumps/${part("head").dataset.id}`;
 
@@ -58,3 +59,17 @@ function look(after = FIRST_LOOK) {
 }
 
 look();
+
+// Attachments that are texts show how they begin, once they are opened.
+
+document.addEventListener("toggle", async ({ target }) => {
+  const shown = target.querySelector?.(":scope > pre:empty");
+  if (!target.open || !target.dataset.text || !shown) return;
+  try {
+    const answer = await fetch(target.dataset.text, { headers: { Range: `bytes=0-${PREVIEW - 1}` } });
+    if (!answer.ok) throw new Error(`The server answered ${answer.status}`);
+    shown.textContent = await answer.text();
+  } catch (error) {
+    shown.textContent = error.message;
+  }
+}, { capture: true });

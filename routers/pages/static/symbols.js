@@ -1,0 +1,74 @@
+// The page of symbols: uploads by choosing and dropping, deleting, and a list that stays up to date.
+
+import { takeChosen, takeFiles } from "./folders.js";
+import { ask, send } from "./http.js";
+import { refresh } from "./parts.js";
+
+const FIRST_LOOK = 700; // ms until the first look for symbols that are being read; later ones are further apart
+const LAST_LOOK = 30_000;
+const part = (id) => document.getElementById(id);
+
+function refuse(words = "") {
+  part("wrong").textContent = words;
+  part("wrong").hidden = !words;
+}
+
+let sending = Promise.resolve(); // one after the other: each takes the whole line
+
+function take(given) {
+  refuse();
+  for (const { file } of given) {
+    const line = document.createElement("li");
+    line.textContent = `${file.name}: waiting`;
+    part("arrivals").append(line);
+    sending = sending.then(() => upload(file, line));
+  }
+}
+
+async function upload(file, line) {
+  line.textContent = `${file.name}: being sent`;
+  try {
+    const path = `/v1/symbols/upload/${encodeURIComponent(file.name)}`;
+    const { items } = await send("PUT", path, file, { "Content-Type": "application/octet-stream" });
+    line.textContent = `${file.name}: ${items.map((item) => `${item.debug_file} ${item.arch}`).join(", ")}`;
+    await refresh("lists");
+    look();
+  } catch (error) {
+    line.textContent = `${file.name}: ${error.message}`;
+  }
+}
+
+if (part("picker")) {
+  takeChosen(part("picker"), take);
+  takeFiles(document.body, take, refuse);
+}
+
+document.addEventListener("click", async ({ target }) => {
+  const button = target.closest("[data-delete]");
+  if (!button || !confirm(`Delete the symbols of ${button.dataset.name}?`)) return;
+  refuse();
+  button.disabled = true;
+  try {
+    await ask("DELETE", `/v1/symbols/${button.dataset.delete}`);
+    await refresh("lists");
+  } catch (error) {
+    button.disabled = false;
+    refuse(error.message);
+  }
+});
+
+let looking = null;
+
+function look(after = FIRST_LOOK) {
+  clearTimeout(looking);
+  if (after > LAST_LOOK || !document.querySelector('[data-state="pending"]')) return;
+  looking = setTimeout(async () => {
+    try {
+      await refresh("lists");
+    } finally {
+      look(after * 1.5);
+    }
+  }, after);
+}
+
+look();

@@ -69,17 +69,21 @@ async def open_parts(
     ``adopt`` takes the store as it is, whatever marks it lacks and however new it is. Raises
     `ConfigError`, `DatabaseUnavailable` or `StoreUnavailable` when it can't.
     """
+    workers = 1 if link is None else link.of
     _prepare_folder(settings)
     scratch = _open_scratch(settings)
     stack.callback(scratch.close)
     await migrate(settings)
+    if settings.uses_postgres:
+        from app.database.postgres.room import with_pool
+
+        settings = await with_pool(settings, workers)
     database = open_database(settings)
     stack.push_async_callback(database.aclose)
     store = await open_store(stack, settings, database, adopt=adopt)
     redis = None
     bus: Bus = LocalBus() if link is None else WorkerBus(link)
     permits: Permits = LocalPermits() if link is None else WorkerPermits(link)
-    workers = 1 if link is None else link.of
     if settings.redis_url is not None:
         redis = _open_redis(settings.redis_url.get_secret_value())
         stack.push_async_callback(redis.aclose)
@@ -133,7 +137,7 @@ def open_database(settings: Settings) -> Database:
     if settings.uses_postgres:
         from app.database.postgres.database import PostgresDatabase
 
-        return PostgresDatabase(settings.postgres_dsn)
+        return PostgresDatabase(settings.postgres_dsn, settings.database_pool)
     return SqliteDatabase(settings.sqlite_path, reserve=settings.disk_reserve)
 
 

@@ -56,7 +56,9 @@ async def _open_s3(settings: Settings, _marks: Sequence[str], prefix: str) -> Ob
 async def _open_postgres(settings: Settings, _marks: Sequence[str], _prefix: str) -> ObjectStore:
     from storage.postgres import PostgresStore
 
-    store: ObjectStore = await PostgresStore.connect(settings.postgres_dsn)
+    store: ObjectStore = await PostgresStore.connect(
+        settings.postgres_dsn, connections=settings.database_pool or 10
+    )
     return store
 
 

@@ -106,6 +106,7 @@ def _holdall(name: str, root: Path, settings: Mapping[str, str]) -> Iterator[Ser
         "DATA_DIR": str(folder / "data"),
         "SECRET_KEY": SERVICE_TOKEN,
         "RATE_LIMITS": "off",
+        "WORKERS": "1",
         **HEAP,
         **settings,
     }

@@ -23,7 +23,12 @@ class Service:
     """Three processes of the same settings."""
 
     def __init__(self, running: ExitStack, settings: Mapping[str, str]) -> None:
-        self._settings = {"PATH": os.environ["PATH"], "HOST": "127.0.0.1", **settings}
+        self._settings = {
+            "PATH": os.environ["PATH"],
+            "HOST": "127.0.0.1",
+            "WORKERS": "1",
+            **settings,
+        }
         self.ports = free_ports(PROCESSES)
         self.processes = []
         for port in self.ports:

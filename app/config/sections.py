@@ -33,7 +33,8 @@ class Service(Section):
     port: int = Field(8000, ge=0, le=65_535)
     """Port to listen on; 0 for any that is free."""
     workers: Workers | None = None
-    """Processes that serve, or auto: as many as there are cores; unset: 1."""
+    """Processes that serve, or auto: as many as there are cores; unset: 1 with SQLite, auto with
+    PostgreSQL."""
     public_url: PublicUrl | None = None
     """What links begin with, a path prefix included: https://files.example.org/holdall"""
     trusted_proxies: Networks = ()
@@ -62,6 +63,9 @@ class Storage(Section):
     database_url: DatabaseUrl | None = None
     """postgresql://user:password@host/name or sqlite:///file, also in SQLAlchemy's form; unset:
     SQLite in DATA_DIR."""
+    database_pool: int | None = Field(None, ge=2, le=1000)
+    """Connections to PostgreSQL that a worker has at most, with ACTIVE_STORAGE=database twice as
+    many; unset: 10, or as many as the server allows all workers."""
     redis_url: RedisUrl | None = None
     """redis://host:6379/0, for rate limits and live events across processes."""
     active_storage: Literal["local", "s3", "database"] = "local"

@@ -8,6 +8,7 @@ from urllib.parse import quote, urlsplit
 
 from pydantic import SecretStr, ValidationError, model_validator
 
+from app.config.cores import usable_cores
 from app.config.moving import FORMER, PREVIOUS, Moving
 from app.config.sections import Access, Backups, Retention, Service, Storage
 
@@ -101,7 +102,7 @@ class Settings(Backups, Retention, Access, Moving, Storage, Service):
     @property
     def worker_count(self) -> int:
         """How many processes serve."""
-        return self.workers or 1
+        return self.workers or (usable_cores() if self.uses_postgres else 1)
 
     @property
     def postgres_dsn(self) -> str:

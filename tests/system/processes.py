@@ -139,9 +139,8 @@ def wait_for(condition: Any) -> Any:  # noqa: ANN401 - what it gives
 def environment(settings: Mapping[str, str]) -> dict[str, str]:
     """Return the whole environment of a process with these settings; nothing of ours gets in."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    return {**kept, "PORT": "0", "SECRET_KEY": SERVICE_TOKEN, "PYTHONWARNINGS": "default"} | {
-        name: value for name, value in settings.items() if value
-    }
+    ours = {"PORT": "0", "SECRET_KEY": SERVICE_TOKEN, "PYTHONWARNINGS": "default", "WORKERS": "1"}
+    return {**kept, **ours} | {name: value for name, value in settings.items() if value}
 
 
 def spawn(

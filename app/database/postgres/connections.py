@@ -14,11 +14,13 @@ from sqlalchemy.pool import NullPool
 from app import metrics
 from app.database.base import DatabaseUnavailable
 from app.database.patience import too_late
+from app.database.postgres.errors import is_full
 from storage.postgres_hosts import Hosts
 
 CONNECTIONS: Final = 10
 _WAIT: Final = metrics.database_wait.labels("connection")
 _CLOSE_SECONDS: Final = 1.0
+_RETRY_SECONDS: Final = 0.5  # after which a server that has no more connections is asked again
 ABANDONED_SECONDS: Final = 30
 """Seconds after which the server ends the transaction, and the locks, of a vanished process.
 
@@ -51,9 +53,10 @@ class Connections:
     SQLAlchemy's pool takes longer over lending a connection than PostgreSQL takes over a query.
     """
 
-    def __init__(self, dsn: str) -> None:
+    def __init__(self, dsn: str, most: int = CONNECTIONS) -> None:
         self._engine = create_postgres_engine(dsn)
-        self._slots = asyncio.Semaphore(CONNECTIONS)
+        self._slots = asyncio.Semaphore(most)
+        self._returned = asyncio.Event()
         self._idle: list[AsyncConnection] = []
 
     @asynccontextmanager
@@ -102,16 +105,26 @@ class Connections:
             raise too_late() from None
 
     async def _take(self, until: float) -> AsyncConnection:
-        while self._idle:
-            connection = self._idle.pop()
-            if not _is_broken(connection):
-                return connection
-            await _drop(connection)
-        try:
-            async with asyncio.timeout_at(until):
-                return await self._connect()
-        except Exception as error:  # whatever it says: a password, a name, too many connections
-            raise DatabaseUnavailable(f"PostgreSQL can't be reached: {error!r}") from error
+        while True:
+            while self._idle:
+                connection = self._idle.pop()
+                if not _is_broken(connection):
+                    return connection
+                await _drop(connection)
+            try:
+                async with asyncio.timeout_at(until):
+                    return await self._connect()
+            except Exception as error:  # whatever it says: a password, a name
+                if not is_full(error) or time.monotonic() + _RETRY_SECONDS >= until:
+                    raise DatabaseUnavailable(f"PostgreSQL can't be reached: {error!r}") from error
+            await self._wait_for_return()
+
+    async def _wait_for_return(self) -> None:
+        """Wait for one of this process's connections, or a while for the server to have room."""
+        self._returned.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_RETRY_SECONDS):
+                await self._returned.wait()
 
     async def _connect(self) -> AsyncConnection:
         connection = await self._engine.connect()
@@ -131,6 +144,7 @@ class Connections:
             and not driver_of(connection.sync_connection).is_in_transaction()
         ):
             self._idle.append(connection)
+            self._returned.set()
         else:
             await _drop(connection)
 

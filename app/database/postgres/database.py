@@ -17,7 +17,7 @@ from app import metrics
 from app.database.base import Database, DatabaseUnavailable, P, Query, T
 from app.database.jobs import Job, fail, in_time
 from app.database.patience import Wait
-from app.database.postgres.connections import Connections, driver_of
+from app.database.postgres.connections import CONNECTIONS, Connections, driver_of
 from app.database.postgres.errors import is_conflict, is_disconnect, is_outage, translated
 from app.database.statements import Compiled, Result, Statement, runners
 
@@ -33,8 +33,8 @@ _Run = Callable[[Connection, list[Job]], None]
 class PostgresDatabase(Database):
     """A database that any number of processes may share."""
 
-    def __init__(self, dsn: str) -> None:
-        self._connections = Connections(dsn)
+    def __init__(self, dsn: str, connections: int | None = None) -> None:
+        self._connections = Connections(dsn, connections or CONNECTIONS)
         self._waiting: dict[str, deque[Job]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False

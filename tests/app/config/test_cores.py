@@ -40,6 +40,11 @@ def test_workers_are_a_number_or_auto(monkeypatch: pytest.MonkeyPatch) -> None:
     for value, count in {"3": 3, "auto": usable_cores(), "": 1}.items():
         monkeypatch.setenv("WORKERS", value)
         assert load_settings().worker_count == count
+    monkeypatch.setenv("SIGNING_KEY", "k" * 32)
+    monkeypatch.setenv("DATABASE_URL", "postgresql://here/it")
+    for value, count in {"1": 1, "": usable_cores()}.items():
+        monkeypatch.setenv("WORKERS", value)
+        assert load_settings().worker_count == count
     for value in ("0", "-1", "257", "many", "1.5"):
         monkeypatch.setenv("WORKERS", value)
         with pytest.raises(

@@ -51,6 +51,8 @@ class Parts:
     passwords: Passwords
     rate_limits: RateLimits
     permits: Permits
+    workers: int
+    """How many processes of this host serve together."""
     memory: BodyMemoryLimit
     uploads: Uploads
     downloads: Downloads
@@ -122,6 +124,7 @@ async def open_parts(
         passwords=passwords,
         rate_limits=_rate_limits(settings, redis, link),
         permits=permits,
+        workers=workers,
         memory=BodyMemoryLimit(permits),
         uploads=uploads,
         downloads=Downloads(database, store, scratch),

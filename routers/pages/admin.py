@@ -44,6 +44,7 @@ async def show_state(request: Request, runtime: RuntimeDep, visitor: Administrat
         place="admin",
         part="state",
         version=VERSION,
+        workers=runtime.parts.workers,
         readiness=await state.readiness(),
         backends={
             "database": "PostgreSQL" if runtime.settings.uses_postgres else "SQLite",

@@ -161,6 +161,10 @@ def test_one_scrape_is_of_all_workers_and_counters_never_go_back(
     assert not_found(service) == before + 6
 
 
+def test_the_page_of_administration_says_how_many_there_are(service: Service) -> None:
+    assert "served by 2 workers" in ask(service, "GET", "/admin").text
+
+
 def test_what_a_follower_makes_expire_goes_in_time(
     service: Service, settings: Settings, crew: list[int]
 ) -> None:

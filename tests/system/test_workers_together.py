@@ -29,7 +29,8 @@ REQUESTS = (
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Those of the one service here."""
     folder = tmp_path_factory.mktemp("together") / "data"
-    return {"DATA_DIR": str(folder), "WORKERS": "2", "REGISTRATION": "open"}
+    settings = {"DATA_DIR": str(folder), "WORKERS": "2", "REGISTRATION": "open"}
+    return settings | {"ADMIN_USERNAME": "boss", "ADMIN_PASSWORD": PASSWORD}
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +62,12 @@ def sign_up(service: Service, name: str) -> dict[str, str]:
     """Make an account; returns the header that its requests want."""
     account = {"username": name, "password": PASSWORD}
     ask(service, "POST", "/v1/accounts", json=account, headers={}).raise_for_status()
-    answer = ask(service, "POST", "/v1/auth/token", data=account, headers={})
+    return log_in(service, name)
+
+
+def log_in(service: Service, name: str) -> dict[str, str]:
+    form = {"username": name, "password": PASSWORD}
+    answer = ask(service, "POST", "/v1/auth/token", data=form, headers={})
     return {"Authorization": f"Bearer {answer.json()['access_token']}"}
 
 
@@ -162,7 +168,8 @@ def test_one_scrape_is_of_all_workers_and_counters_never_go_back(
 
 
 def test_the_page_of_administration_says_how_many_there_are(service: Service) -> None:
-    assert "served by 2 workers" in ask(service, "GET", "/admin").text
+    page = ask(service, "GET", "/admin", headers=log_in(service, "boss"))
+    assert "served by 2 workers" in page.text
 
 
 def test_what_a_follower_makes_expire_goes_in_time(

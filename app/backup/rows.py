@@ -17,6 +17,7 @@ from app.backup.errors import BackupError
 from app.database.instance import instance
 from app.database.schema import metadata
 from app.database.transactions import Transaction
+from app.dumps.tables import dump_counts
 from app.objects.tables import holds, tombstones
 from app.tasks.tables import daily, moves
 
@@ -25,6 +26,7 @@ LEFT_OUT: Final[Mapping[str, str]] = {
     tombstones.name: "what is to be deleted isn't copied",
     holds.name: "leases of what is running",
     daily.name: "turns of tasks, which begin anew",
+    dump_counts.name: "dumps are counted as they come back",
     moves.name: "a restored database has one store",
 }
 """Tables that a snapshot lacks, and why; all others are in it."""

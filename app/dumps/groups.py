@@ -1,15 +1,16 @@
 """Dumps grouped by label or by signature."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, or_, select
+from sqlalchemy import Column, Connection, func, or_, select, true
 
 from app.accounts.identity import Identity
 from app.database.pagination import Page, decode_cursor, page_of
+from app.dumps.counts import Expired, expired
 from app.dumps.entities import Group
-from app.dumps.tables import dumps
-from app.objects.tables import objects as object_rows
+from app.dumps.tables import dump_counts, dumps
 
 
 def labels(
@@ -39,35 +40,51 @@ def signatures(
 def _groups(
     connection: Connection,
     identity: Identity,
-    column: ColumnElement[Any],
+    column: Column[Any],
     limit: int,
     cursor: str | None,
     now: int,
 ) -> Page[Group]:
     list_name = f"dumps by {column.key}"
-    own = (dumps.c.account_id == identity.account_id) & column.is_not(None)
-    alive = or_(dumps.c.expires_at.is_(None), dumps.c.expires_at > now)
-    groups = (
-        select(
-            column,
-            func.count(),
-            func.sum(object_rows.c.size),
-            func.min(dumps.c.created_at),
-            func.max(dumps.c.created_at),
-        )
-        .select_from(dumps.join(object_rows))
-        .where(own, alive)
-        .group_by(column)
-        .order_by(column)
-        .limit(limit + 1)
-    )
     after = decode_cursor(list_name, cursor, str)
-    if after is not None:
-        groups = groups.where(column > after)
-    rows = connection.execute(groups).all()
-    return page_of(list_name, rows, limit, _group, lambda row: str(row[0]))
+    counted = (
+        select(
+            dump_counts.c.name,
+            func.sum(dump_counts.c.count).label("count"),
+            func.sum(dump_counts.c.size).label("size"),
+        )
+        .where(
+            dump_counts.c.account_id == identity.account_id,
+            dump_counts.c.facet == column.key,
+            dump_counts.c.name > after if after is not None else true(),
+        )
+        .group_by(dump_counts.c.name)
+        .order_by(dump_counts.c.name)
+        .limit(limit + 1)
+        .subquery()
+    )
+    alive = (
+        select(dumps.c.created_at)
+        .where(
+            dumps.c.account_id == identity.account_id,
+            column == counted.c.name,
+            or_(dumps.c.expires_at.is_(None), dumps.c.expires_at > now),
+        )
+        .limit(1)
+        .correlate(counted)
+    )
+    first = alive.order_by(dumps.c.id).scalar_subquery()
+    last = alive.order_by(dumps.c.id.desc()).scalar_subquery()
+    rows = connection.execute(select(counted, first, last).order_by(counted.c.name)).all()
+    gone: dict[str | None, list[Expired]] = {}
+    for dump in expired(connection, identity, now):
+        gone.setdefault(getattr(dump, str(column.key)), []).append(dump)
 
+    def group(row: Any) -> Group:  # noqa: ANN401 - a row
+        name, count, size, first_seen, last_seen = row
+        less = gone.get(name, [])
+        size = int(size) - sum(dump.size for dump in less)
+        return Group(name, int(count) - len(less), size, first_seen, last_seen)
 
-def _group(row: Any) -> Group:  # noqa: ANN401 - a row of `_groups`
-    name, count, size, first, last = row
-    return Group(name, count, int(size), first, last)
+    page = page_of(list_name, rows, limit, group, lambda row: str(row[0]))
+    return replace(page, items=[one for one in page.items if one.count])

@@ -4,9 +4,20 @@ The index over ``dumps.search`` differs between the databases: a migration creat
 `app.database.search` queries it.
 """
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, String, Table, Text, null
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    null,
+)
 
-from app.database.schema import CodePoints, identity, metadata, moment, public_id, reference
+from app.database.schema import CodePoints, Id, identity, metadata, moment, public_id, reference
 
 # what lists need comes first: SQLite reads a row from its start, only as far as needed
 dumps = Table(
@@ -74,6 +85,21 @@ dump_attachments = Table(
     Column("content_type", String(255), nullable=False),
     moment("created_at"),
     sqlite_autoincrement=True,
+)
+
+# how many dumps there are and what they weigh, by day and, for each day, label and signature;
+# triggers of a migration keep it, and it has no row for none
+dump_counts = Table(
+    "dump_counts",
+    metadata,
+    Column("account_id", Id, ForeignKey("accounts.id"), primary_key=True, autoincrement=False),
+    Column("facet", String(9), primary_key=True),  # day, label, signature
+    Column("name", CodePoints, primary_key=True),  # of a day: ''
+    Column("day", Integer, primary_key=True, autoincrement=False),  # in UTC, since 1970
+    Column("count", BigInteger, nullable=False),
+    Column("size", BigInteger, nullable=False),  # of the dumps, without their attachments
+    Index("ix_dump_counts_by_day", "account_id", "facet", "day", "name", "count"),
+    sqlite_with_rowid=False,
 )
 
 # the modules that the stacks of dumps pass through, those that have an id

@@ -1,4 +1,4 @@
-"""Bare databases for the tests of services: tables as the models have them, nothing in them."""
+"""Bare databases for the tests of services: migrated, nothing in them."""
 
 import functools
 import tempfile
@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from app.config import Settings
 from app.database import Database
-from app.database.postgres.connections import create_postgres_engine
+from app.database.migrate import migrate, migrate_sqlite
 from app.database.postgres.database import PostgresDatabase
-from app.database.schema import metadata
-from app.database.sqlite.connections import create_sqlite_engine
 from app.database.sqlite.database import SqliteDatabase
 from app.security.passwords import Passwords
 from tests.servers import PostgresServer
@@ -42,9 +41,7 @@ def _sqlite_file() -> bytes:
     """Return a file with all tables: making them takes longer than most tests."""
     with tempfile.TemporaryDirectory(prefix="holdall-tables-") as folder:
         path = Path(folder) / "test.db"
-        engine = create_sqlite_engine(path)
-        metadata.create_all(engine)
-        engine.dispose()
+        migrate_sqlite(path)
         return path.read_bytes()
 
 
@@ -55,10 +52,7 @@ async def _template(server: PostgresServer) -> str:
     """Return the name of a database with all tables: a copy is made in a tenth of the time."""
     if server.dsn not in _templates:
         dsn = server.create_database()
-        engine = create_postgres_engine(dsn)
-        async with engine.begin() as connection:
-            await connection.run_sync(metadata.create_all)
-        await engine.dispose()
+        await migrate(Settings(_env_file=None, database_url=dsn, signing_key="k" * 64))
         _templates[server.dsn] = dsn.rpartition("/")[2]
     return _templates[server.dsn]
 

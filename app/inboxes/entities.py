@@ -80,8 +80,6 @@ class Gift:
     name: str
     """A relative path, if it is one of several."""
     content_type: str
-    size: int | None = None
-    """Where it is known."""
     uuid: str = field(default_factory=new_uuid)
 
 

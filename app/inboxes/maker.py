@@ -35,7 +35,7 @@ class InboxMaker(Maker):
         self, access: Access, fields: Fields, uuid: str, body: Body, conditions: Preconditions
     ) -> Made:
         del conditions
-        gift = Gift(fields["name"], fields["content_type"], uuid=uuid)
+        gift = Gift(fields["name"], fields["content_type"], uuid)
         delivery = None
         if "delivery" in fields:
             delivery = Delivery(bytes.fromhex(fields["delivery"]), fields["delivery_name"])

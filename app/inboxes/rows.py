@@ -216,4 +216,4 @@ def _inbox(row: Row[Any]) -> Inbox:
 
 def look(connection: Connection, identity: Identity) -> tuple[Identity, Mark]:
     """Return who asks, and their `mark`."""
-    return identity, mark(connection, identity, 0)
+    return identity, mark(connection, identity, clock.now())

@@ -163,9 +163,9 @@ class Inboxes:
                 await self.count(inbox, address)
                 yield gift, replace(body, chunks=_limited(body, left))
 
-        admission = self._admission
+        admit = self._admission(None)
         receiving = self._uploads.receive_all(
-            access, counted(), kind=OBJECTS, admission=lambda gift: admission(gift.size)
+            access, counted(), kind=OBJECTS, admission=lambda _: admit
         )
         async with receiving as arrived:
             if not arrived:

@@ -463,3 +463,36 @@ async def test_what_came_outlives_its_inbox(service: Service, user: Headers) -> 
     (file,) = (await service.client.get("/v1/files", headers=user)).json()["items"]
     assert (file["name"], file["inbox_id"], file["inbox_title"]) == ("a.txt", None, None)
     assert await usage(service, user) == (5, 1)
+
+
+async def test_the_forms_of_the_pages(service: Service, user: Headers) -> None:
+    client, headers = service.client, user | PAGE
+    filled = {"title": "Photos", "max_files": "3", "max_mib": "1.5", "expires_in": "3600"}
+    made = await client.post("/inboxes", data=filled, headers=headers)
+    assert made.status_code == 303
+    shown = await client.get(made.headers["location"], headers=headers)
+    assert "Photos is open" in shown.text
+    (inbox,) = (await client.get("/v1/inboxes", headers=user)).json()["items"]
+    assert (inbox["max_files"], inbox["max_bytes"]) == (3, 3 * 2**19)
+    page = f"/inboxes/{inbox['id']}"
+    assert "Nothing yet." in (await client.get(page, headers=headers)).text
+    wrongs = ({"title": ""}, {"max_files": "x"}, {"max_mib": "-1"}, {"expires_in": "9"})
+    for wrong in wrongs:
+        for path, act in (("/inboxes", {}), (page, {"act": "change"})):
+            answer = await client.post(path, data=filled | wrong | act, headers=headers)
+            if (path, wrong) == (page, {"title": ""}):
+                assert answer.status_code == 303  # what is empty stays, if there has to be one
+                continue
+            assert answer.status_code == 422, (path, wrong)
+            assert next(iter(wrong)) in answer.text
+    changed = {"act": "change", "title": "Slides", "message": "All", "password": "secret"}
+    assert (await client.post(page, data=changed, headers=headers)).status_code == 303
+    (inbox,) = (await client.get("/v1/inboxes", headers=user)).json()["items"]
+    assert (inbox["title"], inbox["message"], inbox["max_files"]) == ("Slides", "All", None)
+    assert inbox["has_password"] is True
+    opened = {"act": "change", "unprotected": "true"}
+    assert (await client.post(page, data=opened, headers=headers)).status_code == 303
+    assert (await whole(service, user, inbox))["has_password"] is False
+    deleted = await client.post(page, data={"act": "delete"}, headers=headers)
+    assert deleted.status_code == 303
+    assert (await client.get(page, headers=headers)).status_code == 404

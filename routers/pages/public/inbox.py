@@ -110,7 +110,7 @@ async def put(token: str, request: Request, runtime: RuntimeDep, name: str = "")
         _refuse_part(request)
         sent_name = checked_name(without_bidi(name.rstrip("/")) or None)
         body = body_of(request)
-        gift = Gift(sent_name, media_type(request.headers.get("content-type")), body.size)
+        gift = Gift(sent_name, media_type(request.headers.get("content-type")))
         async with discreet():
             receipt = await runtime.inboxes.give(inbox, visitor, gift, body)
         return _received(request, runtime, token, inbox, [receipt])

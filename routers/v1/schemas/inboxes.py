@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Final, Self
 
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, Field
 
 from app import clock
 from app.inboxes import entities
@@ -48,7 +48,7 @@ MaxBytes = Annotated[
     int,
     Field(
         ge=1,
-        le=2**62,
+        le=2**53 - 1,
         description="How many bytes it takes in all. Default: as many as the account may keep.",
         examples=[10_737_418_240],
     ),
@@ -80,7 +80,7 @@ class InboxOptions(BaseModel):
 
 
 class InboxChange(BaseModel):
-    """Changes of an inbox; what is absent stays. Null is none, but for title and time."""
+    """Changes of an inbox; what is absent stays. A null is none, but a title or time stays."""
 
     title: Title | None = None
     message: Message | None = None
@@ -89,16 +89,11 @@ class InboxChange(BaseModel):
     expires_in: OpenFor | None = None
     password: LinkPassword | None = None
 
-    @field_validator("title", "expires_in")
-    @classmethod
-    def _there(cls, value: Any) -> Any:  # noqa: ANN401 - of either field
-        if value is None:
-            raise ValueError("An inbox always has one")
-        return value
-
     def facts(self) -> dict[str, Any]:
-        """Return what is to change."""
-        return self.model_dump(exclude_unset=True)
+        """Return what is to change; null means something for all but title and time."""
+        sent = self.model_dump(exclude_unset=True)
+        always = {"title", "expires_in"}
+        return {n: value for n, value in sent.items() if value is not None or n not in always}
 
 
 class Inbox(BaseModel):

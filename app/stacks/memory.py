@@ -32,6 +32,7 @@ class Memory:
             if found.start + found.size > end:
                 self._ranges.append(found)
                 end = found.start + found.size
+        self._starts = [found.start for found in self._ranges]
 
     def word(self, address: int, width: int) -> int | None:
         """Return the number of ``width`` bytes at an address; None if the dump lacks it."""
@@ -59,7 +60,7 @@ class Memory:
         return self._range(address) is not None
 
     def _range(self, address: int) -> Range | None:
-        index = bisect_right(self._ranges, address, key=lambda each: each.start) - 1
+        index = bisect_right(self._starts, address) - 1
         if index < 0:
             return None
         found = self._ranges[index]

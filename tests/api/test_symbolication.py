@@ -97,6 +97,20 @@ async def test_a_dump_is_read_with_the_symbols_that_there_are(
     assert await functions(service, user, dump_id) == NAMES, "a report keeps what it has"
 
 
+async def test_caches_stay_at_hand_where_objects_are_elsewhere(
+    service: Service, user: Headers, key: str
+) -> None:
+    await add_symbols(service, user, breakpad(lines="FUNC 800 10 0 kept_at_hand()\n"))
+    folder = service.settings.data_dir / "symbols"
+    before = set(folder.iterdir()) if folder.exists() else set()
+    for _ in range(2):
+        dump_id = await send(service, key)
+        await read_reports(service)
+        assert await functions(service, user, dump_id) == NAMES
+    (kept,) = set(folder.iterdir()) - before  # the store that fails on demand has no files
+    assert kept.stat().st_size > 0
+
+
 async def test_dumps_are_read_again_when_symbols_arrive(
     service: Service, user: Headers, key: str
 ) -> None:

@@ -1,7 +1,9 @@
 """Stacks of minidumps without symbols: by frame pointers, and by scanning."""
 
 import struct
+import tracemalloc
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -214,6 +216,30 @@ def test_the_code_around_the_crash_is_shown_as_far_as_it_is_there() -> None:
 def test_times_that_lie_tell_nothing() -> None:
     for written_at, started_at in ((100, 200), (0, 50)):
         assert read(Minidump(written_at=written_at, started_at=started_at))["uptime"] is None
+
+
+def test_a_dump_of_2_gib_is_not_loaded_whole(tmp_path: Path) -> None:
+    stack = words(X86_64, 7, 0x400200, 7)
+    data = bytearray(Minidump(stack=stack, stack_in="list64").write())
+    place = next(
+        struct.unpack_from("<III", data, entry)[2]
+        for entry in range(32, 32 + 12 * 12, 12)
+        if struct.unpack_from("<I", data, entry)[0] == 9
+    )
+    struct.pack_into("<Q", data, place + 16 + 24, 2**31)  # the size of the second range
+    path = tmp_path / "full.dmp"
+    with path.open("wb") as file:
+        file.write(data)
+        file.truncate(2**31 + len(data))
+    tracemalloc.start()
+    try:
+        with path.open("rb") as file:
+            report = read_file(file).report
+        assert tracemalloc.get_traced_memory()[1] < 16 * 2**20
+    finally:
+        tracemalloc.stop()
+    assert report["registers"]["rip"] == "0x400123"
+    assert [f["module_offset"] for f in report["threads"][0]["frames"]] == ["0x123", "0x1ff"]
 
 
 BYTES = st.lists(

@@ -1,0 +1,1 @@
+"""How well stacks are walked: against other tools' results, and against gdb."""

@@ -9,6 +9,7 @@ MIB = 2**20
 GIB = 2**30
 
 HOLDALL = "Holdall"
+ALONE = "Holdall, one worker"
 EARLIER = "Holdall, earlier"
 NO_SLOWER = 0.95
 """Of an earlier commit's rate, what today's has to reach: the rest is noise."""

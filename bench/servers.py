@@ -18,7 +18,7 @@ from pathlib import Path
 
 from bench.client import Call
 from bench.process import Tree
-from bench.result import EARLIER, HOLDALL, Plan
+from bench.result import ALONE, EARLIER, HOLDALL, Plan
 from tests.daemon import Daemon
 from tests.servers import free_ports
 
@@ -96,6 +96,11 @@ def holdall(**settings: str) -> AbstractContextManager[Server]:
     return _holdall(HOLDALL, ROOT, settings)
 
 
+def holdall_alone(**settings: str) -> AbstractContextManager[Server]:
+    """Run Holdall beside one of several workers, itself by one."""
+    return _holdall(ALONE, ROOT, settings)
+
+
 @contextmanager
 def _holdall(name: str, root: Path, settings: Mapping[str, str]) -> Iterator[Server]:
     folder = _new_folder("holdall")
@@ -119,7 +124,7 @@ def _holdall(name: str, root: Path, settings: Mapping[str, str]) -> Iterator[Ser
     command = [sys.executable, str(root / "main.py")]
     with _serving(
         name,
-        "1 process",
+        f"WORKERS={environment['WORKERS']}",
         command,
         folder=folder,
         port=port,

@@ -10,6 +10,7 @@ from bench.measures.memory import peak_memory
 from bench.measures.pictures import thumbnails
 from bench.measures.resumable import resumable
 from bench.measures.small import objects, objects_on_postgres
+from bench.measures.workers import workers
 from bench.result import Measure
 
 MEASURES: dict[str, Measure] = {
@@ -19,6 +20,7 @@ MEASURES: dict[str, Measure] = {
     "archives": archives,
     "small": objects,
     "postgres": objects_on_postgres,
+    "workers": workers,
     "memory": peak_memory,
     "health": health_latency,
     "listing": last_page,

@@ -11,6 +11,9 @@ from bench.result import HOLDALL, Figures, Plan, Result, Target, interleave, med
 from bench.servers import Server, drf, seaweed_filer, side_by_side
 from tests.servers import postgres_server
 
+Loads = dict[str, list[load.Load]]
+"""What was seen in each round, by the name of what was measured."""
+
 COSTS = "p50, p99 and the server's CPU time a request in ms, medians: "
 
 
@@ -57,12 +60,22 @@ def objects_on_postgres(plan: Plan) -> list[Result]:
 
 def _measure(servers: Sequence[Server], plan: Plan, method: str) -> tuple[Figures, str]:
     """Return the rates of each server and a note on what a request takes."""
-    loads: dict[str, list[load.Load]] = {server.name: [] for server in servers}
+    figures, loads = measure(servers, plan, method)
+    return figures, note(loads)
+
+
+def measure(servers: Sequence[Server], plan: Plan, method: str) -> tuple[Figures, Loads]:
+    """Return the rates of each server, and what was seen in each round that counts."""
+    loads: Loads = {server.name: [] for server in servers}
     make_task = _post_task if method == "POST" else _get_task
     tasks = {server.name: make_task(server, plan, loads[server.name]) for server in servers}
     figures = interleave(plan.rounds, tasks)
-    costs = (f"{name} {_costs(done[1:])}" for name, done in loads.items())
-    return figures, COSTS + "; ".join(costs)
+    return figures, {name: done[1:] for name, done in loads.items()}
+
+
+def note(loads: Loads) -> str:
+    """Return a note on what a request takes."""
+    return COSTS + "; ".join(f"{name} {_costs(done)}" for name, done in loads.items())
 
 
 def _costs(loads: Sequence[load.Load]) -> str:

@@ -19,6 +19,8 @@ from app import logging
 from app.config import Settings
 from app.workers.channel import Channel
 
+_HANDLED: Final = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
+
 log = structlog.get_logger(__name__)
 
 
@@ -154,10 +156,16 @@ class Forks:
 
     def _fork(self, number: int, settings: Settings, *, is_first: bool) -> Worker:
         ours, theirs = socket.socketpair()
-        pid = os.fork()
-        if pid == 0:
-            ours.close()
-            self._be(Role(number, settings, is_first, theirs))
+        logging.flush()  # else a child had the lines that wait, too
+        # until the handlers are gone in the child, a signal to it would be the parent's
+        signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
+        try:
+            pid = os.fork()
+            if pid == 0:
+                ours.close()
+                self._be(Role(number, settings, is_first, theirs))
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
         theirs.close()
         return Worker(number, pid, ours, self._loop.create_future())
 
@@ -175,6 +183,7 @@ class Forks:
         status = 1
         try:
             self._loop.close()  # with it go the handlers of signals
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
             for other in self.living:  # it would keep their channels open
                 other.connection.close()
             status = self._become(role)

@@ -22,7 +22,7 @@ from app.database.reserve import HAS_STORAGE
 from app.database.sqlite import groups
 from app.database.sqlite.connections import create_sqlite_engine, raw_of
 from app.database.sqlite.errors import translated
-from app.database.sqlite.turns import Turns
+from app.database.sqlite.turns import WriterTurns
 from storage.disk import Disk
 
 GROUP = 128  # writes that may share a commit
@@ -41,7 +41,7 @@ class SqliteDatabase(Database):
         self._path = path
         self._disk = Disk(path.parent, reserve)
         self._engine = create_sqlite_engine(path)
-        self._turns = Turns(path.with_name(path.name + ".turn"))
+        self._turns = WriterTurns(path.with_name(path.name + ".turn"))
         self._writes: _Queue = SimpleQueue()
         self._reads: _Queue = SimpleQueue()
         self._threads = [threading.Thread(target=self._write_loop, name="sqlite-writer")]

@@ -16,7 +16,7 @@ PATIENCE: Final = 1.0
 """Seconds after which a writer goes on without a turn: a process that has it may stand still."""
 
 
-class Turns:
+class WriterTurns:
     """The turns of one thread, by a lock of a file, which the kernel takes from whoever dies."""
 
     def __init__(self, path: Path) -> None:

@@ -89,7 +89,11 @@ def _keep(
 
 
 def _is_slow(item: pytest.Item) -> bool:
-    return item.get_closest_marker("slow") is not None
+    """Tell whether a test is slow: everywhere, or with one of the parameters that its mark names."""
+    mark = item.get_closest_marker("slow")
+    if mark is None or not mark.args:
+        return mark is not None
+    return not {*mark.args}.isdisjoint(re.split(r"[\[\]-]", item.name))
 
 
 def _is_fast(item: pytest.Item, here: Path) -> bool:

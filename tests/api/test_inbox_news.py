@@ -63,6 +63,7 @@ async def test_what_comes_is_told_at_once(service: Service, user: Headers) -> No
     assert (await whole(service, user, inbox))["unseen"] == 0
 
 
+@pytest.mark.slow("scaled")
 async def test_a_hundred_strangers_at_once(service: Service, user: Headers) -> None:
     inbox = await make(service, user, max_files=STRANGERS // 2)
     data = [LARGE if n % 2 else b"small" for n in range(STRANGERS)]

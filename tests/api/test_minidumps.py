@@ -184,6 +184,7 @@ async def test_a_stranger_is_not_read(service: Service, user: Headers, key: str)
         assert (answer.status, answer.receives) == (401, 0)
 
 
+@pytest.mark.slow("scaled")
 async def test_what_inflates_beyond_the_bound_is_refused(
     service: Service, user: Headers, key: str
 ) -> None:
@@ -278,6 +279,7 @@ HOSTILE: list[tuple[str, list[Part], int]] = [
 ]
 
 
+@pytest.mark.slow("scaled")
 @pytest.mark.parametrize(("name", "parts", "status"), HOSTILE, ids=[name for name, *_ in HOSTILE])
 async def test_hostile_forms(
     service: Service, user: Headers, key: str, name: str, parts: list[Part], status: int

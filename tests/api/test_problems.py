@@ -118,6 +118,7 @@ async def test_a_failure_tells_the_client_nothing_but_an_id(
         assert secret not in answer.text
 
 
+@pytest.mark.slow("scaled")
 async def test_out_of_memory_is_unavailable_for_a_while(service: Service) -> None:
     chunk = b"A" * MIB  # one and the same, so that the sender needs no memory
 

@@ -80,6 +80,7 @@ async def sym_upload(service: Service, key: str, data: bytes) -> str:
     return member(completed, "result")
 
 
+@pytest.mark.slow("scaled")
 async def test_version_2_of_sym_upload_is_understood(
     service: Service, user: Headers, key: str
 ) -> None:

@@ -703,6 +703,7 @@ async def test_wrong_passwords_are_limited(make_settings: MakeSettings) -> None:
         assert await attempt("secret", other) == 200
 
 
+@pytest.mark.slow("scaled")
 async def test_guesses_are_limited_and_good_links_are_not(make_settings: MakeSettings) -> None:
     options = {"rate_limits": "on", "trusted_proxies": "127.0.0.1", "registration": "open"}
     async with running(make_settings(**options)) as service:

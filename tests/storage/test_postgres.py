@@ -63,7 +63,7 @@ def dsn(postgres_server: PostgresServer, database: str) -> Iterator[str]:
 
 class TestPostgresStore(StoreConformance):
     cancel_points = 15
-    examples = 5
+    examples = 2
 
     @pytest.fixture(autouse=True)
     def _database(self, dsn: str) -> None:

@@ -226,6 +226,7 @@ async def test_right_passwords_are_not_counted(
         )
 
 
+@pytest.mark.slow("postgresql")
 async def test_all_devices_of_a_name_together_may_not_guess_for_ever(
     database: Database, passwords: Passwords, account: Account
 ) -> None:

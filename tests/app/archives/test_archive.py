@@ -78,6 +78,7 @@ def opened(archive: Archive) -> zipfile.ZipFile:
     return zipfile.ZipFile(io.BufferedReader(Virtual(archive)))
 
 
+@pytest.mark.slow("65535")
 @pytest.mark.parametrize(
     "count", [0, 1, 3, *(pytest.param(n, marks=pytest.mark.slow) for n in (0xFFFE, 70_000)), 0xFFFF]
 )

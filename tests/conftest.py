@@ -89,7 +89,7 @@ def _keep(
 
 
 def _is_slow(item: pytest.Item) -> bool:
-    """Tell whether a test is slow: everywhere, or with one of the parameters that its mark names."""
+    """Tell whether a test is slow: always, or with one of the parameters that its mark names."""
     mark = item.get_closest_marker("slow")
     if mark is None or not mark.args:
         return mark is not None

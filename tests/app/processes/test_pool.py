@@ -14,6 +14,7 @@ import pytest
 
 from app import metrics
 from app.errors import InvalidRequest, ServiceUnavailable
+from app.permits import LocalPermits
 from app.processes.pool import ChildFailed, ChildPool
 from tests import children
 from tests.deadline import DEADLINE
@@ -104,6 +105,29 @@ async def test_no_more_children_than_workers(pool: ChildPool, lines: list[Line])
         line.let_go()
     assert set(await asyncio.gather(*calls)) == set(begun)
     assert len(set(begun)) == 2
+
+
+async def test_pools_that_share_permits_are_busy_with_so_many_calls_together(
+    lines: list[Line],
+) -> None:
+    permits = LocalPermits()
+    pools = [make_pool(workers=1, permits=permits, at_once=1) for _ in range(2)]
+    for pool in pools:
+        await pool.run(children.pid)  # so that it has its child
+    calls = [
+        asyncio.create_task(pool.run(children.hold, line.end))
+        for pool, line in zip(pools, lines, strict=False)
+    ]
+    await lines[0].pid()
+    second = asyncio.create_task(lines[1].pid())
+    assert not (await asyncio.wait([second], timeout=0.3))[0]
+    lines[0].let_go()
+    async with asyncio.timeout(DEADLINE):
+        await second
+    lines[1].let_go()
+    await asyncio.gather(*calls)
+    for pool in pools:
+        await pool.aclose()
 
 
 async def test_so_many_calls_may_wait(lines: list[Line]) -> None:

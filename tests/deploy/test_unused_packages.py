@@ -1,5 +1,6 @@
 """Packages that the lock holds only for others are not part of the running program."""
 
+import importlib.util
 import subprocess
 import sys
 
@@ -47,3 +48,11 @@ def test_what_only_the_lock_holds_is_never_imported(imported: set[str], package:
     assert package not in imported
     assert f"\n{package}==" in (ROOT / "requirements.txt").read_text(), "then SECURITY.md is wrong"
     assert f"`{package}`" in (ROOT / "SECURITY.md").read_text()
+
+
+@pytest.mark.parametrize("package", ["symbolic", "multi_demangle", "pi_heif"])
+def test_what_reads_strangers_files_is_imported_by_child_processes_alone(
+    imported: set[str], package: str
+) -> None:
+    assert package not in imported
+    assert importlib.util.find_spec(package) is not None

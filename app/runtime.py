@@ -16,9 +16,9 @@ from app.buffer.use_cases import Buffer
 from app.bundles.use_cases import Bundles
 from app.changes import Changes
 from app.config import Settings
-from app.dumps import reader
-from app.dumps.reader import DumpReader
-from app.dumps.reports import Reports
+from app.dumps.reports import reader
+from app.dumps.reports.reader import DumpReader
+from app.dumps.reports.task import Reports
 from app.dumps.use_cases import Dumps
 from app.features import TARGETS
 from app.files import eviction

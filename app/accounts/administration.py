@@ -5,11 +5,11 @@ from typing import Any
 
 from sqlalchemy import Connection, or_, select, update
 
-from app.accounts.credentials import end_everything
 from app.accounts.entities import Account
 from app.accounts.identity import Identity
 from app.accounts.quota import lock_account
 from app.accounts.rows import ROW, account_of, keep_an_admin, mark_deleted, refuse_service
+from app.accounts.sessions import end_everything
 from app.accounts.tables import accounts
 from app.accounts.tiers import tier_id_of
 from app.database.pagination import Page, decode_cursor, page_of

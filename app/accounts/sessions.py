@@ -6,11 +6,10 @@ from typing import Any, Final
 from sqlalchemy import BigInteger, Connection, Row, bindparam, delete, insert, select, update
 
 from app import clock
-from app.accounts.credentials import end_everything
 from app.accounts.entities import Login, NewSession, Session
 from app.accounts.identity import Identity
 from app.accounts.quota import lock_account
-from app.accounts.tables import accounts, sessions
+from app.accounts.tables import accounts, api_keys, sessions
 from app.database import Statement
 from app.database.pagination import Page, decode_cursor, page_of
 from app.errors import Forbidden, NotFound, Unauthorized
@@ -164,3 +163,24 @@ def _session_of(row: Row[Any], identity: Identity) -> Session:
         user_agent=row.user_agent,
         current=row.uuid == identity.session,
     )
+
+
+def end_everything(connection: Connection, account_id: int) -> None:
+    """End all sessions and API keys of an account, on every process at once."""
+    lock_account(connection, account_id)
+    connection.execute(delete(sessions).where(sessions.c.account_id == account_id))
+    connection.execute(delete(api_keys).where(api_keys.c.account_id == account_id))
+
+
+def hold(connection: Connection, identity: Identity) -> None:
+    """Keep the caller's session alive until the transaction ends, or raise `Unauthorized`.
+
+    Functions that make a credential call it first: one that is made while `end_everything` runs
+    would outlive the session that made it.
+    """
+    lock_account(connection, identity.account_id)
+    if identity.session is None:
+        return
+    alive = select(sessions.c.id).where(sessions.c.uuid == identity.session)
+    if connection.execute(alive).first() is None:
+        raise Unauthorized("The session has ended", error="invalid_token")

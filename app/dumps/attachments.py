@@ -9,7 +9,7 @@ from uuid_utils import uuid7
 
 from app.accounts import quota
 from app.accounts.identity import Identity
-from app.dumps import expiry, older_reports, rows, submissions
+from app.dumps import expiry, rows, submissions
 from app.dumps.entities import (
     KIND,
     Attachment,
@@ -19,6 +19,7 @@ from app.dumps.entities import (
     NewAttachment,
     NewDump,
 )
+from app.dumps.reports import older
 from app.dumps.tables import dump_attachments, dumps
 from app.errors import NotFound
 from app.objects import contents
@@ -118,7 +119,7 @@ def _select(
 
 def _report(dump: Dump, report: str | None) -> Mapping[str, Any]:
     found = json.loads(report or "{}")
-    return older_reports.current(found) if dump.report_state == "read" else found
+    return older.current(found) if dump.report_state == "read" else found
 
 
 def _attachment(row: Row[Any]) -> Attachment:

@@ -10,7 +10,7 @@ from app import clock
 from app.accounts.identity import Access
 from app.config import Settings
 from app.database.pagination import Page
-from app.dumps import attachments, counts, groups, modules, report_text, reports, rows, submissions
+from app.dumps import attachments, counts, groups, modules, rows, submissions
 from app.dumps.crash_reports import CrashReport, Part
 from app.dumps.entities import (
     KIND,
@@ -24,7 +24,8 @@ from app.dumps.entities import (
     NewDump,
 )
 from app.dumps.modules import Missing
-from app.dumps.reports import Reports
+from app.dumps.reports import task, text
+from app.dumps.reports.task import Reports
 from app.errors import NotFound
 from app.objects.intake.memory import BodyMemoryLimit
 from app.objects.preconditions import Preconditions
@@ -159,14 +160,14 @@ class Dumps:
         details = await self.find_details(access, uuid)
         if details.dump.report_state != "read":
             raise NotFound("The dump has no report")
-        return report_text.text_of(details.report)
+        return text.text_of(details.report)
 
     async def read_again(self, access: Access, uuid: str) -> Dump:
         """Have a minidump read again, with the symbols that there are by now.
 
         Raises `NotFound`, and `InvalidRequest` for what is no minidump.
         """
-        dump = await access.write(reports.begin_again, uuid, clock.now())
+        dump = await access.write(task.begin_again, uuid, clock.now())
         self.reports.wake()
         return dump
 

@@ -17,8 +17,8 @@ import pytest
 from sqlalchemy import Connection, select, update
 
 from app import clock
-from app.dumps.reader import CHILD_MODULES, DumpReader
-from app.dumps.reports import CLAIM, Reports
+from app.dumps.reports.reader import CHILD_MODULES, DumpReader
+from app.dumps.reports.task import CLAIM, Reports
 from app.dumps.tables import dumps
 from app.objects.tables import objects
 from app.processes.pool import ChildFailed, ChildPool

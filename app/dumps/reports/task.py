@@ -15,7 +15,7 @@ from app.dumps import modules, rows
 from app.dumps.entities import Dump
 from app.dumps.minidump import reading
 from app.dumps.minidump.file import Unreadable
-from app.dumps.reader import DumpReader
+from app.dumps.reports.reader import DumpReader
 from app.dumps.tables import dumps
 from app.errors import InvalidRequest, NotFound, ObjectDamaged
 from app.objects import contents

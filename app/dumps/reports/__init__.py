@@ -1,0 +1,1 @@
+"""Reports of minidumps: made by a task, kept as JSON, shown as text."""

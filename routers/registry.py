@@ -42,13 +42,11 @@ from routers.v1 import (
     send,
     service,
     sessions,
-    symbol_server,
-    symbol_uploads,
-    symbols,
     tiers,
     timelinks,
     uploads,
 )
+from routers.v1.symbols import library, server, sym_upload
 from routers.web.application import Contract, Resource, Site
 from routers.web.openapi import Tag
 
@@ -83,7 +81,7 @@ RESOURCES: Final = (
     ),
     Resource(
         Tag("symbols", "Symbols of applications, by which stacks have names and lines.", "symbols"),
-        [symbol_uploads.router, symbol_server.router, symbols.router, symbol_page.router],
+        [sym_upload.router, server.router, library.router, symbol_page.router],
     ),
     Resource(
         Tag("uploads", "Uploads that go on where they broke off, by tus 1.0.", "upload"),

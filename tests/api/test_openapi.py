@@ -34,8 +34,6 @@ PUBLIC = {
     "files_options",
     "files_options_send",
     "pictures_options",
-    "symbols_serve",  # by a key in the path, or Basic authentication
-    "symbols_serve_head",
     "uploads_options",
     "uploads_options_of_one",
 }
@@ -102,6 +100,8 @@ def test_every_route_is_in_it_or_a_page(tmp_path: Path) -> None:
     paths = api.openapi()["paths"]
     for route in api.routes:
         if isinstance(route, APIRoute) and route.path.startswith("/v1"):
+            if route.path == "/v1/symbols/server/{path:path}":
+                continue  # for debuggers: OpenAPI has no parameter of several segments
             assert route.include_in_schema, route.path
             documented = set(paths[route.path_format])
             assert {method.lower() for method in route.methods or ()} <= documented

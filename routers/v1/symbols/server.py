@@ -6,9 +6,9 @@ Basic authentication (RFC 7617).
 
 import base64
 import re
-from typing import Annotated, Final
+from typing import Final
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from app.accounts.identity import Access
@@ -22,7 +22,13 @@ from routers.web.dependencies import RuntimeDep, runtime_of
 from routers.web.downloadable import downloadable
 from routers.web.route import HoldallRoute
 
-router = APIRouter(prefix="/v1/symbols/server", tags=["symbols"], route_class=HoldallRoute)
+# out of the document: no client is generated for debuggers, whose paths OpenAPI can't describe
+router = APIRouter(
+    prefix="/v1/symbols/server",
+    tags=["symbols"],
+    route_class=HoldallRoute,
+    include_in_schema=False,
+)
 
 _BREAKPAD: Final = re.compile(r"[0-9A-Fa-f]{33,40}")
 _BUILD_ID: Final = re.compile(r"[0-9a-f]{8,128}")
@@ -31,21 +37,12 @@ _OF_PE: Final = (".dll", ".exe", ".sys", ".ocx")
 
 
 @downloadable(router, "/{path:path}", get="symbols_serve", head="symbols_serve_head")
-async def serve(
-    path: Annotated[
-        str,
-        Path(
-            description="An API key with the scope `symbols:read`, unless that is the password of "
-            "Basic authentication; then `FILE/ID/FILE`, or `buildid/ID/debuginfo` or `executable`.",
-            examples=["hk_gk3Z/buildid/93ac61ec5a8eb139/debuginfo"],
-        ),
-    ],
-    request: Request,
-    runtime: RuntimeDep,
-) -> Response:
+async def serve(path: str, request: Request, runtime: RuntimeDep) -> Response:
     """Get a symbol file as debuggers ask for it: gdb, lldb, WinDbg, Visual Studio.
 
-    They are given the URL up to the API key as that of a symbol server, or of debuginfod.
+    They are given the URL up to the API key as that of a symbol server, or of debuginfod. The path
+    begins with an API key with the scope `symbols:read`, unless that is the password of Basic
+    authentication; `FILE/ID/FILE` follows, or `buildid/ID/debuginfo` or `executable`.
     """
     segments = path.split("/")
     key = segments.pop(0) if segments[0].startswith(PREFIX) else None

@@ -1,0 +1,1 @@
+"""Symbols: uploaded and kept, also as Breakpad and debuggers want them."""

@@ -25,6 +25,8 @@ class Account:
     used_objects: int
     max_bytes: int | None
     max_objects: int | None
+    source_url: str | None
+    """Where the source lines of its crashes are, with ``{file}`` and ``{line}``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ def account_of(row: Row[Any]) -> Account:
         used_objects=row.used_objects,
         max_bytes=row.max_total_bytes,
         max_objects=row.max_objects,
+        source_url=row.source_url,
     )
 
 
@@ -121,6 +122,12 @@ def change(
         _update(connection, identity.account_id, changes)
     if "password_hash" in changes:
         end_everything(connection, identity.account_id)
+    return profile(connection, identity)
+
+
+def set_source_url(connection: Connection, identity: Identity, source_url: str | None) -> Account:
+    """Set where the source lines of the caller's crashes are."""
+    _update(connection, identity.account_id, {"source_url": source_url})
     return profile(connection, identity)
 
 

@@ -44,6 +44,7 @@ accounts = Table(
     Column("used_objects", BigInteger, nullable=False),
     # of dumps that public keys submitted, see `dumps.submitted_bytes`
     Column("submitted_bytes", BigInteger, nullable=False, server_default="0"),
+    Column("source_url", Text),  # of source lines, with {file} and {line}
     moment("created_at"),
     moment("deleted_at", nullable=True, index=True),  # hidden since; a task removes all it has
     sqlite_autoincrement=True,

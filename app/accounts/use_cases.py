@@ -136,6 +136,10 @@ class Accounts:
                 events.record(event, identity)
         return account
 
+    async def set_source_url(self, access: Access, source_url: str | None) -> Account:
+        """Set where the source lines of the caller's crashes are; None: nowhere."""
+        return await access.write(rows.set_source_url, source_url)
+
     async def delete_own(self, access: Access, password: str) -> None:
         """Delete the caller's account and all it has; raises `Forbidden` for a wrong password."""
         verified = await self._verify(access, password)

@@ -1,8 +1,9 @@
 """The pages of dumps: a list with a search and charts, and a page for each dump."""
 
 from enum import StrEnum
+from functools import partial
 from typing import Annotated, Final
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
@@ -92,6 +93,7 @@ async def show_one(
     """Show a dump with its report and its attachments."""
     details = await runtime.dumps.find_details(visitor.access, str(id))
     dump = DumpDetails.of_details(details)
+    account = await runtime.accounts.profile(visitor.access)
     choice = link_choice(runtime.settings, visitor.identity.tier)
     return render_app(
         request,
@@ -101,8 +103,17 @@ async def show_one(
         dump=dump,
         crash_title=_title(dump.report),
         needed=_needed(dump.report),
+        line_url=partial(_line_url, account.source_url),
         **choice,
     )
+
+
+def _line_url(source_url: str | None, file: str, line: int | None) -> str | None:
+    """Return the URL of a source line, by an account's template."""
+    if source_url is None:
+        return None
+    path = quote(file.replace("\\", "/").lstrip("/"))
+    return source_url.replace("{line}", str(line or 1)).replace("{file}", path)
 
 
 def _title(report: CrashReport | None) -> str | None:

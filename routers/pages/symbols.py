@@ -43,4 +43,5 @@ async def show(
         is_first=cursor is None,
         more=more,
         url=base_url(request, runtime),
+        source_url=(await runtime.accounts.profile(visitor.access)).source_url,
     )

@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from app.accounts.identity import Access
+from app.errors import FieldError, InvalidRequest
 from routers.http.archives import ZIP, send_archive
 from routers.http.downloads import DownloadHeaders
 from routers.v1.schemas.accounts import (
@@ -82,9 +83,20 @@ async def get_takeout(request: Request, access: OwnAccess, runtime: RuntimeDep) 
     responses=problems(409, 429),
 )
 async def update_me(body: AccountChange, access: OwnAccess, runtime: RuntimeDep) -> Account:
-    """Change email address or password. A new password ends every session and API key."""
+    """Change email address, password, or where source lines are.
+
+    For the first two the current password is needed. A new password ends every session and API key.
+    """
     changes = body.model_dump(include={"email", "password"}, exclude_unset=True)
-    return Account.of(await runtime.accounts.update_own(access, body.current_password, changes))
+    changes_lines = "source_url" in body.model_fields_set
+    if changes or not changes_lines:
+        if body.current_password is None:
+            missing = FieldError(loc=["body", "current_password"], msg="Field required")
+            raise InvalidRequest(errors=[missing])
+        account = await runtime.accounts.update_own(access, body.current_password, changes)
+    if changes_lines:
+        account = await runtime.accounts.set_source_url(access, body.source_url)
+    return Account.of(account)
 
 
 @router.post(

@@ -53,6 +53,7 @@ async def test_signing_up_answers_the_account(service: Service) -> None:
             "max_bytes": 100 * 1024**3,
             "max_objects": None,
         },
+        "source_url": None,
     }
     headers = await service.log_in("ada.l-1_")
     me = await service.client.get("/v1/accounts/me", headers=headers)

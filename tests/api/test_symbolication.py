@@ -97,6 +97,44 @@ async def test_a_dump_is_read_with_the_symbols_that_there_are(
     assert await functions(service, user, dump_id) == NAMES, "a report keeps what it has"
 
 
+async def test_the_page_of_a_crash_links_source_lines_by_a_template(
+    service: Service, user: Headers, key: str
+) -> None:
+    await add_symbols(service, user)
+    dump_id = await send(service, key)
+    await read_reports(service)
+    page = user | {"Accept": "text/html"}
+    plain = await service.client.get(f"/dumps/{dump_id}", headers=page)
+    assert ("app.cc:11" in plain.text, "https://git.example" in plain.text) == (True, False)
+    template = "https://git.example/main/{file}?at=1#L{line}"
+    change = {"source_url": template}
+    changed = await service.client.patch("/v1/accounts/me", json=change, headers=user)
+    assert changed.json()["source_url"] == template
+    linked = await service.client.get(f"/dumps/{dump_id}", headers=page)
+    assert '<a class="source" href="https://git.example/main/src/app.cc?at=1#L11"' in linked.text
+    assert '<a class="source" href="https://git.example/main/src/in.h?at=1#L7"' in linked.text
+    await service.client.patch("/v1/accounts/me", json={"source_url": None}, headers=user)
+    again = await service.client.get(f"/dumps/{dump_id}", headers=page)
+    assert "https://git.example" not in again.text
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "javascript:alert('{file}')",
+        "https://git.example/{line}",
+        'https://git/"{file}',
+        "{file}",
+    ],
+)
+async def test_a_template_of_source_lines_leads_to_the_web(
+    service: Service, user: Headers, template: str
+) -> None:
+    change = {"source_url": template}
+    answer = await service.client.patch("/v1/accounts/me", json=change, headers=user)
+    assert answer.status_code == 422
+
+
 async def test_caches_stay_at_hand_where_objects_are_elsewhere(
     service: Service, user: Headers, key: str
 ) -> None:

@@ -57,6 +57,19 @@ document.addEventListener("click", async ({ target }) => {
   }
 });
 
+document.addEventListener("submit", async (event) => {
+  if (event.target.id !== "source") return;
+  event.preventDefault();
+  refuse();
+  part("source-saved").textContent = "";
+  try {
+    await ask("PATCH", "/v1/accounts/me", { source_url: part("source-url").value.trim() || null });
+    part("source-saved").textContent = "Saved";
+  } catch (error) {
+    refuse(error.message);
+  }
+});
+
 let looking = null;
 
 function look(after = FIRST_LOOK) {

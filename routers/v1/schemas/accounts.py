@@ -43,6 +43,16 @@ NewPassword = Annotated[
     ),
     AfterValidator(_password),
 ]
+SourceUrl = Annotated[
+    str,
+    Field(
+        max_length=1024,
+        pattern=r'^https?://[^\s<>"]*\{file\}[^\s<>"]*$',
+        description="URL of source lines: `{file}` and `{line}` stand for a file's path and "
+        "a line's number. The pages of crashes link their stacks by it; null: they don't.",
+        examples=["https://git.example.org/app/blob/main/{file}#L{line}"],
+    ),
+]
 GivenPassword = Annotated[str, Field(max_length=1024, json_schema_extra={"format": "password"})]
 
 
@@ -57,9 +67,12 @@ class AccountCreate(BaseModel):
 class AccountChange(BaseModel):
     """What to change about oneself; what is absent stays. A null address is taken away."""
 
-    current_password: GivenPassword
+    current_password: GivenPassword | None = Field(
+        default=None, description="Needed for a new address or password."
+    )
     email: Email | None = None
     password: NewPassword | None = None
+    source_url: SourceUrl | None = None
 
 
 class AccountDeletion(BaseModel):
@@ -87,6 +100,7 @@ class Account(BaseModel):
     is_admin: bool
     created_at: datetime
     usage: Usage
+    source_url: SourceUrl | None
 
     @classmethod
     def of(cls, account: entities.Account) -> Self:
@@ -100,6 +114,7 @@ class Account(BaseModel):
                 "is_admin": account.is_admin,
                 "is_active": account.is_active,
                 "created_at": clock.to_datetime(account.created_at),
+                "source_url": account.source_url,
                 "usage": Usage(
                     bytes=account.used_bytes,
                     objects=account.used_objects,

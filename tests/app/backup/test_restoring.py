@@ -23,6 +23,7 @@ from tests.app.backup.conftest import LARGE, Empty, House
 pytestmark = pytest.mark.anyio
 
 LATER_COLUMNS = {
+    "accounts": {"source_url"},
     "objects": {"crc32", "inbox_id"},
     "files": {"inbox_id"},
     "dumps": {"reread_at"},

@@ -168,13 +168,15 @@ class Keyring:
     def _sign(self, one: str, other: str, purpose: str) -> str:
         ids = uuid.UUID(one).bytes + uuid.UUID(other).bytes
         mac = hmac.digest(self.subkeys(purpose)[0], ids, "sha256")
-        return base64.urlsafe_b64encode(ids + mac).rstrip(b"=").decode()
+        return _encoded(ids + mac)
 
     def _signed(self, key: str, purpose: str) -> tuple[str, str] | None:
         """Return the two ids of a key for this purpose; None for a forged one."""
         if _PAIR_FORM.fullmatch(key) is None:
             return None
         decoded = base64.urlsafe_b64decode(key + "==")
+        if _encoded(decoded) != key:  # the last character has bits that encode nothing
+            return None
         ids, mac = decoded[:_IDS], decoded[_IDS:]
         macs = (hmac.digest(key, ids, "sha256") for key in self.subkeys(purpose))
         if not any(hmac.compare_digest(mac, made) for made in macs):
@@ -185,7 +187,11 @@ class Keyring:
 def _refresh_token(key: bytes, session: str, n: int) -> str:
     body = f"{session}.{n}"
     mac = hmac.digest(key, body.encode(), "sha256")
-    return f"hr_{body}.{base64.urlsafe_b64encode(mac).rstrip(b'=').decode()}"
+    return f"hr_{body}.{_encoded(mac)}"
+
+
+def _encoded(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def _invalid(detail: str) -> Unauthorized:

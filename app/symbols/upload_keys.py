@@ -32,7 +32,7 @@ class UploadKeys:
         """Make the key of an upload by the holder of an API key."""
         signed = key.hash + now.to_bytes(_MOMENT) + secrets.token_bytes(_SALT)
         mac = hmac.digest(self._keys[0], signed, "sha256")
-        return PREFIX + base64.urlsafe_b64encode(signed + mac).rstrip(b"=").decode()
+        return PREFIX + _encoded(signed + mac)
 
     def parse(self, sent: str, now: int) -> tuple[ApiKey, int]:
         """Return the API key of an upload, and when it began; raises `Unauthorized`."""
@@ -48,8 +48,14 @@ class UploadKeys:
         return ApiKey(signed[:_HASH]), begun_at
 
 
+def _encoded(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
 def _decoded(text: str) -> bytes:
+    """Return what a text encodes; nothing if another text is its encoding (RFC 4648 §3.5)."""
     try:
-        return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
     except ValueError:
         return b""
+    return data if _encoded(data) == text else b""

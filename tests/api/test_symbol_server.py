@@ -2,6 +2,7 @@
 
 import base64
 import re
+import string
 from collections.abc import AsyncIterator
 
 import httpx
@@ -134,6 +135,10 @@ def test_an_upload_expires() -> None:
     issued = keys.issue(credential, now)
     assert keys.parse(issued, now + LIFETIME) == (credential, now)
     assert UploadKeys([b"n" * 32, b"k" * 32]).parse(issued, now) == (credential, now)
+    alphabet = string.ascii_letters + string.digits + "-_"
+    for last in alphabet.replace(issued[-1], ""):  # it has bits that encode nothing
+        with pytest.raises(Unauthorized):
+            keys.parse(issued[:-1] + last, now)
     for other, moment in ((keys, now + LIFETIME + 1), (UploadKeys([b"x" * 32]), now)):
         with pytest.raises(Unauthorized):
             other.parse(issued, moment)

@@ -1,6 +1,6 @@
 """Look-ups: statements that find who is asking and, beside it, what is asked for.
 
-One statement costs a request a third of what two in a transaction do.
+On SQLite one statement takes half the time of two; on PostgreSQL it also needs no transaction.
 """
 
 from collections.abc import Mapping, Sequence

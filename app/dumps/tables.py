@@ -49,7 +49,7 @@ dumps = Table(
     moment("reread_at", nullable=True),  # when it is to be read again; NULL: it isn't
     Index(None, "account_id", "id"),
     Index(None, "account_id", "label", "id"),
-    # covering, for counts over a million dumps
+    # for filters, and for the first and the last dump of a signature
     Index("ix_dumps_by_signature", "account_id", "signature", "id", "created_at", "expires_at"),
     Index("ix_dumps_by_time", "account_id", "created_at", "expires_at"),
     sqlite_autoincrement=True,

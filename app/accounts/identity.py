@@ -21,9 +21,9 @@ from app.security.credentials import (
     AccessToken,
     ApiKey,
     Credential,
+    OnBehalf,
     OpenedInbox,
     OpenedLink,
-    OwnWork,
     ServiceToken,
 )
 
@@ -170,12 +170,7 @@ class Access:
         self._credential = credential
         self._scope = scope
         match credential:  # the writers of one account share commits, see `write_in_turn`
-            case (
-                AccessToken(account=account)
-                | OpenedLink(account=account)
-                | OpenedInbox(account=account)
-                | OwnWork(account=account)
-            ):
+            case AccessToken(account=account) | OnBehalf(account=account):
                 self._turn = account
             case ApiKey(hash=digest):
                 self._turn = digest.hex()

@@ -15,9 +15,7 @@ from app.security.credentials import (
     AccessToken,
     ApiKey,
     Credential,
-    OpenedInbox,
-    OpenedLink,
-    OwnWork,
+    OnBehalf,
     ServiceToken,
 )
 
@@ -80,11 +78,7 @@ class Lookup:
                 return self._by_key, {"hash": digest, "now": now}
             case ServiceToken():
                 return self._by_name, {"username_key": SERVICE_ACCOUNT}
-            case (
-                OpenedLink(account=account)
-                | OpenedInbox(account=account)
-                | OwnWork(account=account)
-            ):
+            case OnBehalf(account=account):
                 return self._by_uuid, {"account": account}
 
     def _statement(

@@ -28,23 +28,24 @@ class ServiceToken:
 
 
 @dataclass(frozen=True, slots=True)
-class OpenedLink:
-    """A link that has been opened by a visitor: the account of what it leads to.
-
-    No request brings it; it permits to read the thumbnails of pictures that are under the link.
-    """
+class OnBehalf:
+    """What is done for an account without its credentials; no request brings it."""
 
     account: str
 
 
 @dataclass(frozen=True, slots=True)
-class OpenedInbox:
-    """An inbox that has been opened by a visitor, who may give to its account, and nothing else.
+class OpenedLink(OnBehalf):
+    """A link that has been opened by a visitor: the account of what it leads to.
 
-    No request brings it.
+    It permits to read the thumbnails of pictures that are under the link.
     """
 
-    account: str
+
+@dataclass(frozen=True, slots=True)
+class OpenedInbox(OnBehalf):
+    """An inbox that has been opened by a visitor, who may give to its account, and nothing else."""
+
     inbox: int
     """The id of its row."""
     client: bytes
@@ -52,10 +53,8 @@ class OpenedInbox:
 
 
 @dataclass(frozen=True, slots=True)
-class OwnWork:
-    """What the service itself does for an account; no request brings it."""
-
-    account: str
+class OwnWork(OnBehalf):
+    """What the service itself does for an account."""
 
 
-Credential = AccessToken | ApiKey | ServiceToken | OpenedLink | OpenedInbox | OwnWork
+Credential = AccessToken | ApiKey | ServiceToken | OnBehalf

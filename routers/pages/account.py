@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from app.accounts.entities import Login
 from app.errors import ProblemError
 from app.runtime import Runtime
-from routers.http.forms import read_fields
+from routers.http.forms.reading import read_fields
 from routers.http.negotiation import is_browser
 from routers.pages.page import PageRoute, SignedIn, find_visitor, render_app
 from routers.v1.schemas.accounts import GivenPassword

@@ -13,7 +13,7 @@ from app.accounts.identity import Access
 from app.buffer import entities
 from app.errors import NotFound
 from app.runtime import Runtime
-from routers.http.forms import read_fields
+from routers.http.forms.reading import read_fields
 from routers.pages.page import PageRoute, SignedIn, render_app, visitor_of
 from routers.pages.preview import Preview, glimpse
 from routers.v1.schemas.buffer import BufferContent, PastClip

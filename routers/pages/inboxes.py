@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from app.errors import InvalidRequest, NotFound, ProblemError
 from app.runtime import Runtime
-from routers.http.forms import check_fields, read_fields
+from routers.http.forms.reading import check_fields, read_fields
 from routers.pages.link_choice import within
 from routers.pages.page import PageRoute, SignedIn, Visitor, render_app
 from routers.v1.inboxes import described

@@ -13,7 +13,7 @@ from app.errors import Forbidden, InvalidRequest, NotFound, ProblemError
 from app.links import entities, targets
 from app.links.targets import Target
 from app.runtime import Runtime
-from routers.http.forms import check_fields, read_fields
+from routers.http.forms.reading import check_fields, read_fields
 from routers.pages.link_choice import USUAL_TIME, link_choice
 from routers.pages.page import PageRoute, SignedIn, Visitor, render_app
 from routers.v1.schemas.accounts import GivenPassword

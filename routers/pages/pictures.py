@@ -13,7 +13,7 @@ from app.accounts.identity import Tier
 from app.bundles.entities import NewBundle
 from app.links import targets
 from app.pictures import entities
-from routers.http.forms import check_fields
+from routers.http.forms.reading import check_fields
 from routers.pages.link_choice import link_choice
 from routers.pages.page import PageRoute, SignedIn, render_app
 from routers.pages.send import show_sent

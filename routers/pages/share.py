@@ -17,7 +17,7 @@ from app.files.entities import NONE, NewFile
 from app.objects.preconditions import Preconditions
 from app.objects.uploads import Body
 from app.runtime import Runtime
-from routers.http.forms import open_form
+from routers.http.forms.reading import open_form
 from routers.http.headers import media_type
 from routers.http.negotiation import is_browser
 from routers.pages.account import login_form

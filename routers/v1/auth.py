@@ -5,8 +5,8 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, Request, Response
 
 from app.accounts.identity import Access
-from routers.http.form_schemas import describe_form
-from routers.http.forms import read_form
+from routers.http.forms.reading import read_form
+from routers.http.forms.schemas import describe_form
 from routers.v1.schemas.credentials import PasswordForm, RefreshRequest, TokenPair
 from routers.web import logins
 from routers.web.dependencies import Requires, RuntimeDep

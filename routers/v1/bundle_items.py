@@ -16,14 +16,14 @@ from app.objects.uploads import Body
 from app.runtime import Runtime
 from app.uploads.entities import Kind
 from routers.http.downloads import DownloadHeaders, send_content
-from routers.http.form_schemas import form_or_raw
-from routers.http.forms import (
+from routers.http.forms.reading import (
     NoFile,
     check_fields,
     media_type_of,
     open_form,
     read_json_fields,
 )
+from routers.http.forms.schemas import form_or_raw
 from routers.http.headers import media_type
 from routers.v1 import answers, by_draft
 from routers.v1.forms import raw as raw_forms

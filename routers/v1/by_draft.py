@@ -34,7 +34,7 @@ from app.runtime import Runtime
 from app.uploads.entities import NewUpload, Piece, Terms, Upload
 from routers.http.bodies import kept_encoding, piece_of
 from routers.http.digests import whole_digests
-from routers.http.forms import media_type_of
+from routers.http.forms.reading import media_type_of
 from routers.http.resumable import draft
 from routers.http.resumable.draft import (
     RESUMPTION_SUPPORTED,

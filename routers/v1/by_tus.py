@@ -25,7 +25,7 @@ from app.security.characters import without_bidi
 from app.uploads.entities import NewUpload, Piece, Terms, Upload
 from routers.http.bodies import body_of, content_length, has_body, piece_of
 from routers.http.digests import whole_digests
-from routers.http.forms import check_fields, field_errors, media_type_of
+from routers.http.forms.reading import check_fields, field_errors, media_type_of
 from routers.http.headers import media_type
 from routers.http.ranges import http_date
 from routers.http.resumable import tus

@@ -11,7 +11,7 @@ from app.dumps.entities import Filters
 from app.uploads.entities import Kind
 from routers.http import ranges
 from routers.http.downloads import DownloadHeaders, send_content
-from routers.http.form_schemas import form_or_raw, multipart_body
+from routers.http.forms.schemas import form_or_raw, multipart_body
 from routers.http.headers import DEFAULT_TYPE
 from routers.v1 import answers, by_draft
 from routers.v1.forms import dumps as dump_forms

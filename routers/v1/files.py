@@ -11,7 +11,7 @@ from app.errors import NotFound
 from app.uploads.entities import Kind
 from routers.http import ranges
 from routers.http.downloads import DownloadHeaders, send_content
-from routers.http.form_schemas import form_or_raw
+from routers.http.forms.schemas import form_or_raw
 from routers.http.qr import Format, FormatParam, qr_answer, qr_response
 from routers.v1 import answers, by_draft
 from routers.v1.forms import files as file_forms

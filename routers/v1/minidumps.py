@@ -17,9 +17,9 @@ from app.errors import ContentTooLarge, UnsupportedMediaType
 from app.objects.intake.gzip import inflate, limited
 from routers.http.bodies import content_length
 from routers.http.encodings import codings_in
-from routers.http.form_schemas import multipart_body
+from routers.http.forms.multipart import checked_stream, read_parts
+from routers.http.forms.schemas import multipart_body
 from routers.http.headers import media_type
-from routers.http.multipart import checked_stream, read_parts
 from routers.v1.keys_in_urls import RequiresKey
 from routers.v1.schemas.crash_reports import MinidumpForm
 from routers.web.dependencies import RuntimeDep

@@ -9,7 +9,7 @@ from fastapi.responses import Response
 from app.accounts.identity import Access
 from app.uploads.entities import Kind
 from routers.http import ranges
-from routers.http.form_schemas import form_or_raw
+from routers.http.forms.schemas import form_or_raw
 from routers.v1 import answers, by_draft
 from routers.v1.forms import pictures as picture_forms
 from routers.v1.forms import raw as raw_forms

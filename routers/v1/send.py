@@ -10,8 +10,8 @@ from app.errors import BadRequest
 from app.security.characters import without_bidi
 from app.uploads.entities import Kind, NewUpload
 from routers.http.bodies import body_of
-from routers.http.form_schemas import multipart_body
-from routers.http.forms import check_fields
+from routers.http.forms.reading import check_fields
+from routers.http.forms.schemas import multipart_body
 from routers.http.headers import media_type
 from routers.v1 import answers, by_draft, link_options
 from routers.v1.forms import files as file_forms

@@ -24,7 +24,7 @@ from app.errors import (
     ProblemError,
     ServiceUnavailable,
 )
-from routers.http.forms import field_errors
+from routers.http.forms.reading import field_errors
 from routers.http.negotiation import is_browser
 from storage.errors import StoreFull, StoreUnavailable
 

@@ -9,8 +9,8 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 
 from app.errors import ContentTooLarge, InvalidRequest
-from routers.http.forms import Form, FormFile, NoFile
-from routers.http.multipart import MAX_FIELD, MAX_PARTS, read_parts
+from routers.http.forms.multipart import MAX_FIELD, MAX_PARTS, read_parts
+from routers.http.forms.reading import Form, FormFile, NoFile
 
 pytestmark = pytest.mark.anyio
 

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from app.errors import InvalidRequest
+from routers.http.forms.segments import read_segments
 from routers.http.names import disposition_name
-from routers.http.segments import read_segments
 
 pytestmark = pytest.mark.anyio
 

@@ -27,8 +27,8 @@ from routers.compat.cloud_buffer.schemas import (
 )
 from routers.http.bodies import body_of
 from routers.http.downloads import DownloadHeaders, send_content
-from routers.http.form_schemas import multipart_body
-from routers.http.forms import MULTIPART, FormFile, media_type_of, open_form
+from routers.http.forms.reading import MULTIPART, FormFile, media_type_of, open_form
+from routers.http.forms.schemas import multipart_body
 from routers.http.headers import media_type
 from routers.http.names import name_in_headers
 from routers.http.negotiation import is_browser

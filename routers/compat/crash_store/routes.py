@@ -16,8 +16,8 @@ from routers.compat.crash_store.schemas import CrashStoreDump, CrashStoreError, 
 from routers.http import ranges
 from routers.http.arrays import BATCH, send_array
 from routers.http.downloads import DownloadHeaders, send_content
-from routers.http.form_schemas import multipart_body
-from routers.http.forms import NoFile
+from routers.http.forms.reading import NoFile
+from routers.http.forms.schemas import multipart_body
 from routers.http.headers import DEFAULT_TYPE
 from routers.v1.forms import dumps as dump_forms
 from routers.v1.schemas.dumps import DumpChangeForm, DumpForm, DumpReplacementForm

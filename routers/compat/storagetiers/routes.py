@@ -31,8 +31,8 @@ from routers.compat.storagetiers.schemas import (
 )
 from routers.http.arrays import BATCH, send_array
 from routers.http.downloads import send_content
-from routers.http.form_schemas import describe_any, multipart_body
-from routers.http.forms import read_fields
+from routers.http.forms.reading import read_fields
+from routers.http.forms.schemas import describe_any, multipart_body
 from routers.v1.forms import pictures as picture_forms
 from routers.v1.schemas.pictures import PictureForm
 from routers.web import logins

@@ -39,8 +39,8 @@ from routers.compat.vertexcloud.schemas import (
 from routers.http.arrays import BATCH
 from routers.http.bodies import content_length
 from routers.http.downloads import DownloadHeaders, StreamedContent, send_content
-from routers.http.form_schemas import describe_any, multipart_body
-from routers.http.forms import open_form, read_fields
+from routers.http.forms.reading import open_form, read_fields
+from routers.http.forms.schemas import describe_any, multipart_body
 from routers.http.headers import media_type
 from routers.v1.forms.files import checked_name
 from routers.v1.schemas.fields import Text

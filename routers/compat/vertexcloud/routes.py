@@ -39,8 +39,8 @@ from routers.compat.vertexcloud.schemas import (
     VertexcloudSignedUp,
     VertexcloudSignup,
 )
-from routers.http.form_schemas import describe_any
-from routers.http.forms import read_fields
+from routers.http.forms.reading import read_fields
+from routers.http.forms.schemas import describe_any
 from routers.web import cookies, known_devices, logins
 from routers.web.dependencies import RuntimeDep
 

@@ -28,7 +28,7 @@ from app.objects.uploads import Body
 from app.runtime import Runtime
 from app.security.characters import without_bidi
 from routers.http.bodies import body_of
-from routers.http.forms import MULTIPART, media_type_of, open_form, read_fields
+from routers.http.forms.reading import MULTIPART, media_type_of, open_form, read_fields
 from routers.http.headers import media_type
 from routers.http.negotiation import is_browser, wants_page
 from routers.http.resumable import draft

@@ -12,7 +12,7 @@ from app.links.entities import PublicLink
 from app.links.tokens import new_lease
 from app.runtime import Runtime
 from routers.http.downloads import DownloadHeaders, send_content
-from routers.http.forms import read_fields
+from routers.http.forms.reading import read_fields
 from routers.http.negotiation import is_browser, wants_page
 from routers.http.resumable import tus
 from routers.pages.preview import preview_of

@@ -10,7 +10,7 @@ from app.dumps.entities import Dump, NewDump
 from app.objects.preconditions import Preconditions
 from app.runtime import Runtime
 from routers.http import ranges
-from routers.http.forms import (
+from routers.http.forms.reading import (
     MULTIPART,
     Form,
     FormFile,

@@ -13,7 +13,7 @@ from app.files import entities
 from app.files.entities import NewFile
 from app.objects.uploads import Body
 from app.runtime import Runtime
-from routers.http.forms import Form, FormFile, check_fields, open_form
+from routers.http.forms.reading import Form, FormFile, check_fields, open_form
 from routers.http.headers import media_type
 from routers.v1.schemas.files import UNNAMED, FileFields, FileName
 

@@ -14,7 +14,7 @@ from app.pictures.entities import NewPicture, Picture
 from app.pictures.formats import ThumbnailFormat
 from app.runtime import Runtime
 from routers.http.downloads import DownloadHeaders, send_content
-from routers.http.forms import open_form
+from routers.http.forms.reading import open_form
 from routers.http.negotiation import prefers
 from routers.v1.schemas.pictures import PictureFields
 

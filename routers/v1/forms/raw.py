@@ -9,7 +9,7 @@ from app.accounts.identity import Access
 from app.runtime import Runtime
 from app.uploads.entities import Kind, NewUpload
 from routers.http.bodies import body_of, has_body
-from routers.http.forms import check_fields, media_type_of
+from routers.http.forms.reading import check_fields, media_type_of
 from routers.http.headers import media_type
 from routers.http.names import disposition_name
 from routers.v1 import answers, by_draft, link_options

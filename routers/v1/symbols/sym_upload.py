@@ -19,8 +19,8 @@ from app.objects.file_names import file_name
 from app.security.credentials import ApiKey
 from app.symbols.upload_keys import PREFIX
 from routers.http.bodies import body_of, read_small
-from routers.http.form_schemas import multipart_body
-from routers.http.forms import open_form
+from routers.http.forms.reading import open_form
+from routers.http.forms.schemas import multipart_body
 from routers.v1.keys_in_urls import KeyParam, RequiresKey, credential_in
 from routers.v1.schemas.symbols import SymbolsCheck, SymbolsCompleted, SymbolsForm, SymbolsUpload
 from routers.web.dependencies import RuntimeDep

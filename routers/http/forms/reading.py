@@ -18,7 +18,7 @@ from app.accounts.identity import Access
 from app.errors import FieldError, InvalidRequest
 from app.objects.uploads import Body
 from routers.http.bodies import content_length, read_small
-from routers.http.multipart import MAX_FIELD, MAX_PARTS, Part, read_parts
+from routers.http.forms.multipart import MAX_FIELD, MAX_PARTS, Part, read_parts
 
 MEDIA_TYPE: Final = "application/x-www-form-urlencoded"
 MULTIPART: Final = "multipart/form-data"

@@ -13,8 +13,8 @@ from app.objects.uploads import Body
 from routers.http.bodies import stream
 from routers.http.digests import announced_digests
 from routers.http.encodings import encoding_to_keep, require_plain
+from routers.http.forms.segments import Event, read_segments
 from routers.http.names import disposition_name, parameters, text_of
-from routers.http.segments import Event, read_segments
 
 MAX_PARTS: Final = 64
 MAX_FIELD: Final = 64 * 1024

@@ -6,7 +6,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from routers.http.forms import MEDIA_TYPE, MULTIPART
+from routers.http.forms.reading import MEDIA_TYPE, MULTIPART
 
 _JSON: Final = "application/json"
 _DIGESTS: Final = [

@@ -17,6 +17,7 @@ from app.database.pagination import Page
 from app.errors import ContentTooLarge, InvalidRequest
 from app.objects.digests import Hashing
 from app.objects.downloads import Downloads
+from app.objects.entities import Received
 from app.objects.file_names import file_name
 from app.objects.intake.gzip import limited
 from app.objects.scratch import Scratch
@@ -24,7 +25,7 @@ from app.objects.uploads import Body, Uploads
 from app.processes.pool import ChildFailed, ChildPool
 from app.symbols import child_calls, rows, zip_files
 from app.symbols.caching import SymbolCaches
-from app.symbols.entities import KIND, Filters, NewFile, NoSymbols, Symbols, Wanted
+from app.symbols.entities import KIND, Filters, Identity, NewFile, NoSymbols, Symbols, Wanted
 from app.symbols.upload_keys import UploadKeys
 
 _ZIP: Final = b"PK\x03\x04"
@@ -80,7 +81,7 @@ class SymbolFiles:
             if start == _ZIP:
                 files = [new async for new in self._of_zip(stack, access, body)]
             else:
-                files = [await self._receive(stack, access, name, body)]
+                files = [await self._receive_file(stack, access, name, body)]
             if not files:
                 raise InvalidRequest("No file in the ZIP has symbols")
             made = await access.write(rows.create, files, self._kept_for, clock.now())
@@ -110,11 +111,10 @@ class SymbolFiles:
         await access.write(rows.remove, uuid, clock.now())
         self._wake_sweep()
 
-    async def _receive(
+    async def _receive_file(
         self, stack: AsyncExitStack, access: Access, name: str, body: Body
     ) -> NewFile:
-        receiving = self._uploads.receive(access, body, kind=KIND, admit=rows.admit, inline=False)
-        received = await stack.enter_async_context(receiving)
+        received = await self._receive(stack, access, body)
         async with self._downloads.local_file(received.content(clock.now())) as file:
             found = await self._run(child_calls.identify, file)
         return NewFile(name, found, received)
@@ -132,18 +132,22 @@ class SymbolFiles:
                 async with self._scratch.file(unpacked) as unzipped:
                     size = (await aiofiles.os.stat(unzipped)).st_size
                     left -= size
-                    if await self._is_symbols(unzipped):
+                    if found := await self._identities(unzipped):
                         async with aclosing(_chunks(unzipped)) as chunks:
-                            name = _name(entry.name)
-                            yield await self._receive(stack, access, name, Body(chunks, size))
+                            received = await self._receive(stack, access, Body(chunks, size))
+                        yield NewFile(_name(entry.name), found, received)
 
-    async def _is_symbols(self, path: Path) -> bool:
+    async def _receive(self, stack: AsyncExitStack, access: Access, body: Body) -> Received:
+        receiving = self._uploads.receive(access, body, kind=KIND, admit=rows.admit, inline=False)
+        return await stack.enter_async_context(receiving)
+
+    async def _identities(self, path: Path) -> Sequence[Identity]:
+        """Return what is in a file of a ZIP; nothing if it is no symbol file."""
         async with _opened(path) as file:
             try:
-                await self._children.run(child_calls.identify, file)
+                return await self._children.run(child_calls.identify, file)
             except (NoSymbols, ChildFailed):
-                return False
-        return True
+                return ()
 
     async def _run(self, fn: Callable[[*Ts], T], *args: *Ts) -> T:
         try:

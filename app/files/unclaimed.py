@@ -11,16 +11,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-import aiofiles
-
 from app.errors import ContentTooLarge, RequestTimeout, ServiceUnavailable
-from app.objects.scratch import Scratch, opened
+from app.objects.scratch import Scratch, chunks_of
 
 MIB: Final = 1024 * 1024
 LIMIT: Final = 256 * MIB
 """Bytes that one body may have."""
-
-_STEP: Final = MIB
 
 
 class Unclaimed:
@@ -34,12 +30,7 @@ class Unclaimed:
     def claim(self) -> AsyncIterator[bytes]:
         """Return its bytes, which may now take as long as they need: the owner is known."""
         self._deadline.reschedule(None)
-        return self._chunks()
-
-    async def _chunks(self) -> AsyncIterator[bytes]:
-        async with opened(aiofiles.open(self._path, "rb")) as file:
-            while chunk := await file.read(_STEP):
-                yield chunk
+        return chunks_of(self._path)
 
 
 class UnclaimedUploads:

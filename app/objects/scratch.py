@@ -10,13 +10,14 @@ import fcntl
 import os
 import secrets
 import shutil
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from contextlib import asynccontextmanager, closing, suppress
 from functools import partial
 from io import BufferedWriter, FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeVar
 
+import aiofiles
 import aiofiles.os
 from aiofiles import threadpool
 
@@ -31,6 +32,7 @@ AsyncFile = Any
 """A file of aiofiles, which has no types."""
 
 _LOCK: Final = "lock"
+_PIECE: Final = 1024 * 1024
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -82,6 +84,13 @@ async def opened(opening: Awaitable[AsyncFile]) -> AsyncIterator[AsyncFile]:
     finally:
         if file.exception() is None:
             await _to_its_end(file.result().close())
+
+
+async def chunks_of(path: Path) -> AsyncGenerator[bytes, None]:
+    """Yield the bytes of a file, in pieces."""
+    async with opened(aiofiles.open(path, "rb")) as file:
+        while chunk := await file.read(_PIECE):
+            yield chunk
 
 
 async def _write(path: Path, chunks: AsyncIterator[bytes], disk: Disk) -> None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
-import aiofiles
 import aiofiles.os
 import structlog
 from sqlalchemy import ColumnElement, Connection, func, select, update
@@ -22,7 +21,7 @@ from app.objects import contents
 from app.objects import lifecycle as objects
 from app.objects.downloads import Downloads
 from app.objects.entities import Content, Received
-from app.objects.scratch import Scratch
+from app.objects.scratch import Scratch, chunks_of
 from app.objects.tables import objects as object_rows
 from app.objects.uploads import Body, Uploads
 from app.processes.pool import ChildFailed, ChildPool
@@ -42,8 +41,6 @@ MAX_CACHE: Final = 2 * 1024**3
 
 CHILD_MODULES: Final = ("app.symbols.child_calls", "app.symbols.reading")
 """The modules that child processes import."""
-
-_CHUNK: Final = 256 * 1024
 
 log = structlog.get_logger(__name__)
 
@@ -112,7 +109,7 @@ class SymbolCaches(Task):
             await self._write(claimed, file, path)
             size = (await aiofiles.os.stat(path)).st_size
             async with (
-                aclosing(_chunks(path)) as chunks,
+                aclosing(chunks_of(path)) as chunks,
                 self._uploads.receive(
                     access,
                     Body(chunks, size),
@@ -140,12 +137,6 @@ class SymbolCaches(Task):
 async def _nothing() -> AsyncGenerator[bytes, None]:
     return
     yield b""
-
-
-async def _chunks(path: Path) -> AsyncGenerator[bytes, None]:
-    async with aiofiles.open(path, "rb") as file:
-        while chunk := await file.read(_CHUNK):
-            yield chunk
 
 
 def _admit(_connection: Connection, _identity: Identity) -> int:

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, Final, TypeVar, TypeVarTuple
 
-import aiofiles
 import aiofiles.os
 
 from app import clock
@@ -20,7 +19,7 @@ from app.objects.downloads import Downloads
 from app.objects.entities import Received
 from app.objects.file_names import file_name
 from app.objects.intake.gzip import limited
-from app.objects.scratch import Scratch
+from app.objects.scratch import Scratch, chunks_of
 from app.objects.uploads import Body, Uploads
 from app.processes.pool import ChildFailed, ChildPool
 from app.symbols import child_calls, rows, zip_files
@@ -29,7 +28,6 @@ from app.symbols.entities import KIND, Filters, Identity, NewFile, NoSymbols, Sy
 from app.symbols.upload_keys import UploadKeys
 
 _ZIP: Final = b"PK\x03\x04"
-_CHUNK: Final = 256 * 1024
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -133,7 +131,7 @@ class SymbolFiles:
                     size = (await aiofiles.os.stat(unzipped)).st_size
                     left -= size
                     if found := await self._identities(unzipped):
-                        async with aclosing(_chunks(unzipped)) as chunks:
+                        async with aclosing(chunks_of(unzipped)) as chunks:
                             received = await self._receive(stack, access, Body(chunks, size))
                         yield NewFile(_name(entry.name), found, received)
 
@@ -200,9 +198,3 @@ async def _opened(path: Path) -> AsyncIterator[BinaryIO]:
         yield file
     finally:
         file.close()
-
-
-async def _chunks(path: Path) -> AsyncGenerator[bytes, None]:
-    async with aiofiles.open(path, "rb") as file:
-        while chunk := await file.read(_CHUNK):
-            yield chunk

@@ -59,10 +59,11 @@ class CachedFiles:
             yield file
 
     async def _fetch(self, content: Content, path: Path) -> None:
-        async with AsyncExitStack() as stack:
-            whole = ByteRange(0, content.size)
-            chunks = await stack.enter_async_context(self._downloads.open(content, whole))
-            copied = await stack.enter_async_context(self._scratch.file(chunks))
+        whole = ByteRange(0, content.size)
+        async with (
+            self._downloads.open(content, whole) as chunks,
+            self._scratch.file(chunks) as copied,
+        ):
             await asyncio.to_thread(_keep, copied, path, self._max_bytes)
 
 

@@ -100,3 +100,8 @@ class Zipped:
 def debug_file_of(name: str) -> str:
     """Return the name of the module that a file with separate symbols is for."""
     return name.removesuffix(".debug").removesuffix(".dbg").removesuffix(".sym") or name
+
+
+def debug_id_of(sent: str) -> str:
+    """Return a debug id as it is kept: in capitals, without dashes."""
+    return sent.replace("-", "").upper()

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from app import clock
 from app.dumps.modules import Missing
 from app.symbols import entities
-from app.symbols.entities import Filters
+from app.symbols.entities import Filters, debug_id_of
 from routers.v1.schemas.fields import Id, Size, Text
 from routers.v1.schemas.lists import ListOf
 
@@ -99,7 +99,7 @@ def symbol_filters(
     ] = None,
 ) -> Filters:
     """Read the filters of a list from the query."""
-    found = None if debug_id is None else debug_id.replace("-", "").upper()
+    found = None if debug_id is None else debug_id_of(debug_id)
     return Filters(debug_file=debug_file, debug_id=found)
 
 

@@ -14,7 +14,7 @@ from fastapi.responses import Response
 from app.accounts.identity import Access
 from app.errors import CredentialNeeded, NotFound, PasswordNeeded, Unauthorized
 from app.security.api_keys import PREFIX
-from app.symbols.entities import Wanted
+from app.symbols.entities import Wanted, debug_id_of
 from routers.http.downloads import DownloadHeaders, send_content
 from routers.http.headers import DEFAULT_TYPE
 from routers.v1.keys_in_urls import credential_in
@@ -88,5 +88,5 @@ def _wanted(segments: list[str]) -> Wanted | None:
             return Wanted(code_id=identity.lower(), forms=frozenset({"pe"}))
         case [_, identity, file] if _BREAKPAD.fullmatch(identity):
             form = "breakpad" if file.lower().endswith(".sym") else "pdb"
-            return Wanted(debug_id=identity.upper(), forms=frozenset({form}))
+            return Wanted(debug_id=debug_id_of(identity), forms=frozenset({form}))
     return None

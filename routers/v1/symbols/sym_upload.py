@@ -17,6 +17,7 @@ from app.accounts.identity import Access
 from app.errors import Forbidden, InvalidRequest, NotFound
 from app.objects.file_names import file_name
 from app.security.credentials import ApiKey
+from app.symbols.entities import debug_id_of
 from app.symbols.upload_keys import PREFIX
 from routers.http.bodies import body_of, read_small
 from routers.http.forms.reading import open_form
@@ -63,7 +64,7 @@ async def check(
     `status` is `FOUND` or `MISSING`.
     """
     del debug_file
-    found = await runtime.symbols.newest(access, _normal(debug_id))
+    found = await runtime.symbols.newest(access, debug_id_of(debug_id))
     return _spaced({"status": "MISSING" if found is None else "FOUND"})
 
 
@@ -125,7 +126,7 @@ async def complete(
     match = _DEBUG_ID.search(await read_small(request, _LIMIT))
     if match is None:
         raise InvalidRequest("The body names no debug_id")
-    found = await runtime.symbols.newest(access, _normal(match[1].decode()))
+    found = await runtime.symbols.newest(access, debug_id_of(match[1].decode()))
     if found is None:
         raise NotFound("No symbols of this debug_id have come")
     return _spaced({"result": "OK" if found >= begun_at else "DUPLICATE_DATA"})
@@ -159,10 +160,6 @@ def _name(sent: str | None) -> str:
         return file_name(sent or "")
     except ValueError:
         return "symbols.sym"
-
-
-def _normal(debug_id: str) -> str:
-    return debug_id.replace("-", "").upper()
 
 
 def _spaced(members: dict[str, Any]) -> Response:

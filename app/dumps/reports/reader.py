@@ -1,8 +1,8 @@
 """The reading of one minidump in a child process, with the symbols that there are for it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import BinaryIO, Final, TypeVar, TypeVarTuple
+from typing import BinaryIO, Final
 
 import structlog
 
@@ -27,9 +27,6 @@ CHILD_MODULES: Final = ("app.dumps.minidump.reading", "app.stacks.symbols")
 """The modules that child processes import."""
 
 _MAX_CACHES: Final = MAX_FILES - 1  # one is the minidump
-
-T = TypeVar("T")
-Ts = TypeVarTuple("Ts")
 
 log = structlog.get_logger(__name__)
 
@@ -64,7 +61,7 @@ class DumpReader:
         else what keeps it from being read for now.
         """
         async with self._downloads.local_file(content) as file:
-            plain = await self._run(content, reading.read, file, ())
+            plain = await self._read(content, file)
             caches = await self._database.read(
                 lookup.find, account_id, _wanted(plain), _MAX_CACHES, clock.now()
             )
@@ -82,11 +79,13 @@ class DumpReader:
     ) -> Reading:
         async with self._cached_files.open_all([cache.content for cache in caches]) as files:
             opened = [(c.debug_id, f) for c, f in zip(caches, files, strict=True)]
-            return await self._run(content, reading.read, file, opened)
+            return await self._read(content, file, opened)
 
-    async def _run(self, content: Content, fn: Callable[[*Ts], T], *args: *Ts) -> T:
+    async def _read(
+        self, content: Content, file: BinaryIO, caches: Sequence[tuple[str, BinaryIO]] = ()
+    ) -> Reading:
         try:
-            return await self._children.run(fn, *args)
+            return await self._children.run(reading.read, file, caches)
         except (Unreadable, ChildFailed, ServiceUnavailable):
             raise
         except Exception as error:

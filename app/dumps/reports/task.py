@@ -119,20 +119,25 @@ class Reports(Task):
 def claim(connection: Connection, now: int) -> list[Unread]:
     """Claim a batch of minidumps that no process is reading; those to be read again come last."""
     is_new = and_(dumps.c.report_state == "pending", dumps.c.report_claimed_until <= now)
-    claimed = _claim(connection, is_new, dumps.c.report_claimed_until, now)
+    claimed = _claim(connection, is_new, dumps.c.report_claimed_until, dumps.c.id, now)
     if claimed:
         return _unread(connection, claimed, is_again=False)
-    claimed = _claim(connection, dumps.c.reread_at <= now, dumps.c.reread_at, now)
+    is_again = dumps.c.reread_at <= now
+    claimed = _claim(connection, is_again, dumps.c.reread_at, dumps.c.id.desc(), now)
     return _unread(connection, claimed, is_again=True)
 
 
 def _claim(
-    connection: Connection, is_due: ColumnElement[bool], until: Column[Any], now: int
+    connection: Connection,
+    is_due: ColumnElement[bool],
+    until: Column[Any],
+    then_by: ColumnElement[int],
+    now: int,
 ) -> Sequence[int]:
     due = (
         select(dumps.c.id)
         .where(is_due)
-        .order_by(until, dumps.c.id.desc() if until is dumps.c.reread_at else dumps.c.id)
+        .order_by(until, then_by)
         .limit(BATCH)
         .with_for_update(skip_locked=True)
     )

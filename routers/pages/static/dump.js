@@ -1,10 +1,8 @@
 // The page of a dump: archiving, deleting, editing, and a report that appears when it is ready.
 
 import { ask, url } from "./http.js";
-import { refresh } from "./parts.js";
+import { looking, refresh } from "./parts.js";
 
-const FIRST_LOOK = 700; // ms until the first look for a pending report; later looks are further apart
-const LAST_LOOK = 30_000;
 const PREVIEW = 65_536; // bytes of a text
 const part = (id) => document.getElementById(id);
 const path = () => `/v1/dumps/${part("head").dataset.id}`;
@@ -47,18 +45,7 @@ part("edit").addEventListener("submit", async (event) => {
   }
 });
 
-function look(after = FIRST_LOOK) {
-  if (after > LAST_LOOK || part("head").dataset.state !== "pending") return;
-  setTimeout(async () => {
-    try {
-      await refresh("head", "report");
-    } finally {
-      look(after * 1.5);
-    }
-  }, after);
-}
-
-look();
+looking(() => part("head").dataset.state === "pending", () => refresh("head", "report"))();
 
 // Attachments that are texts show how they begin, once they are opened.
 

@@ -3,19 +3,20 @@
 import { nameOf } from "./folders.js";
 import { ask, url } from "./http.js";
 import { localise } from "./page.js";
-import { fetchPage, growing } from "./parts.js";
+import { fetchPage, growing, looking } from "./parts.js";
 import { openQueue, pickers, soon, takeInto } from "./uploads.js";
 import { files } from "./words.js";
 
 const rows = document.getElementById("rows");
 const notice = document.getElementById("notice");
 const part = (id) => document.getElementById(id);
-const FIRST_LOOK = 700; // ms until the first look for pending reports; later looks are further apart
-const LAST_LOOK = 30_000;
 
 const gone = new Set(); // ids of dumps removed from the list, which a pending response may still hold
 
 growing("more", rows);
+
+const look = looking(() => rows.querySelector('[data-state="pending"]'), update);
+look();
 
 // Uploads.
 
@@ -66,23 +67,6 @@ function showHowMany() {
   part("dumps").hidden = rows.children.length === 0;
   part("empty").hidden = rows.children.length > 0;
 }
-
-let looking = null;
-
-/** Look for pending reports. */
-function look(after = FIRST_LOOK) {
-  clearTimeout(looking);
-  if (after > LAST_LOOK || !rows.querySelector('[data-state="pending"]')) return;
-  looking = setTimeout(async () => {
-    try {
-      await update();
-    } finally {
-      look(after * 1.5);
-    }
-  }, after);
-}
-
-look();
 
 // Actions on a dump.
 

@@ -86,3 +86,22 @@ export function inTurn(run, rest = 0) {
     }
   };
 }
+
+const FIRST_LOOK = 700; // ms until the first look for what is pending; later looks are further apart
+const LAST_LOOK = 30_000;
+
+/** Make what looks for news by `update`, less and less often, as long as `isPending`; a call begins anew. */
+export function looking(isPending, update) {
+  let timer = null;
+  return function look(after = FIRST_LOOK) {
+    clearTimeout(timer);
+    if (after > LAST_LOOK || !isPending()) return;
+    timer = setTimeout(async () => {
+      try {
+        await update();
+      } finally {
+        look(after * 1.5);
+      }
+    }, after);
+  };
+}

@@ -2,10 +2,8 @@
 
 import { takeChosen, takeFiles } from "./folders.js";
 import { ask, send } from "./http.js";
-import { refresh } from "./parts.js";
+import { looking, refresh } from "./parts.js";
 
-const FIRST_LOOK = 700; // ms until the first look for symbols that are being read; later ones are further apart
-const LAST_LOOK = 30_000;
 const part = (id) => document.getElementById(id);
 
 function refuse(words = "") {
@@ -70,18 +68,5 @@ document.addEventListener("submit", async (event) => {
   }
 });
 
-let looking = null;
-
-function look(after = FIRST_LOOK) {
-  clearTimeout(looking);
-  if (after > LAST_LOOK || !document.querySelector('[data-state="pending"]')) return;
-  looking = setTimeout(async () => {
-    try {
-      await refresh("lists");
-    } finally {
-      look(after * 1.5);
-    }
-  }, after);
-}
-
+const look = looking(() => document.querySelector('[data-state="pending"]'), () => refresh("lists"));
 look();

@@ -34,6 +34,7 @@ from routers.v1 import (
     buffer,
     bundle_items,
     bundles,
+    dump_attachments,
     dumps,
     files,
     inboxes,
@@ -76,7 +77,7 @@ RESOURCES: Final = (
     ),
     Resource(
         Tag("dumps", "Crash dumps, by label; also for Crashpad and Breakpad uploaders.", "dump"),
-        [minidumps.router, dumps.router, dump_pages.router],
+        [minidumps.router, dumps.router, dump_attachments.router, dump_pages.router],
         place=("/dumps", "Dumps"),
     ),
     Resource(

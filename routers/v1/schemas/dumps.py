@@ -11,7 +11,7 @@ from app.dumps import entities
 from app.dumps.entities import MAX_DESCRIPTION, MAX_LABEL, MAX_RETENTION, Filters
 from app.security.characters import refuse_bidi
 from routers.v1.schemas.crash_reports import CrashReport
-from routers.v1.schemas.fields import Id, Sha256, Size, Text
+from routers.v1.schemas.fields import Id, Sha256, Size, Text, values_of
 from routers.v1.schemas.files import FileName
 from routers.v1.schemas.lists import ListOf
 
@@ -117,14 +117,14 @@ class Dump(BaseModel):
     @classmethod
     def of(cls, dump: entities.Dump, **more: Any) -> Self:  # noqa: ANN401 - fields of subclasses
         """Make the schema of a dump."""
-        names = cls.model_fields.keys() & type(dump).__slots__
-        values = {name: getattr(dump, name) for name in names} | {
-            name: None if moment is None else clock.to_datetime(moment)
-            for name in ("created_at", "modified_at", "expires_at")
-            for moment in (getattr(dump, name),)
-        }
         content = dump.content
-        return cls(**values, **more, id=dump.uuid, size=content.size, sha256=content.sha256.hex())
+        return cls(
+            **values_of(dump, cls),
+            **more,
+            id=dump.uuid,
+            size=content.size,
+            sha256=content.sha256.hex(),
+        )
 
 
 class DumpAttachment(BaseModel):

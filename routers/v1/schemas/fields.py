@@ -1,9 +1,11 @@
 """Fields that many schemas have."""
 
 import unicodedata
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BaseModel, Field
+
+from app import clock
 
 
 def _check_text(value: str) -> str:
@@ -34,3 +36,11 @@ Text = Annotated[
         json_schema_extra={"pattern": r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$"}
     ),
 ]
+
+
+def values_of(entity: Any, schema: type[BaseModel]) -> dict[str, Any]:  # noqa: ANN401 - has slots
+    """Return what an entity has of a schema's fields; those called ``…_at`` are moments."""
+    names = schema.model_fields.keys() & type(entity).__slots__
+    values = {name: getattr(entity, name) for name in names}
+    moments = {n: value for n, value in values.items() if n.endswith("_at") and value is not None}
+    return values | {name: clock.to_datetime(moment) for name, moment in moments.items()}

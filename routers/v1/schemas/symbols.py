@@ -1,16 +1,15 @@
 """Schemas of symbols."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from fastapi import Query
 from pydantic import BaseModel, Field
 
-from app import clock
 from app.dumps.modules import Missing
 from app.symbols import entities
 from app.symbols.entities import Filters, debug_id_of
-from routers.v1.schemas.fields import Id, Size, Text
+from routers.v1.schemas.fields import Id, Size, Text, values_of
 from routers.v1.schemas.lists import ListOf
 
 DebugId = Annotated[
@@ -47,13 +46,7 @@ class Symbols(BaseModel):
     @classmethod
     def of(cls, symbols: entities.Symbols) -> Self:
         """Make the schema of symbols."""
-        names = cls.model_fields.keys() & type(symbols).__slots__
-        values: dict[str, Any] = {name: getattr(symbols, name) for name in names} | {
-            name: None if moment is None else clock.to_datetime(moment)
-            for name in ("created_at", "used_at", "expires_at")
-            for moment in (getattr(symbols, name),)
-        }
-        return cls(**values, id=symbols.uuid, size=symbols.content.size)
+        return cls(**values_of(symbols, cls), id=symbols.uuid, size=symbols.content.size)
 
 
 class SymbolsList(ListOf[Symbols]):
@@ -71,12 +64,7 @@ class MissingSymbols(BaseModel):
     @classmethod
     def of(cls, missing: Missing) -> Self:
         """Make the schema of missing symbols."""
-        return cls(
-            debug_file=missing.debug_file,
-            debug_id=missing.debug_id,
-            code_id=missing.code_id,
-            dumps=missing.dumps,
-        )
+        return cls(**values_of(missing, cls))
 
 
 class MissingSymbolsList(ListOf[MissingSymbols]):

@@ -1,5 +1,6 @@
 """The dependencies of routes: the runtime, and the caller's access."""
 
+import base64
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -65,3 +66,16 @@ def credential_of(request: Request, runtime: Runtime) -> Credential:
             "The Authorization header must hold a bearer token", error="invalid_request"
         )
     return runtime.keyring.parse(token.strip())
+
+
+def basic_password(request: Request) -> str | None:
+    """Return the password of Basic credentials (RFC 7617), whatever the user name."""
+    scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        decoded = base64.b64decode(credentials.strip(), validate=True)
+    except ValueError:
+        return None
+    _, colon, password = decoded.partition(b":")
+    return password.decode("utf-8", "replace") if colon else None

@@ -33,12 +33,12 @@ from routers.http.headers import media_type
 from routers.http.negotiation import is_browser, wants_page
 from routers.http.resumable import draft
 from routers.pages.public import leases, unlocking
-from routers.pages.public.visiting import LinkRoute, basic_password, guarded
+from routers.pages.public.visiting import LinkRoute, guarded
 from routers.pages.rendering import SCRIPTED_CSP, iso_time, render
 from routers.v1.forms.files import checked_name
 from routers.v1.schemas.accounts import GivenPassword
 from routers.v1.schemas.inboxes import OpenInbox, Receipt, Receipts
-from routers.web.dependencies import RuntimeDep
+from routers.web.dependencies import RuntimeDep, basic_password
 from routers.web.urls import base_path, base_url
 
 router = APIRouter(include_in_schema=False, route_class=LinkRoute)

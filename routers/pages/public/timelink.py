@@ -18,11 +18,11 @@ from routers.http.resumable import tus
 from routers.pages.preview import preview_of
 from routers.pages.public import bundle, inbox, inbox_uploads, leases, unlocking
 from routers.pages.public.rendering import render_link
-from routers.pages.public.visiting import HEADERS, LinkRoute, basic_password, guarded
+from routers.pages.public.visiting import HEADERS, LinkRoute, guarded
 from routers.v1.schemas.accounts import GivenPassword
 from routers.v1.schemas.lists import CursorParam
 from routers.v1.schemas.timelinks import PublicTimelink
-from routers.web.dependencies import RuntimeDep
+from routers.web.dependencies import RuntimeDep, basic_password
 
 router = APIRouter(include_in_schema=False, route_class=LinkRoute)
 

@@ -1,6 +1,5 @@
 """Visits of public links: errors are pages for browsers, and misses are counted."""
 
-import base64
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -52,16 +51,3 @@ async def guarded(
         response = await answer(visitor)
     response.headers.update(HEADERS)
     return response
-
-
-def basic_password(request: Request) -> str | None:
-    """Return the password of Basic credentials (RFC 7617), whatever the user name."""
-    scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "basic":
-        return None
-    try:
-        decoded = base64.b64decode(credentials.strip(), validate=True)
-    except ValueError:
-        return None
-    _, colon, password = decoded.partition(b":")
-    return password.decode("utf-8", "replace") if colon else None

@@ -4,7 +4,6 @@ Debuggers send no header of ours: the API key is the first segment of the path, 
 Basic authentication (RFC 7617).
 """
 
-import base64
 import re
 from typing import Final
 
@@ -12,13 +11,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from app.accounts.identity import Access
-from app.errors import CredentialNeeded, NotFound, PasswordNeeded, Unauthorized
+from app.errors import CredentialNeeded, NotFound, PasswordNeeded
 from app.security.api_keys import PREFIX
 from app.symbols.entities import Wanted, debug_id_of
 from routers.http.downloads import DownloadHeaders, send_content
 from routers.http.headers import DEFAULT_TYPE
-from routers.v1.keys_in_urls import credential_in
-from routers.web.dependencies import RuntimeDep, runtime_of
+from routers.web.dependencies import RuntimeDep, basic_password, credential_of, runtime_of
 from routers.web.downloadable import downloadable
 from routers.web.route import HoldallRoute
 
@@ -57,26 +55,15 @@ async def serve(path: str, request: Request, runtime: RuntimeDep) -> Response:
 
 
 def _access(request: Request, key: str | None) -> Access:
-    sent = request.headers.get("authorization", "")
-    scheme, _, encoded = sent.partition(" ")
     runtime = runtime_of(request)
-    if key is None and scheme.lower() == "basic":
-        credential = runtime.keyring.parse(_password(encoded))
-    elif key is not None:
-        credential = runtime.keyring.parse(key)
-    else:
-        try:
-            credential = credential_in(request, None)
-        except CredentialNeeded:
-            raise PasswordNeeded("Send an API key as the password") from None
-    return runtime.access(credential, "symbols:read")
-
-
-def _password(encoded: str) -> str:
+    sent = basic_password(request) if key is None else key
     try:
-        return base64.b64decode(encoded, validate=True).decode().partition(":")[2]
-    except ValueError:
-        raise Unauthorized("The password can't be read", error="invalid_request") from None
+        credential = (
+            credential_of(request, runtime) if sent is None else runtime.keyring.parse(sent)
+        )
+    except CredentialNeeded:
+        raise PasswordNeeded("Send an API key as the password") from None
+    return runtime.access(credential, "symbols:read")
 
 
 def _wanted(segments: list[str]) -> Wanted | None:

@@ -55,3 +55,6 @@ ARCHITECTURES: Final = {each.name: each for each in (_X86, _X86_64, _ARM, _ARM64
 
 POINTER_BITS: Final = (1 << 47) - 1
 """Address bits of a pointer on Apple's arm64; the bits above may be a signature (PAC)."""
+
+APPLE: Final = frozenset({"macos", "ios"})
+"""Apple's platforms."""

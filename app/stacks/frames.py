@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from app.stacks.architectures import POINTER_BITS, Architecture
+from app.stacks.architectures import APPLE, POINTER_BITS, Architecture
 from app.stacks.memory import Memory
 from app.stacks.modules import Module, Modules
 from app.stacks.symbol_cache import Rules
@@ -44,7 +44,7 @@ class Process:
         """Return the address of a pointer to code: without a signature, or the mark of Thumb."""
         if self.architecture.name == "arm":
             return pointer & ~1
-        is_signed = self.architecture.name == "arm64" and self.platform in {"macos", "ios"}
+        is_signed = self.architecture.name == "arm64" and self.platform in APPLE
         return pointer & POINTER_BITS if is_signed else pointer
 
     def is_code(self, pointer: int) -> bool:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-_APPLE: Final = frozenset({"macos", "ios"})
+from app.stacks.architectures import APPLE
+
 _ACCESSES: Final = {0: "_READ", 1: "_WRITE", 8: "_EXEC"}
 _ACCESSED: Final = 2  # the index of the address in Apple's parameters, after exception and code
 
@@ -137,7 +138,7 @@ def cause(platform: str | None, raised: Raised) -> Cause:
     """Return an exception's cause in the words of the platform."""
     if platform == "windows":
         return _windows(raised)
-    if platform in _APPLE:
+    if platform in APPLE:
         return _apple(raised)
     name = None if platform is None else _SIGNALS.get(raised.code)
     reason = None if name in {None, "SIMULATED"} else _si_code(raised.code, raised.flags)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from app.dumps.minidump.file import MinidumpFile, Unreadable, printable
 from app.dumps.minidump.tables import System
+from app.stacks.architectures import APPLE
 from app.stacks.modules import Module
 
 _MAX_MODULES: Final = 4096
@@ -20,7 +21,6 @@ _UNLOADED_HEAD: Final = struct.Struct("<III")
 _UNLOADED_MODULE: Final = struct.Struct("<QIIII")
 _PDB: Final = struct.Struct("<4s16sI")
 _GUID: Final = 16  # bytes
-_APPLE: Final = frozenset({"macos", "ios"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def modules(dump: MinidumpFile, system: System) -> list[Module]:
             ids = _Ids()
         if system.platform == "windows" and stamp:
             ids.code_id = f"{stamp:08x}{size:x}"
-        elif system.platform in _APPLE and ids.debug_id is not None:
+        elif system.platform in APPLE and ids.debug_id is not None:
             ids.code_id = ids.debug_id[: 2 * _GUID].lower()
         found.append(
             Module(name, _version(version), system.address(base), size,

@@ -60,7 +60,7 @@ def read(file: BinaryIO, caches: Sequence[tuple[str, BinaryIO]] = ()) -> Reading
         "uptime": dump.attempt(partial(tables.uptime, dump), None),
         "assertion": dump.attempt(partial(tables.assertion, dump), None),
         "exception": None if record is None else _described(system, record.raised),
-        "crashing_module": stacks.crashing_module(system.platform),
+        "crashing_module": stacks.crashing_module(),
         "registers": stacks.registers(),
         "code": stacks.code(),
         "thread_count": stacks.count,

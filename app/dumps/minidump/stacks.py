@@ -50,6 +50,7 @@ class Stacks:
         self.debug_ids: dict[str, Module] = {}
         """The modules that stacks pass through, by their debug ids."""
         self._dump = dump
+        self._system = system
         self._threads = dump.attempt(partial(tables.threads, dump, system), [])
         self.count = len(self._threads)
         self._names = dump.attempt(partial(tables.names, dump), {})
@@ -91,14 +92,15 @@ class Stacks:
         start, data = self._process.memory.around(counter, _BEFORE, _AFTER)
         return {"address": hex(start), "bytes": data.hex()} if data else None
 
-    def crashing_module(self, platform: str | None) -> dict[str, Any] | None:
+    def crashing_module(self) -> dict[str, Any] | None:
         """Return the module that the thread was in, or else its caller's."""
         if self._crash is None:
             return None
         if self._process is None or not self._registers:
             # on other systems it may be the address that was accessed
             at = self._crash.raised.address
-            return self._module_at(at, at, is_caller=False) if platform == "windows" else None
+            is_code = self._system.platform == "windows"
+            return self._module_at(at, at, is_caller=False) if is_code else None
         architecture = self._process.architecture
         at = self._registers[architecture.counter]
         if (found := self._module_at(at, at, is_caller=False)) is not None:

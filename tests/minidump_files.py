@@ -29,6 +29,11 @@ class Module:
     time: int = 0
 
 
+def words(architecture: int, *values: int) -> bytes:
+    """Return numbers as wide as the architecture's registers."""
+    return b"".join(struct.pack(_FORMS[architecture], value) for value in values)
+
+
 def pdb(path: str, guid: bytes, age: int) -> bytes:
     """Return the record of a module whose symbols are in a PDB."""
     return b"RSDS" + guid + struct.pack("<I", age) + path.encode() + b"\0"

@@ -27,20 +27,16 @@ from tests.minidump_files import (
     Minidump,
     Module,
     Thread,
+    words,
 )  # fmt: skip
 
 STACK = 0x7FFE0000
-WORDS = {X86: "I", X86_64: "Q", ARM: "I", ARM64: "Q"}
 CALLS = {X86: 1, X86_64: 1, ARM: 2, ARM64: 4}
 """Bytes from inside a call to its return address."""
 
 
 def read(dump: Minidump) -> dict[str, Any]:
     return read_file(BytesIO(dump.write())).report
-
-
-def words(architecture: int, *values: int) -> bytes:
-    return struct.pack(f"<{len(values)}{WORDS[architecture]}", *values)
 
 
 def frames(dump: Minidump, thread: int = CRASHED) -> list[tuple[str, str]]:

@@ -1,6 +1,5 @@
 """Unwinding by rules of symbol files, and functions by address, with rules that lie as well."""
 
-import struct
 import tempfile
 from collections.abc import Sequence
 from io import BytesIO
@@ -16,17 +15,12 @@ from app.stacks import symbol_cache
 from app.stacks.symbol_cache import BadCache, SymbolCache
 from app.symbols.entities import NoSymbols
 from app.symbols.reading import identify, make_cache
-from tests.minidump_files import LINUX, WINDOWS, X86, X86_64, Minidump
+from tests.minidump_files import LINUX, WINDOWS, X86, X86_64, Minidump, words
 from tests.symbol_files import DEBUG_ID, NAMED, breakpad
 
 pytest.importorskip("symbolic")
 
 STACK = 0x7FFE0000
-WORDS = {X86: "I", X86_64: "Q"}
-
-
-def words(architecture: int, *values: int) -> bytes:
-    return struct.pack(f"<{len(values)}{WORDS[architecture]}", *values)
 
 
 def cache_of(folder: Path, data: bytes) -> Path:

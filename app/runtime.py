@@ -16,8 +16,6 @@ from app.buffer.use_cases import Buffer
 from app.bundles.use_cases import Bundles
 from app.changes import Changes
 from app.config import Settings
-from app.dumps.reports import reader
-from app.dumps.reports.reader import DumpReader
 from app.dumps.reports.task import Reports
 from app.dumps.use_cases import Dumps
 from app.features import TARGETS
@@ -39,16 +37,12 @@ from app.pictures.imaging import Imaging
 from app.pictures.thumbnails import Thumbnails
 from app.pictures.use_cases import Pictures
 from app.processes import confinement
-from app.processes.pool import ChildPool
 from app.security.credentials import Credential
 from app.security.keyring import Keyring
 from app.sending.use_cases import Sending
 from app.state import Ping, ServiceState
-from app.symbols import caching
-from app.symbols.cached_files import CachedFiles
-from app.symbols.caching import SymbolCaches
-from app.symbols.upload_keys import UploadKeys
-from app.symbols.use_cases import SymbolFiles, kept_unused
+from app.symbolication import open_symbolication
+from app.symbols.use_cases import SymbolFiles
 from app.takeout.use_cases import Takeout
 from app.tasks.generation import RaiseGeneration
 from app.tasks.leases import RenewLeases
@@ -113,27 +107,15 @@ async def open_runtime(
     async with AsyncExitStack() as stack:
         parts = await open_parts(stack, settings, adopt=adopt, link=link)
         await bootstrap.prepare(parts.database, parts.passwords, settings)
-        reports = _open_reports(stack, parts)
-        symbol_readers, symbol_caches = _open_symbols(stack, parts, reports)
-        tasks = _tasks(parts, reports, symbol_caches)
+        reports, symbols = open_symbolication(stack, parts)
+        tasks = _tasks(parts, reports, symbols)
+        closing = asyncio.Event()
         if link is not None:
             _follow(link, tasks)
+            link.on_drain(closing.set)
         if background:
             stack.push_async_callback(Supervisor(tasks).aclose)
         await stack.enter_async_context(measuring_lag())
-        closing = asyncio.Event()
-        if link is not None:
-            link.on_drain(closing.set)
-        symbols = SymbolFiles(
-            settings,
-            parts.uploads,
-            parts.downloads,
-            parts.scratch,
-            symbol_readers,
-            symbol_caches,
-            UploadKeys(parts.keyring.subkeys("symbol uploads")),
-            wake_sweep=parts.sweep.wake,
-        )
         runtime = _build(parts, reports, symbols, tasks, closing, link)
         stack.push_async_callback(runtime.gauges.aclose)
         stack.push_async_callback(runtime.archives.aclose)
@@ -142,55 +124,10 @@ async def open_runtime(
             yield runtime
 
 
-def _open_reports(stack: AsyncExitStack, parts: Parts) -> Reports:
-    readers = ChildPool(
-        workers=1,
-        memory=reader.MEMORY,
-        seconds=reader.SECONDS,
-        name="minidumps",
-        modules=reader.CHILD_MODULES,
-        permits=parts.permits,
-    )
-    stack.push_async_callback(readers.aclose)
-    settings, downloads = parts.settings, parts.downloads
-    folder = settings.data_dir / "symbols"
-    cached = CachedFiles(downloads, parts.scratch, folder, max_bytes=settings.symbol_cache_bytes)
-    kept_for = kept_unused(settings)
-    return Reports(
-        parts.database,
-        DumpReader(parts.database, downloads, cached, readers),
-        kept_for=kept_for,
-    )
-
-
-def _open_symbols(
-    stack: AsyncExitStack, parts: Parts, reports: Reports
-) -> tuple[ChildPool, SymbolCaches]:
-    children = ChildPool(
-        workers=1,
-        permits=parts.permits,
-        memory=caching.MEMORY,
-        seconds=caching.SECONDS,
-        name="symbols",
-        modules=caching.CHILD_MODULES,
-        output=caching.MAX_CACHE,
-    )
-    stack.push_async_callback(children.aclose)
-    caches = SymbolCaches(
-        parts.database,
-        parts.uploads,
-        parts.downloads,
-        parts.scratch,
-        children,
-        on_ready=reports.wake,
-    )
-    return children, caches
-
-
-def _tasks(parts: Parts, reports: Reports, symbol_caches: SymbolCaches) -> Sequence[Task]:
+def _tasks(parts: Parts, reports: Reports, symbols: SymbolFiles) -> Sequence[Task]:
     database, store = parts.database, parts.store
     daily = [RaiseGeneration(database, store), Reconcile(database, store)]
-    waking = [parts.sweep, parts.expiry, parts.purge, reports, symbol_caches]
+    waking = [parts.sweep, parts.expiry, parts.purge, reports, symbols.caches]
     tasks = [*waking, RenewLeases(parts.uploads), *daily]
     if isinstance(store, MovingStore):
         tasks.append(Move(parts.settings, database, store, wake_sweep=parts.sweep.wake))

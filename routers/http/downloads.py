@@ -263,15 +263,12 @@ class StreamedContent(Response):
         self._opened = opened
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            async with watched(receive) as gone, self._opened:
-                await send(start_of(self))
-                if scope["method"] != "HEAD":
-                    async for chunk in self._chunks:
-                        await send_chunk(send, gone, chunk)
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
-        except TimeoutError:
-            raise ClientDisconnected from None
+        async with watched(receive) as gone, self._opened:
+            await send(start_of(self))
+            if scope["method"] != "HEAD":
+                async for chunk in self._chunks:
+                    await send_chunk(send, gone, chunk)
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def start_of(response: Response) -> dict[str, object]:

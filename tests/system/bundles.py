@@ -1,11 +1,11 @@
 """Bundles of a service that is killed while it makes or ends them."""
 
-import base64
 from dataclasses import dataclass, field
 
 import httpx
 
-_TUS = {"Tus-Resumable": "1.0.0"}
+from tests.system import tus
+
 _FIRST = ("large", "small")  # they come in one form
 
 
@@ -25,7 +25,9 @@ class Bundles:
         form = [("file", (name, self.sent[name])) for name in _FIRST]
         added = self.client.post(f"{path}/items", files=form)
         assert added.status_code == 201, added.text
-        self._upload(path.rpartition("/")[2])
+        bundle = path.rpartition("/")[2]
+        about = {"kind": "file", "filename": "uploaded", "bundle": bundle}
+        tus.upload(self.client, "/v1/uploads", self.sent["uploaded"], **about)
         closed = self.client.patch(path, json={"is_open": False})
         assert closed.status_code == 200, closed.text
         assert self._members(path) == self.sent
@@ -57,16 +59,3 @@ class Bundles:
             item["name"]: self.client.get(f"{path}/items/{item['id']}/content").content
             for item in items
         }
-
-    def _upload(self, bundle: str) -> None:
-        data = self.sent["uploaded"]
-        pairs = ("kind", "file"), ("filename", "uploaded"), ("bundle", bundle)
-        about = ",".join(f"{k} {base64.b64encode(v.encode()).decode()}" for k, v in pairs)
-        headers = _TUS | {"Upload-Length": str(len(data)), "Upload-Metadata": about}
-        begun = self.client.post("/v1/uploads", headers=headers)
-        assert begun.status_code == 201, begun.text
-        for start, stop in ((0, len(data) // 2), (len(data) // 2, len(data))):
-            piece = {"Content-Type": "application/offset+octet-stream", "Upload-Offset": f"{start}"}
-            url = begun.headers["location"]
-            answer = self.client.patch(url, headers=_TUS | piece, content=data[start:stop])
-            assert answer.status_code == 204, answer.text

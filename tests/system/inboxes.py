@@ -1,13 +1,13 @@
 """Inboxes of a service that is killed while strangers give to them."""
 
-import base64
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 
-_TUS = {"Tus-Resumable": "1.0.0"}
+from tests.system import tus
+
 _TOGETHER = ("form-large", "form-small")
 _MOST = 4  # files: what is given, and no more
 
@@ -31,7 +31,7 @@ class Inboxes:
         form = [("file", (name, self.sent[name])) for name in _TOGETHER]
         given = self.client.post(path, files=form)
         assert given.status_code == 201, given.text
-        self._upload(f"{path}/uploads")
+        tus.upload(self.client, f"{path}/uploads", self.sent["uploaded"], filename="uploaded")
         (inbox,) = self._list("/v1/inboxes")
         assert self._came(inbox) == self.sent
 
@@ -66,15 +66,3 @@ class Inboxes:
 
     def _read(self, path: str) -> bytes:
         return self.client.get(path).raise_for_status().content
-
-    def _upload(self, place: str) -> None:
-        data = self.sent["uploaded"]
-        name = base64.b64encode(b"uploaded").decode()
-        about = {"Upload-Length": str(len(data)), "Upload-Metadata": f"filename {name}"}
-        begun = self.client.post(place, headers=_TUS | about)
-        assert begun.status_code == 201, begun.text
-        for start, stop in ((0, len(data) // 2), (len(data) // 2, len(data))):
-            piece = {"Content-Type": "application/offset+octet-stream", "Upload-Offset": f"{start}"}
-            url = begun.headers["location"]
-            answer = self.client.patch(url, headers=_TUS | piece, content=data[start:stop])
-            assert answer.status_code == 204, answer.text

@@ -5,7 +5,6 @@ sweep. The steps are not listed here: `tests.system.crashing` finds them, and th
 the first, then at the second, until it comes through the whole operation alive.
 """
 
-import base64
 import hashlib
 import itertools
 import signal
@@ -19,6 +18,7 @@ from pathlib import Path
 
 import httpx
 
+from tests.system import tus
 from tests.system.bundles import Bundles
 from tests.system.conftest import Inspect, MakeSettings, Settings
 from tests.system.inboxes import Inboxes
@@ -42,9 +42,6 @@ SHORT = 100_000
 SMALL = 1000  # bytes, which live in the database itself
 DAY = 24 * 3600
 LANES = 2  # services that are killed side by side
-
-_TUS = {"Tus-Resumable": "1.0.0"}
-_PIECE = {"Content-Type": "application/offset+octet-stream"}
 
 DIED = (httpx.TransportError, ForkDied)
 
@@ -106,12 +103,7 @@ class Lane:
         self.upload = None
         self.possible[name] = [self.blobs.get(name), data]
         self.pieces[data] = [data[: len(data) // 2], data[len(data) // 2 :]]
-        pairs = ("kind", "blob"), ("id", name)
-        metadata = ",".join(f"{k} {base64.b64encode(v.encode()).decode()}" for k, v in pairs)
-        headers = _TUS | {"Upload-Length": str(len(data)), "Upload-Metadata": metadata}
-        answer = self.client.post("/v1/uploads", headers=headers)
-        assert answer.status_code == 201, answer.text
-        self.upload = answer.headers["location"]
+        self.upload = tus.begin(self.client, "/v1/uploads", len(data), kind="blob", id=name)
 
     def go_on(self, name: str) -> None:
         """Upload the rest of what was begun, if its client has heard of it."""
@@ -119,15 +111,13 @@ class Lane:
             return
         data = self.possible[name][-1]
         assert data is not None
-        state = self.client.head(self.upload, headers=_TUS)
+        state = self.client.head(self.upload, headers=tus.HEADERS)
         assert state.is_success, state.status_code
         offset = int(state.headers["upload-offset"])
         assert offset in {0, len(data) // 2, len(data)}
         while offset < len(data):
             stop = len(data) if offset else len(data) // 2
-            headers = _TUS | {"Upload-Offset": str(offset)} | _PIECE
-            answer = self.client.patch(self.upload, headers=headers, content=data[offset:stop])
-            assert answer.status_code == 204, answer.text
+            tus.append(self.client, self.upload, offset, data[offset:stop])
             offset = stop
         self._settle(name, data)
 
@@ -250,9 +240,7 @@ class Cancel(Operation):
 
     def act(self, lane: Lane) -> None:
         lane.begin("given-up", lane.body())
-        headers = _TUS | {"Upload-Offset": "0"} | _PIECE
-        answer = lane.client.patch(str(lane.upload), headers=headers, content=lane.body(SHORT))
-        assert answer.status_code == 204, answer.text
+        tus.append(lane.client, str(lane.upload), 0, lane.body(SHORT))
         assert lane.client.delete(str(lane.upload)).status_code == 204
         lane.possible["given-up"] = [None]
         lane.sweep()

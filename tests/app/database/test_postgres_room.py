@@ -26,9 +26,7 @@ async def dsn(postgres_server: servers.PostgresServer) -> AsyncIterator[str]:
     """The DSN of a role that may have two connections."""
     role = f"r{secrets.token_hex(8)}"
     postgres_server.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'p' CONNECTION LIMIT {LIMIT}")
-    yield postgres_server.dsn.replace("//postgres:", f"//{role}:").replace(
-        postgres_server.dsn.split(":")[2].split("@")[0], "p"
-    )
+    yield f"postgresql://{role}:p@{postgres_server.dsn.rpartition('@')[2]}"
     postgres_server.execute(f"DROP ROLE {role}")
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.deadline import DEADLINE
+from tests.system import accounts
 from tests.system.conftest import MakeSettings, Start
 from tests.system.processes import PROJECT, wait_for
 
@@ -62,12 +63,8 @@ def test_the_real_uploader_delivers_its_report(
     (minidump,) = crashes.glob("pending/*.dmp")
     data = minidump.read_bytes()
     service = start(make_settings("local"))
-    account = {"username": "ada", "password": "correct horse battery"}
-    assert service.client.post("/v1/accounts", json=account).status_code == 201
-    token = service.client.post("/v1/auth/token", data=account).json()["access_token"]
-    service.client.headers["Authorization"] = f"Bearer {token}"
-    scopes = {"name": "app", "scopes": ["dumps:submit"]}
-    key = service.client.post("/v1/accounts/me/keys", json=scopes).json()["key"]
+    accounts.sign_up(service.client)
+    key = accounts.make_key(service.client, "dumps:submit")
 
     url = f"{service.url}/v1/dumps/minidump?key={key}"
     sent = run(

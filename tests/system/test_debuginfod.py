@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.system import accounts
 from tests.system.conftest import MakeSettings, Start
 
 pytestmark = pytest.mark.slow
@@ -52,12 +53,8 @@ def program(tmp_path: Path) -> Path:
 
 def test_gdb_fetches_symbols(program: Path, make_settings: MakeSettings, start: Start) -> None:
     service = start(make_settings("local"))
-    account = {"username": "ada", "password": "correct horse battery"}
-    assert service.client.post("/v1/accounts", json=account).status_code == 201
-    token = service.client.post("/v1/auth/token", data=account).json()["access_token"]
-    service.client.headers["Authorization"] = f"Bearer {token}"
-    scopes = {"name": "gdb", "scopes": ["symbols:read"]}
-    key = service.client.post("/v1/accounts/me/keys", json=scopes).json()["key"]
+    accounts.sign_up(service.client)
+    key = accounts.make_key(service.client, "symbols:read")
     commands = ("-q", "-nx", "-batch", "-iex", "set debuginfod enabled on", "-ex",
                 "info line crash_here", program)  # fmt: skip
     server = {

@@ -64,8 +64,9 @@ class Storage(Section):
     """postgresql://user:password@host/name or sqlite:///file, also in SQLAlchemy's form; unset:
     SQLite in DATA_DIR."""
     database_pool: int | None = Field(None, ge=2, le=1000)
-    """Connections to PostgreSQL that a worker has at most, with ACTIVE_STORAGE=database twice as
-    many; unset: 10, or as many as the server allows all workers."""
+    """Connections to PostgreSQL that a worker has at most, with ACTIVE_STORAGE or
+    PREVIOUS_STORAGE=database twice as many; unset: 10, or as many as the server allows all
+    workers."""
     redis_url: RedisUrl | None = None
     """redis://host:6379/0, for rate limits and live events across processes."""
     active_storage: Literal["local", "s3", "database"] = "local"

@@ -21,7 +21,7 @@ async def with_pool(settings: Settings, workers: int) -> Settings:
     """
     allowed = await _allowed(settings.postgres_dsn)
     pools = workers if workers == 1 else workers + 1
-    if settings.active_storage == "database":
+    if "database" in {settings.active_storage, settings.previous_storage}:
         pools *= 2
     pool = settings.database_pool or min(CONNECTIONS, max(_LEAST, allowed // pools))
     if pool * pools > allowed:

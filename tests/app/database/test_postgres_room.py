@@ -79,6 +79,7 @@ def make_settings(
         ({}, 4, 10),
         ({}, 99, 3),  # 400, of which 3 are for superusers, for 100 workers
         ({"active_storage": "database"}, 49, 3),
+        ({"previous_storage": "database"}, 49, 3),
         ({"database_pool": 50}, 4, 50),
         ({"database_pool": 397}, 1, 397),
     ],

@@ -126,5 +126,7 @@ def reread(connection: Connection, now: int) -> int:
 
 def next_batch(connection: Connection) -> int | None:
     """Return when `reread` will be due, in microseconds."""
-    moment: int | None = connection.execute(select(func.min(symbols.c.reread_at))).scalar()
+    moment: int | None = connection.execute(
+        select(func.min(symbols.c.reread_at)).where(symbols.c.reread_at.is_not(None))
+    ).scalar()
     return moment

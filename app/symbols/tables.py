@@ -45,6 +45,6 @@ symbols = Table(
     sqlite_autoincrement=True,
 )
 
-for column in (symbol_files.c.expires_at, symbols.c.claimed_until):
+for column in (symbol_files.c.expires_at, symbols.c.claimed_until, symbols.c.reread_at):
     present = column.is_not(None)
     Index(None, column, sqlite_where=present, postgresql_where=present)

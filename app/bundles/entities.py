@@ -57,8 +57,8 @@ class Bundle:
     """None: it is kept."""
     link: LinkRef | None
     """Its own link, or else the newest; None: it has none."""
-    sharing: Sharing | None
-    """The options of that."""
+    sharing: Sharing
+    """The options of that; none if there is no link."""
     count: int
     """How many members it has."""
     size: int

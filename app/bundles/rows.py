@@ -227,7 +227,7 @@ def _bundle(row: Row[Any], counts: Mapping[int, tuple[int, int]]) -> Bundle:
         modified_at=row.modified_at,
         expires_at=row.expires_at,
         link=None if row.link is None else LinkRef(row.link, row.token_hash),
-        sharing=None if row.link is None else Sharing.of(options, row.downloads),
+        sharing=Sharing.of(options, row.downloads),
         count=count,
         size=size,
         origin=None if row.inbox is None else Origin(row.inbox, row.title),

@@ -51,8 +51,8 @@ class File:
     """None: it is kept."""
     link: LinkRef | None
     """A timelink to it."""
-    sharing: Sharing | None
-    """The options of that."""
+    sharing: Sharing
+    """The options of that; none if there is no link."""
     content: Content
     origin: Origin | None = None
     """The inbox that it came by, if that is still there."""

@@ -22,7 +22,7 @@ from app.files.entities import KIND, File, NewFile
 from app.files.tables import files
 from app.links import expiry as link_expiry
 from app.links import rows as links
-from app.links.entities import LinkOptions, LinkRef, NewLink, Origin, Sharing
+from app.links.entities import NO_OPTIONS, LinkOptions, LinkRef, NewLink, Origin, Sharing
 from app.links.tables import inboxes, timelinks
 from app.links.terms import Terms, settle
 from app.objects import contents
@@ -160,7 +160,7 @@ def create(
         modified_at=now,
         expires_at=terms.expires_at,
         link=None if terms.link is None else terms.link.ref,
-        sharing=None if terms.link is None else Sharing.of(terms.link.options),
+        sharing=Sharing.of(NO_OPTIONS if terms.link is None else terms.link.options),
         content=Content(object_id, None, received.size, received.sha256, now, None),
         clamped=terms.clamped,
     )
@@ -252,7 +252,7 @@ def file_of(row: Row[Any]) -> File:
         modified_at,
         expires_at,
         None if link is None else LinkRef(link, token_hash),
-        None if link is None else Sharing.of(options, downloads),
+        Sharing.of(options, downloads),
         contents.content_of(content),
         None if inbox is None else Origin(inbox, title),
     )

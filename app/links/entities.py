@@ -77,10 +77,10 @@ class Sharing:
         return self.max_downloads is None and not self.has_password
 
     @classmethod
-    def of(cls, options: LinkOptions, downloads: int = 0) -> Self:
-        """Make one of a link's options."""
+    def of(cls, options: LinkOptions, downloads: int | None = 0) -> Self:
+        """Make one of a link's options; ``downloads`` is None if there is no link."""
         has_password = options.password_hash is not None
-        return cls(options.max_downloads, downloads, has_password, options.note)
+        return cls(options.max_downloads, downloads or 0, has_password, options.note)
 
 
 @dataclass(frozen=True, slots=True)

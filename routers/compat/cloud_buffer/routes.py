@@ -108,8 +108,8 @@ async def load(
     link = own_link(request, runtime, sent.link)
     if is_browser(request):
         return await send_page.show_sent(request, runtime, access, sent, link)
-    is_plain = sent.sharing is not None and sent.sharing.is_plain
-    token = runtime.links.token_of(sent.link) if sent.link is not None and is_plain else None
+    plain = sent.link if sent.sharing.is_plain else None
+    token = None if plain is None else runtime.links.token_of(plain)
     return CloudBufferLink.of(sent, link, token)
 
 

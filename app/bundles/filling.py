@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Connection, LargeBinary, bindparam, func, or_, select
 
+from app.accounts import quota
 from app.accounts.identity import Identity
 from app.bundles import removal, rows
 from app.bundles.entities import (
@@ -73,9 +74,12 @@ def create(
     evicted. Raises as `point` does.
     """
     agreed = settle(new, link, identity.tier, usual, now)
-    bundle_id, evicted = rows.insert_bundle(
-        connection, identity, new, agreed, make_room, now, is_open=is_open
-    )
+    require_storage(connection)
+    quota.lock_account(connection, identity.account_id)
+    evicted = 0
+    if agreed.expires_at is not None:
+        evicted = make_room(connection, identity.account_id, evict=new.evict)
+    bundle_id = rows.insert_bundle(connection, identity, new, agreed, now, is_open=is_open)
     for member, received in sent:
         _add(connection, identity, bundle_id, member, received, now)
     for kind, target_id in things:
@@ -93,24 +97,20 @@ def deliver(
 ) -> None:
     """Add what a stranger gives to the bundle of its delivery, or to a new one, which is kept.
 
-    Nobody else may add to it. Raises `BundleClosed` if it is full.
+    Nobody else may add to it. Its caller holds the account's lock. Raises `BundleClosed` if it is
+    full.
     """
     delivered = {"inbox_id": identity.inbox_id, "delivery": new.delivery, "now": now}
     found = None if new.delivery is None else _find_delivery(connection, **delivered).first()
     if found is None:
-        bundle_id, _ = rows.insert_bundle(
-            connection, identity, new, KEPT, _evict_nothing, now, is_open=False
-        )
+        require_storage(connection)
+        bundle_id = rows.insert_bundle(connection, identity, new, KEPT, now, is_open=False)
     else:
         bundle_id = found.id
     for member, received in sent:
         _check_room(connection, bundle_id)
         _add(connection, identity, bundle_id, member, received, now)
     rows.touch(connection, bundle_id=bundle_id, now=now)
-
-
-def _evict_nothing(connection: Connection, account_id: int, *, evict: str, spared: str = "") -> int:
-    raise AssertionError((connection, account_id, evict, spared))  # what is kept evicts nothing
 
 
 def admit(connection: Connection, identity: Identity, uuid: str, now: int) -> int:

@@ -23,7 +23,7 @@ from app.bundles.entities import (
 )
 from app.bundles.members import Members
 from app.bundles.tables import bundles
-from app.database import Statement, insert_into, require_storage
+from app.database import Statement, insert_into
 from app.database.pagination import Page, before_of, page_of
 from app.errors import NotFound
 from app.links import expiry as link_expiry
@@ -105,17 +105,11 @@ def insert_bundle(
     identity: Identity,
     new: NewBundle,
     agreed: Terms,
-    make_room: MakeRoom,
     now: int,
     *,
     is_open: bool,
-) -> tuple[int, int]:
-    """Insert a bundle without members; returns its id and how much it has evicted."""
-    require_storage(connection)
-    quota.lock_account(connection, identity.account_id)
-    evicted = 0
-    if agreed.expires_at is not None:
-        evicted = make_room(connection, identity.account_id, evict=new.evict)
+) -> int:
+    """Insert a bundle without members; returns its id."""
     bundle_id: int = _insert(
         connection,
         uuid=new.uuid,
@@ -133,7 +127,7 @@ def insert_bundle(
         links.insert_link(
             connection, account_id, "bundle", bundle_id, agreed.link, agreed.expires_at, now
         )
-    return bundle_id, evicted
+    return bundle_id
 
 
 def find(

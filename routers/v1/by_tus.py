@@ -100,12 +100,14 @@ async def delete(runtime: Runtime, access: Access, uuid: str) -> Response:
     return Response(status_code=204, headers=tus.RESUMABLE)
 
 
-def refuse(request: Request, error: ProblemError) -> Response:
+def refuse(
+    request: Request, error: ProblemError, headers: Mapping[str, str] = tus.RESUMABLE
+) -> Response:
     """Return the answer to an error; clients of tus go on after 409, 423 and 5xx alone."""
     if isinstance(error, RequestTimeout):
         error = ServiceUnavailable(error.detail, retry_after=1)
     response = as_problem(request, error)
-    response.headers.update(tus.RESUMABLE)
+    response.headers.update(headers)
     return response
 
 

@@ -29,10 +29,8 @@ class UploadRoute(HoldallRoute):
     """A route of uploads; clients of tus go on after 409, 423 and 5xx, and after no other."""
 
     def answer_problem(self, request: Request, error: ProblemError) -> Response:
-        response = by_tus.refuse(request, error)
-        if draft.version_of(request.headers) is not None and not tus.is_spoken(request.headers):
-            del response.headers["Tus-Resumable"]
-        return response
+        is_tus = draft.version_of(request.headers) is None or tus.is_spoken(request.headers)
+        return by_tus.refuse(request, error, tus.RESUMABLE if is_tus else {})
 
 
 router = APIRouter(prefix="/v1/uploads", tags=["uploads"], route_class=UploadRoute)

@@ -3,6 +3,7 @@
 import { ask } from "./http.js";
 import { inTurn, refresh } from "./parts.js";
 import { showCode } from "./qr.js";
+import { offerShare } from "./sharing.js";
 
 const said = document.getElementById("said");
 const update = inTurn(() => refresh("list", "facts"));
@@ -35,13 +36,7 @@ async function remove(button) {
 }
 
 const share = document.getElementById("share");
-if (share && navigator.share) {
-  share.hidden = false;
-  share.addEventListener("click", () => {
-    // a person who thinks better of it is no error
-    navigator.share({ title: share.dataset.name, url: share.dataset.url }).catch(() => {});
-  });
-}
+if (share) offerShare(share, share.dataset.name, share.dataset.url);
 
 document.getElementById("made-title")?.focus();
 document.addEventListener("arrived", () => update().catch(() => {})); // next time

@@ -3,6 +3,7 @@
 import { ask } from "./http.js";
 import { refresh } from "./parts.js";
 import { showCode } from "./qr.js";
+import { offerShare } from "./sharing.js";
 import { moment, size } from "./words.js";
 
 const LOOK_AGAIN = 15_000; // ms; downloads are counted, and links end
@@ -66,13 +67,7 @@ async function end(button) {
 }
 
 const share = document.getElementById("share");
-if (share && navigator.share) {
-  share.hidden = false;
-  share.addEventListener("click", () => {
-    // a person who thinks better of it is no error
-    navigator.share({ title: share.dataset.name, url: share.dataset.url }).catch(() => {});
-  });
-}
+if (share) offerShare(share, share.dataset.name, share.dataset.url);
 
 function lookAgain() {
   if (document.visibilityState === "visible" && !dialog.open) refresh("list").catch(() => {}); // next time

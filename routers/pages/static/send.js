@@ -7,6 +7,7 @@ import { ask, url } from "./http.js";
 import { inTurn, refresh } from "./parts.js";
 import { showCode } from "./qr.js";
 import { enter, expiring, leave } from "./room.js";
+import { offerShare } from "./sharing.js";
 import { insist, openQueue, pickers, refuse, soon, takeInto } from "./uploads.js";
 import { downloads, duration, files, size } from "./words.js";
 
@@ -121,10 +122,7 @@ function showCard(file, list) {
   const copy = card.querySelector("[data-copy]");
   copy.dataset.copy = file.link;
   copy.setAttribute("aria-label", `Copy the link to ${file.name}`);
-  const share = card.querySelector("[data-share]");
-  share.hidden = !navigator.share;
-  // a person who thinks better of it is no error
-  share.addEventListener("click", () => navigator.share({ title: file.name, url: file.link }).catch(() => {}));
+  offerShare(card.querySelector("[data-share]"), file.name, file.link);
 }
 
 /** Let the cards whose links have died say so: their files were deleted, evicted or have expired. */

@@ -9,9 +9,10 @@ from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel, Field
 
 from app.errors import InvalidRequest, NotFound, ProblemError
+from app.inboxes.entities import USUAL_TIME
 from app.runtime import Runtime
 from routers.http.forms.reading import check_fields, read_fields
-from routers.pages.link_choice import within
+from routers.pages.link_choice import times_for
 from routers.pages.page import PageRoute, SignedIn, Visitor, render_app
 from routers.v1.inboxes import described
 from routers.v1.schemas.accounts import GivenPassword
@@ -29,7 +30,6 @@ _LIMIT: Final = 50  # inboxes on a page, or things in one
 _MEMBERS: Final = 100  # of a bundle that are shown
 _DAY: Final = 86_400  # seconds
 _TIMES: Final = (3600, _DAY, 3 * _DAY, 7 * _DAY, 14 * _DAY, 30 * _DAY)
-_USUAL: Final = 7 * _DAY
 _MIB: Final = 1024 * 1024
 
 
@@ -141,6 +141,7 @@ async def _page(
     page = await runtime.inboxes.page(visitor.access, _LIMIT, cursor)
     await runtime.inboxes.see(visitor.access)
     inboxes = [described(request, runtime, inbox) for inbox in page.items]
+    times, usual = _times(runtime, visitor)
     return render_app(
         request,
         "inboxes.html",
@@ -153,8 +154,8 @@ async def _page(
         form=form,
         is_asked=wrong is not None,
         wrong=None if wrong is None else _in_words(wrong),
-        times=_times(runtime, visitor),
-        usual=form.expires_in or str(_USUAL),
+        times=times,
+        usual=form.expires_in or str(usual),
     )
 
 
@@ -181,7 +182,7 @@ async def _one(
         items=[(item, await _members(runtime, visitor, item)) for item in items],
         next_cursor=page.next_cursor,
         wrong=None if wrong is None else _in_words(wrong),
-        times=_times(runtime, visitor),
+        times=_times(runtime, visitor)[0],
     )
 
 
@@ -195,11 +196,9 @@ async def _members(runtime: Runtime, visitor: Visitor, arrival: Arrival) -> list
     return [Member.of(member) for member in page.items]
 
 
-def _times(runtime: Runtime, visitor: Visitor) -> list[int]:
-    longest = runtime.settings.max_link_time
-    longest = min(longest, visitor.identity.tier.max_lifetime or longest)
-    allowed = within(_TIMES, longest)
-    return sorted({time for time in allowed if time >= runtime.settings.min_link_time} | {longest})
+def _times(runtime: Runtime, visitor: Visitor) -> tuple[list[int], int]:
+    """Return for how long an inbox may be open, and how long one is if nobody says it."""
+    return times_for(runtime.settings, visitor.identity.tier, _TIMES, USUAL_TIME)
 
 
 def _in_words(error: ProblemError) -> str:

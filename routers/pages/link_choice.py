@@ -13,11 +13,21 @@ _TIMES: Final = (300, 900, 3600, 3 * 3600, 8 * 3600, 86_400, 7 * 86_400, 30 * 86
 
 def link_choice(settings: Settings, tier: Tier) -> dict[str, Any]:
     """Return what templates of such forms need: those times that are allowed, and the longest."""
-    longest = min(settings.max_link_time, tier.max_lifetime or settings.max_link_time)
-    allowed = {seconds for seconds in within(_TIMES, longest) if seconds >= settings.min_link_time}
-    times = sorted(allowed | {longest})
-    usual = max((seconds for seconds in times if seconds <= USUAL_TIME), default=times[0])
+    times, usual = times_for(settings, tier, _TIMES, USUAL_TIME)
     return {"link_times": times, "usual_link_time": usual}
+
+
+def times_for(
+    settings: Settings, tier: Tier, times: tuple[int, ...], usual: int
+) -> tuple[list[int], int]:
+    """Return those times that are allowed, with the longest, and the one that is chosen at first.
+
+    That is ``usual``, or what is allowed instead.
+    """
+    longest = min(settings.max_link_time, tier.max_lifetime or settings.max_link_time)
+    allowed = {seconds for seconds in within(times, longest) if seconds >= settings.min_link_time}
+    offered = sorted(allowed | {longest})
+    return offered, max((time for time in offered if time <= usual), default=offered[0])
 
 
 def within(times: tuple[int, ...], longest: int | None) -> set[int]:

@@ -496,3 +496,12 @@ async def test_the_forms_of_the_pages(service: Service, user: Headers) -> None:
     deleted = await client.post(page, data={"act": "delete"}, headers=headers)
     assert deleted.status_code == 303
     assert (await client.get(page, headers=headers)).status_code == 404
+
+
+async def test_the_form_chooses_the_longest_time_that_a_tier_allows_below_the_usual(
+    service: Service, user: Headers
+) -> None:
+    await set_tier(service, user, max_lifetime=3 * DAY)
+    page = (await service.client.get("/inboxes", headers=user | PAGE)).text
+    assert f'<option value="{3 * DAY}" selected>' in page
+    assert page.count(" selected>") == 1

@@ -81,9 +81,3 @@ async def pending(service: Service) -> tuple[int, int]:
         return int(counts[0]), int(counts[1])
 
     return await service.runtime.parts.database.read(read)
-
-
-def assert_problem(answer: httpx.Response, status: int, kind: str) -> None:
-    """Check that an answer is a problem of a kind."""
-    assert answer.status_code == status, answer.text
-    assert answer.json()["type"] == f"urn:holdall:problem:{kind}"

@@ -2,7 +2,6 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import httpx
 import pytest
@@ -13,6 +12,7 @@ from app.accounts.tables import accounts
 from app.security.rate_limits import SIGN_UP
 from tests.api.books import stored_keys
 from tests.api.conftest import PASSWORD, MakeSettings, Service, running
+from tests.api.problems import assert_problem
 
 pytestmark = pytest.mark.anyio
 
@@ -23,14 +23,6 @@ async def sign_up(service: Service, **body: object) -> httpx.Response:
     return await service.client.post(
         "/v1/accounts", json={"username": "ada", "password": PASSWORD, **body}
     )
-
-
-def assert_problem(answer: httpx.Response, status: int) -> dict[str, Any]:
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
-    problem: dict[str, Any] = answer.json()
-    assert problem["status"] == status
-    return problem
 
 
 async def test_signing_up_answers_the_account(service: Service) -> None:

@@ -15,6 +15,7 @@ from app import clock
 from tests.api import raw
 from tests.api.books import stored_keys, used
 from tests.api.conftest import Service
+from tests.api.problems import assert_problem
 from tests.api.shared import audited, shared_fixtures
 
 pytestmark = pytest.mark.anyio
@@ -37,17 +38,6 @@ def url_of(blob_id: str) -> str:
 
 def in_json(blob_id: str, data: bytes) -> dict[str, str]:
     return {"id": blob_id, "data": base64.b64encode(data).decode()}
-
-
-def assert_problem(answer: httpx.Response, status: int, kind: str | None = None) -> dict[str, Any]:
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
-    problem: dict[str, Any] = answer.json()
-    assert problem["status"] == status
-    assert {"type", "title", "detail", "instance"} <= problem.keys()
-    if kind is not None:
-        assert problem["type"] == f"urn:holdall:problem:{kind}"
-    return problem
 
 
 @pytest.mark.parametrize("size", [0, 5, LARGE])

@@ -15,8 +15,8 @@ from app.buffer.tables import buffers
 from app.objects import lifecycle as object_service
 from tests.api import raw
 from tests.api.conftest import Service
+from tests.api.problems import assert_problem
 from tests.api.shared import shared_fixtures
-from tests.api.test_blobs import assert_problem
 
 pytestmark = pytest.mark.anyio
 

@@ -18,8 +18,8 @@ from app.events.bus import Bus, LocalBus
 from routers.http import events
 from tests.api.conftest import MakeSettings, Service, _settings, running
 from tests.api.listening import Event, listening
+from tests.api.problems import assert_problem
 from tests.api.shared import shared_fixtures
-from tests.api.test_blobs import assert_problem
 from tests.api.test_buffer import FILE, TEXT, URL, Headers, put
 
 pytestmark = pytest.mark.anyio

@@ -15,8 +15,8 @@ from app.buffer.history import MAX_PAST
 from app.buffer.tables import buffers, past_clips
 from tests.api import tus_client
 from tests.api.conftest import Service
+from tests.api.problems import assert_problem
 from tests.api.shared import shared_fixtures
-from tests.api.test_blobs import assert_problem
 from tests.api.test_buffer import FILE, LARGE, _key, _limit, put, used
 
 pytestmark = pytest.mark.anyio

@@ -18,6 +18,7 @@ from app.files.tables import files
 from app.objects.tables import objects
 from tests.api.conftest import Service
 from tests.api.crash_forms import make_key
+from tests.api.problems import assert_problem
 from tests.api.shared import shared_fixtures, store_of
 from tests.api.tus_client import append, create
 from tests.pictures import encoded, quarters
@@ -126,11 +127,6 @@ async def set_tier(service: Service, user: Headers, **values: object) -> None:
         connection.execute(update(accounts).where(own).values(tier_id=made))
 
     await service.runtime.parts.database.write(write)
-
-
-def assert_problem(answer: httpx.Response, status: int, kind: str) -> None:
-    assert answer.status_code == status, answer.text
-    assert answer.json()["type"] == f"urn:holdall:problem:{kind}"
 
 
 async def test_a_bundle_is_an_ordered_set_of_files_that_it_owns(

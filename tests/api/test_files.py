@@ -19,6 +19,7 @@ from app.objects.tables import objects, tombstones
 from storage.errors import ObjectNotFound
 from tests.api import raw
 from tests.api.conftest import Service
+from tests.api.problems import assert_problem
 from tests.api.shared import shared_fixtures, store_of
 
 pytestmark = pytest.mark.anyio
@@ -109,13 +110,6 @@ async def is_stored(service: Service, key: str) -> bool:
     except ObjectNotFound:
         return False
     return True
-
-
-def assert_problem(answer: httpx.Response, status: int, kind: str | None = None) -> None:
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
-    if kind is not None:
-        assert answer.json()["type"] == f"urn:holdall:problem:{kind}"
 
 
 def form_of(*fields: tuple[str, str | None, bytes]) -> tuple[bytes, Headers]:

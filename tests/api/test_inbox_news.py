@@ -10,7 +10,6 @@ from tests.api.conftest import MakeSettings, Service, running
 from tests.api.inbox_client import (
     LARGE,
     Headers,
-    assert_problem,
     make,
     pending,
     put,
@@ -18,6 +17,7 @@ from tests.api.inbox_client import (
     whole,
 )
 from tests.api.listening import listening
+from tests.api.problems import assert_problem
 from tests.api.shared import shared_fixtures
 
 pytestmark = pytest.mark.anyio

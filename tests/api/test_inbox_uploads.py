@@ -17,7 +17,6 @@ from tests.api.inbox_client import (
     LARGE,
     Headers,
     Json,
-    assert_problem,
     make,
     pending,
     put,
@@ -25,6 +24,7 @@ from tests.api.inbox_client import (
     usage,
     whole,
 )
+from tests.api.problems import assert_problem
 from tests.api.shared import shared_fixtures
 from tests.api.tus_client import PIECE, VERSION, append, head, metadata
 from tests.api.tus_client import URL as OWNERS

@@ -14,6 +14,7 @@ from app.accounts.tables import accounts, tiers
 from app.objects.tables import objects
 from app.pictures.tables import pictures
 from tests.api.conftest import PASSWORD, MakeSettings, Service, running
+from tests.api.problems import assert_problem
 from tests.api.shared import shared_fixtures, store_of
 from tests.deadline import DEADLINE
 from tests.pictures import (
@@ -104,12 +105,6 @@ async def upload(
     return body
 
 
-def assert_problem(answer: httpx.Response, status: int, said: str = "") -> None:
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert said in answer.json()["detail"]
-
-
 @pytest.mark.parametrize("kind", FORMATS)
 async def test_a_picture_says_what_it_is(service: Service, user: Headers, kind: str) -> None:
     data = encoded(quarters(640, 480), kind)
@@ -196,7 +191,7 @@ async def test_two_pictures_in_a_form_are_refused(service: Service, user: Header
         ("img", ("b.jpg", LARGE)),
     ]
     answer = await service.client.post("/v1/pictures", files=parts, headers=user)
-    assert_problem(answer, 422, "two pictures")
+    assert_problem(answer, 422, said="two pictures")
 
 
 @pytest.mark.parametrize(
@@ -349,7 +344,7 @@ async def test_a_tier_says_what_can_be_seen(service: Service, account: dict[str,
 
 async def test_other_heights_are_forbidden(service: Service, user: Headers) -> None:
     path = f"/v1/pictures/{(await upload(service, user))['id']}/thumbnails"
-    assert_problem(await service.client.get(f"{path}/201", headers=user), 403, "201")
+    assert_problem(await service.client.get(f"{path}/201", headers=user), 403, said="201")
     for height in ("0", "-200", "1e2", "x", "99999999999"):
         assert_problem(await service.client.get(f"{path}/{height}", headers=user), 422)
 
@@ -368,7 +363,7 @@ async def test_another_accounts_picture_is_not_there(service: Service, user: Hea
     ]:
         body = {"name": "mine"} if method == "PATCH" else None
         answer = await service.client.request(method, url, json=body, headers=stranger)
-        assert_problem(answer, 404, "No such picture")
+        assert_problem(answer, 404, said="No such picture")
     assert (await service.client.get("/v1/pictures", headers=stranger)).json()["items"] == []
     assert (await service.client.get(path)).status_code == 401
 
@@ -472,7 +467,7 @@ async def test_a_child_that_dies_of_a_picture_harms_nobody(make_settings: MakeSe
     async with running(make_settings(decoder_memory=80 * MIB)) as service:
         headers = service.service_token
         large = encoded(Image.new("RGB", (6000, 4000)), "png", compress_level=1)
-        assert_problem(await post(service, headers, large), 422, "memory")
+        assert_problem(await post(service, headers, large), 422, said="memory")
         picture = await upload(service, headers, LARGE)
         answer = await service.client.get(picture["urls"][0], headers=headers)
         assert answer.status_code == 200

@@ -4,7 +4,8 @@ import httpx
 import pytest
 
 from tests.api.conftest import PASSWORD, Service
-from tests.api.test_accounts import admin, assert_problem
+from tests.api.problems import assert_problem
+from tests.api.test_accounts import admin
 
 pytestmark = pytest.mark.anyio
 

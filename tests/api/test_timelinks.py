@@ -22,6 +22,7 @@ from app.links.tables import timelink_leases, timelinks
 from app.objects.tables import object_bytes, objects
 from app.pictures.tables import pictures
 from tests.api.conftest import MakeSettings, Service, running
+from tests.api.problems import assert_problem
 from tests.api.shared import shared_fixtures, store_of
 
 pytestmark = pytest.mark.anyio
@@ -158,13 +159,6 @@ async def pass_time(service: Service, seconds: int, user: Headers) -> None:
             connection.execute(update(table).where(table.c.account_id == own).values(earlier))
 
     await service.runtime.parts.database.write(shift)
-
-
-def assert_problem(answer: httpx.Response, status: int) -> Json:
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
-    problem: Json = answer.json()
-    return problem
 
 
 def assert_private(answer: httpx.Response) -> None:

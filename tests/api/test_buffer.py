@@ -14,6 +14,7 @@ from app.accounts.tables import accounts, tiers
 from app.buffer.tables import buffers
 from app.objects import lifecycle as object_service
 from tests.api import raw
+from tests.api.allowances import usage
 from tests.api.conftest import Service
 from tests.api.problems import assert_problem
 from tests.api.shared import shared_fixtures
@@ -41,12 +42,6 @@ async def put(
     service: Service, owner: Headers, content: bytes = b"hello", also: Headers = TEXT
 ) -> httpx.Response:
     return await service.client.put(URL, content=content, headers=owner | also)
-
-
-async def used(service: Service, owner: Headers) -> tuple[int, int]:
-    """Return the bytes and objects that an account is charged for."""
-    usage = (await service.client.get("/v1/accounts/me", headers=owner)).json()["usage"]
-    return usage["bytes"], usage["objects"]
 
 
 async def expire(service: Service, account: dict[str, Any]) -> None:
@@ -82,7 +77,7 @@ async def test_a_text_comes_back_as_it_went_in(service: Service, ada: Headers, s
         assert got.headers["content-type"] == "text/plain; charset=utf-8"
         assert got.headers["content-length"] == str(size)
         assert got.headers["etag"] == stored.headers["etag"] == f'"{facts["sha256"]}"'
-    assert await used(service, ada) == (size, 1)
+    assert await usage(service, ada) == (size, 1)
 
 
 def _seconds(time: str) -> float:
@@ -173,7 +168,7 @@ async def test_what_does_not_say_what_it_is_is_refused(service: Service, ada: He
         answer = await put(service, ada, b"x", headers)
         problem = assert_problem(answer, 422, "invalid-request")
         assert [error["loc"] for error in problem["errors"]] == [["header", where]], headers
-    assert await used(service, ada) == (0, 0)
+    assert await usage(service, ada) == (0, 0)
     assert_problem(await service.client.get(URL, headers=ada), 404, "not-found")
 
 
@@ -181,7 +176,7 @@ async def test_every_change_counts(service: Service, ada: Headers) -> None:
     writes = [await put(service, ada, body) for body in (b"one", b"two", bytes(LARGE), b"two")]
     versions = [write.json()["version"] for write in writes]
     assert (await service.client.delete(URL, headers=ada)).status_code == 204
-    assert await used(service, ada) == (LARGE + 6, 3)  # what was in it before
+    assert await usage(service, ada) == (LARGE + 6, 3)  # what was in it before
     again = await put(service, ada, b"again", FILE)
     assert again.status_code == 201
     assert [*versions, again.json()["version"]] == [1, 2, 3, 4, 6]
@@ -202,7 +197,7 @@ async def test_of_many_writers_each_makes_a_version(service: Service) -> None:
     last = max(answers, key=lambda answer: int(answer.json()["version"])).json()
     got = await service.client.get(URL, headers=ada)
     assert got.headers["etag"] == f'"{last["sha256"]}"'
-    assert await used(service, ada) == (sum(map(len, bodies)), 10)  # with what was in it
+    assert await usage(service, ada) == (sum(map(len, bodies)), 10)  # with what was in it
 
 
 async def _key(service: Service, owner: Headers, *scopes: str) -> Headers:
@@ -252,7 +247,7 @@ async def test_what_fails_leaves_what_was_there(service: Service, ada: Headers) 
     await raw.request(service, "PUT", URL, ada | TEXT | {"content-length": "200000"}, cut)
     got = await service.client.get(URL, headers=ada)
     assert got.content == b"stays"
-    assert await used(service, ada) == (5, 1)
+    assert await usage(service, ada) == (5, 1)
 
 
 async def test_a_download_under_way_ends_whole(service: Service) -> None:
@@ -277,7 +272,7 @@ async def test_a_download_under_way_ends_whole(service: Service) -> None:
     assert replaced
     assert got.ended
     assert got.body == old
-    assert await used(service, ada) == (3, 1)
+    assert await usage(service, ada) == (3, 1)
     await service.runtime.parts.sweep.run_once(clock.now() + object_service.GRACE)
     assert key not in await stored_keys(service)
 
@@ -295,11 +290,11 @@ async def test_it_expires(service: Service) -> None:
     for method in ("GET", "HEAD", "DELETE"):
         assert (await service.client.request(method, URL, headers=ada)).status_code == 404
     assert_problem(await put(service, ada, b"x", TEXT | {"If-Match": "*"}), 412)
-    assert await used(service, ada) == (LARGE, 1)
+    assert await usage(service, ada) == (LARGE, 1)
 
     while await service.runtime.parts.expiry.run_once(clock.now()):
         pass
-    assert await used(service, ada) == (0, 0)
+    assert await usage(service, ada) == (0, 0)
     await service.runtime.parts.sweep.run_once(clock.now())
     assert len(keys - await stored_keys(service)) == 1
     # 1 was the file, 2 that it expired
@@ -311,10 +306,10 @@ async def test_what_has_expired_gives_way_to_what_comes(service: Service) -> Non
     for version, also in ((1, TEXT), (3, FILE), (5, TEXT)):
         stored = await put(service, ada, b"x" * version, also | {"If-None-Match": "*"})
         assert (stored.status_code, stored.json()["version"]) == (201, version)
-        assert await used(service, ada) == (version, 1)
+        assert await usage(service, ada) == (version, 1)
         await expire(service, account)
     await service.runtime.parts.expiry.run_once(clock.now())
-    assert await used(service, ada) == (0, 0)
+    assert await usage(service, ada) == (0, 0)
 
 
 async def test_a_write_prolongs_its_life(service: Service) -> None:

@@ -14,10 +14,11 @@ from app.accounts.tables import accounts
 from app.buffer.history import MAX_PAST
 from app.buffer.tables import buffers, past_clips
 from tests.api import tus_client
+from tests.api.allowances import usage
 from tests.api.conftest import Service
 from tests.api.problems import assert_problem
 from tests.api.shared import shared_fixtures
-from tests.api.test_buffer import FILE, LARGE, _key, _limit, put, used
+from tests.api.test_buffer import FILE, LARGE, _key, _limit, put
 
 pytestmark = pytest.mark.anyio
 
@@ -83,7 +84,7 @@ async def test_what_was_in_it_is_kept(service: Service, ada: Headers) -> None:
     part = {"Range": "bytes=0-3"}
     got = await service.client.get(f"{HISTORY}/{oldest['id']}/content", headers=ada | part)
     assert (got.status_code, got.content) == (206, b"a te")
-    assert await used(service, ada) == (LARGE + 9, 3)
+    assert await usage(service, ada) == (LARGE + 9, 3)
 
 
 async def test_one_is_brought_back(service: Service, ada: Headers) -> None:
@@ -101,7 +102,7 @@ async def test_one_is_brought_back(service: Service, ada: Headers) -> None:
     moments.append(datetime.fromisoformat(back.json()["modified_at"]).replace(microsecond=0))
     assert moments[0] == moments[1] > datetime.fromisoformat(last["modified_at"])
     assert await contents(service, ada) == [b"3", b"2"]
-    assert await used(service, ada) == (3, 3)
+    assert await usage(service, ada) == (3, 3)
     again = await service.client.post(f"{HISTORY}/{oldest['id']}/restore", headers=ada)
     assert_problem(again, 404)
     assert (await put(service, ada, b"4")).status_code == 200
@@ -117,7 +118,7 @@ async def test_one_is_brought_back_into_an_empty_buffer(service: Service, ada: H
     await service.client.post(f"{HISTORY}/{item['id']}/restore", headers=ada)
     assert (await current(service, ada)).content == b"1"
     assert await past(service, ada) == []
-    assert await used(service, ada) == (1, 1)
+    assert await usage(service, ada) == (1, 1)
 
 
 async def test_each_is_deleted_alone_or_all(service: Service, ada: Headers) -> None:
@@ -135,7 +136,7 @@ async def test_each_is_deleted_alone_or_all(service: Service, ada: Headers) -> N
     assert (await service.client.delete(HISTORY, headers=ada)).status_code == 204
     assert await past(service, ada) == []
     assert (await current(service, ada)).content == b"4"
-    assert await used(service, ada) == (1, 1)
+    assert await usage(service, ada) == (1, 1)
 
 
 async def test_the_oldest_goes(service: Service, ada: Headers) -> None:
@@ -143,7 +144,7 @@ async def test_the_oldest_goes(service: Service, ada: Headers) -> None:
         await put(service, ada, b"%d" % number)
     kept = [b"%d" % number for number in reversed(range(2, MAX_PAST + 2))]
     assert await contents(service, ada) == kept
-    assert (await used(service, ada))[1] == MAX_PAST + 1
+    assert (await usage(service, ada))[1] == MAX_PAST + 1
 
 
 async def test_each_expires_by_itself(service: Service) -> None:
@@ -158,12 +159,12 @@ async def test_each_expires_by_itself(service: Service) -> None:
     assert await contents(service, ada) == [b"3"]
     while await service.runtime.parts.expiry.run_once(clock.now()):
         pass
-    assert await used(service, ada) == (2, 2)
+    assert await usage(service, ada) == (2, 2)
     await shift(service, account, 3600)
     assert await past(service, ada) == []
     while await service.runtime.parts.expiry.run_once(clock.now()):
         pass
-    assert await used(service, ada) == (0, 0)
+    assert await usage(service, ada) == (0, 0)
 
 
 @pytest.mark.parametrize("size", [5, LARGE])

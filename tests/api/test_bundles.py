@@ -8,14 +8,14 @@ from typing import Any
 import httpx
 import pytest
 from sqlalchemy import Connection, func, select, update
-from uuid_utils import uuid7
 
 from app import clock
-from app.accounts.tables import accounts, tiers
+from app.accounts.tables import accounts
 from app.bundles import filling
 from app.bundles.tables import bundle_members, bundles
 from app.files.tables import files
 from app.objects.tables import objects
+from tests.api.allowances import set_tier, usage
 from tests.api.conftest import Service
 from tests.api.crash_forms import make_key
 from tests.api.problems import assert_problem
@@ -108,27 +108,6 @@ async def send_file(service: Service, user: Headers, name: str = "a.txt", **fiel
     return body
 
 
-async def used(service: Service, user: Headers) -> tuple[int, int]:
-    usage = (await service.client.get("/v1/accounts/me", headers=user)).json()["usage"]
-    return usage["bytes"], usage["objects"]
-
-
-async def set_tier(service: Service, user: Headers, **values: object) -> None:
-    """Let an account have a tier of its own."""
-    account = (await service.client.get("/v1/accounts/me", headers=user)).json()["id"]
-
-    def write(connection: Connection) -> None:
-        own = accounts.c.uuid == account
-        tier = connection.execute(select(accounts.c.tier_id).where(own)).scalar_one()
-        row = connection.execute(select(tiers).where(tiers.c.id == tier)).one()._asdict()
-        del row["id"]
-        row |= {"uuid": str(uuid7()), "name": account, "name_key": account, **values}
-        made = connection.execute(tiers.insert().values(row).returning(tiers.c.id)).scalar_one()
-        connection.execute(update(accounts).where(own).values(tier_id=made))
-
-    await service.runtime.parts.database.write(write)
-
-
 async def test_a_bundle_is_an_ordered_set_of_files_that_it_owns(
     service: Service, user: Headers
 ) -> None:
@@ -145,7 +124,7 @@ async def test_a_bundle_is_an_ordered_set_of_files_that_it_owns(
     found = await get(service, user, bundle)
     assert found["items"] == items
     assert (found["count"], found["size"]) == (2, 2 + len(LARGE))
-    assert await used(service, user) == (2 + len(LARGE), 2)
+    assert await usage(service, user) == (2 + len(LARGE), 2)
 
     url = f"/v1/bundles/{bundle['id']}/items/{items[1]['id']}"
     assert (await service.client.get(url, headers=user)).json() == items[1]
@@ -160,7 +139,7 @@ async def test_what_it_owns_goes_with_it_at_once(service: Service, user: Headers
     await add(service, user, bundle, ("a", LARGE), ("b", b"b"))
     gone = await service.client.delete(f"/v1/bundles/{bundle['id']}", headers=user)
     assert gone.status_code == 204
-    assert await used(service, user) == (0, 0)
+    assert await usage(service, user) == (0, 0)
     url = f"/v1/bundles/{bundle['id']}"
     for again in (
         await service.client.get(url, headers=user),
@@ -182,7 +161,7 @@ async def test_a_member_can_be_taken_out(service: Service, user: Headers) -> Non
     gone = await service.client.delete(f"{url}/{first['id']}", headers=user)
     assert gone.status_code == 204
     assert (await get(service, user, bundle))["items"] == [second]
-    assert await used(service, user) == (1, 1)
+    assert await usage(service, user) == (1, 1)
     again = await service.client.delete(f"{url}/{first['id']}", headers=user)
     assert_problem(again, 404, "not-found")
 
@@ -206,7 +185,7 @@ async def test_it_points_to_things_of_each_kind_until_they_are_deleted(
         "dump": dump.json()["id"],
         "blob": "folder/b.txt",
     }
-    charged = await used(service, user)
+    charged = await usage(service, user)
     for kind, thing in things.items():
         added = await point(service, user, bundle, kind, thing)
         assert added.status_code == 201, added.text
@@ -217,7 +196,7 @@ async def test_it_points_to_things_of_each_kind_until_they_are_deleted(
     listed = (await get(service, user, bundle))["items"]
     assert [item["name"] for item in listed] == ["f.txt", "p.png", "d.dmp", "b.txt"]
     assert listed[1]["content_type"] == "image/png"
-    assert await used(service, user) == charged, "what is there already isn't charged again"
+    assert await usage(service, user) == charged, "what is there already isn't charged again"
 
     for kind, thing in things.items():
         path = thing.replace("/", "%2F")
@@ -312,7 +291,7 @@ async def test_a_form_adds_all_of_its_files_or_none(service: Service, user: Head
     refused = await service.client.post(url, files=form, headers=user)
     assert_problem(refused, 413, "content-too-large")
     assert await names(service, user, bundle) == []
-    assert await used(service, user) == (0, 0)
+    assert await usage(service, user) == (0, 0)
     empty = await service.client.post(url, data={"x": "1"}, files={"y": b""}, headers=user)
     assert empty.status_code == 422
 
@@ -364,7 +343,7 @@ async def test_a_resumed_upload_lands_in_its_bundle(service: Service, user: Head
     assert (item["name"], item["content_type"]) == ("d/large", "a/b")
     content = await service.client.get(done.headers["content-location"] + "/content", headers=user)
     assert content.content == LARGE
-    assert await used(service, user) == (len(LARGE), 1)
+    assert await usage(service, user) == (len(LARGE), 1)
     lives_as_long = await create(service, user, 1, **(about | {"expires_in": "9"}))
     assert lives_as_long.status_code == 422
 
@@ -471,7 +450,7 @@ async def test_against_the_number_of_files_it_counts_as_one_and_goes_whole(
     await send_file(service, user, "3")
     gone = await service.client.get(f"/v1/bundles/{bundle['id']}", headers=user)
     assert gone.status_code == 404
-    assert await used(service, user) == (15, 3)
+    assert await usage(service, user) == (15, 3)
     await make(service, user)
     listed = (await service.client.get("/v1/files", headers=user)).json()["items"]
     assert [file["name"] for file in listed] == ["3", "2"]
@@ -513,7 +492,7 @@ async def test_an_expired_bundle_goes_with_all_that_it_owns(
     assert await names(service, user, kept) == []
     while await service.runtime.parts.expiry.run_once(clock.now()):
         pass
-    assert await used(service, user) == (0, 0)
+    assert await usage(service, user) == (0, 0)
 
 
 async def test_lists_are_paged(service: Service, user: Headers) -> None:

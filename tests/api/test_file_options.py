@@ -23,6 +23,7 @@ from app.uploads.tables import uploads
 from routers.pages.public import leases
 from storage.errors import ObjectNotFound
 from tests.api import draft_client, raw, tus_client
+from tests.api.allowances import usage
 from tests.api.conftest import Service
 from tests.api.shared import shared_fixtures, store_of
 
@@ -83,11 +84,6 @@ async def links(service: Service, user: Headers) -> list[Json]:
     listed: Json = (await service.client.get("/v1/timelinks", headers=user)).json()
     items: list[Json] = listed["items"]
     return items
-
-
-async def used(service: Service, user: Headers) -> tuple[int, int]:
-    usage = (await service.client.get("/v1/accounts/me", headers=user)).json()["usage"]
-    return usage["bytes"], usage["objects"]
 
 
 async def claim(service: Service, file: Json) -> str:
@@ -301,7 +297,7 @@ async def test_a_file_goes_with_its_last_download(
     assert await take(service, file) == data
 
     assert await names(service, user) == []
-    assert await used(service, user) == (0, 0)
+    assert await usage(service, user) == (0, 0)
     assert (await service.client.get(file["link"])).status_code == 404
     while await service.runtime.parts.sweep.run_once(clock.now()):
         pass
@@ -391,7 +387,7 @@ async def test_a_download_that_is_given_up_counts_as_ended_after_a_day(
     await let_patience_end(service, user)
 
     assert await names(service, user) == []
-    assert await used(service, user) == (0, 0)
+    assert await usage(service, user) == (0, 0)
 
 
 async def test_a_download_whose_process_died_counts_as_ended_after_a_day(

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from app.security import rate_limits
+from tests.api.allowances import usage
 from tests.api.conftest import MakeSettings, Service, running
 from tests.api.inbox_client import (
     LARGE,
@@ -13,7 +14,6 @@ from tests.api.inbox_client import (
     make,
     pending,
     put,
-    usage,
     whole,
 )
 from tests.api.listening import listening

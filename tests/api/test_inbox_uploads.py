@@ -12,6 +12,7 @@ from sqlalchemy import Connection, delete, update
 from app import clock
 from app.inboxes import giving
 from app.uploads.tables import uploads
+from tests.api.allowances import set_tier, usage
 from tests.api.conftest import Service
 from tests.api.inbox_client import (
     LARGE,
@@ -20,8 +21,6 @@ from tests.api.inbox_client import (
     make,
     pending,
     put,
-    set_tier,
-    usage,
     whole,
 )
 from tests.api.problems import assert_problem

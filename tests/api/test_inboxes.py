@@ -11,6 +11,7 @@ from app import clock
 from app.accounts.tables import accounts
 from app.links.tables import timelinks
 from tests.api import raw
+from tests.api.allowances import set_tier, usage
 from tests.api.conftest import PASSWORD, Service
 from tests.api.crash_forms import make_key
 from tests.api.inbox_client import (
@@ -20,8 +21,6 @@ from tests.api.inbox_client import (
     make,
     pending,
     put,
-    set_tier,
-    usage,
     whole,
 )
 from tests.api.problems import assert_problem

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
 
 import httpx
 import pytest
@@ -11,6 +10,7 @@ from sqlalchemy import Connection, update
 from app import clock
 from app.accounts.tables import tiers
 from tests.api import raw
+from tests.api.allowances import usage
 from tests.api.books import stored_keys
 from tests.api.conftest import Service
 from tests.api.shared import audited, shared_fixtures
@@ -50,12 +50,6 @@ async def put(
 ) -> httpx.Response:
     body: bytes | AsyncIterator[bytes] = b"x" * size if announced else chunked(size)
     return await service.client.put(f"/v1/blobs/{blob_id}/content", content=body, headers=headers)
-
-
-async def usage(service: Service, headers: Headers) -> tuple[int, int]:
-    answer = await service.client.get("/v1/accounts/me", headers=headers)
-    used: dict[str, Any] = answer.json()["usage"]
-    return used["bytes"], used["objects"]
 
 
 def assert_over(answer: httpx.Response, kind: str) -> None:

@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, String, Table, Text
 
-from app.database.schema import Id, identity, metadata, moment, public_id, reference
+from app.database.schema import Id, identity, metadata, moment, partial_index, public_id, reference
 
 buffers = Table(
     "buffers",
@@ -22,7 +22,7 @@ buffers = Table(
 )
 
 expires = buffers.c.expires_at.is_not(None)
-Index(None, buffers.c.expires_at, sqlite_where=expires, postgresql_where=expires)
+partial_index(expires, buffers.c.expires_at)
 
 past_clips = Table(
     "past_clips",

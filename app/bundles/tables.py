@@ -13,7 +13,16 @@ from sqlalchemy import (
 )
 from sqlalchemy import UniqueConstraint as Unique
 
-from app.database.schema import CodePoints, Id, identity, metadata, moment, public_id, reference
+from app.database.schema import (
+    CodePoints,
+    Id,
+    identity,
+    metadata,
+    moment,
+    partial_index,
+    public_id,
+    reference,
+)
 
 bundles = Table(
     "bundles",
@@ -34,24 +43,11 @@ bundles = Table(
 
 expires = bundles.c.expires_at.is_not(None)
 # for expiry, and for eviction within an account: what expires first goes first
-Index(None, bundles.c.expires_at, sqlite_where=expires, postgresql_where=expires)
-Index(
-    None,
-    bundles.c.account_id,
-    bundles.c.expires_at,
-    bundles.c.id,
-    sqlite_where=expires,
-    postgresql_where=expires,
-)
+partial_index(expires, bundles.c.expires_at)
+partial_index(expires, bundles.c.account_id, bundles.c.expires_at, bundles.c.id)
 
 received = bundles.c.inbox_id.is_not(None)
-Index(
-    None,
-    bundles.c.inbox_id,
-    bundles.c.created_at,
-    sqlite_where=received,
-    postgresql_where=received,
-)
+partial_index(received, bundles.c.inbox_id, bundles.c.created_at)
 
 bundle_members = Table(
     "bundle_members",
@@ -72,10 +68,4 @@ bundle_members = Table(
 )
 
 points = bundle_members.c.target_id.is_not(None)
-Index(
-    None,
-    bundle_members.c.kind,
-    bundle_members.c.target_id,
-    sqlite_where=points,
-    postgresql_where=points,
-)
+partial_index(points, bundle_members.c.kind, bundle_members.c.target_id)

@@ -2,7 +2,17 @@
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Integer, MetaData, String, Text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Text,
+)
 
 metadata = MetaData(
     naming_convention={
@@ -40,3 +50,13 @@ def reference(name: str, target: str, **options: Any) -> Column[Any]:  # noqa: A
 def moment(name: str, *, nullable: bool = False, index: bool = False) -> Column[Any]:
     """Return a column of UTC microseconds."""
     return Column(name, BigInteger, nullable=nullable, index=index)
+
+
+def partial_index(
+    where: ColumnElement[bool],
+    *columns: Column[Any],
+    name: str | None = None,
+    unique: bool = False,
+) -> Index:
+    """Return an index of those rows of a table that meet a condition."""
+    return Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)

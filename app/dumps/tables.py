@@ -17,7 +17,16 @@ from sqlalchemy import (
     null,
 )
 
-from app.database.schema import CodePoints, Id, identity, metadata, moment, public_id, reference
+from app.database.schema import (
+    CodePoints,
+    Id,
+    identity,
+    metadata,
+    moment,
+    partial_index,
+    public_id,
+    reference,
+)
 
 # what lists need comes first: SQLite reads a row from its start, only as far as needed
 dumps = Table(
@@ -60,16 +69,15 @@ for column, condition in (
     (dumps.c.expires_at, dumps.c.expires_at.is_not(null())),
     (dumps.c.report_claimed_until, dumps.c.report_state == "pending"),
 ):
-    Index(None, column, sqlite_where=condition, postgresql_where=condition)
+    partial_index(condition, column)
 
-Index(
-    "ix_dumps_submitted",
+partial_index(
+    dumps.c.submitted_bytes.is_not(null()),
     dumps.c.account_id,
     dumps.c.id,
     dumps.c.object_id,
     dumps.c.submitted_bytes,
-    sqlite_where=dumps.c.submitted_bytes.is_not(null()),
-    postgresql_where=dumps.c.submitted_bytes.is_not(null()),
+    name="ix_dumps_submitted",
 )
 
 dump_attachments = Table(

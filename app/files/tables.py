@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Column, Index, String, Table, Text
 
-from app.database.schema import identity, metadata, moment, public_id, reference
+from app.database.schema import identity, metadata, moment, partial_index, public_id, reference
 
 files = Table(
     "files",
@@ -24,21 +24,8 @@ files = Table(
 
 expires = files.c.expires_at.is_not(None)
 # for expiry, and for eviction within an account: what expires first goes first
-Index(None, files.c.expires_at, sqlite_where=expires, postgresql_where=expires)
-Index(
-    None,
-    files.c.account_id,
-    files.c.expires_at,
-    files.c.id,
-    sqlite_where=expires,
-    postgresql_where=expires,
-)
+partial_index(expires, files.c.expires_at)
+partial_index(expires, files.c.account_id, files.c.expires_at, files.c.id)
 
 received = files.c.inbox_id.is_not(None)
-Index(
-    None,
-    files.c.inbox_id,
-    files.c.created_at,
-    sqlite_where=received,
-    postgresql_where=received,
-)
+partial_index(received, files.c.inbox_id, files.c.created_at)

@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, LargeBinary, String, Table, Text
 
-from app.database.schema import identity, metadata, moment, public_id, reference
+from app.database.schema import identity, metadata, moment, partial_index, public_id, reference
 
 timelinks = Table(
     "timelinks",
@@ -45,12 +45,7 @@ timelink_leases = Table(
 )
 
 _has_moment = timelinks.c.removal_at.is_not(None)
-Index(
-    "ix_timelinks_removal_at",
-    timelinks.c.removal_at,
-    sqlite_where=_has_moment,
-    postgresql_where=_has_moment,
-)
+partial_index(_has_moment, timelinks.c.removal_at, name="ix_timelinks_removal_at")
 
 # what a link by which others give has beside the link itself
 inboxes = Table(

@@ -1,8 +1,8 @@
 """The tables of objects, their small bytes and segments, what is to be deleted, and when not."""
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, String, Table
+from sqlalchemy import BigInteger, Column, ForeignKey, Integer, LargeBinary, String, Table
 
-from app.database.schema import CodePoints, Id, identity, metadata, moment, reference
+from app.database.schema import CodePoints, Id, identity, metadata, moment, partial_index, reference
 
 objects = Table(
     "objects",
@@ -31,7 +31,7 @@ objects = Table(
 # partial: most objects are small and ready
 for column, unique in ((objects.c.key, True), (objects.c.lease_until, False)):
     present = column.is_not(None)
-    Index(None, column, unique=unique, sqlite_where=present, postgresql_where=present)
+    partial_index(present, column, unique=unique)
 
 object_bytes = Table(
     "object_bytes",

@@ -2,7 +2,16 @@
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, String, Table, Text
 
-from app.database.schema import CodePoints, Id, identity, metadata, moment, public_id, reference
+from app.database.schema import (
+    CodePoints,
+    Id,
+    identity,
+    metadata,
+    moment,
+    partial_index,
+    public_id,
+    reference,
+)
 
 symbol_files = Table(
     "symbol_files",
@@ -47,4 +56,4 @@ symbols = Table(
 
 for column in (symbol_files.c.expires_at, symbols.c.claimed_until, symbols.c.reread_at):
     present = column.is_not(None)
-    Index(None, column, sqlite_where=present, postgresql_where=present)
+    partial_index(present, column)

@@ -14,15 +14,13 @@ from app import clock
 from app.accounts.identity import Access, Identity
 from app.accounts.quota import lock_account
 from app.database import Database
-from app.errors import ContentTooLarge
 from app.objects import lifecycle as objects
 from app.objects.digests import NONE, Digests, Hashing
 from app.objects.entities import OnSettle, Received, Reservation
 from app.objects.intake.append import Resources
 from app.objects.intake.appends import Appends
-from app.objects.intake.charging import Charging
-from app.objects.intake.hashing import begin_update, finished
-from app.objects.intake.memory import BufferPool, fill
+from app.objects.intake.counted import Intake, too_large
+from app.objects.intake.memory import BufferPool
 from storage.base import ObjectStore, new_key
 
 Admit = Callable[[Connection, Identity], int]
@@ -120,7 +118,7 @@ class Uploads:
         self._running.add(reservation.object_id)
         self._idle.clear()
         hashing = Hashing(body.digests)
-        intake = _Intake(self._database, reservation, limit, hashing, self._hashing)
+        intake = Intake(self._database, reservation, limit, hashing, self._hashing)
         try:
             yield replace(await self._receive_large(intake, body), on_settle=body.on_settle)
         except BaseException:
@@ -172,10 +170,10 @@ class Uploads:
         data = b"".join([chunk async for chunk in body.chunks])
         return _small(data, body.digests, body.encoding)
 
-    async def _receive_large(self, intake: "_Intake", body: Body) -> Received:
+    async def _receive_large(self, intake: Intake, body: Body) -> Received:
         with self._buffers.pair(body.size) as pair:
             try:
-                async with aclosing(intake.chunks(body, pair)) as chunks:
+                async with aclosing(intake.chunks(body.chunks, pair)) as chunks:
                     await self._store.put(intake.charging.reservation.key, chunks, size=body.size)
             finally:
                 await intake.finish_hashing()
@@ -190,49 +188,6 @@ class Uploads:
             # its lease ends by itself, and then a sweep does the same
             log.exception("could not give up an upload at once", key=reservation.key)
         self._on_give_up()
-
-
-class _Intake:
-    """Counts, limits, charges for and hashes one body on its way to the store."""
-
-    def __init__(
-        self,
-        database: Database,
-        reservation: Reservation,
-        limit: int | None,
-        hashing: Hashing,
-        threads: ThreadPoolExecutor,
-    ) -> None:
-        self.charging = Charging(database, reservation)
-        self.size = 0
-        self.hashing = hashing
-        self._limit = limit
-        self._threads = threads
-        self._hashed: tuple[asyncio.Future[None], ...] = ()
-
-    async def chunks(
-        self, body: Body, pair: tuple[memoryview, memoryview]
-    ) -> AsyncGenerator[memoryview, None]:
-        """Yield the body in views of the two buffers, hashing each in threads meanwhile."""
-        async for chunk in fill(self._counted(body.chunks), pair):
-            await self.finish_hashing()
-            self._hashed = begin_update(self._threads, self.hashing, chunk)
-            yield chunk
-        await self.finish_hashing()
-        self.hashing.check()
-
-    async def finish_hashing(self) -> None:
-        """Wait until the last chunk is hashed, so that its buffer is free."""
-        hashed, self._hashed = self._hashed, ()
-        await finished(*hashed)
-
-    async def _counted(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        async for chunk in chunks:
-            self.size += len(chunk)
-            if self._limit is not None and self.size > self._limit:
-                raise ContentTooLarge(_too_large(self._limit))
-            await self.charging.cover(self.size)
-            yield chunk
 
 
 def _small(data: bytes, announced: Digests = NONE, encoding: str | None = None) -> Received:
@@ -272,7 +227,7 @@ def _check(
     """Return the slots of a body of so many bytes or more; raises what refuses it."""
     limit = None if free else identity.tier.max_object_bytes
     if limit is not None and at_least > limit:
-        raise ContentTooLarge(_too_large(limit))
+        raise too_large(limit)
     return admit(connection, identity)
 
 
@@ -300,7 +255,3 @@ def _reserve(
         free=free,
     )
     return reservation, None if free else identity.tier.max_object_bytes
-
-
-def _too_large(limit: int) -> str:
-    return f"The account's tier allows objects of up to {limit} bytes"

@@ -45,6 +45,7 @@ def _show(title: str, comparisons: Iterable[Comparison]) -> bool:
         equal, compared = equal + each.equal, compared + each.compared
         is_right &= not each.wrong
         wrong = f"  wrong: {', '.join(each.wrong)}" if each.wrong else ""
+        wrong += f"  missing: {', '.join(each.missing)}" if each.missing else ""
         print(
             f"  {each.name:40} {each.equal}/{each.compared}  {each.seconds * 1000:4.0f} ms{wrong}"
         )

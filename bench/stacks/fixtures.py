@@ -1,7 +1,7 @@
 """Minidumps of other projects, against what ``minidump-stackwalk`` says of them."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +23,8 @@ class Comparison:
     equal: int
     compared: int
     seconds: float
+    missing: Sequence[str] = ()
+    """Functions that are not among ours."""
 
 
 def compare(dumps: Path, symbols: Symbols, expected: Path) -> Iterator[Comparison]:

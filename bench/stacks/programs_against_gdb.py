@@ -3,8 +3,10 @@
 import importlib.util
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 from typing import Final
 
@@ -12,42 +14,81 @@ from bench.stacks.fixtures import FIRST, Comparison
 from bench.stacks.walked import Symbols, calls
 
 PROGRAMS: Final = Path(__file__).with_name("programs")
-WAYS: Final = (
-    "inline", "abort", "null", "divide", "libc", "deep", "throw", "trap", "callback", "lambda",
-    "threads",
-)  # fmt: skip
+LEVELS: Final = ("0", "2")
+"""Of optimisation."""
+WAYS: Final = {
+    "crash.cc": (
+        "inline", "abort", "null", "divide", "libc", "deep", "throw", "trap", "callback", "lambda",
+        "threads", "overflow",
+    ),
+    "crash.rs": ("null", "unwrap", "index", "closure", "overflow", "map", "thread", "abort"),
+}  # fmt: skip
 _LIBRARIES: Final = ("libc.so.6", "libstdc++.so.6", "libgcc_s.so.1", "libm.so.6")
-_FRAME: Final = re.compile(
-    r"^#\d+ +(?:0x[0-9a-f]+ in )?(.+?) ?\(.*?\)(?: (?:at|from) (\S+))?$", re.M
-)
+_BACKTRACE: Final = f"""
+import gdb
+frame = gdb.newest_frame()
+for _ in range({4 * FIRST}):
+    if frame is None:
+        break
+    if frame.type() != gdb.TAILCALL_FRAME:  # never on the stack
+        gdb.write(f"frame: {{frame.name()}}\\n")
+    frame = frame.older()
+"""
+_GROUP: Final = re.compile(r"<[^<>]*>|\([^()]*\)|\{[^{}]*\}")
+_NO_STACK: Final = "its stack is not in the minidump"
+"""Crashpad keeps the stack of the signal's handler, not the one that has overflowed."""
 _DEADLINE: Final = 120
 
 
 def compare(work: Path) -> Iterator[Comparison]:
-    """Compile the program without and with optimisation, and have it crash in each way."""
-    handler = _handler()
-    for level in ("-O0", "-O2"):
-        program = work / f"crash{level}"
-        source = PROGRAMS / "crash.cc"
-        _run("g++", "-g", level, "-std=c++17", "-pthread", "-o", program, source)
-        symbols = Symbols([program, *_system_files()])
-        stripped = work / f"stripped{level}"
-        _run("strip", "--strip-all", "-o", stripped, program)
-        for way in WAYS:
-            database = work / f"{level}-{way}"
-            database.mkdir()
-            options = {"HANDLER": str(handler), "DATABASE": f"--database={database}"}
-            quiet = subprocess.DEVNULL
-            subprocess.run(
-                [stripped, way], env=options, timeout=_DEADLINE, check=False, stdout=quiet,
-                stderr=quiet,
-            )  # fmt: skip
-            (dump,) = database.glob("pending/*.dmp")
-            report, seconds = symbols.read(dump)
-            theirs = _backtrace(program, way)[:FIRST]
-            ours = [_plain(name) for name, _ in calls(report)]
-            equal = sum(name in ours for name in theirs)
-            yield Comparison(f"{level} {way}", [], equal, len(theirs), seconds)
+    """Compile each program without and with optimisation, and have it crash in each way."""
+    handler, system = _handler(), _system_files()
+    for source, ways in WAYS.items():
+        if source.endswith(".rs") and shutil.which("rustc") is None:
+            print(f"  {source} is left out: there is no rustc")
+            continue
+        for level in LEVELS:
+            program = _compiled(PROGRAMS / source, level, work)
+            symbols = Symbols([program, *system])
+            stripped = program.with_suffix(".stripped")
+            _run("strip", "--strip-all", "-o", stripped, program)
+            for way in ways:
+                database = work / f"{program.name}-{way}"
+                database.mkdir()
+                options = {"HANDLER": str(handler), "DATABASE": f"--database={database}"}
+                quiet = subprocess.DEVNULL
+                subprocess.run(
+                    [stripped, way], env=options, timeout=_DEADLINE, check=False, stdout=quiet,
+                    stderr=quiet,
+                )  # fmt: skip
+                (dump,) = database.glob("pending/*.dmp")
+                report, seconds = symbols.read(dump)
+                first = 1 if any(_NO_STACK in text for text in report["left_out"]) else FIRST
+                theirs = _backtrace(program, way)[:first]
+                ours = [_plain(name) for name in calls(report)]
+                missing = [
+                    name
+                    for name, other in zip_longest(theirs, ours[: len(theirs)])
+                    if name != other
+                ]
+                equal = len(theirs) - len(missing)
+                yield Comparison(
+                    f"{source} -O{level} {way}", [], equal, len(theirs), seconds, missing
+                )
+
+
+def _compiled(source: Path, level: str, work: Path) -> Path:
+    program = work / f"{source.name}-O{level}"
+    if source.suffix == ".cc":
+        _run("g++", "-g", f"-O{level}", "-std=c++17", "-pthread", "-o", program, source)
+        return program
+    reporting = work / "report.o"
+    _run("gcc", "-c", "-o", reporting, source.with_name("report.c"))
+    _run(
+        "rustc", "-g", "-C", f"opt-level={level}", "-C", "panic=abort", "-C",
+        f"link-arg={reporting}", "-o", program, source,
+    )  # fmt: skip
+    return program
 
 
 def _handler() -> Path:
@@ -64,18 +105,22 @@ def _system_files() -> list[Path]:
 
 
 def _backtrace(program: Path, way: str) -> list[str]:
-    commands = (f"run {way} >/dev/null 2>&1", "bt")
+    script = program.with_name("backtrace.py")
+    script.write_text(_BACKTRACE)
+    commands = (f"run {way} >/dev/null 2>&1", f"source {script}")
     options = [word for command in commands for word in ("-ex", command)]
-    said = _run("gdb", "-q", "-nx", "-batch", *options, program)
-    return [_plain(match[1]) for match in _FRAME.finditer(said) if match[1] != "??"]
+    said = _run("gdb", "-q", "-nx", "-batch", *options, program).splitlines()
+    names = [line.removeprefix("frame: ") for line in said if line.startswith("frame: ")]
+    return [_plain(name) for name in names if name != "None"]
 
 
 def _plain(name: str) -> str:
     """Return the last part of a function's name, which all tools write in one way."""
-    if "{lambda" in name or "::<lambda" in name:
-        return "operator"
-    without = re.sub(r"\(.*|<.*|\.(cold|part|constprop|isra).*", "", name.removeprefix("__GI_"))
-    return without.rpartition("::")[2].split(" ")[-1].lstrip("_")
+    count = 1
+    while count:
+        name, count = _GROUP.subn("", name)
+    name = re.sub(r"\.(cold|part|constprop|isra).*| (const|\[clone .*)$", "", name)
+    return name.rpartition("::")[2].split(" ")[-1].removeprefix("__GI_").lstrip("_")
 
 
 def _run(*command: object) -> str:

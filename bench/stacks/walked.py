@@ -53,8 +53,9 @@ def crashed_frames(report: Report) -> Sequence[Frame]:
     return frames[0] if frames else []
 
 
-def calls(report: Report) -> Iterator[tuple[str, int | None]]:
-    """Yield each function of the thread that crashed with its line, inlined ones as well."""
+def calls(report: Report) -> Iterator[str]:
+    """Yield each function of the thread that crashed, inlined ones as well, where it is known."""
     for frame in crashed_frames(report):
         for each in (*frame["inlines"], frame):
-            yield each["function"] or frame["module"] or "??", each["line"]
+            if each["function"] is not None:
+                yield each["function"]

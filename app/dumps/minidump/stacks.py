@@ -46,7 +46,7 @@ class Stacks:
         symbols: "ProcessSymbols",
     ) -> None:
         self.left_out: list[str] = []
-        """What a report has no room or time for."""
+        """What a report has no room or time for, or the minidump does not have."""
         self.debug_ids: dict[str, Module] = {}
         """The modules that stacks pass through, by their debug ids."""
         self._dump = dump
@@ -134,6 +134,8 @@ class Stacks:
             is_writer = thread.id == self._writer
             registers = {} if is_writer else self._read_registers(thread.context)
         frames = [*islice(self._walk(registers), most + 1)]
+        if is_crashed and len(frames) == 1 and self._lacks_stack():
+            self.left_out.append(f"thread {thread.id}: its stack is not in the minidump")
         if len(frames) > most:
             self.left_out.append(f"thread {thread.id}: the frames after the first {most}")
         return {
@@ -142,6 +144,12 @@ class Stacks:
             "is_crashed": is_crashed,
             "frames": [self._frame(n, frame) for n, frame in enumerate(frames[:most])],
         }
+
+    def _lacks_stack(self) -> bool:
+        if self._process is None or not self._registers:
+            return False
+        pointer = self._registers[self._process.architecture.stack]
+        return not self._process.memory.has(pointer)
 
     def _walk(self, registers: Registers) -> Iterator[Frame]:
         return iter(()) if self._process is None else walk(self._process, registers)

@@ -34,6 +34,11 @@ NOINLINE void call(void (*function)()) { function(); asm(""); }
 NOINLINE int in_libc(const char *text) { int n = strlen(text); asm volatile("" : "+r"(n)); return n + 1; }
 NOINLINE int compare(const void *a, const void *b) { return *(volatile int *)0 + (a < b); }
 NOINLINE int deep(int n) { return n ? deep(n - 1) + in_libc((const char *)(long)n) : divide(1, n); }
+NOINLINE int endless(volatile char *above) {
+  volatile char page[64];
+  page[0] = above[0];
+  return endless(page) + page[0];
+}
 }  // namespace acme
 
 int main(int count, char **arguments) {
@@ -47,6 +52,7 @@ int main(int count, char **arguments) {
   if (how == "deep") return acme::deep(40);
   if (how == "throw") throw std::runtime_error("thrown");
   if (how == "trap") __builtin_trap();
+  if (how == "overflow") return acme::endless((volatile char *)arguments[0]);
   if (how == "callback") {
     int values[4] = {4, 3, 2, 1};
     qsort(values, 4, sizeof(int), acme::compare);

@@ -26,9 +26,14 @@ static void on_crash(int number, siginfo_t *info, void *context) {
 
 __attribute__((constructor)) static void install(void) {
   static const int signals[] = {SIGSEGV, SIGABRT, SIGFPE, SIGILL, SIGBUS, SIGTRAP};
+  static char stack[1 << 16];  // a thread whose stack has overflowed has none for the handler
+  stack_t other = {};
   struct sigaction action = {};
   if (!getenv("HANDLER")) return;
+  other.ss_sp = stack;
+  other.ss_size = sizeof stack;
+  sigaltstack(&other, 0);
   action.sa_sigaction = on_crash;
-  action.sa_flags = SA_SIGINFO;
+  action.sa_flags = SA_SIGINFO | SA_ONSTACK;
   for (unsigned n = 0; n < sizeof signals / sizeof *signals; n++) sigaction(signals[n], &action, 0);
 }

@@ -161,6 +161,6 @@ class CrashReport(BaseModel):
         examples=[["modules: 12 of 80 can be read"]],
     )
     left_out: list[str] = Field(
-        description="What the report has no room for.",
+        description="What the report has no room for, or lacks.",
         examples=[["threads: 1024 of 70000 are here"]],
     )

@@ -146,12 +146,19 @@ def test_a_stack_that_is_too_deep_is_cut_off_and_says_so() -> None:
     assert report["left_out"] == ["thread 77: the frames after the first 1024"]
 
 
+def test_a_stack_that_the_minidump_lacks_is_named() -> None:
+    report = read(Minidump(stack=b"", threads=0))
+    (thread,) = report["threads"]
+    assert [frame["module"] for frame in thread["frames"]] == ["app"]
+    assert report["left_out"] == ["thread 77: its stack is not in the minidump"]
+
+
 def test_all_threads_are_walked() -> None:
     others = [
         Thread(n, 0x400400 + n, STACK + 0x1000 * n, words(X86_64, 7, LIBC.base + 9), name=f"w{n}")
         for n in range(1, 50)
     ]
-    report = read(Minidump(others=others, threads=0))
+    report = read(Minidump(stack=words(X86_64, 7), others=others, threads=0))
     assert report["thread_count"] == 50
     assert [(t["id"], t["name"], t["is_crashed"]) for t in report["threads"][:3]] == [
         (CRASHED, None, True), (1, "w1", False), (2, "w2", False),
@@ -174,7 +181,10 @@ def test_of_too_many_threads_the_one_that_crashed_is_kept() -> None:
     assert report["thread_count"] == 65_536
     assert len(report["threads"]) == 1024
     assert report["threads"][0]["is_crashed"]
-    assert report["left_out"] == ["threads: 1024 of 65536 are here"]
+    assert report["left_out"] == [
+        "thread 77: its stack is not in the minidump",
+        "threads: 1024 of 65536 are here",
+    ]
 
 
 def test_a_thread_that_the_list_lacks_has_the_stack_of_the_exception() -> None:

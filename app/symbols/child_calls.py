@@ -5,10 +5,10 @@ The service passes them to `ChildPool.run` without importing what they need.
 
 from typing import BinaryIO
 
-from app.symbols.entities import Identity, Zipped
+from app.symbols.entities import FileIdentity, Zipped
 
 
-def identify(file: BinaryIO) -> list[Identity]:
+def identify(file: BinaryIO) -> list[FileIdentity]:
     """See `reading.identify`."""
     from app.symbols import reading
 

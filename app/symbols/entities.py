@@ -15,7 +15,7 @@ class NoSymbols(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class FileIdentity:
     """What an object in a symbol file is; a file for several architectures has several."""
 
     number: int
@@ -61,7 +61,7 @@ class NewFile:
     """A symbol file that has been received, and what is in it."""
 
     name: str
-    identities: Sequence[Identity]
+    identities: Sequence[FileIdentity]
     received: Received
 
 

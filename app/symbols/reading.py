@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any, BinaryIO, Final
 
 from app.stacks import symbol_cache
-from app.symbols.entities import Identity, NoSymbols, Zipped
+from app.symbols.entities import FileIdentity, NoSymbols, Zipped
 
 try:
     from symbolic._lowlevel import ffi
@@ -33,7 +33,7 @@ _UUID: Final = 36  # characters
 _NIL: Final = "0" * 32
 
 
-def identify(file: BinaryIO) -> list[Identity]:
+def identify(file: BinaryIO) -> list[FileIdentity]:
     """Return what is in a symbol file; raises `NoSymbols`."""
     with _opened(file) as (archive, data):
         found = [
@@ -109,11 +109,11 @@ def _opened(file: BinaryIO) -> Iterator[tuple[Any, mmap.mmap]]:
         raise NoSymbols(str(error)) from None
 
 
-def _identity(number: int, found: Any, data: mmap.mmap) -> Identity:  # noqa: ANN401 - of symbolic
+def _identity(number: int, found: Any, data: mmap.mmap) -> FileIdentity:  # noqa: ANN401 - of symbolic
     form, debug_file = found.file_format, None
     if form == "breakpad" and (module := _MODULE.match(data[:4096])) is not None:
         debug_file = module[1].decode("utf-8", "replace").strip()
-    return Identity(
+    return FileIdentity(
         number,
         debug_file,
         breakpad_id(found.debug_id),

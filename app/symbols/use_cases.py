@@ -24,7 +24,7 @@ from app.objects.uploads import Body, Uploads
 from app.processes.pool import ChildFailed, ChildPool
 from app.symbols import child_calls, rows, zip_files
 from app.symbols.caching import SymbolCaches
-from app.symbols.entities import KIND, Filters, Identity, NewFile, NoSymbols, Symbols, Wanted
+from app.symbols.entities import KIND, FileIdentity, Filters, NewFile, NoSymbols, Symbols, Wanted
 from app.symbols.upload_keys import UploadKeys
 
 _ZIP: Final = b"PK\x03\x04"
@@ -139,7 +139,7 @@ class SymbolFiles:
         receiving = self._uploads.receive(access, body, kind=KIND, admit=rows.admit, inline=False)
         return await stack.enter_async_context(receiving)
 
-    async def _identities(self, path: Path) -> Sequence[Identity]:
+    async def _identities(self, path: Path) -> Sequence[FileIdentity]:
         """Return what is in a file of a ZIP; nothing if it is no symbol file."""
         async with _opened(path) as file:
             try:

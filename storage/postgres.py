@@ -1,6 +1,7 @@
 """The store in PostgreSQL: objects as rows of 1 MiB, for those who run nothing else."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import Any, Self
@@ -12,6 +13,7 @@ from storage.completion import run_to_end
 from storage.errors import ObjectNotFound, StorageError, StoreFull, StoreUnavailable
 from storage.parts import LATE, MIB, Part, Parts
 from storage.postgres_hosts import Hosts
+from storage.postgres_pool import CONNECTIONS, CannotConnect, Pool
 from storage.postgres_schema import (
     ADD_CHUNK,
     ADD_SMALL,
@@ -32,7 +34,6 @@ _LIST_PAGE = 1000
 _SCAN_PAGE = 10_000  # entries of an index, read in 10 ms or so
 _DELETE_BATCH = 64  # chunks in a transaction, which takes 0.1 s or so
 _PING_SECONDS = 5.0
-_RELEASE_SECONDS = 1.0  # for the cancelling of a statement
 
 # SQLSTATE classes that say something of the server, not of the statement: connection exception,
 # authorization, database name, rollback, resources, intervention, system, internal.
@@ -48,33 +49,30 @@ class PostgresStore(ObjectStore):
     waited for. A server that stops answering is given up after ``patience`` seconds.
     """
 
-    def __init__(self, pool: Any, patience: float) -> None:  # noqa: ANN401 (asyncpg has no types)
-        self._pool = pool
+    def __init__(self, dsn: str, connections: int, patience: float) -> None:
+        hosts = Hosts(dsn)
+
+        async def connect() -> Any:  # noqa: ANN401 (asyncpg has no types)
+            settings = {"application_name": "holdall-store"}
+            return await hosts.connect(command_timeout=patience, server_settings=settings)
+
+        self._pool: Pool[Any] = Pool(connect, lambda connection: connection, _drop, connections)
         self._patience = patience
 
     @classmethod
-    async def connect(cls, dsn: str, *, connections: int = 10, patience: float = 15.0) -> Self:
+    async def connect(
+        cls, dsn: str, *, connections: int = CONNECTIONS, patience: float = 15.0
+    ) -> Self:
         """Open up to so many connections and create what tables are missing.
 
         Raises `StoreUnavailable` when the server does not answer or refuses the DSN.
         """
-        pool = asyncpg.create_pool(
-            connect=Hosts(dsn).connect,
-            min_size=0,
-            max_size=connections,
-            command_timeout=patience,
-            server_settings={"application_name": "holdall-store"},
-            # No statement here changes a session, so nothing is to be reset between two.
-            reset=_keep,
-        )
-        store = cls(pool, patience)
+        store = cls(dsn, connections, patience)
         try:
-            with _errors():
-                await pool
             async with store._connection() as connection:
                 await create_tables(connection)
         except BaseException:
-            pool.terminate()
+            await store._pool.forget_idle()
             raise
         return store
 
@@ -202,24 +200,23 @@ class PostgresStore(ObjectStore):
                 await connection.fetchval("SELECT 1")
 
     async def aclose(self) -> None:
-        try:
-            async with asyncio.timeout(self._patience):
-                await self._pool.close()
-        except TimeoutError:
-            self._pool.terminate()
+        await self._pool.aclose()
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Any]:
         with _errors():
-            connection = await self._pool.acquire(timeout=self._patience)
+            connection = await self._pool.take(time.monotonic() + self._patience)
             try:
                 yield connection
+            except (asyncio.CancelledError, TimeoutError):
+                connection.terminate()  # its next user would wait for the end of the statement
+                raise
             finally:
-                await self._pool.release(connection, timeout=_RELEASE_SECONDS)
+                await self._pool.put_back(connection)
 
 
-async def _keep(_connection: Any) -> None:  # noqa: ANN401 (asyncpg has no types)
-    """Leave a connection as it is."""
+async def _drop(connection: Any) -> None:  # noqa: ANN401 (asyncpg has no types)
+    connection.terminate()
 
 
 @contextmanager
@@ -227,6 +224,8 @@ def _errors() -> Iterator[None]:
     """Turn what PostgreSQL and the way to it raise into errors of a store."""
     try:
         yield
+    except CannotConnect as error:
+        raise StoreUnavailable(f"PostgreSQL can't be reached: {error}") from error.__cause__
     except asyncpg.DiskFullError as error:
         raise StoreFull("PostgreSQL's disk is full") from error
     except asyncpg.PostgresError as error:

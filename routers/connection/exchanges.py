@@ -11,6 +11,7 @@ In ``scope["extensions"]``:
 """
 
 import asyncio
+import errno
 import os
 from collections.abc import Iterable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +30,11 @@ PATIENCE: Final = 60.0
 """Seconds without reading after which a client counts as gone."""
 
 _PIECE: Final = 16 * 1024 * 1024
+
+_UNREACHABLE: Final = frozenset(
+    {errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.EHOSTDOWN, errno.ENETUNREACH, errno.ENETDOWN}
+)
+"""What the kernel says of a client that it has given up, besides errors of connections."""
 
 # the socket never blocks, so a thread is busy only as long as the disk is
 _threads = ThreadPoolExecutor(8, thread_name_prefix="sendfile")
@@ -145,6 +151,10 @@ class Exchange(RequestResponseCycle):
             except BlockingIOError:
                 await self._writable(target)
                 continue
+            except OSError as error:
+                if error.errno in _UNREACHABLE:
+                    raise ConnectionAbortedError from error
+                raise
             except asyncio.CancelledError:
                 # the thread must not find that its descriptors are somebody else's
                 await asyncio.gather(sending, return_exceptions=True)

@@ -10,16 +10,16 @@ from typing import Any, Final
 import asyncpg
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.util import await_only
 
 from app import metrics
 from app.database.base import Database, DatabaseUnavailable, P, Query, T
 from app.database.jobs import Job, fail, in_time
 from app.database.patience import Wait
-from app.database.postgres.connections import CONNECTIONS, Connections, driver_of
+from app.database.postgres.connections import Connections, Lent, driver_of
 from app.database.postgres.errors import is_conflict, is_disconnect, is_outage, translated
 from app.database.statements import Compiled, Result, Statement, runners
+from storage.postgres_pool import CONNECTIONS
 
 GROUP: Final = 64  # writes that may share a commit
 ATTEMPTS: Final = 3
@@ -40,28 +40,25 @@ class PostgresDatabase(Database):
         self._closed = False
 
     async def read(self, fn: Query[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self._lent(lambda connection: connection.run_sync(fn, *args, **kwargs))
+        return await self._lent(lambda lent: lent.connection.run_sync(fn, *args, **kwargs))
 
     async def fetch(self, statement: Statement, /, **values: object) -> Result:
         """Run one statement, by the driver itself."""
 
-        async def run(connection: AsyncConnection) -> Result:
-            compiled, parameters = statement.bound(connection.dialect, values)
-            return _result(
-                compiled,
-                await driver_of(connection.sync_connection).fetch(compiled.sql, *parameters),
-            )
+        async def run(lent: Lent) -> Result:
+            compiled, parameters = statement.bound(lent.connection.dialect, values)
+            return _result(compiled, await lent.driver.fetch(compiled.sql, *parameters))
 
         return await self._lent(run)
 
-    async def _lent(self, run: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    async def _lent(self, run: Callable[[Lent], Awaitable[T]]) -> T:
         """Run what only reads over a connection, over another if that one is lost."""
         with Wait() as wait:
             until = _end_of(wait)
             for attempt in range(1, ATTEMPTS + 1):
                 try:
-                    async with self._connections.lend(until) as connection:
-                        return await run(connection)
+                    async with self._connections.lend(until) as lent:
+                        return await run(lent)
                 except Exception as error:
                     known = translated(error)
                     if known is error:
@@ -153,14 +150,14 @@ class PostgresDatabase(Database):
 
     async def _try(self, group: list[Job], run: _Run) -> Exception | None:
         try:
-            async with self._connections.lend(max(map(_last, group))) as connection:
+            async with self._connections.lend(max(map(_last, group))) as lent:
                 try:
-                    await connection.run_sync(run, group)
+                    await lent.connection.run_sync(run, group)
                 except BaseException:
-                    await _roll_back(connection)
+                    await _roll_back(lent)
                     raise
                 try:
-                    await driver_of(connection.sync_connection).execute("COMMIT")
+                    await lent.driver.execute("COMMIT")
                 except Exception as error:  # noqa: BLE001 - the waiting requests' to handle
                     unconfirmed = DatabaseUnavailable("the commit was not confirmed")
                     unconfirmed.__cause__ = error  # what it did is unknown: it is not run again
@@ -201,10 +198,10 @@ def _run_guarded(connection: Connection, group: list[Job]) -> None:
         await_only(driver.execute("RELEASE SAVEPOINT job"))
 
 
-async def _roll_back(connection: AsyncConnection) -> None:
+async def _roll_back(lent: Lent) -> None:
     # one that can't roll back is closed when it is put back, and then the server does it
     with suppress(Exception):
-        await driver_of(connection.sync_connection).execute("ROLLBACK")
+        await lent.driver.execute("ROLLBACK")
 
 
 def _run_statement(

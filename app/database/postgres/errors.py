@@ -36,11 +36,6 @@ def is_outage(error: Exception) -> bool:
     return isinstance(error, DatabaseUnavailable) or is_disconnect(error)
 
 
-def is_full(error: Exception) -> bool:
-    """Tell whether the server, a database or a role may have no more connections."""
-    return _sqlstate(error) == "53300"
-
-
 def translated(error: Exception) -> Exception:
     """Return the error of `Database` for one of PostgreSQL's; any other error as it is."""
     state = _sqlstate(error)

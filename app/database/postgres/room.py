@@ -3,9 +3,9 @@
 from typing import Final
 
 from app.config import ConfigError, Settings
-from app.database.postgres.connections import CONNECTIONS
 from app.database.postgres.errors import translated
 from storage.postgres_hosts import Hosts
+from storage.postgres_pool import CONNECTIONS
 
 _LEAST: Final = 2
 _ALLOWED: Final = """

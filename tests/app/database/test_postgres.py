@@ -14,8 +14,8 @@ from sqlalchemy import Connection
 
 from app.database import DatabaseUnavailable, Patience, patience
 from app.database.postgres import connections
-from app.database.postgres.connections import CONNECTIONS
 from app.database.postgres.database import GROUP, PostgresDatabase
+from storage.postgres_pool import CONNECTIONS
 from tests import servers
 from tests.deadline import DEADLINE
 from tests.proxy import Proxy, proxy_to

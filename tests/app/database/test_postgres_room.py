@@ -13,6 +13,9 @@ from app.config import ConfigError, Settings
 from app.database import DatabaseUnavailable, Patience, patience
 from app.database.postgres.database import PostgresDatabase
 from app.database.postgres.room import with_pool
+from storage.base import new_key
+from storage.conformance.bodies import chunked
+from storage.postgres import PostgresStore
 from tests import servers
 from tests.deadline import DEADLINE
 
@@ -41,6 +44,21 @@ async def test_requests_wait_for_the_connections_that_their_process_has(dsn: str
             naps = await asyncio.gather(*(database.read(nap) for _ in range(8)))
         assert naps == [1] * 8
         await database.aclose()
+
+
+async def test_objects_wait_for_the_connections_that_their_process_has(
+    postgres_server: servers.PostgresServer, dsn: str
+) -> None:
+    database = postgres_server.create_database()
+    role = dsn.partition("//")[2].partition(":")[0]
+    postgres_server.execute(f'ALTER DATABASE "{database.rpartition("/")[2]}" OWNER TO {role}')
+    store = await PostgresStore.connect(f"{dsn.rpartition('/')[0]}/{database.rpartition('/')[2]}")
+    keys = [new_key("blobs") for _ in range(16)]
+    async with asyncio.timeout(DEADLINE):
+        await asyncio.gather(*(store.put(key, chunked(b"x", 1), size=1) for key in keys))
+        assert [(await store.stat(key)).size for key in keys] == [1] * len(keys)
+    await store.aclose()
+    postgres_server.drop_database(database)
 
 
 async def test_a_process_that_has_none_waits_for_the_others_in_the_time_it_has(

@@ -236,8 +236,8 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def ranged(start: int, stop: int) -> bytes:
-    return b"GET /?%d,%d HTTP/1.1\r\nHost: test\r\n\r\n" % (start, stop)
+def ranged(start: int, stop: int, fields: bytes = b"") -> bytes:
+    return b"GET /?%d,%d HTTP/1.1\r\nHost: test\r\n%b\r\n" % (start, stop, fields)
 
 
 def test_the_kernel_sends_parts_of_files(path: Path) -> None:
@@ -290,6 +290,16 @@ def test_who_goes_while_a_file_is_sent_is_told_of(path: Path) -> None:
         assert client.socket.recv(1)
         client.close()
         wait_for(lambda: server.tasks == 0)
+        assert isinstance(app.errors[0], ConnectionError)
+
+
+def test_who_is_given_up_by_the_kernel_is_gone(path: Path) -> None:
+    app = Files(path)
+    with serving(app) as server:
+        client = server.connect(receive_buffer=4096, given_up_after=1)
+        body = bytes(MIB)  # of which nobody reads more, so that sending alone meets the error
+        client.send(ranged(0, 32 * MIB, f"Content-Length: {len(body)}\r\n".encode()) + body)
+        wait_for(lambda: app.errors)
         assert isinstance(app.errors[0], ConnectionError)
 
 

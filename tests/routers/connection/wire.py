@@ -192,9 +192,17 @@ class Server:
         self._thread.start()
         wait_for(lambda: self._server.started)
 
-    def connect(self, *, receive_buffer: int | None = None) -> Client:
-        """Connect a client, for as long as the server runs."""
-        address = self._server.servers[0].sockets[0].getsockname()
+    def connect(
+        self, *, receive_buffer: int | None = None, given_up_after: int | None = None
+    ) -> Client:
+        """Connect a client, for as long as the server runs.
+
+        The kernel gives it up when it has taken nothing for so many milliseconds.
+        """
+        listening = self._server.servers[0].sockets[0]
+        if given_up_after is not None:
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, given_up_after)
+        address = listening.getsockname()
         client = Client(address, receive_buffer=receive_buffer)
         self._clients.append(client)
         return client

@@ -10,6 +10,7 @@ MIB = 1 << 20
 LATE = 3600.0
 """Seconds for which a request that was given up may still lie in a proxy or a server's queue."""
 
+_SMALL = MIB
 _LARGEST_IN_MEMORY = 16 * MIB
 
 
@@ -18,7 +19,7 @@ class Part:
     """Some bytes of a body. Parts are numbered from 1; only the last may be short or empty."""
 
     number: int
-    buffer: mmap.mmap
+    buffer: mmap.mmap | bytearray
     length: int
     is_last: bool
 
@@ -41,8 +42,9 @@ class Parts:
     ) -> None:
         self._announced = announced
         self._size_of = size_of
-        self._spare: list[mmap.mmap] = []
-        self._cut = self._generate(body)
+        self._spare: list[mmap.mmap | bytearray] = []
+        is_small = announced is not None and announced <= min(_SMALL, size_of(1))
+        self._cut = self._whole(body) if is_small else self._generate(body)
 
     async def next(self) -> Part:
         """Return the next part; there is one more after every part that isn't the last."""
@@ -87,8 +89,7 @@ class Parts:
         async for chunk in body:
             view = memoryview(chunk).cast("B")
             received += len(view)
-            if self._announced is not None and received > self._announced:
-                raise ValueError(f"the body is longer than the {self._announced} bytes announced")
+            self._check(received)
             while view:
                 if used == len(buffer):
                     yield Part(number, buffer, used, is_last=False)
@@ -98,13 +99,29 @@ class Parts:
                 buffer[used : used + taken] = view[:taken]
                 used += taken
                 view = view[taken:]
-        if self._announced is not None and received < self._announced:
-            raise ValueError(
-                f"the body ended after {received} of the {self._announced} bytes announced"
-            )
+        self._check(received, is_whole=True)
         yield Part(number, buffer, used, is_last=True)
 
-    def _buffer(self, number: int) -> mmap.mmap:
+    async def _whole(self, body: AsyncIterable[bytes | memoryview]) -> AsyncGenerator[Part]:
+        """Yield one part, for 1 ms less than a mapping costs whose pages come one by one."""
+        buffer = bytearray()
+        async for chunk in body:
+            buffer += chunk
+            self._check(len(buffer))
+        self._check(len(buffer), is_whole=True)
+        yield Part(1, buffer, len(buffer), is_last=True)
+
+    def _check(self, received: int, *, is_whole: bool = False) -> None:
+        """Compare the bytes that have come with those announced."""
+        announced = self._announced
+        if announced is None:
+            return
+        if received > announced:
+            raise ValueError(f"the body is longer than the {announced} bytes announced")
+        if is_whole and received < announced:
+            raise ValueError(f"the body ended after {received} of the {announced} bytes announced")
+
+    def _buffer(self, number: int) -> mmap.mmap | bytearray:
         size = self._size_of(number)
         while self._spare:
             if len(spare := self._spare.pop()) == size:

@@ -17,6 +17,7 @@ from botocore.exceptions import (
 
 from storage.base import is_key
 from storage.errors import ObjectNotFound, StorageError, StoreFull, StoreUnavailable
+from storage.s3.direct import Direct
 
 _SLOWEST = 256 * 1024  # bytes a second that a transfer must reach
 
@@ -43,6 +44,7 @@ class Bucket:
     """
 
     client: Any
+    direct: Direct
     name: str
     patience: float
     prefix: str = ""

@@ -5,7 +5,7 @@ import os.path
 from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import aioboto3
 from aiobotocore.config import AioConfig
@@ -15,6 +15,7 @@ from storage.completion import run_to_end
 from storage.errors import ObjectNotFound, StorageError, StoreUnavailable
 from storage.parts import LATE, MIB
 from storage.readahead import WindowReader, first_window, require_range
+from storage.s3.direct import Direct
 from storage.s3.requests import Bucket, is_code
 from storage.s3.upload import Upload
 
@@ -25,6 +26,15 @@ _CHUNK = MIB
 # No connection is held for longer than a part or a window takes, so that this many serve more
 # clients than one process has.
 _CONNECTIONS = 64
+
+
+class _Found(NamedTuple):
+    """A part of an object, as a response has it."""
+
+    range: str
+    length: int
+    tag: str
+    body: Any
 
 
 @functools.cache
@@ -72,6 +82,8 @@ class S3Store(ObjectStore):
             # A range has no checksum that it could be compared with.
             response_checksum_validation="when_required",
         )
+        # without TLS nobody is verified, and reading all authorities takes 60 ms
+        verify = not (endpoint_url or "").startswith("http://")
         resources = AsyncExitStack()
         client = await resources.enter_async_context(
             _session().client(
@@ -79,13 +91,14 @@ class S3Store(ObjectStore):
                 region_name=region,
                 aws_access_key_id=access_key,
                 aws_secret_access_key=secret_key,
-                # without TLS nobody is verified, and reading all authorities takes 60 ms
-                verify=not (endpoint_url or "").startswith("http://"),
+                verify=verify,
                 endpoint_url=endpoint_url,
                 config=config,
             )
         )
-        return cls(Bucket(client, bucket, patience, prefix), resources)
+        direct = await Direct.of(client, bucket, access_key, secret_key, verify=verify)
+        resources.push_async_callback(direct.aclose)
+        return cls(Bucket(client, direct, bucket, patience, prefix), resources)
 
     @property
     def late(self) -> float:
@@ -126,29 +139,41 @@ class S3Store(ObjectStore):
                 raise
             # Nothing is stored from the start of the range on.
             return WindowReader(_no_bytes, (await self.stat(key)).size, wanted)
-        size = int(answer["ContentRange"].rpartition("/")[2])
+        size = int(answer.range.rpartition("/")[2])
 
         async def fetch(window: ByteRange) -> Sequence[bytes]:
             # The tag must still be the first window's: bytes of two objects never mix.
-            return (await self._get(key, window, IfMatch=answer["ETag"]))[1]
+            return (await self._get(key, window, answer.tag))[1]
 
         return WindowReader(fetch, size, wanted, first)
 
     async def _get(
-        self, key: str, window: ByteRange, **conditions: str
-    ) -> tuple[dict[str, Any], Sequence[bytes]]:
-        last = window.stop - 1
+        self, key: str, window: ByteRange, tag: str | None = None
+    ) -> tuple[_Found, Sequence[bytes]]:
         async with self._bucket.request(key, carrying=window.length):
-            response = await self._client.get_object(
-                **self._bucket.address(key), Range=f"bytes={window.start}-{last}", **conditions
-            )
-            left = response["ContentLength"]
-            chunks = []
-            async with response["Body"] as stream:
+            found = await self._look_up(key, f"bytes={window.start}-{window.stop - 1}", tag)
+            left, chunks = found.length, []
+            async with found.body as stream:
                 while left > 0:
                     chunks.append(await stream.content.readexactly(min(left, _CHUNK)))
                     left -= len(chunks[-1])
-        return response, chunks
+        return found, chunks
+
+    async def _look_up(self, key: str, part: str, tag: str | None) -> _Found:
+        headers = {"Range": part} if tag is None else {"Range": part, "If-Match": tag}
+        response = await self._bucket.direct.send("GET", self._bucket.prefix + key, headers)
+        if response is not None:
+            head = response.headers
+            return _Found(
+                head["content-range"], int(head["content-length"]), head["etag"], response.raw
+            )
+        conditions = {} if tag is None else {"IfMatch": tag}
+        answer = await self._client.get_object(
+            **self._bucket.address(key), Range=part, **conditions
+        )
+        return _Found(
+            answer["ContentRange"], answer["ContentLength"], answer["ETag"], answer["Body"]
+        )
 
     async def stat(self, key: str) -> ObjectInfo:
         async with self._bucket.request(key):

@@ -1,10 +1,11 @@
 """Digests of bodies, computed as these arrive; those that clients announce are checked."""
 
 import hashlib
-import zlib
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, Self
+
+from isal.isal_zlib import crc32
 
 from app.errors import DigestMismatch
 
@@ -50,20 +51,9 @@ class Hashing:
 
     def update(self, data: bytes | memoryview) -> None:
         """Hash the next bytes."""
-        for job in self.jobs:
-            job(data)
-
-    @property
-    def jobs(self) -> tuple[Callable[[bytes | memoryview], None], ...]:
-        """The parts of `update`, which may run beside each other."""
-        return self._update_digests, self._update_crc32
-
-    def _update_digests(self, data: bytes | memoryview) -> None:
         for algorithm in self._hashes.values():
             algorithm.update(data)
-
-    def _update_crc32(self, data: bytes | memoryview) -> None:
-        self.crc32 = zlib.crc32(data, self.crc32)
+        self.crc32 = crc32(data, self.crc32)
 
     def sha256(self) -> bytes:
         """Return the SHA-256 of the bytes so far."""

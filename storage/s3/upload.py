@@ -2,10 +2,11 @@
 
 import asyncio
 import base64
-import zlib
 from collections.abc import AsyncIterable, Mapping
 from contextlib import aclosing
 from typing import Any, Self
+
+from isal.isal_zlib import crc32
 
 from storage.completion import run_to_end
 from storage.parts import MIB, Part, Parts
@@ -129,7 +130,7 @@ async def _checksum(part: Part) -> str:
 
 
 def _crc32(part: Part) -> str:
-    return base64.b64encode(zlib.crc32(part.view).to_bytes(4)).decode()
+    return base64.b64encode(crc32(part.view).to_bytes(4)).decode()
 
 
 def _body(part: Part) -> "bytes | _Body":

@@ -204,9 +204,7 @@ class Append:
             threads = self._resources.threads
             async for chunk in fill(source.segment(SEGMENT), pair):
                 await finished(*hashing)
-                hashing = tuple(
-                    job for digest in hashes for job in begin_update(threads, digest, chunk)
-                )
+                hashing = tuple(begin_update(threads, digest, chunk) for digest in hashes)
                 size += len(chunk)
                 yield chunk
             await finished(*hashing)

@@ -37,7 +37,7 @@ class Intake:
         """Yield the body in views of the two buffers, hashing each in threads meanwhile."""
         async for chunk in fill(self._counted(body), pair):
             await self.finish_hashing()
-            self._hashed = begin_update(self._threads, self.hashing, chunk)
+            self._hashed = (begin_update(self._threads, self.hashing, chunk),)
             yield chunk
         await self.finish_hashing()
         self.hashing.check()

@@ -43,10 +43,9 @@ class RunningHashes:
 
 def begin_update(
     threads: ThreadPoolExecutor, hashing: Hashing, data: bytes | memoryview
-) -> tuple[asyncio.Future[None], ...]:
-    """Begin to hash bytes, in a thread for each of the hashes' jobs; `finished` awaits them."""
-    loop = asyncio.get_running_loop()
-    return tuple(loop.run_in_executor(threads, job, data) for job in hashing.jobs)
+) -> asyncio.Future[None]:
+    """Begin to hash bytes in a thread; `finished` awaits it."""
+    return asyncio.get_running_loop().run_in_executor(threads, hashing.update, data)
 
 
 async def updated(threads: ThreadPoolExecutor, digest: Any, data: bytes | memoryview) -> None:  # noqa: ANN401

@@ -21,8 +21,9 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import botocore.config
 import botocore.exceptions
@@ -83,13 +84,7 @@ class S3Server:
     def create_bucket(self) -> str:
         """Make an empty bucket and return its name."""
         name = f"t{secrets.token_hex(8)}"
-        client = botocore.session.get_session().create_client(
-            "s3",
-            endpoint_url=self.endpoint_url,
-            aws_access_key_id=self.access_key,
-            aws_secret_access_key=self.secret_key,
-            region_name=self.region,
-        )
+        client = s3_client(self.endpoint_url, self.access_key, self.secret_key, self.region)
         with contextlib.closing(client):
             client.create_bucket(Bucket=name)
         return name
@@ -283,21 +278,36 @@ def s3_identities(access_key: str, secret_key: str) -> str:
     return json.dumps({"identities": identities})
 
 
-def s3_probe(url: str, access_key: str, secret_key: str, bucket: str) -> Callable[[], bool]:
-    """Make a check that an object can be put: the only sign that every part of it is up."""
-    config = botocore.config.Config(
-        retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=5
+@cache
+def _s3_session() -> botocore.session.Session:
+    """One for all clients: it keeps S3's description, which takes 100 ms to read."""
+    return botocore.session.get_session()
+
+
+def s3_client(
+    url: str,
+    access_key: str,
+    secret_key: str,
+    region: str,
+    **options: Any,  # noqa: ANN401 - of a botocore.config.Config
+) -> Any:  # noqa: ANN401 - botocore has no types
+    """Make a client of an S3 server; close it."""
+    return _s3_session().create_client(
+        "s3",
+        endpoint_url=url,
+        aws_access_key_id=access_key,
+        aws_secret_access_key=secret_key,
+        region_name=region,
+        config=botocore.config.Config(s3={"addressing_style": "path"}, **options),
     )
 
+
+def s3_probe(url: str, access_key: str, secret_key: str, bucket: str) -> Callable[[], bool]:
+    """Make a check that an object can be put: the only sign that every part of it is up."""
+    once = {"retries": {"total_max_attempts": 1}, "connect_timeout": 5, "read_timeout": 5}
+
     def is_ready() -> bool:
-        client = botocore.session.get_session().create_client(
-            "s3",
-            endpoint_url=url,
-            aws_access_key_id=access_key,
-            aws_secret_access_key=secret_key,
-            region_name="us-east-1",
-            config=config,
-        )
+        client = s3_client(url, access_key, secret_key, "us-east-1", **once)
         with contextlib.closing(client):
             try:
                 client.put_object(Bucket=bucket, Key="ready", Body=b"?")

@@ -8,9 +8,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
+from tests import plain_http
 from tests.compat.conftest import RunDocument
 from tests.compat.vertexcloud_client import MEDIA
 from tests.system import processes
@@ -95,7 +95,7 @@ def noisy(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[processes.
 
 
 def test_no_log_line_holds_a_key(noisy: processes.Service, tmp_path: Path) -> None:
-    with httpx.Client(base_url=noisy.url, trust_env=False, timeout=processes.DEADLINE) as client:
+    with plain_http.Client(base_url=noisy.url) as client:
         form = {"username": "testuser", "password": PASSWORD}
         signed_up = client.post("/signup/", data=form)
         key, cookie = signed_up.json()["your session key"], client.cookies["holdall_session"]

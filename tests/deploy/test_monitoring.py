@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests import servers
+from tests import plain_http, servers
 from tests.daemon import Daemon
 from tests.deploy import ROOT
 from tests.pictures import plain
@@ -49,7 +49,7 @@ class Prometheus:
     """A Prometheus that scrapes one service, once a second."""
 
     def __init__(self, url: str) -> None:
-        self.client = httpx.Client(base_url=url, timeout=DEADLINE, trust_env=False)
+        self.client = plain_http.Client(base_url=url)
 
     def ask(self, query: str) -> list[float]:
         """Return the values of a query's series, as they are now; raises for one that is wrong."""
@@ -91,7 +91,7 @@ def prometheus(service: Service) -> Iterator[Prometheus]:
 
     def is_ready() -> bool:
         with contextlib.suppress(httpx.TransportError):
-            return httpx.get(f"{url}/-/ready", trust_env=False).is_success
+            return plain_http.get(f"{url}/-/ready").is_success
         return False
 
     daemon = Daemon(command, folder, is_ready=is_ready)
@@ -129,7 +129,7 @@ def _use(service: Service) -> None:
         upload.sendall(f"{head}\r\nContent-Length: 300000\r\n\r\n".encode() + bytes(100))
     for _ in range(3):
         form = {"username": "nobody", "password": "not the right one"}
-        httpx.post(f"{service.url}/v1/auth/token", data=form, trust_env=False)
+        plain_http.post(f"{service.url}/v1/auth/token", data=form)
 
 
 def _check(prometheus: Prometheus, service: Service, queries: dict[str, str]) -> None:

@@ -7,12 +7,11 @@ import subprocess
 import zipfile
 from pathlib import Path
 
-import httpx
 import pytest
 from playwright.sync_api import FilePayload, Locator, Page, ViewportSize, expect
 
 from app.features import SCOPES
-from tests import pictures
+from tests import pictures, plain_http
 from tests.pages.conftest import ADMIN, LAPTOP, PASSWORD, PHONE, OpenPage, SignUp, Watch, fits
 from tests.system.processes import Service
 
@@ -246,7 +245,7 @@ def test_sharex_gets_its_settings(page: Page, sign_up: SignUp) -> None:
         values = {
             name: value.replace("{filename}", "a") for name, value in asked["Arguments"].items()
         }
-        answer = httpx.post(
+        answer = plain_http.post(
             asked["RequestURL"],
             headers=asked["Headers"],
             data=values,

@@ -2,11 +2,11 @@
 
 import re
 
-import httpx
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from app import VERSION
+from tests import plain_http
 from tests.pages.conftest import ADMIN, PASSWORD, PHONE, OpenPage, SignUp, Watch, fits
 
 pytestmark = pytest.mark.slow
@@ -122,7 +122,7 @@ def test_an_account_is_made(admin: Page, watch: Watch) -> None:
     dialog.get_by_role("button", name="Make the account").click()
     expect(admin.locator("#said")).to_have_text("colleague is made")
     expect(row(admin, "colleague")).to_be_visible()
-    signed_in = httpx.post(
+    signed_in = plain_http.post(
         admin.url.replace("/admin/accounts", "/v1/auth/token"),
         data={"username": "colleague", "password": PASSWORD},
     )

@@ -5,10 +5,10 @@ import re
 import zipfile
 from pathlib import Path
 
-import httpx
 import pytest
 from playwright.sync_api import FilePayload, Page, expect
 
+from tests import plain_http
 from tests.pages.conftest import PHONE, OpenPage, SignUp, Watch, fits
 
 FILES = {"one.txt": b"first", "two.txt": b"second", "large": bytes(range(256)) * 2000}
@@ -27,7 +27,7 @@ def send_page(page: Page, sign_up: SignUp) -> Page:
 
 
 def contents(url: str) -> dict[str, bytes]:
-    with zipfile.ZipFile(io.BytesIO(httpx.get(url).raise_for_status().content)) as archive:
+    with zipfile.ZipFile(io.BytesIO(plain_http.get(url).raise_for_status().content)) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
@@ -61,7 +61,7 @@ def test_files_that_are_chosen_together_get_one_link(send_page: Page) -> None:
     page.once("dialog", lambda dialog: dialog.accept())
     row.get_by_role("button", name="Delete 3 files").click()
     expect(row).to_have_count(0)
-    assert httpx.get(link).status_code == 404
+    assert plain_http.get(link).status_code == 404
 
 
 @pytest.mark.slow

@@ -2,10 +2,10 @@
 
 import re
 
-import httpx
 import pytest
 from playwright.sync_api import FilePayload, Page, expect
 
+from tests import plain_http
 from tests.pages.conftest import PHONE, OpenPage, SignUp, Watch, fits
 
 LARGE = bytes(range(256)) * 4000
@@ -67,7 +67,7 @@ def test_what_strangers_give_comes_live(page: Page, open_page: OpenPage, sign_up
     page.get_by_text("Change it, or delete it").click()
     page.get_by_role("button", name="Delete the inbox").click()
     expect(page.get_by_text("No inbox yet.")).to_be_visible()
-    assert httpx.get(address).status_code == 404
+    assert plain_http.get(address).status_code == 404
 
 
 @pytest.mark.slow

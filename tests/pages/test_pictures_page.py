@@ -3,11 +3,10 @@
 import re
 from typing import Any
 
-import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests import pictures
+from tests import pictures, plain_http
 from tests.pages.conftest import ADMIN, LAPTOP, PASSWORD, PHONE, OpenPage, SignUp, Watch, fits
 from tests.system.processes import Service
 
@@ -33,7 +32,7 @@ def store(page: Page, name: str, data: bytes = LANDSCAPE) -> str:
 
 def give_tier(live: Service, username: str, tier: str) -> None:
     form = {"username": ADMIN, "password": PASSWORD}
-    with httpx.Client(base_url=live.url, trust_env=False) as admin:
+    with plain_http.Client(base_url=live.url) as admin:
         token = admin.post("/v1/auth/token", data=form).json()["access_token"]
         admin.headers["Authorization"] = f"Bearer {token}"
         (account,) = admin.get("/v1/accounts", params={"q": username}).json()["items"]

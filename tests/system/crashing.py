@@ -36,9 +36,11 @@ from aiobotocore.endpoint import AioEndpoint
 
 import main
 from app import clock
+from app.buffer.events import BufferEvents
 from app.database import transactions
 from app.database.postgres.database import PostgresDatabase
 from app.database.sqlite.database import SqliteDatabase
+from app.security import passwords
 from app.tasks.supervisor import Supervisor, Task
 from storage import postgres
 from storage.s3 import store as s3
@@ -248,6 +250,10 @@ class Obedience:
         steps.armed = False
         return steps.names
 
+    def imported(self) -> list[str]:
+        """Return the names of the packages that the process has imported."""
+        return sorted({name.partition(".")[0] for name in sys.modules})
+
     def pass_time(self, seconds: int, *tasks: str) -> None:
         """Let time have passed, and some background tasks look what that makes due."""
         self._clock.ahead += seconds * clock.SECOND
@@ -318,6 +324,9 @@ def run(order: dict[str, Any], channel: socket.socket) -> int:
     ahead = Clock(order["ahead"] * clock.SECOND)
     clock.now, clock.monotonic = ahead.now, ahead.monotonic
     obedience = Obedience(channel, ahead)
+    if order["interval"]:
+        listening: Any = BufferEvents.__init__
+        listening.__kwdefaults__["interval"] = order["interval"]
     if order["fatal"]:
         obedience.arm(order["fatal"])
     return main.main(order["arguments"])
@@ -343,6 +352,7 @@ def prepare() -> None:
     watch_files()
     watch_s3()
     watch_postgres_store()
+    passwords.COST = passwords.Cost(memory=8, rounds=1)  # type: ignore[misc]  # not what is tried
     asyncio.run(_open_s3_once())
     gc.collect()
     gc.freeze()  # so that forks don't copy what they only look at

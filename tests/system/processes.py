@@ -20,7 +20,7 @@ from typing import Any, Protocol
 
 import httpx
 
-from tests import deadline, sharing
+from tests import deadline, plain_http, sharing
 
 DEADLINE = deadline.DEADLINE
 PROJECT = Path(__file__).parents[2]
@@ -86,7 +86,7 @@ class Service:
     def client(self) -> httpx.Client:
         """A client of the built-in account."""
         headers = {"Authorization": f"Bearer {SERVICE_TOKEN}"}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=DEADLINE, trust_env=False)
+        return plain_http.Client(base_url=self.url, headers=headers)
 
     @property
     def open_files(self) -> int:
@@ -237,11 +237,13 @@ class Nursery:
         given: str = "",
         ahead: int = 0,
         fatal: int = 0,
+        interval: float = 0,
     ) -> "Fork":
         """Run ``main.py`` with arguments, and a clock that is ``ahead`` by so many seconds.
 
         It works in ``folder``, by default that of its output. ``fatal`` is the number of the step
-        of its start that it dies at; 0: none.
+        of its start that it dies at; 0: none. ``interval`` is how many seconds a listener to a
+        buffer goes without a look at it; 0: as many as usual.
         """
         outputs = [str(output.with_suffix(suffix)) for suffix in (".out", ".log")]
         for path in outputs:
@@ -257,6 +259,7 @@ class Nursery:
             "arguments": arguments,
             "ahead": ahead,
             "fatal": fatal,
+            "interval": interval,
         }
         channel.send(json.dumps(order).encode())
         return Fork(channel)

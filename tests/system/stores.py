@@ -7,12 +7,8 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import closing, suppress
-from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
-
-import botocore.config
-import botocore.session
 
 from tests import servers
 
@@ -37,21 +33,10 @@ SELECT (SELECT count(*) FROM objects), (SELECT count(*) FROM object_bytes),
 """
 
 
-@cache
-def _session() -> Any:  # noqa: ANN401 - botocore has no types
-    return botocore.session.get_session()
-
-
 def s3_client(settings: Mapping[str, str]) -> Any:  # noqa: ANN401 - botocore has no types
     """Make a client of the S3 server that the settings name; close it."""
-    return _session().create_client(
-        "s3",
-        endpoint_url=settings["S3_ENDPOINT_URL"],
-        aws_access_key_id=settings["S3_ACCESS_KEY_ID"],
-        aws_secret_access_key=settings["S3_SECRET_ACCESS_KEY"],
-        region_name=settings["S3_REGION_NAME"],
-        config=botocore.config.Config(s3={"addressing_style": "path"}),
-    )
+    names = ("ENDPOINT_URL", "ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "REGION_NAME")
+    return servers.s3_client(*(settings[f"S3_{name}"] for name in names))
 
 
 class Store(ABC):

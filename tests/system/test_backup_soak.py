@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests import plain_http
 from tests.system.conftest import MakeSettings, Run, Settings, Start
 from tests.system.processes import SERVICE_TOKEN, Service
 
@@ -40,9 +41,7 @@ class Writer:
         headers = {"Authorization": f"Bearer {SERVICE_TOKEN}"}
         source = random.Random(self.number)
         try:
-            with httpx.Client(
-                base_url=url, headers=headers, timeout=120, trust_env=False
-            ) as client:
+            with plain_http.Client(base_url=url, headers=headers) as client:
                 while not stop.is_set():
                     self._write(client, source)
         except BaseException as error:  # noqa: BLE001 - raised by the test

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests import plain_http
 from tests.deadline import DEADLINE
 from tests.system import processes
 from tests.system.processes import Service
@@ -65,7 +65,7 @@ def watched(browser: Browser) -> Iterator[Watched]:
 
 def _sign_up(url: str, username: str) -> None:
     body = {"username": username, "password": PASSWORD}
-    assert httpx.post(f"{url}/v1/accounts", json=body).status_code == 201
+    assert plain_http.post(f"{url}/v1/accounts", json=body).status_code == 201
 
 
 def _try_me(page: Page) -> None:
@@ -82,7 +82,7 @@ def _try_me(page: Page) -> None:
 def test_swagger_ui_lists_every_operation(service: Service, watched: Watched) -> None:
     watched.page.goto(service.url)
     watched.page.get_by_role("link", name="Try the API here").click()
-    document = httpx.get(f"{service.url}/openapi.json").json()
+    document = plain_http.get(f"{service.url}/openapi.json").json()
     names = [tag["name"] for tag in document["tags"]]
     tags = watched.page.locator(".opblock-tag")
     expect(tags).to_have_count(len(names))
@@ -126,7 +126,7 @@ def test_authorize_takes_user_name_and_password(
 def test_authorize_takes_a_pasted_token(service: Service, watched: Watched) -> None:
     _sign_up(service.url, "by-token")
     form = {"username": "by-token", "password": PASSWORD}
-    token = httpx.post(f"{service.url}/v1/auth/token", data=form).json()["access_token"]
+    token = plain_http.post(f"{service.url}/v1/auth/token", data=form).json()["access_token"]
     page = watched.page
     page.goto(f"{service.url}/docs")
     page.get_by_role("button", name="Authorize").first.click()

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
+from tests import plain_http
 from tests.system import processes
 from tests.system.processes import Service
 
@@ -94,7 +94,7 @@ def test_a_program_takes_one_download(
     sh(COMMANDS[command], LINK=link["url"])
     assert (tmp_path / "photo.jpg").read_bytes() == DATA
     assert taken(service, link) == 1
-    answer = httpx.get(f"{link['url']}?download=1", trust_env=False)
+    answer = plain_http.get(f"{link['url']}?download=1")
     assert answer.status_code == (404 if allowed == 1 else 303)
 
 

@@ -6,9 +6,9 @@ import sys
 import sysconfig
 from pathlib import Path
 
-import httpx
 import pytest
 
+from tests import plain_http
 from tests.minidump_files import Minidump
 from tests.system import processes
 from tests.system.processes import PROJECT, wait_for
@@ -49,7 +49,7 @@ def test_it_serves_pages_reads_dumps_and_makes_administrators(
     assert made.stdout == "boss is an administrator now\n", made.stderr
     with processes.running(settings, tmp_path, [command]) as service:
         client = service.client
-        page = httpx.get(f"{service.url}/account/login")
+        page = plain_http.get(f"{service.url}/account/login")
         assert page.status_code == 200
         files = re.findall(r'(?:href|src)="(/[^"]*static/[^"]+)"', page.text)
         assert files

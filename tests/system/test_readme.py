@@ -7,9 +7,9 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
+from tests import plain_http
 from tests.system import processes
 from tests.system.processes import Service
 
@@ -53,9 +53,12 @@ def test_every_line_works(service: Service, tmp_path: Path) -> None:
     assert json.loads(key)["key"].startswith("hk_")
     assert json.loads(buffer)["data_type"] == "text"
     assert b"clipboard" not in done.stderr
-    token = httpx.post(f"{service.url}/v1/auth/token", data=ADA).json()["access_token"]
+    token = plain_http.post(f"{service.url}/v1/auth/token", data=ADA).json()["access_token"]
     authorization = {"Authorization": f"Bearer {token}"}
     path = f"{service.url}/v1/dumps/{json.loads(dump)['id']}"
-    processes.wait_for(
-        lambda: httpx.get(path, headers=authorization).json()["signature"] == "SIGSEGV app+0x123"
-    )
+
+    def signature() -> str | None:
+        found: str | None = plain_http.get(path, headers=authorization).json()["signature"]
+        return found
+
+    processes.wait_for(lambda: signature() == "SIGSEGV app+0x123")

@@ -7,9 +7,9 @@ import subprocess
 import sysconfig
 from pathlib import Path
 
-import httpx
 import pytest
 
+from tests import plain_http
 from tests.system import processes
 from tests.system.conftest import MakeSettings, Start
 
@@ -47,7 +47,7 @@ def test_the_api_is_as_documented(
     )
     assert result.returncode == 0, result.stdout + result.stderr
     # it was an administrator all the while, and nothing went wrong inside
-    token = httpx.post(f"{service.url}/v1/auth/token", data=ADMIN).json()["access_token"]
+    token = plain_http.post(f"{service.url}/v1/auth/token", data=ADMIN).json()["access_token"]
     headers = {"Authorization": f"Bearer {token}"}
-    assert httpx.get(f"{service.url}/v1/accounts", headers=headers).is_success
+    assert plain_http.get(f"{service.url}/v1/accounts", headers=headers).is_success
     assert not [event for event in service.events if event["level"] in {"error", "critical"}]

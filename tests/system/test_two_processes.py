@@ -4,9 +4,9 @@ import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import httpx
 import pytest
 
+from tests import plain_http
 from tests.deadline import DEADLINE
 from tests.system.conftest import Inspect, MakeSettings, Settings, Start, StartFork
 from tests.system.processes import Service, wait_for
@@ -26,7 +26,7 @@ PROFILES = pytest.mark.parametrize("storage", ["local", "scaled"])
 def log_in(service: Service, username: str = "somebody") -> dict[str, str]:
     """Log in; returns the header that a request wants."""
     form = {"username": username, "password": PASSWORD}
-    answer = httpx.post(f"{service.url}/v1/auth/token", data=form)
+    answer = plain_http.post(f"{service.url}/v1/auth/token", data=form)
     assert answer.status_code == 200, answer.text
     return {"Authorization": f"Bearer {answer.json()['access_token']}"}
 

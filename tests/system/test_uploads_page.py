@@ -5,9 +5,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import httpx
 import pytest
 
+from tests import plain_http
 from tests.system import processes
 
 PAGE = Path(__file__).parents[2] / "docs" / "uploads.md"
@@ -36,7 +36,7 @@ def test_every_line_works(tmp_path: Path) -> None:
         made = re.findall(r"^content-location: (/v1/files/\S+)", done.stdout, re.MULTILINE)
         assert len(set(made)) == 2, done.stdout  # by tus, and by the draft
         for path in made:
-            file = httpx.get(service.url + path, headers=token).json()
+            file = plain_http.get(service.url + path, headers=token).json()
             assert (file["name"], file["size"], file["expires_at"]) == ("film.mkv", len(DATA), None)
-            content = httpx.get(f"{service.url}{path}/content", headers=token).content
+            content = plain_http.get(f"{service.url}{path}/content", headers=token).content
             assert content == DATA

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import signal
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,25 +12,11 @@ import pytest
 
 from app.changes import PER_ACCOUNT
 from app.security.rate_limits import LOGIN
+from tests import plain_http, sharing
 from tests.system import processes
 from tests.system.conftest import Settings
 from tests.system.crew import children, only, workers
-from tests.system.processes import DEADLINE, SERVICE_TOKEN, Service, wait_for
-
-NEVER_LOOKING = [
-    sys.executable,
-    "-c",
-    f"""
-import functools, sys
-sys.path.insert(0, {str(processes.PROJECT)!r})
-import main
-from app import runtime
-from app.buffer.events import BufferEvents
-runtime.BufferEvents = functools.partial(BufferEvents, interval=24 * 3600.0)
-sys.exit(main.main())
-""",
-]
-"""Listeners hear of changes only what others tell them."""
+from tests.system.processes import SERVICE_TOKEN, Service, wait_for
 
 TOKEN = {"Authorization": f"Bearer {SERVICE_TOKEN}"}
 PASSWORD = "correct horse battery"
@@ -51,11 +36,15 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 @pytest.fixture(scope="module")
 def service(settings: Settings) -> Iterator[Service]:
-    """A service of two workers."""
-    folder = Path(settings["DATA_DIR"]).parent
-    with processes.running(settings, folder, NEVER_LOOKING) as service:
+    """A service of two workers, where listeners hear of changes only what others tell them."""
+    processes.furnish(settings)
+    output = Path(settings["DATA_DIR"]).with_name("service")
+    service = Service(sharing.nursery().fork(settings, output, interval=24 * 3600), output)
+    try:
         workers(service)
         yield service
+    finally:
+        service.kill()
 
 
 @pytest.fixture
@@ -67,8 +56,8 @@ def crew(service: Service) -> list[int]:
 
 def ask(service: Service, method: str, path: str, **options: object) -> httpx.Response:
     """Send a request on a connection of its own, as the built-in account unless told otherwise."""
-    given: dict[str, object] = {"headers": TOKEN, "timeout": DEADLINE, **options}
-    return httpx.request(method, f"{service.url}{path}", **given)  # type: ignore[arg-type]
+    given: dict[str, object] = {"headers": TOKEN, **options}
+    return plain_http.request(method, f"{service.url}{path}", **given)  # type: ignore[arg-type]
 
 
 def metrics(service: Service) -> str:
@@ -92,7 +81,7 @@ def test_a_change_reaches_the_listeners_of_the_other_worker(
     service: Service, settings: Settings, crew: list[int]
 ) -> None:
     one, other = crew
-    stream = httpx.Client(base_url=service.url, headers=TOKEN, timeout=DEADLINE)
+    stream = plain_http.Client(base_url=service.url, headers=TOKEN)
     with only(one, crew, settings):
         listening = stream.send(stream.build_request("GET", "/v1/buffer/events"), stream=True)
         lines = listening.iter_lines()
@@ -123,7 +112,7 @@ def test_streams_of_an_account_count_for_all_workers_and_no_longer_than_these_li
     service: Service, settings: Settings, crew: list[int]
 ) -> None:
     headers = sign_up(service, "listener")
-    clients = httpx.Client(base_url=service.url, headers=headers, timeout=DEADLINE)
+    clients = plain_http.Client(base_url=service.url, headers=headers)
     opened = []
 
     def listen() -> int:

@@ -6,12 +6,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
-from tests import pictures
+from tests import pictures, plain_http
 from tests.system import processes
 from tests.system.processes import Service
+
+pytestmark = pytest.mark.slow
 
 CONFIG = """
 project_name_override: holdall-client
@@ -271,7 +272,7 @@ def package(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that holds the generated package."""
     folder = tmp_path_factory.mktemp("client")
     document, config = folder / "openapi.json", folder / "config.yaml"
-    document.write_bytes(httpx.get(f"{service.url}/openapi.json").content)
+    document.write_bytes(plain_http.get(f"{service.url}/openapi.json").content)
     config.write_text(CONFIG)
     command = [sys.executable, "-m", "openapi_python_client", "generate", "--meta", "none"]
     command += ["--path", str(document), "--config", str(config), "--fail-on-warning"]
@@ -298,7 +299,7 @@ def test_a_generated_client_works(service: Service, package: Path, source: str) 
 
 
 def test_every_operation_has_become_a_function(service: Service, package: Path) -> None:
-    document = httpx.get(f"{service.url}/openapi.json").json()
+    document = plain_http.get(f"{service.url}/openapi.json").json()
     expected = {
         f"{operation['tags'][0].replace('-', '_')}/{operation['operationId']}"
         for item in document["paths"].values()

@@ -7,12 +7,14 @@ import struct
 import pytest
 
 from tests.system.conftest import Inspect, MakeSettings, Start, StartFork
+from tests.system.lanes import SIZES
 from tests.system.processes import wait_for
 from tests.system.uploads import Upload
 
-MIB = 1024 * 1024
-BODY = bytes(range(256)) * 4096 * 11  # 11 MiB: parts, chunks and writes enough everywhere
+BODY = bytes(range(256)) * 4096 * 3
 HALF = len(BODY) // 2
+LARGE = {name: bytes(size) for name, size in SIZES.items()}
+"""By storage: parts, chunks and writes enough."""
 STORAGES = ["local", "s3", "database"]
 RESET = struct.pack("ii", 1, 0)  # linger for no time: close with RST
 
@@ -33,7 +35,9 @@ def test_a_stopped_service_ends_well_and_the_next_finds_its_data(
     assert second.client.get("/v1/blobs/kept/content").content == BODY
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+)
 def test_an_upload_under_way_at_a_stop_is_completed(
     make_settings: MakeSettings, start: Start, number: signal.Signals
 ) -> None:
@@ -65,8 +69,9 @@ def test_an_upload_that_exceeds_the_grace_is_told_so_and_leaves_nothing(
     settings = make_settings(storage)
     inside = inspect(settings)
     service = start(settings, SHUTDOWN_GRACE="1")
-    with Upload(service, "never", len(BODY)) as upload:
-        upload.send(BODY[:-1])
+    body = LARGE[storage]
+    with Upload(service, "never", len(body)) as upload:
+        upload.send(body[:-1])
         wait_for(inside.store.contents)
         service.send_signal(signal.SIGTERM)
         assert upload.status() == 503
@@ -78,16 +83,23 @@ def test_an_upload_that_exceeds_the_grace_is_told_so_and_leaves_nothing(
     wait_for(lambda: inside.rows() == [0, 0, 0])  # the note of what was to be deleted, too
 
 
-@pytest.mark.parametrize("storage", STORAGES)
-@pytest.mark.parametrize("way", ["closed", "reset"])
+@pytest.mark.parametrize(
+    ("storage", "way"),
+    [
+        *(("local", "closed"), ("local", "reset"), ("s3", "closed"), ("database", "reset")),
+        pytest.param("s3", "reset", marks=pytest.mark.slow),
+        pytest.param("database", "closed", marks=pytest.mark.slow),
+    ],
+)
 def test_a_client_that_vanishes_leaves_nothing_at_once(
     make_settings: MakeSettings, start: Start, inspect: Inspect, storage: str, way: str
 ) -> None:
     settings = make_settings(storage)
     inside = inspect(settings)
     service = start(settings)
-    with Upload(service, "never", len(BODY)) as upload:
-        upload.send(BODY[:-1])
+    body = LARGE[storage]
+    with Upload(service, "never", len(body)) as upload:
+        upload.send(body[:-1])
         wait_for(inside.store.contents)
         if way == "reset":
             upload.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)

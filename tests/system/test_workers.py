@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests import plain_http
 from tests.system.conftest import Inspect, MakeSettings, Start, StartFork
 from tests.system.crew import children, is_running, only, workers
 from tests.system.processes import DEADLINE, Service, wait_for
@@ -42,7 +43,7 @@ def test_a_worker_that_dies_is_replaced_and_the_others_serve_on(
                     break
             except ConnectionResetError:
                 break
-    assert httpx.get(f"{service.url}/readyz").status_code == 200
+    assert plain_http.get(f"{service.url}/readyz").status_code == 200
     wait_for(lambda: len(set(children(service.pid)) - {victim}) == 2)
     (died,) = [event for event in service.events if event["event"] == "a worker has died"]
     assert (died["pid"], died["outcome"]) == (victim, "was ended by SIGKILL")
@@ -118,13 +119,13 @@ def load(service: Service) -> Iterator[list[str]]:
     done = threading.Event()
 
     def send() -> None:
-        with httpx.Client(headers=service.client.headers, timeout=DEADLINE) as client:
+        with plain_http.Client(headers=service.client.headers) as client:
             number = 0
             while not done.is_set():
                 number += 1
                 try:
                     if number % 5 == 0:
-                        answer = httpx.get(f"{service.url}/healthz", timeout=DEADLINE)
+                        answer = plain_http.get(f"{service.url}/healthz")
                     else:
                         answer = client.get(f"{service.url}/v1/blobs/kept/content")
                     if answer.status_code != 200:
@@ -132,7 +133,7 @@ def load(service: Service) -> Iterator[list[str]]:
                 except httpx.HTTPError as error:
                     failed.append(repr(error))
 
-    threads = [threading.Thread(target=send) for _ in range(4)]
+    threads = [threading.Thread(target=send) for _ in range(2)]
     for thread in threads:
         thread.start()
     try:
@@ -150,14 +151,14 @@ def test_a_reload_replaces_all_workers_without_a_failed_request(
     before = workers(service)
     service.client.put("/v1/blobs/kept/content", content=BODY[:2000]).raise_for_status()
     service.client.close()
-    assert httpx.get(f"{service.url}/metrics").status_code == 401
+    assert plain_http.get(f"{service.url}/metrics").status_code == 401
     (tmp_path / ".env").write_text("METRICS=open\nWORKERS=2\n")
     with load(service) as failed:
         service.send_signal(signal.SIGHUP)
         wait_for(lambda: '"reloaded"' in service.log)
     assert failed == []
     assert set(before).isdisjoint(workers(service, 2))
-    assert httpx.get(f"{service.url}/metrics").status_code == 200
+    assert plain_http.get(f"{service.url}/metrics").status_code == 200
     assert service.stop() == 0
 
 

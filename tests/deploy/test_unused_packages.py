@@ -1,42 +1,33 @@
 """Packages that the lock holds only for others are not part of the running program."""
 
 import importlib.util
-import subprocess
-import sys
 
 import pytest
 
+from tests import plain_http, sharing
 from tests.deploy import ROOT
+from tests.system import processes
 
-MAKE_AND_VERIFY_A_TOKEN = """
-import sys
-import main
-from app import clock
-from app.config import load_settings
-from app.security.keyring import Keyring
-
-settings = load_settings()
-main.create_app(settings)
-keyring = Keyring(settings)
-token = keyring.issue_access_token("a session", "an account", clock.now())
-assert keyring.parse(token).session == "a session"
-print(*sys.modules)
-"""
+ADMIN = {"username": "boss", "password": "correct horse battery"}
 
 
 @pytest.fixture(scope="module")
 def imported(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
-    """The packages of a process that has the whole program, and has made and verified a token."""
-    environment = {"DATA_DIR": str(tmp_path_factory.mktemp("data")), "SIGNING_KEY": "k" * 32}
-    done = subprocess.run(
-        [sys.executable, "-c", MAKE_AND_VERIFY_A_TOKEN],
-        cwd=ROOT,
-        env=environment,
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    return {name.partition(".")[0] for name in done.stdout.split()}
+    """The packages of a service that has made and verified a token."""
+    folder = tmp_path_factory.mktemp("service")
+    settings = {f"ADMIN_{name.upper()}": value for name, value in ADMIN.items()}
+    settings["DATA_DIR"] = str(folder / "data")
+    processes.furnish(settings)
+    fork = sharing.nursery().fork(settings, folder / "service")
+    service = processes.Service(fork, folder / "service")
+    try:
+        made = plain_http.post(f"{service.url}/v1/auth/token", data=ADMIN).json()
+        token = {"Authorization": f"Bearer {made['access_token']}"}
+        me = plain_http.get(f"{service.url}/v1/accounts/me", headers=token).json()
+        assert me["username"] == "boss"
+        return set(fork.ask("imported"))
+    finally:
+        service.kill()
 
 
 def test_tokens_are_signed_by_cryptography(imported: set[str]) -> None:

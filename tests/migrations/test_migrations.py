@@ -1,11 +1,11 @@
 """Migrations lead to what the models say, on both databases, and run once however many try."""
 
-import asyncio
-import multiprocessing
+import shutil
 import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,9 @@ from app.database.migrate import current_revision, migrate, migrate_sqlite, newe
 from app.parts import open_database
 from migrations.comparison import include_object
 from migrations.models import metadata
-from tests import servers
+from tests import servers, sharing
+from tests.deadline import DEADLINE
+from tests.migrations import migrated
 
 pytestmark = pytest.mark.anyio
 
@@ -32,18 +34,12 @@ MIGRATIONS = Path(migrations.__file__).parent
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
-    """Settings that name an empty database."""
-    url = f"sqlite:///{tmp_path / 'test.db'}"
-    if request.param == "postgres":
-        server: servers.PostgresServer = request.getfixturevalue("postgres_server")
-        url = server.create_database()
-    values: dict[str, Any] = {"database_url": url, "signing_key": "k" * 32}
-    return Settings(_env_file=None, **values)
+    """Settings that name a database which has been migrated from nothing."""
+    return migrated(request, tmp_path)
 
 
 @pytest.fixture
 async def database(settings: Settings) -> AsyncIterator[Database]:
-    await migrate(settings)
     opened = open_database(settings)
     yield opened
     await opened.aclose()
@@ -60,6 +56,7 @@ async def test_migrations_lead_to_the_models(database: Database) -> None:
     assert await database.read(differences) == []
 
 
+@cache
 def known_tables() -> set[str]:
     """Ask a process of its own: here, other tests have imported what it might lack."""
     program = "from migrations.models import metadata; print(*metadata.tables)"
@@ -105,26 +102,24 @@ def test_the_lineage_is_one_line_and_files_are_named_by_it() -> None:
     assert newest_revision() == numbers[-1]
 
 
-def migrate_file(path: Path) -> None:
-    values: dict[str, Any] = {"database_url": f"sqlite:///{path}"}
-    asyncio.run(migrate(Settings(_env_file=None, **values)))
-
-
 def test_processes_that_start_together_migrate_once(tmp_path: Path) -> None:
-    path = tmp_path / "folder" / "test.db"
-    with multiprocessing.get_context("spawn").Pool(4) as pool:
-        pool.map(migrate_file, [path] * 4)
+    settings = {"DATA_DIR": str(tmp_path / "folder")}
+    outputs = [tmp_path / f"process{number}" for number in range(4)]
+    started = [sharing.nursery().fork(settings, output, "migrate") for output in outputs]
+    assert [process.wait(DEADLINE) for process in started] == [0] * 4
+    path = tmp_path / "folder" / "holdall.db"
     with sqlite3.connect(path) as connection:
         rows = connection.execute("SELECT version_num FROM alembic_version").fetchall()
     connection.close()
     assert rows == [(newest_revision(),)]
+    modes = {file.name: file.stat().st_mode & 0o077 for file in (path, path.parent)}
+    assert modes == {"holdall.db": 0, "folder": 0}, "they are their owner's alone"
 
 
 def test_a_migration_that_breaks_references_is_undone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = tmp_path / "test.db"
-    migrate_sqlite(path)
+    path = Path(shutil.copy(sharing.data_folder() / "holdall.db", tmp_path))
     with sqlite3.connect(path) as connection:
         connection.execute("INSERT INTO object_bytes (object_id, data) VALUES (7, x'00')")
         connection.execute("UPDATE alembic_version SET version_num = '0000'")
@@ -141,10 +136,3 @@ def drop_blobs(connection: Connection) -> bool:
     """A migration gone wrong: it leaves bytes without their object."""
     connection.exec_driver_sql("DROP TABLE blobs")
     return True
-
-
-def test_the_database_is_its_owners_alone(tmp_path: Path) -> None:
-    path = tmp_path / "folder" / "test.db"
-    migrate_file(path)
-    modes = {file.name: file.stat().st_mode & 0o077 for file in (path, path.parent)}
-    assert modes == {"test.db": 0, "folder": 0}

@@ -6,7 +6,6 @@ import fcntl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 import pytest
@@ -26,6 +25,7 @@ from app.parts import open_database
 from migrations.indexes import create_index
 from tests import servers
 from tests.deadline import DEADLINE
+from tests.migrations import migrated
 
 pytestmark = pytest.mark.anyio
 
@@ -35,16 +35,9 @@ NEW = [path for path in VERSIONS if path.name >= "0017"]
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-async def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
     """Settings of a database that this version has migrated."""
-    url = f"sqlite:///{tmp_path / 'test.db'}"
-    if request.param == "postgres":
-        server: servers.PostgresServer = request.getfixturevalue("postgres_server")
-        url = server.create_database()
-    values: dict[str, Any] = {"database_url": url, "signing_key": "k" * 32}
-    settings = Settings(_env_file=None, **values)
-    await migrate(settings)
-    return settings
+    return migrated(request, tmp_path)
 
 
 @asynccontextmanager

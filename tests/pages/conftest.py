@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
@@ -89,22 +90,36 @@ def watch() -> Iterator[Watch]:
     watch.assert_clean()
 
 
+@pytest.fixture(scope="module")
+def open_kept_page(live: Service, browser: Browser) -> Iterator[OpenPage]:
+    """Open pages for all tests of a module: one that is used again costs a third of a new one."""
+    with ExitStack() as stack:
+
+        def open_kept_page(**options: Any) -> Page:  # noqa: ANN401 - whatever a context takes
+            return _new_page(stack, browser, live, options)
+
+        yield open_kept_page
+
+
 @pytest.fixture
 def open_page(live: Service, browser: Browser, watch: Watch) -> Iterator[OpenPage]:
     """Open pages whose paths are those of `live`."""
-    contexts = []
+    with ExitStack() as stack:
 
-    def open_page(**options: Any) -> Page:  # noqa: ANN401 - whatever a context takes
-        context = browser.new_context(**{"viewport": LAPTOP, "base_url": live.url} | options)
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(DEADLINE * 1000)
-        watch.over(page)
-        return page
+        def open_page(**options: Any) -> Page:  # noqa: ANN401 - whatever a context takes
+            page = _new_page(stack, browser, live, options)
+            watch.over(page)
+            return page
 
-    yield open_page
-    for context in contexts:
-        context.close()
+        yield open_page
+
+
+def _new_page(stack: ExitStack, browser: Browser, live: Service, options: dict[str, Any]) -> Page:
+    context = browser.new_context(**{"viewport": LAPTOP, "base_url": live.url} | options)
+    stack.callback(context.close)
+    page = context.new_page()
+    page.set_default_timeout(DEADLINE * 1000)
+    return page
 
 
 @pytest.fixture
@@ -113,7 +128,27 @@ def page(open_page: OpenPage) -> Page:
     return open_page()
 
 
+@pytest.fixture(scope="module")
+def _kept_page(open_kept_page: OpenPage) -> Page:
+    return open_kept_page()
+
+
 @pytest.fixture
+def kept_page(_kept_page: Page, watch: Watch) -> Iterator[Page]:
+    """The page that tests of a module use in turn; each finds nothing of another's."""
+    watch.over(_kept_page)
+    yield _kept_page
+    _kept_page.unroute_all()
+    _kept_page.goto("/healthz")  # what still runs, ends
+    _kept_page.evaluate("localStorage.clear()")
+    _kept_page.context.clear_cookies()
+    _kept_page.set_viewport_size(LAPTOP)
+    for other in _kept_page.context.pages:
+        if other != _kept_page:
+            other.close()
+
+
+@pytest.fixture(scope="module")
 def sign_up(live: Service) -> SignUp:
     """Make accounts, each with `PASSWORD`."""
 

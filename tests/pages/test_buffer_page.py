@@ -25,19 +25,31 @@ def file(name: str, data: bytes = b"hello") -> FilePayload:
     return {"name": name, "mimeType": "application/octet-stream", "buffer": data}
 
 
-@pytest.fixture
-def pair(open_page: OpenPage, sign_up: SignUp) -> Pair:
-    """The pages of one person on a laptop and on a phone, both live."""
+@pytest.fixture(scope="module")
+def devices(open_kept_page: OpenPage, sign_up: SignUp) -> Pair:
+    """The pages of one person on a laptop and on a phone."""
     clipboard = ["clipboard-read", "clipboard-write"]
-    laptop, phone = open_page(), open_page(viewport=PHONE, permissions=clipboard)
+    laptop, phone = open_kept_page(), open_kept_page(viewport=PHONE, permissions=clipboard)
     name = sign_up(laptop)
     form: dict[str, str | float | bool] = {"username": name, "password": PASSWORD}
     assert phone.context.request.post("/account/login", form=form).ok
-    for page in (laptop, phone):
+    return laptop, phone
+
+
+@pytest.fixture
+def pair(devices: Pair, watch: Watch) -> Pair:
+    """The pages of the person's devices, both live; nothing is or was in the buffer."""
+    laptop, phone = devices
+    phone.context.set_offline(False)
+    for path in ("/v1/buffer", "/v1/buffer/history"):
+        laptop.request.delete(path)
+    for page in devices:
+        watch.over(page)
         page.goto("/file/buffer")
         expect(page.get_by_text(LIVE)).to_be_visible()
         expect(current(page)).to_contain_text("Nothing.")
-    return laptop, phone
+        expect(before(page)).to_have_count(0)
+    return devices
 
 
 def current(page: Page) -> Locator:
@@ -196,12 +208,12 @@ def test_several_files_are_for_another_page(pair: Pair) -> None:
 def test_an_upload_is_cancelled(pair: Pair) -> None:
     laptop, phone = pair
     put_text(laptop, TEXT)
-    slowed(laptop)
-    laptop.get_by_label("Choose a file").set_input_files(file("large.bin", b"x" * 1_000_000))
-    on_its_way = laptop.get_by_role("region", name="Uploads")
-    expect(on_its_way).to_contain_text(re.compile(r"KiB of 977 KiB, .*/s, .* left"))
-    laptop.get_by_role("button", name="Cancel large.bin").click()
-    expect(on_its_way).to_be_hidden()
+    with slowed(laptop):
+        laptop.get_by_label("Choose a file").set_input_files(file("large.bin", b"x" * 1_000_000))
+        on_its_way = laptop.get_by_role("region", name="Uploads")
+        expect(on_its_way).to_contain_text(re.compile(r"KiB of 977 KiB, .*/s, .* left"))
+        laptop.get_by_role("button", name="Cancel large.bin").click()
+        expect(on_its_way).to_be_hidden()
     expect(shown(phone)).to_have_text(TEXT, use_inner_text=True)
 
 
@@ -244,6 +256,7 @@ def test_the_forms_without_scripts(open_page: OpenPage, sign_up: SignUp) -> None
     expect(before(page)).to_have_count(0)
 
 
+@pytest.mark.slow("laptop")
 @pytest.mark.parametrize("viewport", [PHONE, LAPTOP], ids=["phone", "laptop"])
 def test_it_fits_its_window(open_page: OpenPage, sign_up: SignUp, viewport: dict[str, int]) -> None:
     page = open_page(viewport=viewport)
@@ -259,11 +272,13 @@ def test_it_fits_its_window(open_page: OpenPage, sign_up: SignUp, viewport: dict
     assert fits(page)
 
 
-def test_a_session_that_has_ended_leads_to_the_login(pair: Pair, watch: Watch) -> None:
-    _, phone = pair
-    assert phone.context.request.post("/account/logout").ok
-    put = phone.get_by_role("button", name="Put the text in")
-    phone.get_by_label("Text", exact=True).fill("lost")
-    put.click()
-    expect(phone).to_have_url(re.compile(r"/account/login\?next=%2Ffile%2Fbuffer$"))
+def test_a_session_that_has_ended_leads_to_the_login(
+    page: Page, sign_up: SignUp, watch: Watch
+) -> None:
+    sign_up(page)
+    page.goto("/file/buffer")
+    assert page.context.request.post("/account/logout").ok
+    page.get_by_label("Text", exact=True).fill("lost")
+    page.get_by_role("button", name="Put the text in").click()
+    expect(page).to_have_url(re.compile(r"/account/login\?next=%2Ffile%2Fbuffer$"))
     watch.expect_status(401)

@@ -1,12 +1,14 @@
 """The page for sending, in a real browser: many files, their links, and the list of them."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
 import pytest
-from playwright.sync_api import CDPSession, FilePayload, Locator, Page, expect
+from playwright.sync_api import FilePayload, Locator, Page, expect
 
+from tests import plain_http
 from tests.pages.conftest import LAPTOP, PHONE, OpenPage, SignUp, Watch, fits
 from tests.system.processes import Service
 
@@ -18,8 +20,9 @@ def file(name: str, data: bytes = b"hello") -> FilePayload:
 
 
 @pytest.fixture
-def send_page(page: Page, sign_up: SignUp) -> Page:
+def send_page(kept_page: Page, sign_up: SignUp) -> Page:
     """The page of somebody who has just signed up, which gives each file a link."""
+    page = kept_page
     sign_up(page)
     page.goto("/file/load")
     page.get_by_label("Several files get one link").uncheck()
@@ -52,12 +55,16 @@ def hand(page: Page, kind: str, target: str, *files: tuple[str, str]) -> None:
     page.evaluate(script, [kind, target, files])
 
 
-def slowed(page: Page) -> CDPSession:
-    """Let the page send 200 kB a second."""
+@contextmanager
+def slowed(page: Page) -> Iterator[None]:
+    """Let the page send 200 kB a second in the context."""
     session = page.context.new_cdp_session(page)
     speed = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": 200_000}
     session.send("Network.emulateNetworkConditions", {"offline": False} | speed)
-    return session
+    try:
+        yield
+    finally:
+        session.detach()
 
 
 def test_several_files_get_a_link_each(send_page: Page) -> None:
@@ -68,7 +75,7 @@ def test_several_files_get_a_link_each(send_page: Page) -> None:
         expect(card).to_contain_text("expires in 2 h")
         link = card.get_by_role("link")
         expect(link).to_have_attribute("href", re.compile(r"/t/[\w-]{22}$"))
-        assert httpx.get(link.get_attribute("href") or "").content == data
+        assert plain_http.get(link.get_attribute("href") or "").content == data
         image = card.get_by_role("img", name="QR code")
         expect(image).to_be_visible()
         page.wait_for_function("i => i.complete && i.naturalWidth > 0", arg=image.element_handle())
@@ -130,7 +137,7 @@ def test_the_choice_of_an_end(send_page: Page) -> None:
     dialog.get_by_label("Downloads").fill("2")
     dialog.get_by_role("button", name="Make the link").click()
     link = dialog.get_by_role("link").get_attribute("href") or ""
-    assert httpx.get(link).json()["downloads_left"] == 2
+    assert plain_http.get(link).json()["downloads_left"] == 2
     dialog.get_by_role("button", name="Close").click()
     expect(row.get_by_role("button", name="Copy the link to kept.txt")).to_be_visible()
 
@@ -145,9 +152,9 @@ def test_options_hold_for_the_link_and_are_changed(send_page: Page) -> None:
     choose(page, file("one.txt", b"first"))
     expect(sent(page, "one.txt")).to_contain_text("deleted after 3 downloads, with a password")
     link = sent(page, "one.txt").get_by_role("link").get_attribute("href") or ""
-    facts = httpx.get(link, auth=("", "blue whale")).json()
+    facts = plain_http.get(link, auth=("", "blue whale")).json()
     assert (facts["downloads_left"], facts["note"]) == (3, "The photos of Sunday")
-    assert httpx.get(link).status_code == 401
+    assert plain_http.get(link).status_code == 401
 
     expect(rows(page).first).to_contain_text("0 of 3 downloads")
     rows(page).get_by_role("button", name="Change one.txt").click()
@@ -158,25 +165,25 @@ def test_options_hold_for_the_link_and_are_changed(send_page: Page) -> None:
     dialog.get_by_role("button", name="Save").click()
     expect(rows(page).first).not_to_contain_text("downloads")
     expect(dialog).to_be_hidden()
-    assert httpx.get(link).content == b"first"
-    assert "For all of you" in httpx.get(link, headers={"Accept": "text/html"}).text
+    assert plain_http.get(link).content == b"first"
+    assert "For all of you" in plain_http.get(link, headers={"Accept": "text/html"}).text
 
 
 def test_an_upload_shows_how_far_it_is_and_is_cancelled(send_page: Page) -> None:
     page = send_page
-    slowed(page)
-    choose(page, *(file(f"{n}.bin", b"x" * 1_000_000) for n in range(5)))
-    uploads = page.get_by_role("region", name="Uploads")
-    moving = uploads.get_by_role("listitem").filter(has=page.get_by_label("Progress of 0.bin"))
-    expect(moving).to_contain_text(re.compile(r"KiB of 977 KiB, .*/s, .* left"))
-    expect(uploads.get_by_text("Waiting")).to_have_count(2)
-    expect(uploads).to_contain_text("0 of 5 files")
-    for n in (4, 1, 0, 2, 3):
-        page.get_by_role("button", name=f"Cancel {n}.bin").click()
-        expect(page.get_by_label(f"Progress of {n}.bin")).to_have_count(0)
-    expect(page.locator("#said")).to_have_text("3.bin is cancelled")
-    expect(uploads).to_be_hidden()
-    assert page.request.get("/v1/files").json()["items"] == []
+    with slowed(page):
+        choose(page, *(file(f"{n}.bin", b"x" * 1_000_000) for n in range(5)))
+        uploads = page.get_by_role("region", name="Uploads")
+        moving = uploads.get_by_role("listitem").filter(has=page.get_by_label("Progress of 0.bin"))
+        expect(moving).to_contain_text(re.compile(r"KiB of 977 KiB, .*/s, .* left"))
+        expect(uploads.get_by_text("Waiting")).to_have_count(2)
+        expect(uploads).to_contain_text("0 of 5 files")
+        for n in (4, 1, 0, 2, 3):
+            page.get_by_role("button", name=f"Cancel {n}.bin").click()
+            expect(page.get_by_label(f"Progress of {n}.bin")).to_have_count(0)
+        expect(page.locator("#said")).to_have_text("3.bin is cancelled")
+        expect(uploads).to_be_hidden()
+        assert page.request.get("/v1/files").json()["items"] == []
     choose(page, file("small.txt"))  # nobody holds the turns of those
     expect(sent(page, "small.txt")).to_be_visible()
 
@@ -262,14 +269,15 @@ def test_the_form_without_scripts(open_page: OpenPage, sign_up: SignUp, live: Se
     expect(page.get_by_role("img", name="QR code")).to_be_visible()
     assert fits(page)
     link = page.get_by_role("link", name="/t/")
-    assert httpx.get(link.get_attribute("href") or "").content == b"without"
-    shown = httpx.get(link.get_attribute("href") or "", headers={"Accept": "text/html"})
+    assert plain_http.get(link.get_attribute("href") or "").content == b"without"
+    shown = plain_http.get(link.get_attribute("href") or "", headers={"Accept": "text/html"})
     assert "To &lt;you&gt;" in shown.text
     page.get_by_role("link", name="see all files").click()
     expect(rows(page)).to_have_count(1)
     expect(page.get_by_role("button", name=re.compile("^(Delete|Copy)"))).to_have_count(0)
 
 
+@pytest.mark.slow("laptop")
 @pytest.mark.parametrize("viewport", [PHONE, LAPTOP], ids=["phone", "laptop"])
 def test_it_fits_its_window(open_page: OpenPage, sign_up: SignUp, viewport: dict[str, int]) -> None:
     page = open_page(viewport=viewport)
@@ -278,10 +286,10 @@ def test_it_fits_its_window(open_page: OpenPage, sign_up: SignUp, viewport: dict
     choose(page, file(LONG))
     expect(rows(page)).to_have_count(1)
     assert fits(page)
-    slowed(page)
-    choose(page, file("x" + LONG, b"x" * 1_000_000))
-    expect(page.get_by_role("progressbar")).to_be_visible()
-    assert fits(page)
-    page.get_by_role("button", name=f"Cancel x{LONG}").click()
+    with slowed(page):
+        choose(page, file("x" + LONG, b"x" * 1_000_000))
+        expect(page.get_by_role("progressbar")).to_be_visible()
+        assert fits(page)
+        page.get_by_role("button", name=f"Cancel x{LONG}").click()
     rows(page).get_by_role("link", name="QR code").click()
     assert fits(page)

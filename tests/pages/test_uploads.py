@@ -43,6 +43,10 @@ class Line:
         speeds = {"downloadThroughput": -1, "uploadThroughput": speed}
         self._session.send("Network.emulateNetworkConditions", conditions | speeds)
 
+    def close(self) -> None:
+        """Let the page's network be as it is."""
+        self._session.detach()
+
 
 class Network:
     """A proxy between pages and their service, in a thread of its own."""
@@ -78,6 +82,11 @@ def network(live: Service) -> Iterator[Network]:
 
 
 @pytest.fixture
+def page(kept_page: Page) -> Page:
+    return kept_page
+
+
+@pytest.fixture
 def person(page: Page, sign_up: SignUp) -> str:
     """Somebody on the page for sending, whose files are kept."""
     name = sign_up(page)
@@ -87,8 +96,10 @@ def person(page: Page, sign_up: SignUp) -> str:
 
 
 @pytest.fixture
-def line(page: Page) -> Line:
-    return Line(page)
+def line(page: Page) -> Iterator[Line]:
+    line = Line(page)
+    yield line
+    line.close()
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ it may know the service's inside.
 # ruff: noqa: ANN401 - what it wraps takes and gives anything
 
 import asyncio
+import atexit
 import gc
 import json
 import os
@@ -24,7 +25,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial, wraps
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 import alembic.command
 import asyncpg
@@ -329,7 +330,21 @@ def run(order: dict[str, Any], channel: socket.socket) -> int:
         listening.__kwdefaults__["interval"] = order["interval"]
     if order["fatal"]:
         obedience.arm(order["fatal"])
-    return main.main(order["arguments"])
+    try:
+        return main.main(order["arguments"])
+    except SystemExit as stopped:
+        if isinstance(stopped.code, str):
+            raise
+        return stopped.code or 0
+
+
+def leave(status: int) -> NoReturn:
+    """End as the interpreter does, but leave undone what takes it 150 ms: to free everything."""
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 async def _open_s3_once() -> None:
@@ -361,4 +376,4 @@ def prepare() -> None:
 
 if __name__ == "__main__":
     prepare()
-    sys.exit(run(*wait_for_orders(str(Path(sys.argv[1])))))
+    leave(run(*wait_for_orders(str(Path(sys.argv[1])))))

@@ -19,7 +19,6 @@ from app.database import Database
 from app.database.pagination import Page
 from app.errors import BundleClosed
 from app.links.entities import PublicLink
-from app.links.targets import Targets
 from app.links.use_cases import Links
 from app.objects import media_types
 from app.objects.entities import Received
@@ -50,7 +49,7 @@ class Bundles:
         database: Database,
         uploads: Uploads,
         links: Links,
-        targets: Targets,
+        members: Members,
         *,
         evict: Evict,
         wake_expiry: Callable[[int], None],
@@ -61,7 +60,7 @@ class Bundles:
         self._max_files = settings.max_files
         self._database = database
         self._uploads = uploads
-        self._members = Members(targets)
+        self._members = members
         self._links = links
         self._evict = evict
         self._wake_expiry = wake_expiry

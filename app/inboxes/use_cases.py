@@ -28,7 +28,6 @@ from app.inboxes.entities import (
     PublicInbox,
 )
 from app.links import bounds
-from app.links.targets import Targets
 from app.links.use_cases import Links
 from app.objects.entities import Receipt, Received
 from app.objects.uploads import Admit, Body, Uploads
@@ -49,7 +48,7 @@ class Inboxes:
         database: Database,
         uploads: Uploads,
         links: Links,
-        targets: Targets,
+        members: Members,
         rate_limits: RateLimits,
         changes: Changes[Mark],
         *,
@@ -60,7 +59,7 @@ class Inboxes:
         self._database = database
         self._uploads = uploads
         self._links = links
-        self._members = Members(targets)
+        self._members = members
         self._rate_limits = rate_limits
         self._changes = changes
         self._wake_sweep = wake_sweep

@@ -154,10 +154,11 @@ class Lane:
         usage = [sum(map(len, self.blobs.values())), len(self.blobs)]
         stored = (piece for data in large for piece in self.pieces.get(data, [data]))
         digests = Counter(hashlib.sha256(piece).hexdigest() for piece in stored)
-        deadline = time.monotonic() + DEADLINE
+        deadline, pause = time.monotonic() + DEADLINE, 0.005
         while (held := self._held(rows, usage)) != (rows, usage, digests):
             assert time.monotonic() < deadline, f"{held} is not {(rows, usage, digests)}"
-            time.sleep(0.01)
+            time.sleep(pause)
+            pause = min(pause * 1.5, 0.05)
 
     def _held(
         self, rows: list[int], usage: list[int]

@@ -130,9 +130,11 @@ class Service:
 def wait_for(condition: Any) -> Any:  # noqa: ANN401 - what it gives
     """Wait until a condition gives something true, and return that."""
     deadline = time.monotonic() + DEADLINE
+    pause = 0.005
     while not (found := condition()):
         assert time.monotonic() < deadline, f"it did not happen in {DEADLINE:.0f} s"
-        time.sleep(0.01)
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.05)  # looking costs more than most of what is waited for
     return found
 
 

@@ -36,9 +36,9 @@ class BufferPool:
     def pair(self, size: int | None) -> Iterator[tuple[memoryview, memoryview]]:
         """Lend two buffers for a body of ``size`` bytes (None: unknown)."""
         length = LARGE if self._lent + 2 * LARGE <= self._budget else SMALL
-        if size is not None:
+        if size is not None and size <= SMALL:
             pages = max(1, -(-size // PAGESIZE))
-            length = min(length, pages * PAGESIZE)
+            length = pages * PAGESIZE
         maps = (self._take(length), self._take(length))
         self._lent += 2 * length
         try:

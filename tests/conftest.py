@@ -89,10 +89,15 @@ def _keep(
 
 
 def _is_slow(item: pytest.Item) -> bool:
-    """Tell whether a test is slow: always, or with one of the parameters that its mark names."""
+    """Tell whether a test is slow: always, or with one of the parameters that its mark names.
+
+    A test that is marked as ordinary is not, whatever its module is.
+    """
     mark = item.get_closest_marker("slow")
-    if mark is None or not mark.args:
-        return mark is not None
+    if mark is None or item.get_closest_marker("ordinary") is not None:
+        return False
+    if not mark.args:
+        return True
     return not {*mark.args}.isdisjoint(re.split(r"[\[\]-]", item.name))
 
 

@@ -115,9 +115,9 @@ async def test_keys_are_listed_page_by_page(service: Service) -> None:
     assert elsewhere.status_code == 400
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
+async def test_a_bad_key_is_refused(service: Service) -> None:
+    _, headers = await service.sign_up()
+    bad: list[dict[str, object]] = [
         {"name": ""},
         {"name": "a\0b"},
         {"name": "x" * 256},
@@ -127,11 +127,9 @@ async def test_keys_are_listed_page_by_page(service: Service) -> None:
         {"scopes": "blobs:read"},
         {"expires_in": 0},
         {"expires_in": 10**12},
-    ],
-)
-async def test_a_bad_key_is_refused(service: Service, body: dict[str, object]) -> None:
-    _, headers = await service.sign_up()
-    assert (await make_key(service, headers, **body)).status_code == 422
+    ]
+    for body in bad:
+        assert (await make_key(service, headers, **body)).status_code == 422, body
 
 
 async def test_the_service_may_have_keys_too(service: Service) -> None:

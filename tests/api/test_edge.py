@@ -235,13 +235,13 @@ async def test_a_websocket_is_refused_without_a_fuss() -> None:
     assert [message["type"] for message in sent] == ["websocket.close"]
 
 
-@pytest.mark.parametrize("piece", ["a", "é", "%C3%A9", "\u4e00"])
-async def test_a_long_path_is_logged_cut(service: Service, piece: str) -> None:
-    with structlog.testing.capture_logs() as logs:
-        for path in (f"/v1/blobs/{piece * 5000}", f"/{piece * 5000}", f"/{piece * 100}"):
-            await service.client.get(path)
-    paths = [line["path"] for line in logs if line["event"] == "request"]
-    for path in paths[:2]:
-        assert 2045 <= len(path.encode()) <= 2048
-        assert path.rstrip(unquote(piece)) in {"/v1/blobs/", "/"}
-    assert paths[2] == f"/{unquote(piece) * 100}"
+async def test_a_long_path_is_logged_cut(service: Service) -> None:
+    for piece in ("a", "é", "%C3%A9", "\u4e00"):
+        with structlog.testing.capture_logs() as logs:
+            for path in (f"/v1/blobs/{piece * 5000}", f"/{piece * 5000}", f"/{piece * 100}"):
+                await service.client.get(path)
+        paths = [line["path"] for line in logs if line["event"] == "request"]
+        for path in paths[:2]:
+            assert 2045 <= len(path.encode()) <= 2048
+            assert path.rstrip(unquote(piece)) in {"/v1/blobs/", "/"}
+        assert paths[2] == f"/{unquote(piece) * 100}"

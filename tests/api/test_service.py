@@ -150,15 +150,15 @@ async def test_the_home_page_and_the_docs_are_served_under_their_policies(
         assert not re.search(r'(src|href)="(https?:)?//', page.text), "it asks others for something"
 
 
-@pytest.mark.parametrize("host", ["a;touch${IFS}x<b>", "$(reboot)", "a b", "x'y"])
-async def test_a_host_name_cannot_write_shell_lines(service: Service, host: str) -> None:
-    page = await service.client.get("/", headers=HTML | {"Host": host})
-    lines = re.findall("HOLDALL=(.*)", page.text)
-    assert len(lines) == 2  # to be read, and to be copied
-    for line in lines:
-        word = html.unescape(line)
-        assert shlex.quote(shlex.split(word)[0]) == word
-        assert "<" not in line
+async def test_a_host_name_cannot_write_shell_lines(service: Service) -> None:
+    for host in ("a;touch${IFS}x<b>", "$(reboot)", "a b", "x'y"):
+        page = await service.client.get("/", headers=HTML | {"Host": host})
+        lines = re.findall("HOLDALL=(.*)", page.text)
+        assert len(lines) == 2  # to be read, and to be copied
+        for line in lines:
+            word = html.unescape(line)
+            assert shlex.quote(shlex.split(word)[0]) == word
+            assert "<" not in line
 
 
 async def test_closed_registration_shows_no_way_to_sign_up(make_settings: MakeSettings) -> None:

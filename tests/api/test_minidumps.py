@@ -38,7 +38,7 @@ from tests.api.crash_forms import (
     submit,
 )
 from tests.api.dump_books import Headers, account_of, read_all
-from tests.api.shared import shared_fixtures, store_of
+from tests.api.shared import shared_fixtures, store_of, wipe
 from tests.minidump_files import LIBC, Minidump, Module, Thread
 
 pytestmark = pytest.mark.anyio
@@ -63,6 +63,12 @@ async def user(service: Service) -> AsyncIterator[Headers]:
 async def key(service: Service, user: Headers) -> str:
     """A key that permits submitting alone."""
     return await make_key(service, user, "dumps:submit")
+
+
+@pytest.fixture
+async def _no_other_dump(service: Service) -> None:
+    """Forget what other tests have left to be read, for those that count what is."""
+    await wipe(service)
 
 
 def problem(answer: httpx.Response, *statuses: int) -> dict[str, Any]:
@@ -472,6 +478,7 @@ class MeddlingPool(ChildPool):
         return await super().run(fn, *args)
 
 
+@pytest.mark.usefixtures("_no_other_dump")
 @pytest.mark.parametrize(
     ("error", "said"),
     [
@@ -489,6 +496,7 @@ async def test_a_child_that_dies_keeps_no_other_from_being_read(
     assert await service.runtime.dumps.reports.next_due(clock.now()) is None
 
 
+@pytest.mark.usefixtures("_no_other_dump")
 @pytest.mark.parametrize("how", ["none can be run", "none gets ready", "they are stopping"])
 async def test_a_dump_waits_for_a_child_to_be_had(
     service: Service, user: Headers, key: str, how: str, monkeypatch: pytest.MonkeyPatch
@@ -511,6 +519,7 @@ async def test_a_dump_waits_for_a_child_to_be_had(
     assert (await get(service, user, dump_id))["report_state"] == "read"
 
 
+@pytest.mark.usefixtures("_no_other_dump")
 async def test_several_processes_read_each_dump_once(
     service: Service, user: Headers, key: str
 ) -> None:
@@ -522,6 +531,7 @@ async def test_several_processes_read_each_dump_once(
     assert {dump["report_state"] for dump in await read_all(service, user)} == {"read"}
 
 
+@pytest.mark.usefixtures("_no_other_dump")
 async def test_a_dump_replaced_or_deleted_meanwhile_is_left_alone(
     service: Service, user: Headers, key: str
 ) -> None:

@@ -12,6 +12,7 @@ _NO_TLS: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """Trusts nobody."""
 
 Client: Final = partial(httpx.Client, verify=_NO_TLS, trust_env=False, timeout=DEADLINE)
+AsyncClient: Final = partial(httpx.AsyncClient, verify=_NO_TLS, trust_env=False, timeout=DEADLINE)
 get: Final = partial(httpx.get, verify=_NO_TLS, trust_env=False, timeout=DEADLINE)
 post: Final = partial(httpx.post, verify=_NO_TLS, trust_env=False, timeout=DEADLINE)
 request: Final = partial(httpx.request, verify=_NO_TLS, trust_env=False, timeout=DEADLINE)

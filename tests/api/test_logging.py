@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import select
+import shutil
 import subprocess
 import sys
 import threading
@@ -22,7 +23,7 @@ from app.config import Settings
 from app.logging.output import LogOutput
 from app.logging.redaction import Redaction
 from app.logging.rendering import Renderer
-from tests import servers
+from tests import plain_http, servers, sharing
 from tests.system import processes
 from tests.system.processes import PROJECT, Service
 
@@ -70,6 +71,7 @@ sys.exit(main.main())
 def _running(folder: Path, **settings: str) -> contextlib.AbstractContextManager[Service]:
     program = folder / "program.py"
     program.write_text(PROGRAM)
+    shutil.copytree(sharing.data_folder(), folder / "data")
     values = {"DATA_DIR": str(folder / "data"), "PYTHONPATH": str(PROJECT), "LOG_LEVEL": "debug"}
     values |= {
         "REGISTRATION": "open",
@@ -102,7 +104,8 @@ def _lines(service: Service) -> list[dict[str, Any]]:
 
 
 def _get(service: Service, path: str, request_id: str = REQUEST_ID) -> httpx.Response:
-    return httpx.get(f"{service.url}{path}", headers={"X-Request-ID": request_id})
+    headers = {"X-Request-ID": request_id}
+    return plain_http.get(f"{service.url}{path}", headers=headers)
 
 
 def test_every_line_is_json_with_the_same_members(service: Service) -> None:
@@ -125,7 +128,7 @@ PARENT = "00f067aa0ba902b7"
 
 
 def test_a_line_says_who_asked_for_what_and_what_went_over_the_wire(service: Service) -> None:
-    with httpx.Client(base_url=service.url) as client:
+    with plain_http.Client(base_url=service.url) as client:
         login = {"username": "grace", "password": PASSWORD}
         account = client.post("/v1/accounts", json=login).json()
         pair = client.post("/v1/auth/token", data=login).json()
@@ -188,7 +191,7 @@ def test_every_line_has_the_trace_it_is_part_of(
     service: Service, parent: str, trace: str | None
 ) -> None:
     headers = {"traceparent": parent, "X-Request-ID": f"of-{abs(hash(parent))}"}
-    httpx.get(f"{service.url}/warning", headers=headers)
+    plain_http.get(f"{service.url}/warning", headers=headers)
     lines = _lines_of(service, headers["X-Request-ID"])
     assert len(lines) > 2
     assert {line.get("trace_id") for line in lines} == {trace}
@@ -225,7 +228,7 @@ def test_no_secret_is_in_any_line(
     tmp_path: Path,
 ) -> None:
     """All flows, the failing ones too, at the level debug; and then every backend fails."""
-    database = postgres_server.create_database()
+    database = postgres_server.create_database(sharing.migrated_database())
     valkey_server.clear()  # of failures that other tests have had
     running = _running(
         tmp_path,
@@ -243,7 +246,7 @@ def test_no_secret_is_in_any_line(
         secrets = _use_everything(service)
         postgres_server.drop_database(database)
         for path in ("/readyz", "/v1/accounts/me", "/failing"):
-            httpx.get(f"{service.url}{path}", headers=secrets["headers"])
+            plain_http.get(f"{service.url}{path}", headers=secrets["headers"])
     found = {
         PASSWORD, WRONG_PASSWORD, ADMIN_PASSWORD, SIGNING_KEY, processes.SERVICE_TOKEN,
         "redis-s3cret", s3_server.secret_key, database.split(":")[2].split("@")[0],
@@ -257,7 +260,7 @@ def test_no_secret_is_in_any_line(
 
 
 def _use_everything(service: Service) -> dict[str, Any]:
-    with httpx.Client(base_url=service.url) as client:
+    with plain_http.Client(base_url=service.url) as client:
         login = {"username": "ada", "password": PASSWORD}
         assert client.post("/v1/accounts", json=login).status_code == 201
         assert client.post("/v1/accounts", json=login).status_code == 409
@@ -288,13 +291,15 @@ def _use_everything(service: Service) -> dict[str, Any]:
 
 
 def test_a_terminal_gets_text(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(sharing.data_folder(), data)
     master, slave = pty.openpty()
     child = subprocess.Popen(
         processes.main_py(),
         stdin=subprocess.DEVNULL,
         stdout=slave,
         stderr=slave,
-        env=processes.environment({"DATA_DIR": str(tmp_path / "data")}),
+        env=processes.environment({"DATA_DIR": str(data)}),
         cwd=tmp_path,
     )
     os.close(slave)

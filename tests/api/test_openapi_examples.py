@@ -1,7 +1,6 @@
 """Every body and answer in the OpenAPI document has an example that its schema accepts."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,10 +13,11 @@ from routers.web.openapi.examples import NoExampleError, example_of
 Content = tuple[str, dict[str, Any]]
 
 
-@pytest.fixture
-def document(tmp_path: Path) -> dict[str, Any]:
+@pytest.fixture(scope="module")
+def document(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The document as the command line prints it."""
-    return create_app(Settings(_env_file=None, data_dir=tmp_path)).app.openapi()
+    settings = Settings(_env_file=None, data_dir=tmp_path_factory.mktemp("data"))
+    return create_app(settings).app.openapi()
 
 
 def _contents(document: dict[str, Any]) -> Iterator[Content]:

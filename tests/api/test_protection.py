@@ -119,7 +119,7 @@ def _promote(connection: Connection) -> None:
     )
 
 
-@pytest.mark.parametrize("prefix", ["", "/h"])
+@pytest.mark.parametrize("prefix", [pytest.param("", marks=pytest.mark.slow), "/h"])
 async def test_what_is_made_says_where_it_is(make_settings: MakeSettings, prefix: str) -> None:
     settings = make_settings(public_url=f"http://test{prefix}", registration="open")
     async with running(settings) as service:

@@ -14,6 +14,7 @@ from tusclient.client import TusClient
 
 from app.config import Settings
 from routers.connection.protocol import HttpProtocol
+from tests import plain_http
 from tests.api.conftest import Service
 from tests.api.shared import PROFILES, shared_service, shared_settings
 from tests.api.tus_client import URL, VERSION, create
@@ -96,7 +97,7 @@ async def test_tuspy_uploads_each_kind(
     token = service.service_token
     async with asyncio.timeout(DEADLINE):
         url = await asyncio.to_thread(upload, base, token, data, metadata)
-    async with httpx.AsyncClient(headers=token) as client:
+    async with plain_http.AsyncClient(headers=token) as client:
         state = await client.head(url, headers=VERSION)
         made = base + content.format(state.headers["content-location"])
         assert (await client.get(made)).content == data
@@ -108,7 +109,10 @@ async def test_tuspy_uploads_each_kind(
 
 async def test_tuspy_gives_to_an_inbox(service: Service, base: str) -> None:
     token = service.service_token
-    async with asyncio.timeout(DEADLINE), httpx.AsyncClient(headers=token, base_url=base) as client:
+    async with (
+        asyncio.timeout(DEADLINE),
+        plain_http.AsyncClient(headers=token, base_url=base) as client,
+    ):
         made = await client.post("/v1/inboxes", json={"title": "Photos", "max_files": 1})
         place = f"{httpx.URL(made.json()['url']).path}/uploads"
         await asyncio.to_thread(upload, base, {}, DATA, {"filename": "a.bin"}, place)

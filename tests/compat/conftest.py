@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
+from fastapi.routing import APIRoute
 
 from app.config import Settings
+from main import create_app
 from tests.api.conftest import Service, make_settings
 from tests.api.shared import PROFILES, shared_service, shared_settings
 from tests.system import processes
@@ -32,6 +34,12 @@ async def service(settings: Settings) -> AsyncIterator[Service]:
     """One service for all tests of a contract; each has accounts of its own."""
     async with shared_service(settings) as service:
         yield service
+
+
+def paths_of(settings: Settings) -> set[str]:
+    """Return the paths of all operations that a service with these settings has."""
+    routes = create_app(settings).app.routes
+    return {route.path_format for route in routes if isinstance(route, APIRoute)}
 
 
 @pytest.fixture

@@ -13,14 +13,13 @@ import httpx
 import pytest
 
 from app.config import Settings
-from main import create_app
 from routers.compat.crash_store import routes as crash_store
 from storage.errors import StoreFull, StoreUnavailable
 from tests.api import raw
 from tests.api.conftest import Service
 from tests.api.dump_books import Headers, account_of
 from tests.api.shared import store_of
-from tests.compat.conftest import RunDocument
+from tests.compat.conftest import RunDocument, paths_of
 from tests.deadline import DEADLINE
 
 pytestmark = pytest.mark.anyio
@@ -381,7 +380,7 @@ async def test_the_file_is_where_its_name_says(service: Service, user: Headers) 
 def test_it_can_be_turned_off(tmp_path: Path) -> None:
     def paths(*compat: str) -> set[str]:
         changed = Settings(_env_file=None, data_dir=tmp_path, compat=compat)
-        return {path for path in create_app(changed).app.openapi()["paths"] if path.startswith(URL)}
+        return {path for path in paths_of(changed) if path.startswith(URL)}
 
     assert paths() == paths("storagetiers") == set()
     assert paths("crash-store") == {

@@ -19,13 +19,12 @@ from app.config import Settings
 from app.errors import Unauthorized
 from app.links.tables import timelinks
 from app.security.rate_limits import LINK_MISSES, LOGIN
-from main import create_app
 from routers.compat.storagetiers import routes as storagetiers
 from storage.errors import StoreFull
 from tests import pictures
 from tests.api.conftest import PASSWORD, MakeSettings, Service, running
 from tests.api.shared import store_of
-from tests.compat.conftest import RunDocument
+from tests.compat.conftest import RunDocument, paths_of
 
 pytestmark = pytest.mark.anyio
 
@@ -473,8 +472,7 @@ async def test_a_long_list_comes_in_batches(
 def test_it_can_be_turned_off(tmp_path: Path) -> None:
     def paths(*compat: str) -> set[str]:
         changed = Settings(_env_file=None, data_dir=tmp_path, compat=compat)
-        found = create_app(changed).app.openapi()["paths"]
-        return {path for path in found if path.startswith("/api/")}
+        return {path for path in paths_of(changed) if path.startswith("/api/")}
 
     assert not paths()
     assert paths("storagetiers") == {

@@ -1,4 +1,8 @@
-"""The API through both profiles: every test here runs embedded and scaled."""
+"""The API through both profiles: every test here runs embedded and scaled.
+
+Of most modules, the ordinary run has all tests embedded, and scaled those that are marked as
+ordinary: where databases, stores or what processes share differ. The slow run has the rest.
+"""
 
 import itertools
 import shutil

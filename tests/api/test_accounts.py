@@ -15,7 +15,7 @@ from tests.api.books import stored_keys
 from tests.api.conftest import PASSWORD, MakeSettings, Service, running
 from tests.api.problems import assert_problem
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow("scaled")]
 
 ADMIN = {"admin_username": "root", "admin_password": "a root password"}
 
@@ -105,6 +105,7 @@ async def test_the_longest_and_the_oddest_are_fine(service: Service) -> None:
     assert odd.status_code == 201
 
 
+@pytest.mark.ordinary
 async def test_a_taken_name_or_address_is_refused_without_case(service: Service) -> None:
     assert (await sign_up(service, email="ada@example.org")).status_code == 201
     assert "user name" in assert_problem(await sign_up(service, username="ADA"), 409)["detail"]
@@ -118,6 +119,7 @@ async def test_a_large_body_is_refused(service: Service) -> None:
     assert answer.status_code == 413
 
 
+@pytest.mark.ordinary
 async def test_where_registration_is_closed_only_an_admin_makes_accounts(
     make_settings: MakeSettings,
 ) -> None:
@@ -136,6 +138,7 @@ async def test_where_registration_is_closed_only_an_admin_makes_accounts(
         assert_problem(other, 403)
 
 
+@pytest.mark.ordinary
 async def test_signing_up_is_limited_by_address(make_settings: MakeSettings) -> None:
     async with running(make_settings(rate_limits="on")) as service:
         address = "127.0.0.1"  # as the test's client has it
@@ -148,6 +151,7 @@ async def test_signing_up_is_limited_by_address(make_settings: MakeSettings) -> 
         # of a shared Valkey: leave nothing behind
 
 
+@pytest.mark.ordinary
 async def test_the_address_is_changed_with_the_password(service: Service) -> None:
     _, headers = await service.sign_up("ada")
     await sign_up(service, username="bob", email="bob@example.org")
@@ -166,6 +170,7 @@ async def test_the_address_is_changed_with_the_password(service: Service) -> Non
     assert (await change(email=None, current_password=PASSWORD)).json()["email"] is None
 
 
+@pytest.mark.ordinary
 async def test_a_new_password_ends_every_session_and_key(service: Service) -> None:
     _, headers = await service.sign_up("ada")
     other = await service.log_in("ada")
@@ -187,6 +192,7 @@ async def test_a_new_password_ends_every_session_and_key(service: Service) -> No
     await service.log_in("ada", "another password")
 
 
+@pytest.mark.ordinary
 async def test_a_deleted_account_is_gone_at_once_and_its_name_later(service: Service) -> None:
     _, headers = await service.sign_up("ada")
     others = await stored_keys(service)  # of other tests, which share the bucket
@@ -266,6 +272,7 @@ def _make_admin(connection: Connection, uuid: str) -> None:
     connection.execute(update(accounts).where(accounts.c.uuid == uuid).values(is_admin=True))
 
 
+@pytest.mark.ordinary
 async def test_an_admin_finds_accounts_page_by_page(
     service: Service, admin: dict[str, str]
 ) -> None:
@@ -317,6 +324,7 @@ async def test_a_deactivated_account_is_out_until_it_logs_in_again(
     await service.log_in("ada")
 
 
+@pytest.mark.ordinary
 async def test_the_last_admin_stays(service: Service, admin: dict[str, str]) -> None:
     me = (await service.client.get("/v1/accounts/me", headers=admin)).json()
     url = f"/v1/accounts/{me['id']}"
@@ -364,6 +372,7 @@ async def test_others_administrate_nothing(service: Service) -> None:
             assert_problem(answer, 403)
 
 
+@pytest.mark.ordinary
 async def test_an_admin_who_is_deposed_meanwhile_is_one_no_more(
     service: Service, admin: dict[str, str]
 ) -> None:

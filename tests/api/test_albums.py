@@ -63,6 +63,7 @@ async def make_album(service: Service, user: Headers, *names: str) -> str:
     return link
 
 
+@pytest.mark.slow("scaled")
 async def test_selected_pictures_become_an_album(service: Service, user: Headers) -> None:
     grid = await service.client.get("/pictures", headers=PAGE)
     link = await make_album(service, user, "sea", "sea", "hill.JPG")

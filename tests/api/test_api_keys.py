@@ -10,7 +10,7 @@ from app.accounts.tables import api_keys
 from app.features import SCOPES
 from tests.api.conftest import MakeSettings, Service, running
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow("scaled")]
 
 KEYS = "/v1/accounts/me/keys"
 
@@ -86,6 +86,7 @@ async def test_another_accounts_key_is_not_there(service: Service) -> None:
     assert (await service.client.get("/v1/blobs", headers=bearer(key))).status_code == 200
 
 
+@pytest.mark.ordinary
 async def test_an_expired_key_is_over_however_late_the_expiry_is(service: Service) -> None:
     _, headers = await service.sign_up()
     key = (await make_key(service, headers, expires_in=60)).json()
@@ -97,6 +98,7 @@ async def test_an_expired_key_is_over_however_late_the_expiry_is(service: Servic
     assert (await service.client.get(KEYS, headers=headers)).json()["items"] == []
 
 
+@pytest.mark.ordinary
 async def test_keys_are_listed_page_by_page(service: Service) -> None:
     _, headers = await service.sign_up()
     made = [(await make_key(service, headers, name=f"k{n}")).json() for n in range(5)]

@@ -8,7 +8,7 @@ import pytest
 from app.security.rate_limits import LOGIN_BY_ADDRESS
 from tests.api.conftest import PASSWORD, MakeSettings, Service, running
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow("scaled")]
 
 
 async def log_in(service: Service, username: str = "ada", **more: str) -> dict[str, Any]:
@@ -138,6 +138,7 @@ async def test_the_service_token_has_no_session_to_end(service: Service) -> None
     assert answer.status_code == 403
 
 
+@pytest.mark.ordinary
 async def test_revocation_holds_in_other_processes(make_settings: MakeSettings) -> None:
     settings = make_settings()
     async with running(settings) as here, running(settings) as there:
@@ -148,6 +149,7 @@ async def test_revocation_holds_in_other_processes(make_settings: MakeSettings) 
         assert await status(there, tokens) == 401
 
 
+@pytest.mark.ordinary
 async def test_sessions_are_listed_and_ended_together(service: Service) -> None:
     await service.sign_up("ada")
     await service.sign_up("bob")
@@ -187,6 +189,7 @@ async def test_sessions_are_listed_and_ended_together(service: Service) -> None:
     assert await status(service, bobs) == 200
 
 
+@pytest.mark.ordinary
 async def test_one_session_is_ended_by_its_id(service: Service) -> None:
     await service.sign_up("ada")
     one, other = await log_in(service), await log_in(service)
@@ -206,6 +209,7 @@ async def test_one_session_is_ended_by_its_id(service: Service) -> None:
     assert bad.status_code == 422
 
 
+@pytest.mark.ordinary
 async def test_failures_are_limited_by_address(make_settings: MakeSettings) -> None:
     async with running(make_settings(rate_limits="on")) as service:
         await service.sign_up("ada")

@@ -18,7 +18,7 @@ from tests.api.conftest import Service
 from tests.api.problems import assert_problem
 from tests.api.shared import audited, shared_fixtures
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow("scaled")]
 
 LARGE = 100_000  # bytes that do not fit into a row
 
@@ -65,6 +65,7 @@ LEGAL_IDS = [
 ]  # fmt: skip
 
 
+@pytest.mark.ordinary
 async def test_every_id_is_its_own_blob(service: Service) -> None:
     headers = service.service_token
     for number, blob_id in enumerate(LEGAL_IDS):
@@ -168,6 +169,7 @@ async def test_an_id_in_use_stays_as_it_is(service: Service) -> None:
         assert got.content == first
 
 
+@pytest.mark.ordinary
 @pytest.mark.parametrize("size", [10, LARGE])
 async def test_of_many_that_create_one_wins(service: Service, size: int) -> None:
     headers = service.service_token
@@ -370,6 +372,7 @@ async def test_a_list_shows_what_a_blob_is(service: Service) -> None:
     } == item  # fmt: skip
 
 
+@pytest.mark.ordinary
 async def test_a_prefix_means_its_very_code_points(service: Service) -> None:
     ids = ["a", "a%", "a%b", "a/b", "aB", "a_b", "ab", "a\U0010ffff", "A", "é", "e\u0301", "b"]
     for blob_id in ids:

@@ -16,7 +16,7 @@ from tests.api import raw
 from tests.api.conftest import Service
 from tests.api.shared import shared_fixtures
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow("scaled")]
 
 KIB: Final = 1024
 UUID: Final = "01890a5d-ac96-774b-bcce-b302099a8057"

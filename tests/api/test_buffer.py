@@ -19,7 +19,7 @@ from tests.api.conftest import Service
 from tests.api.problems import assert_problem
 from tests.api.shared import shared_fixtures
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow("scaled")]
 
 URL = "/v1/buffer"
 LARGE = 100_000  # bytes that do not fit into a row
@@ -184,6 +184,7 @@ async def test_every_change_counts(service: Service, ada: Headers) -> None:
     assert (await service.client.get(URL, headers=ada)).content == b"hello"
 
 
+@pytest.mark.ordinary
 async def test_of_many_writers_each_makes_a_version(service: Service) -> None:
     account, ada = await service.sign_up()
     # writers with one credential take turns, and so would prove little
@@ -312,6 +313,7 @@ async def test_what_has_expired_gives_way_to_what_comes(service: Service) -> Non
     assert await usage(service, ada) == (0, 0)
 
 
+@pytest.mark.ordinary
 async def test_a_write_prolongs_its_life(service: Service) -> None:
     account, ada = await service.sign_up()
     first = (await put(service, ada)).json()["expires_at"]

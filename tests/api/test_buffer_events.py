@@ -22,7 +22,7 @@ from tests.api.problems import assert_problem
 from tests.api.shared import shared_fixtures
 from tests.api.test_buffer import FILE, TEXT, URL, Headers, put
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow("scaled")]
 
 
 settings, service = shared_fixtures()
@@ -85,6 +85,7 @@ def current(version: int, *, empty: bool = False) -> Event:
     return Event("current", version, {"version": version, "empty": empty})
 
 
+@pytest.mark.ordinary
 async def test_every_change_is_told(service: Service, ada: Headers) -> None:
     async with listening(service, ada) as stream:
         assert stream.status == 200
@@ -102,6 +103,7 @@ async def test_every_change_is_told(service: Service, ada: Headers) -> None:
         assert await stream.next() == current(3, empty=True)
 
 
+@pytest.mark.ordinary
 async def test_all_who_listen_hear_it_and_nobody_else(service: Service, ada: Headers) -> None:
     _, bob = await service.sign_up()
     async with (
@@ -118,6 +120,7 @@ async def test_all_who_listen_hear_it_and_nobody_else(service: Service, ada: Hea
         assert (one.waiting, two.waiting) == (0, 0)
 
 
+@pytest.mark.ordinary
 async def test_who_comes_back_hears_what_was_missed(service: Service, ada: Headers) -> None:
     await put(service, ada)
     await put(service, ada)
@@ -157,6 +160,7 @@ async def test_expiry_is_a_change_without_any_task(make_settings: MakeSettings) 
             assert (await service.client.get(URL, headers=ada)).status_code == 404
 
 
+@pytest.mark.ordinary
 async def test_a_lost_hint_heals_at_the_next_check(quick: Service, ada: Headers) -> None:
     await put(quick, ada)
     async with listening(quick, ada) as stream:
@@ -275,6 +279,7 @@ class _WatchedBus:
         self.published.append((topic, message))
 
 
+@pytest.mark.ordinary
 async def test_what_is_told_has_been_committed(service: Service, ada: Headers) -> None:
     bus = _WatchedBus(service.runtime.parts.bus)
     watched = variant(service, buffer=buffer_with(service, bus))

@@ -20,7 +20,7 @@ from tests.api.problems import assert_problem
 from tests.api.shared import shared_fixtures
 from tests.api.test_buffer import FILE, LARGE, _key, _limit, put
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow("scaled")]
 
 URL = "/v1/buffer"
 HISTORY = f"{URL}/history"
@@ -109,6 +109,7 @@ async def test_one_is_brought_back(service: Service, ada: Headers) -> None:
     assert await contents(service, ada) == [b"1", b"3", b"2"]
 
 
+@pytest.mark.ordinary
 async def test_one_is_brought_back_into_an_empty_buffer(service: Service, ada: Headers) -> None:
     await put(service, ada, b"1")
     await put(service, ada, b"2")
@@ -147,6 +148,7 @@ async def test_the_oldest_goes(service: Service, ada: Headers) -> None:
     assert (await usage(service, ada))[1] == MAX_PAST + 1
 
 
+@pytest.mark.ordinary
 async def test_each_expires_by_itself(service: Service) -> None:
     account, ada = await service.sign_up()
     await put(service, ada, b"1")
@@ -167,6 +169,7 @@ async def test_each_expires_by_itself(service: Service) -> None:
     assert await usage(service, ada) == (0, 0)
 
 
+@pytest.mark.ordinary
 @pytest.mark.parametrize("size", [5, LARGE])
 async def test_it_gives_way_to_what_needs_its_room(service: Service, size: int) -> None:
     account, ada = await service.sign_up()

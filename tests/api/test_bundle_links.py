@@ -18,7 +18,7 @@ from tests.api.conftest import Service
 from tests.api.shared import shared_fixtures, store_of
 from tests.pictures import encoded, quarters
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow("scaled")]
 
 LARGE = bytes(i % 251 for i in range(100_000))
 PAGE = {"Accept": "text/html"}
@@ -82,6 +82,7 @@ async def follow(service: Service, url: str, **headers: str) -> httpx.Response:
     return await service.client.get(url, headers=headers, follow_redirects=True)
 
 
+@pytest.mark.ordinary
 async def test_all_members_come_as_one_archive(service: Service, user: Headers) -> None:
     link = (await make(service, user))["link"]
     for url in (link, f"{link}?download=1", f"{link}/"):
@@ -162,6 +163,7 @@ async def test_programs_get_the_list_that_the_page_shows(service: Service, user:
     assert f'<a href="{path}">All of Holiday</a>' in one.text
 
 
+@pytest.mark.ordinary
 async def test_a_list_of_many_is_paged(
     service: Service, user: Headers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -238,6 +240,7 @@ async def test_the_lease_of_one_member_opens_no_other(service: Service, user: He
     assert await downloads(service, user, bundle) == 1
 
 
+@pytest.mark.ordinary
 async def test_the_lease_of_all_opens_each_member(service: Service, user: Headers) -> None:
     bundle = await make(service, user, max_downloads=1)
     link = bundle["link"]
@@ -250,6 +253,7 @@ async def test_the_lease_of_all_opens_each_member(service: Service, user: Header
     assert await downloads(service, user, bundle) is None
 
 
+@pytest.mark.ordinary
 async def test_of_fifty_people_exactly_ten_get_it(service: Service, user: Headers) -> None:
     bundle = await make(service, user, max_downloads=10)
     link = bundle["link"]
@@ -346,6 +350,7 @@ async def test_a_link_that_has_ended_opens_no_member(service: Service, user: Hea
             assert (await service.client.get(url, headers=headers)).status_code == 404
 
 
+@pytest.mark.ordinary
 async def test_pictures_show_while_their_owner_may_link_to_them(
     service: Service, user: Headers
 ) -> None:

@@ -23,7 +23,7 @@ from tests.api.shared import shared_fixtures, store_of
 from tests.api.tus_client import append, create
 from tests.pictures import encoded, quarters
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow("scaled")]
 
 EXPIRE_TIME = 7000
 MAX_FILES = 3
@@ -154,6 +154,7 @@ async def test_what_it_owns_goes_with_it_at_once(service: Service, user: Headers
     assert links["items"] == []
 
 
+@pytest.mark.ordinary
 async def test_a_member_can_be_taken_out(service: Service, user: Headers) -> None:
     bundle = await make(service, user)
     first, second = await add(service, user, bundle, ("a", LARGE), ("b", b"b"))
@@ -166,6 +167,7 @@ async def test_a_member_can_be_taken_out(service: Service, user: Headers) -> Non
     assert_problem(again, 404, "not-found")
 
 
+@pytest.mark.ordinary
 async def test_it_points_to_things_of_each_kind_until_they_are_deleted(
     service: Service, user: Headers
 ) -> None:
@@ -365,6 +367,7 @@ async def test_an_upload_ends_where_its_bundle_has_been_closed(
     assert gone.status_code == 204
 
 
+@pytest.mark.ordinary
 async def test_it_lives_as_long_as_its_link(service: Service, user: Headers) -> None:
     bundle = await make(service, user, expires_in=600)
     url, client = f"/v1/bundles/{bundle['id']}", service.client
@@ -420,6 +423,7 @@ async def test_tiers_bound_it(service: Service, user: Headers) -> None:
     assert (await get(service, user, bundle))["expires_at"] == bundle["expires_at"]
 
 
+@pytest.mark.ordinary
 async def test_options_of_its_link_can_be_changed(service: Service, user: Headers) -> None:
     bundle = await make(service, user, max_downloads=3, password="secret")
     assert (bundle["max_downloads"], bundle["has_password"]) == (3, True)
@@ -473,6 +477,7 @@ async def test_a_bundle_that_is_kept_is_not_evicted(service: Service, user: Head
     ]
 
 
+@pytest.mark.ordinary
 async def test_an_expired_bundle_goes_with_all_that_it_owns(
     service: Service, user: Headers
 ) -> None:
@@ -542,6 +547,7 @@ async def test_no_link_to_pictures_no_pictures_in_bundles(service: Service, user
     assert_problem(refused, 403, "forbidden")
 
 
+@pytest.mark.ordinary
 async def test_files_that_are_added_at_once_all_arrive(service: Service, user: Headers) -> None:
     bundle = await make(service, user)
     await asyncio.gather(*(add(service, user, bundle, ("a", b"%d" % n)) for n in range(10)))

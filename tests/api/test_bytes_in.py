@@ -21,7 +21,7 @@ from tests.api.books import stored_keys, used
 from tests.api.conftest import Service
 from tests.api.shared import audited, shared_fixtures, store_of
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow("scaled")]
 
 INLINE = 16 * 1024  # INLINE_MAX_BYTES by default
 LARGE = 300_000
@@ -76,6 +76,7 @@ SIZES = [0, 1, INLINE - 1, INLINE, INLINE + 1, BUFFER - 1, BUFFER, BUFFER + 1, 2
          2 * BUFFER + 1, 5 * BUFFER + 7]  # fmt: skip
 
 
+@pytest.mark.ordinary
 @pytest.mark.parametrize("way", ["announced", "chunked"])
 async def test_bytes_of_any_size_come_back_as_they_went(service: Service, way: str) -> None:
     for number, size in enumerate(SIZES):
@@ -167,6 +168,7 @@ async def test_a_mismatch_leaves_what_was_there(service: Service) -> None:
     assert await used(service) == (3, 1)
 
 
+@pytest.mark.ordinary
 @pytest.mark.parametrize("existing", [None, b"old"])
 async def test_a_body_that_breaks_off_leaves_nothing(
     service: Service, existing: bytes | None
@@ -192,6 +194,7 @@ async def test_a_body_that_breaks_off_leaves_nothing(
     assert await stored_keys(service) == before
 
 
+@pytest.mark.ordinary
 async def test_a_request_that_is_cancelled_leaves_nothing(service: Service) -> None:
     before = await stored_keys(service)
     reached = asyncio.Event()
@@ -288,6 +291,7 @@ async def credentials(service: Service) -> list[dict[str, str]]:
     return ways
 
 
+@pytest.mark.ordinary
 async def test_of_many_that_create_or_replace_under_a_condition_one_wins(service: Service) -> None:
     ways = await credentials(service)
     bodies = [pattern(size, seed=size) for size in (1, 2, 3, LARGE, LARGE + 1, 4, 5, LARGE + 2)]
@@ -317,6 +321,7 @@ async def test_of_many_that_create_or_replace_under_a_condition_one_wins(service
         assert answer.status_code == 200
 
 
+@pytest.mark.ordinary
 async def test_a_reader_sees_old_bytes_or_new_ones_and_never_both(service: Service) -> None:
     sizes = [10, LARGE, INLINE, LARGE + 1, INLINE + 1, 3 * BUFFER]
     versions = {bytes([65 + n]) * size for n, size in enumerate(sizes)}
@@ -341,6 +346,7 @@ async def test_a_reader_sees_old_bytes_or_new_ones_and_never_both(service: Servi
     assert await used(service) == (len(left or b""), 1)
 
 
+@pytest.mark.ordinary
 async def test_deletes_and_writes_of_one_id_do_not_disturb_the_books(service: Service) -> None:
     ways = await credentials(service)
 
@@ -361,6 +367,7 @@ async def test_deletes_and_writes_of_one_id_do_not_disturb_the_books(service: Se
     assert await used(service) == (0, 0)
 
 
+@pytest.mark.ordinary
 async def test_an_upload_whose_lease_has_ended_is_lost(service: Service) -> None:
     reached, go = asyncio.Event(), asyncio.Event()
     before = await stored_keys(service)
@@ -388,6 +395,7 @@ async def test_an_upload_whose_lease_has_ended_is_lost(service: Service) -> None
     assert await stored_keys(service) == before
 
 
+@pytest.mark.ordinary
 async def test_a_renewed_lease_lets_a_slow_upload_end(service: Service) -> None:
     reached, go = asyncio.Event(), asyncio.Event()
 

@@ -18,7 +18,7 @@ from tests.api.books import stored_keys
 from tests.api.conftest import Service
 from tests.api.shared import audited, shared_fixtures, store_of
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow("scaled")]
 
 SMALL = bytes(range(10))
 LARGE = array("I", range(1_200_000)).tobytes()  # more than the stores read at once
@@ -108,6 +108,7 @@ RANGES = [
 ]  # fmt: skip
 
 
+@pytest.mark.ordinary
 @pytest.mark.parametrize("where", ["row", "store"])
 async def test_one_range_is_answered_with_its_bytes(service: Service, where: str) -> None:
     data, scale = (SMALL, 1) if where == "row" else (LARGE, len(LARGE) // 10)
@@ -301,6 +302,7 @@ async def test_any_id_makes_a_safe_file_name(service: Service) -> None:
         assert match[2] is None or unquote(match[2], errors="strict") == name
 
 
+@pytest.mark.ordinary
 async def test_what_is_deleted_while_it_is_read_is_never_wrong(service: Service) -> None:
     for change in ("delete", "replace"):
         await put(service, LARGE)
@@ -333,6 +335,7 @@ async def test_what_is_deleted_while_it_is_read_is_never_wrong(service: Service)
     assert (await get(service)).content == b"new"
 
 
+@pytest.mark.ordinary
 async def test_a_client_that_goes_away_ends_the_download(service: Service) -> None:
     await put(service, LARGE)
     sent = asyncio.Event()

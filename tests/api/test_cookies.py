@@ -11,7 +11,7 @@ from app.security.credentials import AccessToken
 from routers.web import cookies
 from tests.api.conftest import PASSWORD, MakeSettings, Service, running
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow("scaled")]
 
 HTML = {"Accept": "text/html"}
 FORM = {"username": "ada", "password": PASSWORD}
@@ -221,6 +221,7 @@ async def test_one_that_was_not_made_here_is_refused(service: Service) -> None:
         assert (page.status_code, cookie_in(page).value) == (303, "")
 
 
+@pytest.mark.ordinary
 async def test_signing_out_ends_it_at_once_in_every_process(make_settings: MakeSettings) -> None:
     settings = make_settings()
     async with running(settings) as here, running(settings) as there:

@@ -16,7 +16,7 @@ from tests.api.tus_client import append, create
 from tests.api.tus_client import head as tus_head
 from tests.pictures import encoded, quarters
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow("scaled")]
 
 SEGMENT = 64 * 1024
 DATA = random.Random(2).randbytes(3 * SEGMENT + 17)
@@ -159,6 +159,7 @@ async def test_interim_responses_tell_where_to_go_on(
     assert await content(service, token) == DATA
 
 
+@pytest.mark.ordinary
 @pytest.mark.usefixtures("books")
 async def test_what_came_of_a_cut_creation_is_kept(service: Service, token: dict[str, str]) -> None:
     async with connecting(service) as (connection,):
@@ -324,6 +325,7 @@ async def test_errors_of_the_target_come_at_the_end(
         assert answer.status_code == 415
 
 
+@pytest.mark.ordinary
 async def test_codings_are_kept(service: Service, token: dict[str, str]) -> None:
     packed = gzip.compress(b"hello" * 1000)
     headers = token | speaking(complete="?0") | {"Content-Encoding": "gzip"}
@@ -333,6 +335,7 @@ async def test_codings_are_kept(service: Service, token: dict[str, str]) -> None
     assert (found.headers["content-encoding"], found.content) == ("gzip", b"hello" * 1000)
 
 
+@pytest.mark.ordinary
 @pytest.mark.usefixtures("books")
 async def test_a_piece_with_another_digest_leaves_nothing(
     service: Service, token: dict[str, str]

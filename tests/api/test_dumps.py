@@ -20,7 +20,7 @@ from tests.api.dump_books import Headers, account_of, read_all
 from tests.api.shared import PROFILES, shared_service, shared_settings
 from tests.minidump_files import LIBC, Minidump
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow("scaled")]
 
 FACTS = {
     "id", "original_name", "size", "sha256", "label", "description", "archived", "annotations",
@@ -113,6 +113,7 @@ async def test_a_dump_is_kept_as_it_came(service: Service, user: Headers) -> Non
     assert (head.status_code, head.headers["content-length"]) == (200, str(len(data)))
 
 
+@pytest.mark.ordinary
 async def test_small_dumps_lie_in_the_folder_for_dumps(service: Service, user: Headers) -> None:
     dump = await upload(service, user, b"x")
 
@@ -244,6 +245,7 @@ async def test_what_is_over_the_tier_is_refused_before_it_is_sent(
     assert sent < 10
 
 
+@pytest.mark.ordinary
 async def test_lists_are_filtered(service: Service, user: Headers) -> None:
     made = [
         await upload(service, user, b"1", "one.dmp", label="acme 1"),
@@ -283,6 +285,7 @@ TEXTS = [
 ]  # fmt: skip
 
 
+@pytest.mark.ordinary
 async def test_search_finds_any_part_of_any_text(service: Service, user: Headers) -> None:
     for text in TEXTS:
         await upload(service, user, name="f", description=text)
@@ -300,6 +303,7 @@ async def test_search_finds_any_part_of_any_text(service: Service, user: Headers
     assert len(await read_all(service, user, "q=")) == len(TEXTS)
 
 
+@pytest.mark.ordinary
 async def test_search_knows_name_label_and_description(service: Service, user: Headers) -> None:
     dump = await upload(service, user, name="Core.1234", label="Kernel 6", description="Oops!")
     for q in ("core.", "kernel 6", "oops!", "234"):
@@ -321,6 +325,7 @@ async def test_search_stays_within_the_account(service: Service, user: Headers) 
             assert all(d["description"] == "a public thing" for d in found)
 
 
+@pytest.mark.ordinary
 async def test_a_page_that_costs_too_much_ends_early(
     service: Service, user: Headers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -337,6 +342,7 @@ async def test_a_page_that_costs_too_much_ends_early(
     assert answer.json()["next_cursor"] is not None
 
 
+@pytest.mark.ordinary
 async def test_labels_are_counted(service: Service, user: Headers) -> None:
     made = [
         await upload(service, user, bytes(size), label=label)
@@ -364,6 +370,7 @@ async def test_labels_are_counted(service: Service, user: Headers) -> None:
     )
 
 
+@pytest.mark.ordinary
 async def test_equal_crashes_are_counted(service: Service, user: Headers) -> None:
     made = [await upload(service, user, Minidump(code=code).write()) for code in (11, 6, 11)]
     answer = await service.client.get("/v1/dumps/signatures", headers=user)
@@ -407,6 +414,7 @@ async def test_put_replaces_file_and_label(service: Service, user: Headers) -> N
     assert await get(service, user, dump) == new
 
 
+@pytest.mark.ordinary
 async def test_patch_changes_what_it_names(service: Service, user: Headers) -> None:
     dump = await upload(service, user, label="l", description="d")
     url = f"/v1/dumps/{dump['id']}"
@@ -455,6 +463,7 @@ async def test_delete_says_what_it_was(service: Service, user: Headers) -> None:
     assert await read_all(service, user) == []
 
 
+@pytest.mark.ordinary
 async def test_what_has_expired_is_gone_and_then_removed(service: Service, user: Headers) -> None:
     dump = await upload(service, user, Minidump().write(), label="l", retention="60")
     kept = await upload(service, user, label="l")

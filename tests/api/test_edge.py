@@ -16,7 +16,7 @@ from routers.web.middleware import Edge
 from tests.api import raw
 from tests.api.conftest import MakeSettings, Service, running
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow("scaled")]
 
 
 @pytest.mark.parametrize("sent", ["/holdall/v1/blobs/", "/v1/blobs/"], ids=["kept", "stripped"])

@@ -10,7 +10,7 @@ import pytest
 from tests.api.conftest import Service
 from tests.api.shared import shared_fixtures
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow("scaled")]
 
 TEXT = b"what was written, again and again; " * 4000
 SMALL, LARGE = gzip.compress(TEXT[:100], mtime=0), gzip.compress(TEXT, 0, mtime=0)

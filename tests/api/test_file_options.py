@@ -27,7 +27,7 @@ from tests.api.allowances import usage
 from tests.api.conftest import Service
 from tests.api.shared import shared_fixtures, store_of
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow("scaled")]
 
 Headers = dict[str, str]
 Json = dict[str, Any]
@@ -155,6 +155,7 @@ def assert_refused(answer: httpx.Response, field: str) -> None:
     assert [error["loc"][-1] for error in answer.json()["errors"]] == [field]
 
 
+@pytest.mark.ordinary
 async def test_options_are_those_of_the_only_link(service: Service, user: Headers) -> None:
     file = await send(
         service, user, max_downloads="2", password="blue whale", note="Photos of Sunday"
@@ -284,6 +285,7 @@ async def test_a_kept_file_with_options_has_a_link_without_an_end(
     assert await names(service, user) == []
 
 
+@pytest.mark.ordinary
 @pytest.mark.parametrize("data", [b"", DATA, LARGE], ids=["empty", "small", "large"])
 async def test_a_file_goes_with_its_last_download(
     service: Service, user: Headers, data: bytes
@@ -330,6 +332,7 @@ async def silent() -> AsyncIterator[raw.Message]:
     yield raw.part(b"", more=False)
 
 
+@pytest.mark.ordinary
 async def test_a_long_download_is_noted_while_it_runs(
     service: Service, user: Headers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -368,6 +371,7 @@ async def test_a_file_waits_for_all_of_its_downloads(service: Service, user: Hea
     assert await names(service, user) == []
 
 
+@pytest.mark.ordinary
 async def test_a_claim_that_nobody_begins_ends_no_file(service: Service, user: Headers) -> None:
     file = await send(service, user, max_downloads="1")
     await claim(service, file)
@@ -375,6 +379,7 @@ async def test_a_claim_that_nobody_begins_ends_no_file(service: Service, user: H
     assert await names(service, user) == ["a.txt"]
 
 
+@pytest.mark.ordinary
 async def test_a_download_that_is_given_up_counts_as_ended_after_a_day(
     service: Service, user: Headers
 ) -> None:
@@ -411,6 +416,7 @@ async def test_a_link_made_for_a_file_ends_it_not(service: Service, user: Header
     assert await names(service, user) == ["a.txt"]
 
 
+@pytest.mark.ordinary
 async def test_as_many_as_may_get_the_file_at_once(service: Service, user: Headers) -> None:
     file = await send(service, user, LARGE, max_downloads="3")
 
@@ -426,6 +432,7 @@ async def test_as_many_as_may_get_the_file_at_once(service: Service, user: Heade
     assert await names(service, user) == []
 
 
+@pytest.mark.ordinary
 async def test_options_are_changed_afterwards(service: Service, user: Headers) -> None:
     file = await send(service, user, expires_in=str(DAY))
     changed = await change(
@@ -559,6 +566,7 @@ async def test_tus_takes_options_and_keeps_no_password(service: Service, user: H
     assert (await service.client.get(file["link"], headers=basic("blue whale"))).is_success
 
 
+@pytest.mark.ordinary
 async def test_an_upload_without_options_has_none_that_an_older_release_does_not_know(
     service: Service, user: Headers
 ) -> None:
@@ -598,6 +606,7 @@ async def test_the_draft_takes_options_and_keeps_no_password(
 # Tiers
 
 
+@pytest.mark.ordinary
 async def test_a_tier_says_what_is_usual(service: Service, user: Headers) -> None:
     await bound(service, user, default_lifetime=3 * DAY, default_downloads=5)
     file = await send(service, user)

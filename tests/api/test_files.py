@@ -22,7 +22,7 @@ from tests.api.conftest import Service
 from tests.api.problems import assert_problem
 from tests.api.shared import shared_fixtures, store_of
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow("scaled")]
 
 EXPIRE_TIME = 7000
 MAX_FILES = 3
@@ -401,6 +401,7 @@ async def test_a_store_that_fails_stores_nothing(service: Service, user: Headers
     assert await names(service, user) == []
 
 
+@pytest.mark.ordinary
 async def test_one_more_evicts_what_expires_first(service: Service, user: Headers) -> None:
     kept = await upload(service, user, "kept", expires_in=0)
     late = await upload(service, user, "late", expires_in=900)
@@ -424,6 +425,7 @@ async def test_one_more_evicts_what_expires_first(service: Service, user: Header
     assert await names(service, user) == ["one more", "second", "late", "kept"]
 
 
+@pytest.mark.ordinary
 async def test_at_equal_times_the_oldest_is_evicted(service: Service, user: Headers) -> None:
     for name in ("a", "b", "c"):
         await upload(service, user, name)
@@ -554,6 +556,7 @@ async def test_what_is_evicted_gives_its_slot(service: Service, user: Headers, s
     assert await names(service, user) == ["d", "c", "b"]
 
 
+@pytest.mark.ordinary
 @pytest.mark.parametrize("size", [5, LARGE])
 async def test_uploads_at_once_leave_as_many_as_may_be(
     service: Service, user: Headers, size: int
@@ -645,6 +648,7 @@ async def test_a_file_is_renamed(service: Service, user: Headers) -> None:
     assert await change(service, user, file) == changed
 
 
+@pytest.mark.ordinary
 async def test_the_link_lives_as_long_as_the_file(service: Service, user: Headers) -> None:
     file = await upload(service, user, expires_in=600)
 
@@ -815,6 +819,7 @@ async def test_the_link_has_a_qr_code(service: Service, user: Headers) -> None:
     assert_problem(await service.client.get(f"/v1/files/{kept['id']}/qr", headers=user), 404)
 
 
+@pytest.mark.ordinary
 async def test_nothing_is_left_to_delete_twice(service: Service, user: Headers) -> None:
     """A file that expires while it is deleted goes once, and is charged for once."""
     file = await upload(service, user, data=bytes(LARGE), expires_in=60)

@@ -12,7 +12,7 @@ from routers.compat.vertexcloud.keys import MediaRoute, VertexcloudRoute
 from tests.api.conftest import Service
 from tests.deadline import DEADLINE
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow("scaled")]
 
 OF_THE_MOMENT = {"date", "x-request-id", "set-cookie", "content-security-policy"}
 """Headers that no two answers share: cookies are fresh, and policies name what a page draws."""

@@ -80,6 +80,7 @@ async def test_a_hundred_strangers_at_once(service: Service, user: Headers) -> N
     assert await usage(service, user) == (sum(len(data[n]) for n in came), len(came))
 
 
+@pytest.mark.slow("scaled")
 async def test_an_address_gives_so_many_files_in_a_while(
     make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,7 +28,7 @@ from tests.api.shared import shared_fixtures
 from tests.api.tus_client import PIECE, VERSION, append, head, metadata
 from tests.api.tus_client import URL as OWNERS
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow("scaled")]
 
 HOUR = 3600 * clock.SECOND
 SECRET = "0123456789abcdef"
@@ -154,6 +154,7 @@ async def test_an_upload_is_no_use_anywhere_else(service: Service, user: Headers
         assert gone.status_code == 204
 
 
+@pytest.mark.ordinary
 async def test_unfinished_ones_are_few(
     service: Service, user: Headers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -189,6 +190,7 @@ async def test_together_they_fit_into_the_quota(service: Service, user: Headers)
     await service.client.delete(f"/v1/inboxes/{inbox['id']}", headers=user)
 
 
+@pytest.mark.ordinary
 async def test_limits_count_what_is_on_its_way(service: Service, user: Headers) -> None:
     inbox = await make(service, user, max_files=3, max_bytes=30)
     made = await asyncio.gather(*(create(service, inbox, 10) for _ in range(9)))
@@ -203,6 +205,7 @@ async def test_limits_count_what_is_on_its_way(service: Service, user: Headers) 
     assert (await whole(service, user, inbox))["files"] == 3
 
 
+@pytest.mark.ordinary
 async def test_it_ends_an_hour_after_its_last_byte(service: Service, user: Headers) -> None:
     inbox = await make(service, user, max_files=1)
     before = clock.now()

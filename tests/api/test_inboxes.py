@@ -26,7 +26,7 @@ from tests.api.inbox_client import (
 from tests.api.problems import assert_problem
 from tests.api.shared import shared_fixtures, store_of
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow("scaled")]
 
 PAGE = {"Accept": "text/html"}
 DAY = 86_400
@@ -103,6 +103,7 @@ async def test_what_no_inbox_can_be(
     assert made.json()["errors"][0]["loc"] == ["body", field]
 
 
+@pytest.mark.ordinary
 async def test_the_tier_bounds_how_long_one_is_open(service: Service, user: Headers) -> None:
     await set_tier(service, user, max_lifetime=DAY)
     assert (await make(service, user))["time_left"] <= DAY
@@ -250,6 +251,7 @@ async def test_strangers_read_nothing(service: Service, user: Headers) -> None:
     assert '<meta property="og:title" content="Photos">' in page
 
 
+@pytest.mark.ordinary
 async def test_no_other_door_of_links_knows_it(service: Service, user: Headers) -> None:
     inbox = await make(service, user)
     listed = await service.client.get("/v1/timelinks", headers=user)
@@ -291,6 +293,7 @@ async def test_a_password_is_asked_for(service: Service, user: Headers) -> None:
         service.client.cookies.clear()
 
 
+@pytest.mark.ordinary
 @pytest.mark.parametrize("data", [b"small", LARGE], ids=["small", "large"])
 async def test_limits_hold_exactly(service: Service, user: Headers, data: bytes) -> None:
     inbox = await make(service, user, max_files=4)
@@ -347,6 +350,7 @@ async def test_what_breaks_off_gives_its_claim_back(service: Service, user: Head
     assert await usage(service, user) == (5, 1)
 
 
+@pytest.mark.ordinary
 @pytest.mark.parametrize("how", ["deleted", "expired", "owner disabled", "owner gone", "full"])
 async def test_what_ends_while_somebody_sends(service: Service, user: Headers, how: str) -> None:
     inbox = await make(service, user)
@@ -433,6 +437,7 @@ async def test_a_file_in_no_form_is_refused(service: Service, user: Headers) -> 
         assert_problem(sent, 422, "invalid-request")
 
 
+@pytest.mark.ordinary
 async def test_what_came_is_listed_by_pages(service: Service, user: Headers) -> None:
     inbox, other = await make(service, user), await make(service, user, title="Other")
     await put(service, other, "elsewhere")
@@ -464,6 +469,7 @@ async def test_what_came_outlives_its_inbox(service: Service, user: Headers) -> 
     assert await usage(service, user) == (5, 1)
 
 
+@pytest.mark.ordinary
 async def test_the_forms_of_the_pages(service: Service, user: Headers) -> None:
     client, headers = service.client, user | PAGE
     filled = {"title": "Photos", "max_files": "3", "max_mib": "1.5", "expires_in": "3600"}

@@ -7,7 +7,7 @@ import pytest
 
 from tests.api.conftest import MakeSettings, Service, running
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow("scaled")]
 
 OLD, NEW = "old" * 11, "new" * 11
 

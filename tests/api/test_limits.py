@@ -15,7 +15,7 @@ from tests.api.books import stored_keys
 from tests.api.conftest import Service
 from tests.api.shared import audited, shared_fixtures
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow("scaled")]
 
 KIB, MIB = 1024, 1024 * 1024
 Headers = dict[str, str]
@@ -136,6 +136,7 @@ async def test_room_can_be_used_to_the_last_byte(service: Service, announced: bo
     assert await usage(service, mine) == (2 * MIB, 2)
 
 
+@pytest.mark.ordinary
 @pytest.mark.parametrize("size", [10, 100 * KIB])
 async def test_many_at_once_do_not_overshoot(service: Service, size: int) -> None:
     await limit(service, max_total_bytes=5 * size + size // 2)
@@ -154,6 +155,7 @@ async def test_many_at_once_do_not_overshoot(service: Service, size: int) -> Non
         assert await usage(service, mine) == (0, 0)
 
 
+@pytest.mark.ordinary
 @pytest.mark.parametrize("size", [10, 100 * KIB])
 async def test_the_number_of_objects_is_exact(service: Service, size: int) -> None:
     await limit(service, max_objects=3)

@@ -4,7 +4,7 @@ import pytest
 
 from tests.api.conftest import MakeSettings, running
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow("scaled")]
 
 
 async def test_all_that_it_names_lies_below_the_prefix(make_settings: MakeSettings) -> None:

@@ -15,7 +15,7 @@ from tests.api import raw
 from tests.api.conftest import MakeSettings, Service, running
 from tests.api.listening import listening
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow("scaled")]
 
 LOOPBACK = "http://127.0.0.1:8000"
 ADMIN = {"admin_username": "root", "admin_password": "a root password"}
@@ -201,6 +201,7 @@ async def test_a_scrape_has_no_times_of_creation(service: Service) -> None:
     assert "_created" not in (await _metrics(service, **service.service_token)).text
 
 
+@pytest.mark.ordinary
 async def test_what_is_stored_is_measured(service: Service) -> None:
     _, headers = await service.sign_up()
     await service.client.put("/v1/blobs/a/content", content=bytes(300 * KIB), headers=headers)
@@ -217,6 +218,7 @@ async def test_what_is_stored_is_measured(service: Service) -> None:
         assert 0 < free <= size
 
 
+@pytest.mark.ordinary
 async def test_store_and_database_are_measured(service: Service) -> None:
     _, headers = await service.sign_up()
     before = await _series(service)
@@ -257,6 +259,7 @@ async def test_the_parts_and_the_process_are_measured(service: Service) -> None:
     assert set(MEASURED) <= names
 
 
+@pytest.mark.ordinary
 async def test_without_its_database_figures_are_missing_rather_than_old(
     make_settings: MakeSettings, request: pytest.FixtureRequest
 ) -> None:

@@ -41,7 +41,7 @@ from tests.api.dump_books import Headers, account_of, read_all
 from tests.api.shared import shared_fixtures, store_of, wipe
 from tests.minidump_files import LIBC, Minidump, Module, Thread
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow("scaled")]
 
 MAX_DUMP_BYTES = 2 * 1024 * 1024
 T = TypeVar("T")
@@ -94,6 +94,7 @@ REPORT: list[Part] = [
 ]
 
 
+@pytest.mark.ordinary
 @pytest.mark.parametrize("encoding", ["identity", "gzip", "x-gzip", "GZIP", "gzip, identity"])
 async def test_a_report_is_kept_with_all_it_brings(
     service: Service, user: Headers, key: str, encoding: str
@@ -180,6 +181,7 @@ async def test_a_key_for_submitting_opens_nothing_else(
         problem(await service.client.get(f"{path}?key={key}"), 401)
 
 
+@pytest.mark.ordinary
 async def test_a_stranger_is_not_read(service: Service, user: Headers, key: str) -> None:
     (made,) = (await service.client.get("/v1/accounts/me/keys", headers=user)).json()["items"]
     await service.client.delete(f"/v1/accounts/me/keys/{made['id']}", headers=user)
@@ -339,6 +341,7 @@ async def test_a_store_that_fails_is_a_failure_and_leaves_nothing(
     assert await read_all(service, user) == []
 
 
+@pytest.mark.ordinary
 async def test_many_at_once(service: Service, user: Headers, key: str) -> None:
     body = gzip.compress(form(*REPORT[:4], (FILE, "a.dmp", os.urandom(200_000))))
     ids = await asyncio.gather(
@@ -347,6 +350,7 @@ async def test_many_at_once(service: Service, user: Headers, key: str) -> None:
     assert {dump["id"] for dump in await read_all(service, user)} == set(ids)
 
 
+@pytest.mark.ordinary
 async def test_a_minidump_is_read_after_the_answer(
     service: Service, user: Headers, key: str
 ) -> None:
@@ -419,6 +423,7 @@ async def test_a_report_is_text_as_well(service: Service, user: Headers, key: st
     ]
 
 
+@pytest.mark.ordinary
 async def test_reports_of_earlier_releases_have_all_fields(
     service: Service, user: Headers, key: str
 ) -> None:
@@ -519,6 +524,7 @@ async def test_a_dump_waits_for_a_child_to_be_had(
     assert (await get(service, user, dump_id))["report_state"] == "read"
 
 
+@pytest.mark.ordinary
 @pytest.mark.usefixtures("_no_other_dump")
 async def test_several_processes_read_each_dump_once(
     service: Service, user: Headers, key: str
@@ -531,6 +537,7 @@ async def test_several_processes_read_each_dump_once(
     assert {dump["report_state"] for dump in await read_all(service, user)} == {"read"}
 
 
+@pytest.mark.ordinary
 @pytest.mark.usefixtures("_no_other_dump")
 async def test_a_dump_replaced_or_deleted_meanwhile_is_left_alone(
     service: Service, user: Headers, key: str
@@ -550,6 +557,7 @@ async def test_a_dump_replaced_or_deleted_meanwhile_is_left_alone(
     assert (await get(service, user, ids[0]))["exception"] == "SIGABRT"
 
 
+@pytest.mark.ordinary
 async def test_bytes_that_are_lost_are_no_reason_to_go_on_trying(
     service: Service, user: Headers, key: str
 ) -> None:

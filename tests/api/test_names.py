@@ -13,7 +13,7 @@ from tests.api.conftest import Service
 from tests.api.shared import shared_fixtures
 from tests.pictures import plain
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow("scaled")]
 
 Headers = dict[str, str]
 

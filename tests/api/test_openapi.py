@@ -334,6 +334,7 @@ def test_the_document_is_the_same_for_every_deployment(
     assert json.dumps(create_app(scaled).app.openapi()) == json.dumps(document)
 
 
+@pytest.mark.slow("scaled")
 @pytest.mark.anyio
 async def test_it_is_served_as_it_is_printed(service: Service) -> None:
     served = await service.client.get("/openapi.json")
@@ -342,6 +343,7 @@ async def test_it_is_served_as_it_is_printed(service: Service) -> None:
     assert served.json()["servers"] == [{"url": "/"}]
 
 
+@pytest.mark.slow("scaled")
 @pytest.mark.anyio
 async def test_it_is_made_outside_the_event_loop(make_settings: MakeSettings) -> None:
     async with running(make_settings()) as service:
@@ -351,6 +353,7 @@ async def test_it_is_made_outside_the_event_loop(make_settings: MakeSettings) ->
     assert here < whole / 2
 
 
+@pytest.mark.slow("scaled")
 @pytest.mark.anyio
 async def test_a_path_prefix_is_where_the_server_and_the_token_are(
     make_settings: MakeSettings,
@@ -364,6 +367,7 @@ async def test_a_path_prefix_is_where_the_server_and_the_token_are(
             assert served["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
 
 
+@pytest.mark.slow("scaled")
 @pytest.mark.anyio
 async def test_security_is_what_it_says(service: Service, operations: list[Operation]) -> None:
     """Without a credential, protected operations answer 401 as declared, and no others do."""

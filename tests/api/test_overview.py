@@ -19,6 +19,7 @@ async def seen(service: Service, *, hours: int = 0) -> Overview:
     return await access.read(overview, clock.now() + hours * 60 * clock.MINUTE)
 
 
+@pytest.mark.slow("scaled")
 async def test_what_has_ended_is_not_seen(service: Service) -> None:
     client, headers = service.client, service.service_token
     for name, seconds in (("kept", 0), ("short", 3600), ("long", 7200)):

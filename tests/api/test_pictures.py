@@ -31,7 +31,7 @@ from tests.pictures import (
 )
 from tests.servers import PostgresServer
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow("scaled")]
 
 MIB = 1024 * 1024
 SMALL = encoded(quarters(), "jpeg")
@@ -259,6 +259,7 @@ async def test_what_is_no_picture_is_refused_as_soon_as_that_is_seen(
     assert sent < 100
 
 
+@pytest.mark.ordinary
 async def test_a_full_account_has_no_room_for_pictures_but_for_thumbnails(
     service: Service, account: dict[str, Any]
 ) -> None:
@@ -302,6 +303,7 @@ async def test_a_picture_is_renamed(service: Service, user: Headers) -> None:
     assert_problem(await service.client.patch(path, json={"name": ""}, headers=user), 422)
 
 
+@pytest.mark.ordinary
 async def test_conditions_guard_changes(service: Service, user: Headers) -> None:
     picture = await upload(service, user)
     path = f"/v1/pictures/{picture['id']}"
@@ -412,6 +414,7 @@ async def test_webp_for_whoever_names_it(
     assert (part.status_code, part.content) == (206, answer.content[:10])
 
 
+@pytest.mark.ordinary
 async def test_deleting_takes_everything_away(service: Service, account: dict[str, Any]) -> None:
     headers = account["headers"]
     picture = await upload(service, headers, WIDE)
@@ -475,6 +478,7 @@ async def test_a_child_that_dies_of_a_picture_harms_nobody(make_settings: MakeSe
         assert listed == [picture]
 
 
+@pytest.mark.ordinary
 async def test_pictures_in_the_database(
     make_settings: MakeSettings, request: pytest.FixtureRequest
 ) -> None:

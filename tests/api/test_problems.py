@@ -11,7 +11,7 @@ from tests.api.conftest import Service
 from tests.api.shared import shared_fixtures
 from tests.memory import no_more_memory
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow("scaled")]
 
 NOBODY: dict[str, str] = {}
 MIB = 1024 * 1024
@@ -21,6 +21,7 @@ LARGEST = 160 * MIB
 settings, service = shared_fixtures(max_json_blob=LARGEST)
 
 
+@pytest.mark.ordinary
 async def test_every_error_has_the_form_of_a_problem(service: Service) -> None:
     mine = service.service_token
     for method, path, headers, status in [

@@ -12,7 +12,7 @@ from tests.api.conftest import MakeSettings, Service, running
 from tests.api.shared import shared_fixtures
 from tests.pictures import plain
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow("scaled")]
 
 HTML: Final = {"Accept": "text/html"}
 HSTS: Final = "strict-transport-security"

@@ -8,7 +8,7 @@ import pytest
 
 from tests.api.conftest import PASSWORD, MakeSettings, Service, running
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow("scaled")]
 
 HTML = {"Accept": "text/html"}
 ADMIN = {"admin_username": "root", "admin_password": "a root password"}
@@ -79,6 +79,7 @@ async def test_what_is_opened_is_open_and_makes_nobody_administrator(
             assert not await is_admin(service, name)
 
 
+@pytest.mark.ordinary
 async def test_of_all_who_come_first_at_once_one_wins(make_settings: MakeSettings) -> None:
     settings = make_settings(registration=None)
     async with AsyncExitStack() as stack:

@@ -11,7 +11,7 @@ from app import clock
 from app.accounts.sessions import GRACE
 from tests.api.conftest import PASSWORD, MakeSettings, Service, running
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow("scaled")]
 
 ADMIN = {"admin_username": "root", "admin_password": "a root password"}
 WRONG = "never-the-right-one"
@@ -188,6 +188,7 @@ async def test_a_links_password(service: Service) -> None:
         ]
 
 
+@pytest.mark.ordinary
 async def test_administration(make_settings: MakeSettings) -> None:
     with capture_logs() as entries:
         log = Log(entries)

@@ -12,7 +12,7 @@ import pytest
 from tests.api.conftest import Service
 from tests.api.shared import shared_fixtures, store_of
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow("scaled")]
 
 LARGE = bytes(i % 251 for i in range(100_000))
 MAX_FILES = 3
@@ -45,6 +45,7 @@ def contents(archive: bytes) -> dict[str, bytes]:
         return {name: read.read(name) for name in read.namelist()}
 
 
+@pytest.mark.ordinary
 async def test_several_files_get_one_link(service: Service, user: Headers) -> None:
     sent = await send(service, user, ("a", b"a"), ("b.bin", LARGE), ("a", b"2"))
     assert sent.status_code == 201, sent.text

@@ -22,7 +22,7 @@ from tests import servers
 from tests.api.conftest import MakeSettings, Service, running
 from tests.faults import FaultyStore
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow("scaled")]
 
 HTML = {"Accept": "text/html"}
 
@@ -43,6 +43,7 @@ async def test_it_lives_and_says_its_version(service: Service) -> None:
     assert (answer.status_code, answer.json()) == (200, {"status": "ok", "version": VERSION})
 
 
+@pytest.mark.ordinary
 async def test_it_is_ready_and_names_each_part_with_its_time(service: Service) -> None:
     answer = await service.client.get("/readyz")
     assert answer.status_code == 200
@@ -113,6 +114,7 @@ async def test_those_who_ask_together_share_one_check(make_settings: MakeSetting
         assert store.calls["ping"] == 2, "a later question is answered anew"
 
 
+@pytest.mark.ordinary
 async def test_without_redis_it_is_degraded(make_settings: MakeSettings) -> None:
     (port,) = servers.free_ports(1)
     async with running(make_settings(redis_url=f"redis://127.0.0.1:{port}")) as service:
@@ -121,6 +123,7 @@ async def test_without_redis_it_is_degraded(make_settings: MakeSettings) -> None
         assert answer.json()["checks"]["redis"]["status"] == "failed"
 
 
+@pytest.mark.ordinary
 async def test_without_its_database_it_is_unavailable(
     make_settings: MakeSettings, request: pytest.FixtureRequest
 ) -> None:

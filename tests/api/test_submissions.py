@@ -73,6 +73,7 @@ async def test_a_public_key_has_a_rate_for_each_address(make_settings: MakeSetti
             assert (await submit(service, "", headers=here | user)).status_code == 200
 
 
+@pytest.mark.slow("scaled")
 async def test_over_the_budget_the_oldest_go_first(make_settings: MakeSettings) -> None:
     async with (
         running(make_settings(max_submitted_bytes=3 * SIZE)) as service,
@@ -155,6 +156,7 @@ async def test_what_goes_by_itself_makes_room(make_settings: MakeSettings) -> No
         assert await kept(service, user) == [first, fourth, fifth]
 
 
+@pytest.mark.slow("scaled")
 async def test_small_ones_count_for_the_row_that_they_take(make_settings: MakeSettings) -> None:
     async with (
         running(make_settings(max_submitted_bytes=4 * 1024)) as service,
@@ -184,6 +186,7 @@ async def test_the_budget_holds_for_many_at_once(make_settings: MakeSettings) ->
         assert set(left) <= set(ids)
 
 
+@pytest.mark.slow("scaled")
 async def test_a_link_to_one_that_goes_ends(make_settings: MakeSettings) -> None:
     async with running(make_settings(max_submitted_bytes=SIZE)) as service:
         _, user = await service.sign_up()

@@ -21,7 +21,7 @@ from tests.elf_files import BUILD_ID, elf
 from tests.symbol_files import DEBUG_ID, breakpad
 
 pytest.importorskip("symbolic")
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow("scaled")]
 
 API = "/v1/symbols/breakpad"
 SERVER = "/v1/symbols/server"
@@ -144,6 +144,7 @@ def test_an_upload_expires() -> None:
             other.parse(issued, moment)
 
 
+@pytest.mark.ordinary
 @pytest.mark.parametrize("body", [b"", b"{}", b'{ debug_id: "" }'])
 async def test_what_completes_nothing_is_refused(
     service: Service, user: Headers, key: str, body: bytes
@@ -156,6 +157,7 @@ async def test_what_completes_nothing_is_refused(
     assert none.status_code == 404
 
 
+@pytest.mark.ordinary
 async def test_debuggers_find_what_they_ask_for(
     service: Service, user: Headers, key: str, reading: str
 ) -> None:

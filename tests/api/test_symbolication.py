@@ -118,6 +118,7 @@ async def test_the_page_of_a_crash_links_source_lines_by_a_template(
     assert "https://git.example" not in again.text
 
 
+@pytest.mark.slow("scaled")
 @pytest.mark.parametrize(
     "template",
     [
@@ -168,6 +169,7 @@ async def test_dumps_are_read_again_when_symbols_arrive(
     assert await service.runtime.dumps.reports.next_due(clock.now()) is None
 
 
+@pytest.mark.slow("scaled")
 async def test_the_newest_dumps_are_read_again_at_once_and_others_after_them(
     service: Service, user: Headers, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,6 +185,7 @@ async def test_the_newest_dumps_are_read_again_at_once_and_others_after_them(
     assert await service.runtime.dumps.reports.next_due(now) is None
 
 
+@pytest.mark.slow("scaled")
 async def test_another_accounts_symbols_are_not_used(
     service: Service, user: Headers, key: str
 ) -> None:

@@ -26,7 +26,7 @@ from tests.api.shared import shared_fixtures, wipe
 from tests.symbol_files import DEBUG_ID, breakpad
 
 pytest.importorskip("symbolic")
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow("scaled")]
 
 MAX_SYMBOL_BYTES = 1024 * 1024
 URL = "/v1/symbols"
@@ -111,6 +111,7 @@ def zipped(files: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes
     return out.getvalue()
 
 
+@pytest.mark.ordinary
 async def test_symbols_are_kept_and_made_into_a_cache(service: Service, user: Headers) -> None:
     data = breakpad()
     (made,) = await uploaded(service, user, data)
@@ -130,6 +131,7 @@ async def test_symbols_are_kept_and_made_into_a_cache(service: Service, user: He
     assert head.headers["content-length"] == str(len(data))
 
 
+@pytest.mark.ordinary
 async def test_lists_are_filtered(service: Service, user: Headers) -> None:
     other = "0" * 31 + "12"
     await uploaded(service, user, breakpad())
@@ -253,6 +255,7 @@ async def test_another_accounts_symbols_are_not_found(service: Service, user: He
     assert len(await uploaded(service, other, breakpad())) == 1, "and don't count as theirs"
 
 
+@pytest.mark.ordinary
 async def test_deleted_symbols_take_their_cache_along(service: Service, user: Headers) -> None:
     (made,) = await uploaded(service, user, breakpad())
     await make_caches(service)
@@ -268,6 +271,7 @@ async def test_deleted_symbols_take_their_cache_along(service: Service, user: He
     assert await service.runtime.parts.database.read(left) == []
 
 
+@pytest.mark.ordinary
 async def test_symbols_that_nothing_needs_expire(service: Service, user: Headers) -> None:
     (made,) = await uploaded(service, user, breakpad())
     await make_caches(service)
@@ -282,6 +286,7 @@ async def test_symbols_that_nothing_needs_expire(service: Service, user: Headers
         assert await service.runtime.parts.database.read(left) == count
 
 
+@pytest.mark.ordinary
 async def test_a_cache_that_was_given_up_is_made_by_another(
     service: Service, user: Headers
 ) -> None:
@@ -298,6 +303,7 @@ async def test_a_cache_that_was_given_up_is_made_by_another(
     assert (await get(service, user, made["id"]))["state"] == "ready"
 
 
+@pytest.mark.ordinary
 async def test_symbols_that_cannot_be_read_say_why(service: Service, user: Headers) -> None:
     (made,) = await uploaded(service, user, breakpad())
 

@@ -25,7 +25,7 @@ from tests.api.keepings import LARGE, Keeper
 from tests.api.shared import shared_fixtures
 from tests.api.test_erasure import belongs_to_accounts
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow("scaled")]
 
 URL = "/v1/accounts/me/takeout"
 Headers = dict[str, str]
@@ -95,6 +95,7 @@ def test_no_column_with_a_secret_is_taken() -> None:
     assert ("files", "name") in taken
 
 
+@pytest.mark.ordinary
 async def test_nothing_that_an_account_keeps_is_missing(service: Service, keeper: Keeper) -> None:
     found = opened(await take(service, keeper.headers))
     names = [name for name in found.namelist() if not name.startswith("account/")]

@@ -110,6 +110,7 @@ async def test_a_burst_over_two_processes_makes_it_once(
     assert decodings(service) == 1
 
 
+@pytest.mark.slow("scaled")
 async def test_each_height_and_format_is_its_own(
     service: Service, access: Access, picture: str
 ) -> None:
@@ -215,6 +216,7 @@ async def test_who_comes_second_takes_over_from_one_who_left(
     assert decodings(service) == 2
 
 
+@pytest.mark.slow("scaled")
 async def test_a_store_that_fails_is_told_to_all_and_tried_again_later(
     service: Service, access: Access, picture: str
 ) -> None:
@@ -271,6 +273,7 @@ async def test_a_picture_that_kills_its_child_is_not_tried_again_and_again(
     assert (await runtime.pictures.find_thumbnail(access, picture, 200, "jpeg")).content.size > 0
 
 
+@pytest.mark.slow("scaled")
 async def test_so_many_may_wait_for_a_thumbnail_to_be_made(
     service: Service, access: Access, picture: str
 ) -> None:
@@ -324,6 +327,7 @@ def _left_of(connection: Connection, uuid: str) -> int | None:
     return connection.execute(select(func.count()).select_from(joined).where(of_it)).scalar()
 
 
+@pytest.mark.slow("scaled")
 async def test_no_thumbnail_is_made_that_the_tier_does_not_have(
     service: Service, access: Access, picture: str
 ) -> None:
@@ -333,6 +337,7 @@ async def test_no_thumbnail_is_made_that_the_tier_does_not_have(
         await access.write(thumbnail_rows.claim, picture, 300, "jpeg", clock.now())
 
 
+@pytest.mark.slow("scaled")
 async def test_thumbnails_are_free(service: Service, access: Access) -> None:
     wide = await upload(service, encoded(noise(3000, 450), "jpeg", quality=95))
     before = await service.client.get("/v1/accounts/me", headers=service.service_token)

@@ -25,6 +25,7 @@ async def make(service: Service, headers: dict[str, str], **body: object) -> htt
     return await service.client.post("/v1/tiers", json=body, headers=headers)
 
 
+@pytest.mark.slow("scaled")
 async def test_three_tiers_are_there_from_the_start(
     service: Service, admin: dict[str, str]
 ) -> None:
@@ -49,6 +50,7 @@ async def test_three_tiers_are_there_from_the_start(
     ]
 
 
+@pytest.mark.slow("scaled")
 async def test_only_a_name_is_required(service: Service, admin: dict[str, str]) -> None:
     answer = await make(service, admin, name="Bare")
     assert answer.status_code == 201
@@ -133,6 +135,7 @@ async def test_the_tier_of_new_accounts_keeps_its_name(
     assert smaller.json() == basic | {"max_objects": 1}
 
 
+@pytest.mark.slow("scaled")
 async def test_a_bad_tier_is_refused(service: Service, admin: dict[str, str]) -> None:
     bad: list[dict[str, object]] = [
         {},
@@ -150,6 +153,7 @@ async def test_a_bad_tier_is_refused(service: Service, admin: dict[str, str]) ->
         assert_problem(await make(service, admin, **body), 422)
 
 
+@pytest.mark.slow("scaled")
 async def test_others_see_no_tiers(service: Service) -> None:
     await service.sign_up("ada")
     form = {"username": "ada", "password": PASSWORD}

@@ -20,7 +20,7 @@ from app.links.tokens import new_lease
 from tests.api.conftest import Service
 from tests.api.shared import shared_fixtures, store_of
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow("scaled")]
 
 LARGE = bytes(i % 251 for i in range(100_000))  # does not fit into a row
 DATA = b"hello"
@@ -153,6 +153,7 @@ async def test_what_gives_no_bytes_begins_nothing(service: Service, user: Header
     assert (await service.client.get(lease)).status_code == 404
 
 
+@pytest.mark.ordinary
 async def test_an_empty_object_is_taken_whole(service: Service, user: Headers) -> None:
     link = await make_link(service, user, b"")
     lease = await claim(service, link)
@@ -161,6 +162,7 @@ async def test_an_empty_object_is_taken_whole(service: Service, user: Headers) -
     assert await seen(service, user, link) == ("expired", 1)
 
 
+@pytest.mark.ordinary
 async def test_parallel_connections_count_once(service: Service, user: Headers) -> None:
     link = await make_link(service, user, LARGE, max_downloads=5)
     lease = await claim(service, link)
@@ -170,6 +172,7 @@ async def test_parallel_connections_count_once(service: Service, user: Headers) 
     assert await seen(service, user, link) == ("active", 1)
 
 
+@pytest.mark.ordinary
 async def test_a_download_begins_or_is_given_back_and_never_both(
     service: Service, user: Headers
 ) -> None:
@@ -214,6 +217,7 @@ async def test_claims_that_ended_are_removed(service: Service, user: Headers) ->
     assert await seen(service, user, link) == ("active", 1)
 
 
+@pytest.mark.ordinary
 async def test_the_button_pressed_again_takes_no_further_download(
     service: Service, user: Headers
 ) -> None:

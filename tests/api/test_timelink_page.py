@@ -12,7 +12,7 @@ from routers.pages.rendering import size_in_words, time_in_words
 from tests.api.conftest import MakeSettings, Service, running
 from tests.api.shared import shared_fixtures
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow("scaled")]
 
 PAGE = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 LARGE = 100_000  # bytes that do not fit into a row

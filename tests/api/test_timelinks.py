@@ -26,7 +26,7 @@ from tests.api.conftest import MakeSettings, Service, running
 from tests.api.problems import assert_problem
 from tests.api.shared import shared_fixtures, store_of
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow("scaled")]
 
 LARGE = 100_000  # bytes that do not fit into a row
 PAGE = {"Accept": "text/html"}
@@ -190,6 +190,7 @@ async def left(service: Service, link: Json) -> int:
 # --- what owners do
 
 
+@pytest.mark.ordinary
 @pytest.mark.parametrize("kind", ["blob", "file", "dump", "picture"])
 async def test_a_link_to_each_kind_gives_its_bytes(
     service: Service, user: Headers, kind: str
@@ -262,6 +263,7 @@ async def test_what_is_not_there_or_anothers_cannot_be_linked(
         assert_problem(await post(service, user, kind=kind, id=target, time=300), 404)
 
 
+@pytest.mark.ordinary
 async def test_links_to_pictures_take_a_tier(service: Service, user: Headers) -> None:
     await make_blob(service, user)
     picture = await plant(service, user, "picture")
@@ -400,6 +402,7 @@ async def test_lists_tell_active_links_from_those_that_ended(
     assert_problem(await service.client.get("/v1/timelinks?state=x", headers=user), 422)
 
 
+@pytest.mark.ordinary
 async def test_lists_come_in_pages(service: Service, user: Headers) -> None:
     target = await make_blob(service, user)
     made = [(await make_link(service, user, "blob", target))["id"] for _ in range(5)]
@@ -578,6 +581,7 @@ async def test_a_lease_ends_with_link_or_object(
     assert_problem(await service.client.post(link["url"]), 404)
 
 
+@pytest.mark.ordinary
 async def test_revoking_counts_while_a_download_runs(service: Service, user: Headers) -> None:
     target = await make_blob(service, user, bytes(LARGE))
     link = await make_link(service, user, "blob", target, max_downloads=2)
@@ -592,6 +596,7 @@ async def test_revoking_counts_while_a_download_runs(service: Service, user: Hea
     assert_problem(await service.client.get(lease), 404)
 
 
+@pytest.mark.ordinary
 @pytest.mark.parametrize(("limit", "size"), [(1, 5), (7, 5), (7, LARGE)])
 async def test_as_many_get_the_bytes_as_may(
     service: Service, user: Headers, limit: int, size: int
@@ -678,6 +683,7 @@ async def test_a_form_sends_the_password(service: Service, user: Headers) -> Non
     assert_problem(bad, 422)
 
 
+@pytest.mark.ordinary
 async def test_wrong_passwords_are_limited(make_settings: MakeSettings) -> None:
     async with running(make_settings(rate_limits="on")) as service:
         _, user = await service.sign_up()
@@ -785,6 +791,7 @@ async def test_links_rest_while_their_account_does(service: Service, user: Heade
     assert await left(service, link) == 4
 
 
+@pytest.mark.ordinary
 async def test_a_deleted_account_takes_its_links_along(service: Service, user: Headers) -> None:
     link = await make_link(service, user, max_downloads=5)
     lease = await claim(service, link)
@@ -811,6 +818,7 @@ async def count_rows(service: Service, link: Json, lease: str) -> tuple[int, int
     return await service.runtime.parts.database.read(count)
 
 
+@pytest.mark.ordinary
 async def test_links_that_ended_are_listed_for_thirty_days(service: Service, user: Headers) -> None:
     target = await make_blob(service, user)
     link = await make_link(service, user, "blob", target, max_downloads=1)

@@ -21,7 +21,7 @@ from tests.api.tus_client import URL, VERSION, create
 from tests.deadline import DEADLINE
 from tests.pictures import encoded, quarters
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow("scaled")]
 
 SEGMENT = 256 * 1024
 DATA = random.Random(2).randbytes(3 * SEGMENT + 17)
@@ -107,6 +107,7 @@ async def test_tuspy_uploads_each_kind(
             assert (part.status_code, part.content) == (206, data[start:stop])
 
 
+@pytest.mark.ordinary
 async def test_tuspy_gives_to_an_inbox(service: Service, base: str) -> None:
     token = service.service_token
     async with (

@@ -21,7 +21,7 @@ from tests.api.tus_client import PIECE, URL, VERSION, append, create, head, meta
 from tests.deadline import DEADLINE
 from tests.pictures import encoded, quarters
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow("scaled")]
 
 SEGMENT = 64 * 1024
 DATA = random.Random(1).randbytes(5 * SEGMENT + 17)
@@ -72,6 +72,7 @@ async def create_with(
     return await service.client.post(URL, headers=headers, content=data)
 
 
+@pytest.mark.ordinary
 @pytest.mark.usefixtures("books")
 async def test_a_blob_is_made_of_pieces(service: Service, token: dict[str, str]) -> None:
     made = await upload_in_pieces(
@@ -274,6 +275,7 @@ async def test_a_cut_creation_leaves_nothing(
     assert await used(service) == before, "its client doesn't know of it"
 
 
+@pytest.mark.ordinary
 @pytest.mark.usefixtures("books")
 async def test_the_newest_request_goes_on(service: Service, token: dict[str, str]) -> None:
     url = (await create(service, token, len(DATA), kind="blob", id="both")).headers["location"]
@@ -344,6 +346,7 @@ async def test_a_key_needs_the_scope_of_the_kind(service: Service) -> None:
     assert (await append(service, key, url, 0, b"hello")).status_code == 403
 
 
+@pytest.mark.ordinary
 async def test_an_upload_counts_as_it_grows(service: Service) -> None:
     account, own = await service.sign_up()
     assert (await create(service, own, 2**50, filename="a")).status_code == 413, "its tier's limit"
@@ -382,6 +385,7 @@ async def test_what_is_no_picture_is_refused_and_forgotten(
     assert await used(service) == before
 
 
+@pytest.mark.ordinary
 async def test_an_unfinished_upload_ends_with_all_it_has(
     service: Service, token: dict[str, str]
 ) -> None:
@@ -402,6 +406,7 @@ async def test_an_unfinished_upload_ends_with_all_it_has(
     assert await used(service) == before
 
 
+@pytest.mark.ordinary
 async def test_an_account_that_is_deleted_takes_its_uploads_along(service: Service) -> None:
     _, own = await service.sign_up()
     url = (await create(service, own, len(DATA), filename="a")).headers["location"]
@@ -463,6 +468,7 @@ async def test_a_process_that_stops_keeps_what_came(
     assert (await head(service, token, url)).headers["upload-offset"] == "5"
 
 
+@pytest.mark.ordinary
 @pytest.mark.usefixtures("books")
 async def test_an_offset_that_another_process_tells_is_where_it_goes_on(
     service: Service, token: dict[str, str]

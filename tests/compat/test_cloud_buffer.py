@@ -18,7 +18,7 @@ from tests.api.conftest import PASSWORD, MakeSettings, Service, running
 from tests.api.shared import store_of
 from tests.compat.conftest import RunDocument
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow("scaled")]
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8", "Sec-Fetch-Site": "same-origin"}
 DATA = bytes(range(256)) * 100
@@ -127,6 +127,7 @@ async def test_registering_signs_in(stranger: httpx.AsyncClient, path: str, kind
     assert_json(await stranger.get("/account/profile"), {"username": fields["username"]})
 
 
+@pytest.mark.ordinary
 async def test_a_browser_that_registers_ends_on_a_page(service: Service) -> None:
     async with client_of(service, headers=BROWSER, follow_redirects=True) as client:
         form = {"username": f"new{next(_names)}", "password": PASSWORD}
@@ -163,6 +164,7 @@ async def test_signing_in_and_out(stranger: httpx.AsyncClient, program: httpx.As
 # Sending files
 
 
+@pytest.mark.ordinary
 async def test_a_file_is_sent_and_fetched(
     program: httpx.AsyncClient, stranger: httpx.AsyncClient
 ) -> None:

@@ -22,7 +22,7 @@ from tests.api.shared import store_of
 from tests.compat.conftest import RunDocument, paths_of
 from tests.deadline import DEADLINE
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow("scaled")]
 
 DATA = bytes(range(256)) * 100
 URL = "/api/dumps/"
@@ -60,6 +60,7 @@ def assert_detail(answer: httpx.Response, status: int) -> str:
     return detail
 
 
+@pytest.mark.ordinary
 async def test_the_document_from_uploading_to_downloading(service: Service, user: Headers) -> None:
     client = service.client
     assert_answer(await client.get(URL, headers=user), 200, [])
@@ -185,6 +186,7 @@ async def test_a_form_that_is_not_valid_stores_nothing(service: Service, user: H
     assert_answer(await service.client.get(URL, headers=user), 200, [])
 
 
+@pytest.mark.ordinary
 async def test_description_and_archived_are_shown_as_they_are_set(
     service: Service, user: Headers
 ) -> None:
@@ -369,6 +371,7 @@ async def test_a_list_whose_session_ends_breaks_off(
     assert not answer.ended
 
 
+@pytest.mark.ordinary
 async def test_the_file_is_where_its_name_says(service: Service, user: Headers) -> None:
     if service.settings.active_storage != "local":
         pytest.skip("there are no files")

@@ -5,11 +5,12 @@ import pytest
 
 from tests.api.conftest import Service
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow("scaled")]
 
 BLOB = {"id": "my-unique-blob-id", "data": "SGVsbG8gV29ybGQh"}
 
 
+@pytest.mark.ordinary
 async def test_a_blob_is_stored_and_retrieved(service: Service) -> None:
     stored = await service.client.post("/v1/blobs", json=BLOB, headers=service.service_token)
     assert (stored.status_code, stored.json()) == (201, {"message": "Blob stored successfully"})

@@ -26,7 +26,7 @@ from tests.api.conftest import PASSWORD, MakeSettings, Service, running
 from tests.api.shared import store_of
 from tests.compat.conftest import RunDocument, paths_of
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow("scaled")]
 
 Headers = dict[str, str]
 
@@ -190,6 +190,7 @@ async def test_a_refresh_token_that_was_traded_in_renews_nothing(service: Servic
         await logins.renew(old, client="v1")
 
 
+@pytest.mark.ordinary
 async def test_a_refresh_token_expires(service: Service, ada: dict[str, Any]) -> None:
     def expire(connection: Connection) -> None:
         own = select(accounts.c.id).where(accounts.c.username == ada["name"]).scalar_subquery()
@@ -356,6 +357,7 @@ async def test_times_that_are_not_good(service: Service, user: Headers) -> None:
     assert_answer(await service.client.get("/api/pictures/shared/", headers=user), 200, [])
 
 
+@pytest.mark.ordinary
 async def test_a_link_that_has_ended(service: Service, ada: dict[str, Any], user: Headers) -> None:
     img = (await upload(service, user))["img"]
     link = await share(service, user, img)
@@ -457,6 +459,7 @@ async def test_guesses_of_links_are_limited(make_settings: MakeSettings) -> None
         assert int(answer.headers["retry-after"]) > 0
 
 
+@pytest.mark.ordinary
 async def test_a_long_list_comes_in_batches(
     service: Service, user: Headers, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -43,7 +43,7 @@ from tests.compat.vertexcloud_client import (
     sign_up,
 )
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow("scaled")]
 
 LARGE = 100_000  # bytes that do not fit into a row
 KEY_FORM = re.compile(r"[A-Za-z0-9_-]{20,}")
@@ -237,6 +237,7 @@ async def test_another_sites_page_signs_nobody_in(service: Service) -> None:
             name = next(names) if path == "/signup/" and "Origin" not in headers else name
 
 
+@pytest.mark.ordinary
 async def test_no_table_holds_a_key(service: Service, user: User) -> None:
     def everything(connection: Connection) -> str:
         return repr([connection.execute(select(table)).all() for table in metadata.sorted_tables])
@@ -296,6 +297,7 @@ async def test_a_taken_name_gets_a_number(service: Service, user: User) -> None:
     assert (await user.create(long))["filename"] == "x" * 249 + "_1.txt"
 
 
+@pytest.mark.ordinary
 async def test_uploads_at_once_get_names_of_their_own(user: User) -> None:
     made = await asyncio.gather(*[user.create("a", first=FIRSTS[n % 2]) for n in range(8)])
     names = {"a", *(f"a_{n}" for n in range(1, 8))}
@@ -303,6 +305,7 @@ async def test_uploads_at_once_get_names_of_their_own(user: User) -> None:
     assert set(await user.list()) == names
 
 
+@pytest.mark.ordinary
 async def test_processes_choose_names_in_turn(service: Service, user: User) -> None:
     """What one process writes for an account it writes in turn anyway."""
     runtime, now = service.runtime, clock.now()
@@ -493,6 +496,7 @@ async def test_of_several_with_one_name_the_newest_is_there(
     assert (await user.create("a"))["filename"] == "a_1"
 
 
+@pytest.mark.ordinary
 async def test_an_expired_file_is_gone(service: Service, user: User) -> None:
     await user.create("a", b"kept")
     numbers = []
@@ -594,6 +598,7 @@ async def ask(
     return await service.client.post(path, **sent_as(kind, fields), headers=headers)
 
 
+@pytest.mark.ordinary
 @pytest.mark.parametrize("kind", CLEAR_AND_DELETE)
 async def test_clearing_a_session(service: Service, user: User, kind: str) -> None:
     form = {"username": user.name, "password": PASSWORD}

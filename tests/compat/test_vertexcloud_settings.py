@@ -19,7 +19,7 @@ from tests.compat.vertexcloud_client import (
     sign_up,
 )
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow("scaled")]
 
 LARGE = 100_000  # bytes that do not fit into a row
 

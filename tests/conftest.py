@@ -1,6 +1,7 @@
 """Fixtures that every layer of the tests shares: real servers, started when first asked for."""
 
 import asyncio
+import gc
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -79,6 +80,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return SLOWEST.index(folder) if folder in SLOWEST else len(SLOWEST)
 
     items.sort(key=rank)
+
+
+def pytest_collection_finish() -> None:
+    """Keep what is imported by now from being looked at by each collection of garbage."""
+    gc.freeze()
 
 
 def _keep(

@@ -33,11 +33,11 @@ class StoreHooks:
     stalled: ClassVar[int] = 40
     """How many puts and how many readers stand still at once: more than any pool is wide."""
     cancel_points: ClassVar[int] = 40
-    """At how many of a put's waits to cancel it, when it has more than that."""
+    """At how many of a put's waits to cancel it in the ordinary run, when it has more than that."""
     examples: ClassVar[int] = 10
     """How many runs the state machine makes."""
     memory_bound: ClassVar[int] = 48 * MIB
-    """What a put or a read of a 96 MiB object may take, in bytes."""
+    """What a put or a read of a 64 MiB object may take, in bytes."""
 
     async def connect(self) -> ObjectStore:
         """Open a store on this test's storage; a second call opens another one on the same."""

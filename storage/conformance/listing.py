@@ -4,8 +4,6 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator
 
-import pytest
-
 from storage.base import ObjectInfo, ObjectStore, new_key
 from storage.conformance.bodies import chunked, content
 from storage.conformance.hooks import MIB, StoreHooks, make
@@ -84,13 +82,11 @@ class Lists(StoreHooks):
             assert wanted
             assert set(await listed(store, prefix)) == wanted, prefix
 
-    @pytest.mark.parametrize(
-        "prefix", ["%", "_", "blobs/%", "bl_bs/", "*", "[b]", "blobs//", "/", "."]
-    )
-    async def test_a_prefix_is_no_pattern(self, store: ObjectStore, prefix: str) -> None:
+    async def test_a_prefix_is_no_pattern(self, store: ObjectStore) -> None:
         await make(store, 5)
         await self.leave_unfinished(new_key("blobs"))
-        assert await listed(store, prefix) == {}
+        for prefix in ("%", "_", "blobs/%", "bl_bs/", "*", "[b]", "blobs//", "/", "."):
+            assert await listed(store, prefix) == {}, prefix
 
     async def test_what_stays_is_listed_while_others_come_and_go(self, store: ObjectStore) -> None:
         stay = {(await make(store, 10))[0] for _ in range(30)}

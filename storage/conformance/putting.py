@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import itertools
 import tracemalloc
 from collections.abc import Callable
 
@@ -34,11 +35,35 @@ BODIES: dict[str, Callable[[bytes], Body]] = {
     "two buffers": lambda data: TwoBuffers(data, CHUNK),
 }
 
+ERRORS: tuple[Callable[[], Exception], ...] = (
+    lambda: RuntimeError("body"),
+    lambda: OSError(errno.ENOSPC, "body"),
+    lambda: StorageError("body"),
+)
+
+SOME_OR_EVERY = (False, pytest.param(True, marks=pytest.mark.slow))
+"""Whether to cancel a put at each of its waits."""
+
 
 class Puts(StoreHooks):
+    async def test_put_stores_the_bytes(self, store: ObjectStore) -> None:
+        """Of sizes, kinds of body and whether the size is announced, each meets each other."""
+        for turn, size in enumerate(SIZES):
+            data, objects = content(size, seed=size), dict[str, bytes]()
+            for number, body in enumerate(BODIES.values()):
+                key = new_key("blobs")
+                await store.put(key, body(data), size=size if (turn + number) % 2 else None)
+                assert (await store.stat(key)).size == size
+                objects[key] = data
+            await self.assert_holds(objects)
+            assert facts({key: await fetch(store, key)}) == facts({key: data})
+            await store.delete([*objects])
+            await self.assert_holds({})
+
+    @pytest.mark.slow
     @pytest.mark.parametrize("size", SIZES)
     @pytest.mark.parametrize("kind_of_body", BODIES)
-    async def test_put_stores_the_bytes(
+    async def test_put_stores_the_bytes_of_every_body_of_every_size(
         self, store: ObjectStore, size: int, kind_of_body: str
     ) -> None:
         data = content(size, seed=size)
@@ -71,29 +96,27 @@ class Puts(StoreHooks):
         await self.assert_holds({key: b"abc"})
 
     @pytest.mark.parametrize(("size", "chunk"), [(1000, 300), (9 * MIB, CHUNK)])
-    @pytest.mark.parametrize(
-        "error", [RuntimeError("body"), OSError(errno.ENOSPC, "body"), StorageError("body")]
-    )
     async def test_an_error_of_the_body_passes_and_leaves_nothing(
-        self, store: ObjectStore, size: int, chunk: int, error: Exception
-    ) -> None:
-        data = content(size)
-        for at in range(-(-size // chunk) + 1):
-            for announced in (size, None):
-                key = new_key("blobs")
-                with pytest.raises(type(error)) as caught:
-                    await store.put(key, failing(data, chunk, at, error), size=announced)
-                assert caught.value is error
-                assert caught.value.__cause__ is None
-                await self.assert_holds({})
-                await assert_absent(store, key)
-
-    @pytest.mark.parametrize(("size", "chunk"), [(0, 1), (1000, 1000), (9 * MIB, CHUNK)])
-    async def test_a_cancelled_put_leaves_nothing(
         self, store: ObjectStore, size: int, chunk: int
     ) -> None:
         data = content(size)
-        for number in await self._cancel_points(store, data, chunk):
+        places = [(at, known) for at in range(-(-size // chunk) + 1) for known in (size, None)]
+        for (at, announced), kind in zip(places, itertools.cycle(ERRORS), strict=False):
+            key, error = new_key("blobs"), kind()
+            with pytest.raises(type(error)) as caught:
+                await store.put(key, failing(data, chunk, at, error), size=announced)
+            assert caught.value is error
+            assert caught.value.__cause__ is None
+            await self.assert_holds({})
+            await assert_absent(store, key)
+
+    @pytest.mark.parametrize("every", SOME_OR_EVERY)
+    @pytest.mark.parametrize(("size", "chunk"), [(0, 1), (1000, 1000), (9 * MIB, CHUNK)])
+    async def test_a_cancelled_put_leaves_nothing(
+        self, store: ObjectStore, size: int, chunk: int, *, every: bool
+    ) -> None:
+        data = content(size)
+        for number in await self._cancel_points(store, data, chunk, every=every):
             key = new_key("blobs")
             cancelling = CancelledAt(store.put(key, chunked(data, chunk), size=size), number)
             if await cancelling.ended():
@@ -102,11 +125,12 @@ class Puts(StoreHooks):
             else:
                 await self.assert_holds({})
 
+    @pytest.mark.parametrize("every", SOME_OR_EVERY)
     async def test_a_put_that_is_cancelled_again_while_it_cleans_up_leaves_nothing(
-        self, store: ObjectStore
+        self, store: ObjectStore, *, every: bool
     ) -> None:
         data = content(9 * MIB)
-        for number in await self._cancel_points(store, data, CHUNK):
+        for number in await self._cancel_points(store, data, CHUNK, every=every):
             key = new_key("blobs")
             put = store.put(key, chunked(data, CHUNK), size=None)
             if await CancelledAt(put, number, times=3).ended():
@@ -114,12 +138,15 @@ class Puts(StoreHooks):
                 await store.delete([key])
             await self.assert_becomes_clean()
 
-    async def _cancel_points(self, store: ObjectStore, data: bytes, chunk: int) -> range:
+    async def _cancel_points(
+        self, store: ObjectStore, data: bytes, chunk: int, *, every: bool
+    ) -> range:
         key = new_key("blobs")
         counting = CancelledAt(store.put(key, chunked(data, chunk), size=None), 0)
         assert await counting.ended()
         await store.delete([key])
-        return range(1, counting.waits + 5, max(1, counting.waits // self.cancel_points))
+        step = 1 if every else -(-counting.waits // self.cancel_points)
+        return range(1, counting.waits + 5, step)
 
     @pytest.mark.parametrize(("size", "chunk"), [(1000, 300), (9 * MIB, CHUNK)])
     async def test_nothing_is_visible_before_put_returns(
@@ -138,16 +165,15 @@ class Puts(StoreHooks):
         assert looks == -(-size // chunk) + 1
         await self.assert_holds({key: data})
 
-    @pytest.mark.parametrize("size", [1, 1000, 9 * MIB])
-    @pytest.mark.parametrize("off", [-1, 1])
     async def test_a_body_of_another_size_than_announced_is_refused(
-        self, store: ObjectStore, size: int, off: int
+        self, store: ObjectStore
     ) -> None:
-        key, data = new_key("blobs"), content(size)
-        with pytest.raises(ValueError, match="announced"):
-            await store.put(key, chunked(data, CHUNK), size=size + off)
-        await self.assert_holds({})
-        await assert_absent(store, key)
+        for size, off in itertools.product((1, 1000, 9 * MIB), (-1, 1)):
+            key, data = new_key("blobs"), content(size)
+            with pytest.raises(ValueError, match="announced"):
+                await store.put(key, chunked(data, CHUNK), size=size + off)
+            await self.assert_holds({})
+            await assert_absent(store, key)
 
     async def test_a_body_without_end_is_refused_at_the_announced_size(
         self, store: ObjectStore
@@ -183,7 +209,7 @@ class Puts(StoreHooks):
         await self.assert_holds(dict.fromkeys(keys, data))
 
     async def test_a_put_takes_memory_of_bounded_size(self, store: ObjectStore) -> None:
-        size, key = 96 * MIB, new_key("blobs")
+        size, key = 64 * MIB, new_key("blobs")
 
         async def body() -> Body:
             buffers = (memoryview(bytearray(CHUNK)), memoryview(bytearray(CHUNK)))

@@ -5,6 +5,7 @@ import time
 import tracemalloc
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
+from itertools import combinations
 
 import pytest
 
@@ -15,14 +16,15 @@ from storage.errors import StorageError
 
 SIZE = 9 * MIB + 123
 """Of the object that ranges are read from: several chunks and parts of any backend."""
-EDGES = (0, 1, 4096, MIB - 1, MIB, MIB + 1, 8 * MIB - 1, 8 * MIB, 8 * MIB + 1, SIZE - 1, SIZE)
+EDGES = (0, 1, MIB - 1, MIB, MIB + 1, 8 * MIB - 1, 8 * MIB, 8 * MIB + 1, SIZE - 1, SIZE)
 
 
 class Reads(StoreHooks):
     async def test_ranges(self, store: ObjectStore) -> None:
         key, data = await make(store, SIZE)
-        ranges = [(start, stop) for start in EDGES for stop in EDGES if start <= stop]
-        for start, stop in ranges:
+        short = [(start, stop) for start, stop in combinations(EDGES, 2) if stop - start < 3 * MIB]
+        whole = [*((0, edge) for edge in EDGES), *((edge, SIZE) for edge in EDGES)]
+        for start, stop in {*zip(EDGES, EDGES, strict=True), *short, *whole}:
             async with store.open(key, ByteRange(start, stop)) as reader:
                 assert reader.size == SIZE
                 part = await read(reader)
@@ -35,14 +37,14 @@ class Reads(StoreHooks):
                 assert reader.size == 0
                 assert await read(reader) == b""
 
-    @pytest.mark.parametrize(("start", "stop"), [(0, 11), (10, 11), (11, 12), (-1, 5), (6, 5)])
     async def test_a_range_that_is_not_within_the_object_is_refused(
-        self, store: ObjectStore, start: int, stop: int
+        self, store: ObjectStore
     ) -> None:
         key, _ = await make(store, 10)
-        with pytest.raises(ValueError, match="within"):
-            async with store.open(key, ByteRange(start, stop)):
-                pass
+        for start, stop in ((0, 11), (10, 11), (11, 12), (-1, 5), (6, 5)):
+            with pytest.raises(ValueError, match="within"):
+                async with store.open(key, ByteRange(start, stop)):
+                    pass
 
     async def test_chunks_are_of_bounded_size(self, store: ObjectStore) -> None:
         key, _ = await make(store, 17 * MIB)
@@ -52,12 +54,12 @@ class Reads(StoreHooks):
         assert 0 < min(sizes) <= max(sizes) <= 8 * MIB
 
     async def test_a_read_takes_memory_of_bounded_size(self, store: ObjectStore) -> None:
-        key, chunk = new_key("blobs"), bytes(CHUNK)
-        await store.put(key, _repeat(chunk, 48), size=48 * CHUNK)
+        key, chunk, number = new_key("blobs"), bytes(CHUNK), 32
+        await store.put(key, _repeat(chunk, number), size=number * CHUNK)
         tracemalloc.start()
         try:
             async with store.open(key) as reader:
-                assert sum([len(data) async for data in reader]) == 48 * CHUNK
+                assert sum([len(data) async for data in reader]) == number * CHUNK
             assert tracemalloc.get_traced_memory()[1] < self.memory_bound
         finally:
             tracemalloc.stop()
@@ -97,7 +99,7 @@ class Reads(StoreHooks):
         assert [facts({"": copy}) for copy in copies] == [facts({"": data}) for _, data in made * 4]
 
     async def test_slow_readers_keep_nobody_from_the_store(self, store: ObjectStore) -> None:
-        key, data = await make(store, 5 * MIB)
+        key, data = await make(store, 3 * MIB)
         async with asyncio.timeout(60), AsyncExitStack() as stack:
             readers = [
                 aiter(await stack.enter_async_context(store.open(key))) for _ in range(self.stalled)

@@ -4,19 +4,17 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
 from storage.base import ObjectStore, new_key
 from storage.conformance.bodies import chunked, content, read
 from storage.errors import StoreUnavailable
-from storage.postgres import PostgresStore
-from storage.s3.store import S3Store
 
-SENT = 24 << 20
-"""How much of its body a put has been given before it is killed."""
+PROJECT = Path(__file__).parents[2]
 
 
 async def assert_unavailable(store: ObjectStore, key: str) -> None:
@@ -47,7 +45,8 @@ async def assert_unavailable(store: ObjectStore, key: str) -> None:
 async def killed_put(kind: str, settings: dict[str, str], key: str) -> None:
     """Kill a process by SIGKILL while it puts an object."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", __name__, kind, json.dumps(settings), key),
+        *(sys.executable, "-m", "tests.storage.stalled_put", kind, json.dumps(settings), key),
+        cwd=PROJECT,
         stdout=subprocess.PIPE,
     )
     assert process.stdout is not None
@@ -72,23 +71,3 @@ async def answering(status: int, body: bytes) -> AsyncIterator[int]:
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server:
         yield server.sockets[0].getsockname()[1]
-
-
-async def _stalled() -> AsyncGenerator[bytes]:
-    async for chunk in chunked(content(SENT), 1 << 20):
-        yield chunk
-    print("stalled", flush=True)
-    await asyncio.Event().wait()
-
-
-async def _put_and_stall(kind: str, settings: dict[str, str], key: str) -> None:
-    store: ObjectStore
-    if kind == "s3":
-        store = await S3Store.connect(**settings)  # type: ignore[arg-type]
-    else:
-        store = await PostgresStore.connect(**settings)  # type: ignore[arg-type]
-    await store.put(key, _stalled(), size=None)
-
-
-if __name__ == "__main__":
-    asyncio.run(_put_and_stall(sys.argv[1], json.loads(sys.argv[2]), sys.argv[3]))

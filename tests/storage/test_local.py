@@ -4,7 +4,6 @@ import asyncio
 import fcntl
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import threading
@@ -20,9 +19,9 @@ from storage.conformance.hooks import CHUNK, MIB, fetch, make
 from storage.errors import StoreUnavailable
 from storage.local import LocalStore
 from storage.local_files import Tree, walk_trees
+from tests.storage.faults import PROJECT, killed_put
 
 pytestmark = pytest.mark.anyio
-PROJECT = Path(__file__).parents[2]
 
 
 def files(root: Path) -> dict[str, Path]:
@@ -34,6 +33,9 @@ def files(root: Path) -> dict[str, Path]:
 
 
 class TestLocalStore(StoreConformance):
+    many = 300  # a list has no pages
+    examples = 6
+
     @pytest.fixture(autouse=True)
     def _root(self, tmp_path: Path) -> None:
         self.root = tmp_path / "deep" / "objects"
@@ -277,14 +279,7 @@ async def test_a_killed_put_leaves_only_what_delete_takes_away(
 ) -> None:
     key = new_key("blobs")
     root = tmp_path / "objects"
-    command = (sys.executable, "-m", "tests.storage.stalled_put", str(root), key)
-    process = await asyncio.create_subprocess_exec(
-        *command, cwd=PROJECT, stdout=asyncio.subprocess.PIPE
-    )
-    assert process.stdout is not None
-    assert await process.stdout.readline() == b"stalled\n"
-    process.send_signal(signal.SIGKILL)
-    await process.wait()
+    await killed_put("local", {"root": str(root)}, key)
     assert [*files(root)] == [f".staging/blobs-{key[-32:]}"]
     assert [info async for info in store.list()] == []
     await store.delete([key])

@@ -16,7 +16,7 @@ from storage.postgres import PostgresStore
 from tests import servers
 from tests.deadline import DEADLINE
 from tests.proxy import proxy_to
-from tests.servers import PostgresServer
+from tests.servers import OwnPostgresServer, PostgresServer
 from tests.storage.faults import assert_unavailable, killed_put
 
 pytestmark = pytest.mark.anyio
@@ -66,7 +66,7 @@ def dsn(postgres_server: PostgresServer, database: str) -> Iterator[str]:
 
 
 class TestPostgresStore(StoreConformance):
-    cancel_points = 15
+    cancel_points = 8
     examples = 2
 
     @pytest.fixture(autouse=True)
@@ -121,25 +121,26 @@ async def test_a_role_that_may_make_no_schema_uses_what_is_there(
         await ask(dsn, f"DROP ROLE {role}")
 
 
-@pytest.fixture
-def quiet() -> Iterator[str]:
-    """A database of a server that nobody else writes to."""
+@pytest.fixture(scope="module")
+def own() -> Iterator[OwnPostgresServer]:
+    """A server that nobody else writes to, and that a test may stop if it starts it again."""
     with servers.postgres_server() as server:
-        yield server.create_database()
+        yield server
 
 
-@pytest.mark.parametrize("size", [10, 5 * MIB])
-async def test_a_put_has_reached_the_disk(quiet: str, size: int) -> None:
+async def test_a_put_has_reached_the_disk(own: OwnPostgresServer) -> None:
+    quiet = own.create_database()
     # This server waits for the disk only when it is told to; else it would write 0.2 s later.
     # Now and then something else is in the log after the put.
     flushed = "SELECT pg_current_wal_flush_lsn() >= pg_current_wal_insert_lsn() AS it"
     store = await PostgresStore.connect(quiet)
-    safe = 0
-    for _ in range(10):
-        await make(store, size)
-        safe += (await ask(quiet, flushed))[0]["it"]
+    for size in (10, 5 * MIB):
+        safe = 0
+        for _ in range(10):
+            await make(store, size)
+            safe += (await ask(quiet, flushed))[0]["it"]
+        assert safe >= 8, size
     await store.aclose()
-    assert safe >= 8
 
 
 async def test_chunks_that_were_lost_meanwhile_fail_the_put(dsn: str, store: PostgresStore) -> None:
@@ -212,20 +213,20 @@ async def test_a_full_disk_is_told_and_leaves_nothing(
     assert await ask(dsn, "SELECT n FROM holdall_store.chunks") == []
 
 
-async def test_the_server_goes_and_comes_back() -> None:
-    with servers.postgres_server(durable=True) as server:
-        store = await PostgresStore.connect(server.create_database())
-        key, data = await make(store, 9 * MIB)
-        server.process.kill()
-        async with asyncio.timeout(DEADLINE):
-            await assert_unavailable(store, key)
-        server.process.start()
-        assert await fetch(store, key) == data
-        await make(store, 9 * MIB)
-        server.process.stop()
-        async with asyncio.timeout(DEADLINE):
-            await assert_unavailable(store, key)
-            await store.aclose()
+async def test_the_server_goes_and_comes_back(own: OwnPostgresServer) -> None:
+    store = await PostgresStore.connect(own.create_database())
+    key, data = await make(store, 9 * MIB)
+    own.process.kill()
+    async with asyncio.timeout(DEADLINE):
+        await assert_unavailable(store, key)
+    own.process.start()
+    assert await fetch(store, key) == data
+    await make(store, 9 * MIB)
+    own.process.stop()
+    async with asyncio.timeout(DEADLINE):
+        await assert_unavailable(store, key)
+        await store.aclose()
+    own.process.start()
 
 
 async def test_tables_that_were_dropped_are_unavailable(dsn: str, store: PostgresStore) -> None:

@@ -104,6 +104,11 @@ class SymbolCache:
         self._text = text
         self._length = length
 
+    @property
+    def has_cfi(self) -> bool:
+        """Whether it has rules of the kind that compilers give all functions."""
+        return self._count > 0 and self._entry(0)[4] == CFI
+
     def rules(self, offset: int) -> Rules | None:
         """Return the rules that cover an offset in the module: CFI, or else those of Windows."""
         for kind in (CFI, FRAME_DATA, FPO):

@@ -72,7 +72,13 @@ class ProcessSymbols:
         return None
 
     def may_be_code(self, module: Module, offset: int) -> bool:
-        """Tell whether a function covers an offset, or no functions of the module are known."""
+        """Tell whether a function covers an offset, or no functions of the module are known.
+
+        Where there are rules for unwinding, one of them covers every call. The functions of a table
+        of symbols seem to go on to the next one, over data as well.
+        """
+        if any(cache.has_cfi for cache in self._of(module)):
+            return self.rules(module, offset) is not None
         caches = [cache for cache in self._of(module) if cache.has_functions]
         return not caches or any(cache.locate(offset) for cache in caches)
 
@@ -107,6 +113,7 @@ class _Cache:
                 raise BadCache from error
         self._located: dict[int, Sequence[Location]] = {}
         self.rules = lru_cache(1024)(self._cache.rules)
+        self.has_cfi = self._cache.has_cfi
 
     @property
     def has_functions(self) -> bool:

@@ -16,12 +16,13 @@ from app.dumps.minidump.crash_names import Raised, cause
 from app.dumps.minidump.file import MinidumpFile, Unreadable
 from app.dumps.minidump.stacks import Stacks
 from app.dumps.minidump.tables import System
+from app.dumps.signatures.making import signature
 from app.stacks.modules import Module, Modules
 
 if TYPE_CHECKING:
     from app.stacks.symbols import ProcessSymbols
 
-__all__ = ["Reading", "Unreadable", "read", "signature"]
+__all__ = ["Reading", "Unreadable", "read"]
 
 _MAX_LISTED: Final = 1000  # modules in a report
 
@@ -31,6 +32,7 @@ class Reading:
     """A report, as the API has it, and the modules with an id that its stacks pass through."""
 
     report: dict[str, Any]
+    signature: str | None
     modules: list[Module]
 
 
@@ -72,15 +74,7 @@ def read(file: BinaryIO, caches: Sequence[tuple[str, BinaryIO]] = ()) -> Reading
         "damaged": dump.damaged,
         "left_out": left_out,
     }
-    return Reading(report, [*stacks.debug_ids.values()])
-
-
-def signature(report: dict[str, Any]) -> str | None:
-    """Return the signature of a report, equal for equal crashes: exception, module and offset."""
-    if report["exception"] is None:
-        return None
-    name, module = report["exception"]["name"], report["crashing_module"]
-    return name if module is None else f"{name} {module['name']}+{module['offset']}"
+    return Reading(report, signature(report), [*stacks.debug_ids.values()])
 
 
 def _time(seconds: int) -> str | None:

@@ -13,7 +13,6 @@ from app.accounts.identity import Identity
 from app.database import Database
 from app.dumps import modules, rows
 from app.dumps.entities import Dump
-from app.dumps.minidump import reading
 from app.dumps.minidump.file import Unreadable
 from app.dumps.reports.reader import DumpReader
 from app.dumps.tables import dumps
@@ -111,7 +110,7 @@ class Reports(Task):
             "architecture": report["architecture"],
             "exception": None if exception is None else exception["name"],
             "module": None if module is None else module["name"],
-            "signature": reading.signature(report),
+            "signature": read.reading.signature,
         }
         return Found(unread, values, read.reading.modules, read.symbols)
 

@@ -111,7 +111,8 @@ class Dump(BaseModel):
     exception: str | None = Field(examples=["SIGSEGV"])
     module: str | None = Field(description="The module that crashed.", examples=["libacme.so"])
     signature: str | None = Field(
-        description="Equal for equal crashes.", examples=["SIGSEGV libacme.so+0x1a2b"]
+        description="Equal for equal crashes.",
+        examples=["std::vector<T>::at | acme::Parser::parse"],
     )
 
     @classmethod
@@ -199,7 +200,7 @@ class DumpLabelList(ListOf[DumpLabel]):
 class DumpSignature(BaseModel):
     """A signature of crashes."""
 
-    signature: str = Field(examples=["SIGSEGV libacme.so+0x1a2b"])
+    signature: str = Field(examples=["std::vector<T>::at | acme::Parser::parse"])
     count: int = Field(description="How many dumps have it.", examples=[12])
     size: int = Field(description="In bytes, of all of these dumps.", examples=[3_145_728])
     first_seen: datetime

@@ -10,7 +10,7 @@ import pytest
 
 from app.dumps.minidump.file import Unreadable
 from app.dumps.minidump.reading import read as read_file
-from app.dumps.minidump.reading import signature
+from app.dumps.signatures.making import signature
 from tests.minidump_files import (
     ANDROID,
     APP,

@@ -205,6 +205,7 @@ def test_several_files_are_for_another_page(pair: Pair) -> None:
     expect(laptop.get_by_role("alert")).to_be_hidden()
 
 
+@pytest.mark.slow
 def test_an_upload_is_cancelled(pair: Pair) -> None:
     laptop, phone = pair
     put_text(laptop, TEXT)

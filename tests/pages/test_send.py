@@ -169,6 +169,7 @@ def test_options_hold_for_the_link_and_are_changed(send_page: Page) -> None:
     assert "For all of you" in plain_http.get(link, headers={"Accept": "text/html"}).text
 
 
+@pytest.mark.slow
 def test_an_upload_shows_how_far_it_is_and_is_cancelled(send_page: Page) -> None:
     page = send_page
     with slowed(page):

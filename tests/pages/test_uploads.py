@@ -157,7 +157,7 @@ def ignore_lost_connections(watch: Watch) -> None:
 
 
 def test_it_goes_on_when_the_network_is_back(
-    open_page: OpenPage, network: Network, sign_up: SignUp, film: Path, watch: Watch
+    network: Network, open_page: OpenPage, sign_up: SignUp, film: Path, watch: Watch
 ) -> None:
     page = open_page(base_url=network.url)
     sign_up(page)
@@ -185,7 +185,7 @@ def test_it_goes_on_when_the_network_is_back(
 
 @pytest.mark.slow
 def test_a_stall_is_told_and_ended(
-    open_page: OpenPage, network: Network, sign_up: SignUp, tmp_path: Path, watch: Watch
+    network: Network, open_page: OpenPage, sign_up: SignUp, tmp_path: Path, watch: Watch
 ) -> None:
     large = tmp_path / "large.bin"
     with large.open("wb") as hole:

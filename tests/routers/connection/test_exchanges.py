@@ -1,9 +1,8 @@
 """Answers as they leave: their framing, files that the kernel sends, and their ends."""
 
 import asyncio
-import hashlib
-import itertools
 import json
+import random
 import socket
 import struct
 import threading
@@ -231,8 +230,7 @@ class Files:
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("files") / "file"
-    blocks = (hashlib.sha256(b"%d" % number).digest() for number in itertools.count())
-    path.write_bytes(b"".join(itertools.islice(blocks, MIB)))  # 32 MiB
+    path.write_bytes(random.Random(6).randbytes(32 * MIB))
     return path
 
 

@@ -15,9 +15,8 @@ from botocore.awsrequest import AWSPreparedRequest, AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import ConnectionError as Unreachable
 from botocore.exceptions import HTTPClientError
-from botocore.utils import get_environ_proxies
+from botocore.utils import check_dns_name, get_environ_proxies
 
-_PLACEHOLDER: Final = "key"
 _SUCCESSES: Final = range(200, 300)
 
 
@@ -30,22 +29,20 @@ class Direct:
         self._http = http
         self._auth = auth
         self._config = config
-        self._url = url
+        self.url = url
+        """What stands before a key."""
 
     @classmethod
-    async def of(cls, client: Any, bucket: str, key: str, secret: str, *, verify: bool) -> Self:  # noqa: ANN401 - without types
+    def of(cls, client: Any, bucket: str, key: str, secret: str, *, verify: bool) -> Self:  # noqa: ANN401 - without types
         """Make one that does as a client does: its addresses, proxies and limits."""
-        config, region = client.meta.config, client.meta.region_name
-        address = {"Bucket": bucket, "Key": _PLACEHOLDER}
-        signed = await client.generate_presigned_url("get_object", Params=address)
-        url = signed.partition("?")[0].removesuffix(_PLACEHOLDER)
+        config, url = client.meta.config, _url_of(client, bucket)
         http = AIOHTTPSession(
             verify=verify,
             proxies=get_environ_proxies(url),
             timeout=(config.connect_timeout, config.read_timeout),
             max_pool_connections=config.max_pool_connections,
         )
-        auth = S3SigV4Auth(Credentials(key, secret), "s3", region)
+        auth = S3SigV4Auth(Credentials(key, secret), "s3", client.meta.region_name)
         return cls(http, auth, config, url)
 
     async def send(
@@ -61,7 +58,7 @@ class Direct:
 
         Then the client is to be asked, which knows about redirects, repeats and errors.
         """
-        url = self._url + quote(key, safe="/~")
+        url = self.url + quote(key, safe="/~")
         if query:
             url += "?" + urlencode(query, quote_via=quote)
         request = AWSRequest(method, url, dict(headers))
@@ -80,3 +77,12 @@ class Direct:
 
     async def aclose(self) -> None:
         await self._http.close()
+
+
+def _url_of(client: Any, bucket: str) -> str:  # noqa: ANN401 - botocore has no types
+    """Return what stands before a key: the bucket is in the host's name, or in the path."""
+    url: str = client.meta.endpoint_url
+    if client.meta.config.s3["addressing_style"] == "path" or not check_dns_name(bucket):
+        return f"{url.rstrip('/')}/{bucket}/"
+    scheme, _, host = url.partition("://")
+    return f"{scheme}://{bucket}.{host}/"

@@ -51,7 +51,7 @@ class S3Store(ObjectStore):
     """
 
     def __init__(self, bucket: Bucket, resources: AsyncExitStack) -> None:
-        self._bucket = bucket
+        self.bucket = bucket
         self._client = bucket.client
         self._resources = resources
 
@@ -96,7 +96,7 @@ class S3Store(ObjectStore):
                 config=config,
             )
         )
-        direct = await Direct.of(client, bucket, access_key, secret_key, verify=verify)
+        direct = Direct.of(client, bucket, access_key, secret_key, verify=verify)
         resources.push_async_callback(direct.aclose)
         return cls(Bucket(client, direct, bucket, patience, prefix), resources)
 
@@ -109,7 +109,7 @@ class S3Store(ObjectStore):
     ) -> None:
         if not is_key(key):
             raise ValueError(f"not a key: {key!r}")
-        upload = Upload(self._bucket, key, size)
+        upload = Upload(self.bucket, key, size)
         try:
             await upload.run(body)
         except BaseException as error:
@@ -150,7 +150,7 @@ class S3Store(ObjectStore):
     async def _get(
         self, key: str, window: ByteRange, tag: str | None = None
     ) -> tuple[_Found, Sequence[bytes]]:
-        async with self._bucket.request(key, carrying=window.length):
+        async with self.bucket.request(key, carrying=window.length):
             found = await self._look_up(key, f"bytes={window.start}-{window.stop - 1}", tag)
             left, chunks = found.length, []
             async with found.body as stream:
@@ -161,23 +161,21 @@ class S3Store(ObjectStore):
 
     async def _look_up(self, key: str, part: str, tag: str | None) -> _Found:
         headers = {"Range": part} if tag is None else {"Range": part, "If-Match": tag}
-        response = await self._bucket.direct.send("GET", self._bucket.prefix + key, headers)
+        response = await self.bucket.direct.send("GET", self.bucket.prefix + key, headers)
         if response is not None:
             head = response.headers
             return _Found(
                 head["content-range"], int(head["content-length"]), head["etag"], response.raw
             )
         conditions = {} if tag is None else {"IfMatch": tag}
-        answer = await self._client.get_object(
-            **self._bucket.address(key), Range=part, **conditions
-        )
+        answer = await self._client.get_object(**self.bucket.address(key), Range=part, **conditions)
         return _Found(
             answer["ContentRange"], answer["ContentLength"], answer["ETag"], answer["Body"]
         )
 
     async def stat(self, key: str) -> ObjectInfo:
-        async with self._bucket.request(key):
-            found = await self._client.head_object(**self._bucket.address(key))
+        async with self.bucket.request(key):
+            found = await self._client.head_object(**self.bucket.address(key))
         return ObjectInfo(key, found["ContentLength"], _microseconds(found["LastModified"]))
 
     async def delete(self, keys: Sequence[str]) -> None:
@@ -188,13 +186,13 @@ class S3Store(ObjectStore):
 
     async def _delete_objects(self, keys: Sequence[str]) -> None:
         if len(keys) == 1:
-            async with self._bucket.request(keys[0]):
-                await self._client.delete_object(**self._bucket.address(keys[0]))
+            async with self.bucket.request(keys[0]):
+                await self._client.delete_object(**self.bucket.address(keys[0]))
             return
-        named = [{"Key": self._bucket.prefix + key} for key in keys]
+        named = [{"Key": self.bucket.prefix + key} for key in keys]
         objects = {"Objects": named, "Quiet": True}
-        async with self._bucket.request(self._bucket.name):
-            answer = await self._client.delete_objects(Bucket=self._bucket.name, Delete=objects)
+        async with self.bucket.request(self.bucket.name):
+            answer = await self._client.delete_objects(Bucket=self.bucket.name, Delete=objects)
         failures = [one for one in answer.get("Errors", ()) if one.get("Code") != "NoSuchKey"]
         if failures:
             raise StoreUnavailable(f"{len(failures)} objects not deleted, first {failures[0]}")
@@ -206,7 +204,7 @@ class S3Store(ObjectStore):
         """
         async for key, upload in self._uploads(os.path.commonprefix([*keys])):  # noqa: RUF071 (of texts)
             if key in keys:
-                await self._bucket.abort_upload(key, upload["UploadId"])
+                await self.bucket.abort_upload(key, upload["UploadId"])
 
     async def _uploads(self, prefix: str) -> AsyncIterator[tuple[str, dict[str, Any]]]:
         async for found in self._listed("list_multipart_uploads", "Uploads", prefix):
@@ -224,17 +222,17 @@ class S3Store(ObjectStore):
         self, request: str, what: str, prefix: str
     ) -> AsyncIterator[tuple[str, dict[str, Any]]]:
         """Yield what a request lists of keys with a prefix, with their keys."""
-        pages = self._client.get_paginator(request).paginate(**self._bucket.below(prefix))
+        pages = self._client.get_paginator(request).paginate(**self.bucket.below(prefix))
         async for page in self._pages(pages):
             for found in page.get(what, ()):
-                key = self._bucket.key_of(found["Key"])
+                key = self.bucket.key_of(found["Key"])
                 if key is not None and key.startswith(prefix):
                     yield key, found
 
     async def _pages(self, pages: AsyncIterable[dict[str, Any]]) -> AsyncIterator[dict[str, Any]]:
         pages_left = aiter(pages)
         while True:
-            async with self._bucket.request(self._bucket.name):
+            async with self.bucket.request(self.bucket.name):
                 page = await anext(pages_left, None)
             if page is None:
                 return
@@ -242,12 +240,12 @@ class S3Store(ObjectStore):
 
     async def ping(self) -> None:
         try:
-            async with self._bucket.request(
-                self._bucket.name, seconds=min(_PING_SECONDS, self._bucket.patience)
+            async with self.bucket.request(
+                self.bucket.name, seconds=min(_PING_SECONDS, self.bucket.patience)
             ):
-                await self._client.head_bucket(Bucket=self._bucket.name)
+                await self._client.head_bucket(Bucket=self.bucket.name)
         except ObjectNotFound as error:
-            raise StoreUnavailable(f"there is no bucket {self._bucket.name}") from error.__cause__
+            raise StoreUnavailable(f"there is no bucket {self.bucket.name}") from error.__cause__
 
     async def aclose(self) -> None:
         await self._resources.aclose()

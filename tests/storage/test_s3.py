@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
+from botocore.awsrequest import AWSPreparedRequest
 
 from storage.base import ObjectStore, is_key, new_key
 from storage.conformance import StoreConformance
@@ -123,7 +124,9 @@ class TestS3Store(StoreConformance):
     async def connect(self) -> ObjectStore:
         arguments = settings(self.server, self.oracle.bucket)
         store = await S3Store.connect(**arguments, patience=15.0)
-        store._client.meta.events.register("provide-client-params.s3.ListObjectsV2", short_pages)
+        store.bucket.client.meta.events.register(
+            "provide-client-params.s3.ListObjectsV2", short_pages
+        )
         return store
 
     async def raw_objects(self) -> dict[str, bytes]:
@@ -248,6 +251,28 @@ async def test_s3_refuses_bytes_that_changed_on_the_way(
         with pytest.raises(StoreUnavailable):
             await make(store, size)
     assert (oracle.objects(), oracle.uploads()) == ([], [])
+
+
+@pytest.mark.parametrize("region", ["eu-west-1", "us-east-1", "cn-north-1"])
+@pytest.mark.parametrize("bucket", ["my-bucket", "my.bucket"])
+@pytest.mark.parametrize("endpoint", [None, "http://127.0.0.1:9", "https://s3.test/base/"])
+async def test_bytes_go_where_all_other_requests_go(
+    region: str, bucket: str, endpoint: str | None
+) -> None:
+    place = {"bucket": bucket, "region": region, "access_key": "a", "secret_key": "b"}
+    if endpoint is not None:
+        place["endpoint_url"] = endpoint
+    async with opened(place) as store:
+        asked: list[str] = []
+
+        def refuse(request: AWSPreparedRequest, **_: object) -> None:
+            asked.append(request.url)
+            raise OSError
+
+        store.bucket.client.meta.events.register("before-send.s3", refuse)
+        with pytest.raises(StoreUnavailable):
+            await store.stat("blobs/0/0/key")
+    assert asked[0] == f"{store.bucket.direct.url}blobs/0/0/key"
 
 
 async def test_the_server_goes_and_comes_back() -> None:

@@ -14,6 +14,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests import browsers, servers, sharing
+from tests.databases import Databases
 
 pytest.register_assert_rewrite("storage.conformance")  # its failures are explained, too
 
@@ -135,6 +136,12 @@ def postgres_server() -> servers.PostgresServer:
 
 
 @pytest.fixture(scope="session")
+def databases(postgres_server: servers.PostgresServer) -> Databases:
+    """Databases with all tables and nothing in them."""
+    return Databases(postgres_server, sharing.migrated_database())
+
+
+@pytest.fixture(scope="session")
 def s3_server() -> servers.S3Server:
     """SeaweedFS, shared by the whole run; its bucket is shared by this process's tests."""
     server = sharing.s3()
@@ -190,3 +197,11 @@ def scaled_template(
     }
     asyncio.run(_prepare(_settings(tmp_path_factory.mktemp("scaled"), **options)))
     return options
+
+
+@pytest.fixture(scope="session")
+def scaled_databases(
+    postgres_server: servers.PostgresServer, scaled_template: dict[str, Any]
+) -> Databases:
+    """Databases of scaled services that have been started once."""
+    return Databases(postgres_server, scaled_template["database_url"].rpartition("/")[2])

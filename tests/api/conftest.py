@@ -6,7 +6,7 @@ ordinary: where databases, stores or what processes share differ. The slow run h
 
 import itertools
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +21,7 @@ from app.runtime import Runtime, open_runtime
 from app.security import passwords
 from main import create_app
 from tests import servers
+from tests.databases import Databases
 
 SECRET_KEY = "a-service-token-for-tests"
 SIGNING_KEY = "a-signing-key-for-tests-of-32-characters"
@@ -111,19 +112,20 @@ async def _prepare(settings: Settings) -> None:
 
 
 @pytest.fixture(params=["embedded", "scaled"])
-def make_settings(request: pytest.FixtureRequest, tmp_path: Path) -> MakeSettings:
+def make_settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MakeSettings]:
     """Make the settings of a fresh service; options by name override."""
     folder = tmp_path / "data"
     if request.param == "embedded":
         shutil.copytree(request.getfixturevalue("embedded_template"), folder)
-        return lambda **options: _settings(folder, **options)
+        yield lambda **options: _settings(folder, **options)
+        return
     prepared = dict(request.getfixturevalue("scaled_template"))
     valkey: servers.ValkeyServer = request.getfixturevalue("valkey_server")
     valkey.clear()  # of what earlier tests counted
-    server: servers.PostgresServer = request.getfixturevalue("postgres_server")
-    template = prepared["database_url"].rpartition("/")[2]
-    database = server.create_database(template=template)
-    return lambda **options: _settings(folder, **(prepared | {"database_url": database} | options))
+    databases: Databases = request.getfixturevalue("scaled_databases")
+    database = databases.take()
+    yield lambda **options: _settings(folder, **(prepared | {"database_url": database} | options))
+    databases.give_back(database)
 
 
 @pytest.fixture

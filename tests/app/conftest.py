@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from app.config import Settings
 from app.database import Database
-from app.database.migrate import migrate, migrate_sqlite
+from app.database.migrate import migrate_sqlite
 from app.database.postgres.database import PostgresDatabase
 from app.database.sqlite.database import SqliteDatabase
 from app.security.passwords import Passwords
-from tests.servers import PostgresServer
+from tests.databases import Databases
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -28,12 +27,12 @@ async def database(
         yield opened
         await opened.aclose()
         return
-    server = request.getfixturevalue("postgres_server")
-    dsn = server.create_database(template=await _template(server))
+    databases: Databases = request.getfixturevalue("databases")
+    dsn = databases.take()
     opened = PostgresDatabase(dsn)
     yield opened
     await opened.aclose()
-    server.drop_database(dsn)
+    databases.give_back(dsn)
 
 
 @functools.cache
@@ -43,18 +42,6 @@ def _sqlite_file() -> bytes:
         path = Path(folder) / "test.db"
         migrate_sqlite(path)
         return path.read_bytes()
-
-
-_templates: dict[str, str] = {}
-
-
-async def _template(server: PostgresServer) -> str:
-    """Return the name of a database with all tables: a copy is made in a tenth of the time."""
-    if server.dsn not in _templates:
-        dsn = server.create_database()
-        await migrate(Settings(_env_file=None, database_url=dsn, signing_key="k" * 64))
-        _templates[server.dsn] = dsn.rpartition("/")[2]
-    return _templates[server.dsn]
 
 
 @pytest.fixture

@@ -140,7 +140,7 @@ async def test_an_object_that_fails_alone_is_left_for_later(house: House) -> Non
 async def test_a_store_that_fails_is_given_time_and_it_goes_on_from_there(
     house: House, error: Exception
 ) -> None:
-    keys = {await house.put(size) for size in range(1000, 1100)}
+    keys = {await house.put(size) for size in range(1000, 1060)}
     task, now = house.task(), clock.now()
     house.new.fail("put", times=1000, error=error)
     house.new.fail("ping", times=1000)

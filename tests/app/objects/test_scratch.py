@@ -104,7 +104,8 @@ async def test_a_disk_without_room_is_told_of(tmp_path: Path) -> None:
     scratch.close()
 
 
-async def test_cancelled_at_any_moment_it_leaves_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("step", [100, pytest.param(20, marks=pytest.mark.slow)])
+async def test_cancelled_at_any_moment_it_leaves_nothing(tmp_path: Path, step: int) -> None:
     scratch = Scratch(tmp_path / "tmp")
 
     async def hold() -> None:
@@ -118,7 +119,7 @@ async def test_cancelled_at_any_moment_it_leaves_nothing(tmp_path: Path) -> None
     await hold()
     before = set(os.listdir("/proc/self/fd"))  # noqa: PTH208 - the folder is /proc's own
     ended = set()
-    for turns in range(0, 4000, 20):
+    for turns in range(0, 4000, step):
         holding = asyncio.create_task(hold())
         for _ in range(turns):
             await asyncio.sleep(0)

@@ -42,11 +42,18 @@ class Databases:
 
     def give_back(self, dsn: str) -> None:
         """Have another test use it, after all connections to it are ended."""
-        if self._server.execute(_SHAPE, dsn) != self._shape:  # a test made tables of its own
+        if self._is_intact(dsn):
+            self._server.execute(_CLEAR + self._rows, dsn)
+            self._free.append(dsn)
+        else:
             self._server.drop_database(dsn)
-            return
-        self._server.execute(_CLEAR + self._rows, dsn)
-        self._free.append(dsn)
+
+    def _is_intact(self, dsn: str) -> bool:
+        """Tell whether a test has neither dropped it nor made tables of its own."""
+        try:
+            return self._server.execute(_SHAPE, dsn) == self._shape
+        except subprocess.CalledProcessError:
+            return False
 
     def _dump(self) -> str:
         """Return SQL that makes the template's rows, and sets its sequences."""

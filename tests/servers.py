@@ -50,7 +50,7 @@ class PostgresServer:
 
     def drop_database(self, dsn: str) -> None:
         """Drop a database, ending the connections to it."""
-        self.execute(f"DROP DATABASE {dsn.rpartition('/')[2]} WITH (FORCE)")
+        self.execute(f"DROP DATABASE IF EXISTS {dsn.rpartition('/')[2]} WITH (FORCE)")
 
     def dsn_of(self, database: str) -> str:
         """Return the DSN of another database of this server."""

@@ -206,6 +206,8 @@ def test_an_upload_that_fails_says_why(send_page: Page, watch: Watch) -> None:
 def test_a_file_is_downloaded_and_deleted(send_page: Page) -> None:
     page = send_page
     choose(page, file("one.txt"), file("two.txt", b"second"))
+    for name in ("one.txt", "two.txt"):  # what appears meanwhile moves what is clicked
+        expect(sent(page, name)).to_be_visible()
     expect(rows(page)).to_have_count(2)
     with page.expect_download() as download:
         page.get_by_role("link", name="Download two.txt").click()

@@ -40,6 +40,7 @@ def only(chosen: int, crew: Sequence[int], settings: Settings) -> Iterator[None]
 
 def _stand_still(pids: Sequence[int], settings: Settings) -> bool:
     _send(pids, signal.SIGSTOP)
+    wait_for(lambda: all(map(_is_stopped, pids)))  # a busy machine may take its time over it
     if "DATABASE_URL" in settings:
         return True
     path = Path(settings["DATA_DIR"]) / "holdall.db"
@@ -52,6 +53,11 @@ def _stand_still(pids: Sequence[int], settings: Settings) -> bool:
     return True
 
 
+def _is_stopped(pid: int) -> bool:
+    """Tell whether no thread of a process runs on."""
+    return all(_state(task) == "T" for task in Path(f"/proc/{pid}/task").iterdir())
+
+
 def _send(pids: Sequence[int], number: signal.Signals) -> None:
     for pid in pids:
         os.kill(pid, number)
@@ -60,7 +66,11 @@ def _send(pids: Sequence[int], number: signal.Signals) -> None:
 def is_running(pid: int) -> bool:
     """Tell whether a process has not ended."""
     try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return _state(Path(f"/proc/{pid}")) != "Z"
     except FileNotFoundError:
         return False
-    return state != "Z"
+
+
+def _state(process: Path) -> str:
+    """Return the state of a process or thread, by its folder: a letter (proc(5))."""
+    return (process / "stat").read_text().rpartition(")")[2].split()[0]

@@ -7,20 +7,13 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.app.config.test_settings import KEY, POSTGRES, S3
 from tests.deadline import DEADLINE
 from tests.servers import free_ports
 from tests.system.conftest import MakeSettings, Settings, Start, StartFork
 from tests.system.processes import PROJECT, Service, main_py
 
 PASSWORD = "correct horse battery"
-KEY = "k" * 32
-POSTGRES = "postgresql://somebody:a-secret-word@127.0.0.1"
-S3 = {
-    "ACTIVE_STORAGE": "s3",
-    "S3_ACCESS_KEY_ID": "id",
-    "S3_SECRET_ACCESS_KEY": "a-secret-word",
-    "S3_BUCKET_NAME": "bucket",
-}
 WRONG: list[tuple[str, dict[str, str]]] = [
     ("COMPAT", {"COMPAT": "crash-store, crash_store"}),
     ("S3_ENDPOINT_URL", S3 | {"S3_ENDPOINT_URL": "127.0.0.1:9000"}),

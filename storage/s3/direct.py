@@ -54,7 +54,7 @@ class Direct:
         query: Mapping[str, object] | None = None,
         body: object = None,
     ) -> Any:  # noqa: ANN401 - botocore has no types
-        """Return the response, whose body is to be read and closed; None if it is no success.
+        """Return the response, None if it is no success; the body of one to a GET is to be read.
 
         Then the client is to be asked, which knows about redirects, repeats and errors.
         """
@@ -66,7 +66,7 @@ class Direct:
         self._auth.add_auth(request)
         try:
             response = await self._http.send(
-                AWSPreparedRequest(method, url, request.headers, body, stream_output=True)
+                AWSPreparedRequest(method, url, request.headers, body, stream_output=body is None)
             )
         except (Unreachable, HTTPClientError):
             return None

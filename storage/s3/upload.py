@@ -105,8 +105,6 @@ class Upload:
         )
         if response is None:
             return None
-        async with response.raw:
-            await response.raw.read()
         tag: str = response.headers["etag"]
         return tag
 

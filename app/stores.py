@@ -55,10 +55,9 @@ async def _open_s3(settings: Settings, _marks: Sequence[str], prefix: str) -> Ob
 
 async def _open_postgres(settings: Settings, _marks: Sequence[str], _prefix: str) -> ObjectStore:
     from storage.postgres import PostgresStore
-    from storage.postgres_pool import CONNECTIONS
 
     store: ObjectStore = await PostgresStore.connect(
-        settings.postgres_dsn, connections=settings.database_pool or CONNECTIONS
+        settings.postgres_dsn, connections=settings.database_pool
     )
     return store
 

@@ -13,7 +13,7 @@ from storage.completion import run_to_end
 from storage.errors import ObjectNotFound, StorageError, StoreFull, StoreUnavailable
 from storage.parts import LATE, MIB, Part, Parts
 from storage.postgres_hosts import Hosts
-from storage.postgres_pool import CONNECTIONS, CannotConnect, Pool
+from storage.postgres_pool import CannotConnect, Pool
 from storage.postgres_schema import (
     ADD_CHUNK,
     ADD_SMALL,
@@ -49,7 +49,7 @@ class PostgresStore(ObjectStore):
     waited for. A server that stops answering is given up after ``patience`` seconds.
     """
 
-    def __init__(self, dsn: str, connections: int, patience: float) -> None:
+    def __init__(self, dsn: str, connections: int | None, patience: float) -> None:
         hosts = Hosts(dsn)
 
         async def connect() -> Any:  # noqa: ANN401 (asyncpg has no types)
@@ -61,9 +61,9 @@ class PostgresStore(ObjectStore):
 
     @classmethod
     async def connect(
-        cls, dsn: str, *, connections: int = CONNECTIONS, patience: float = 15.0
+        cls, dsn: str, *, connections: int | None = None, patience: float = 15.0
     ) -> Self:
-        """Open up to so many connections and create what tables are missing.
+        """Open up to so many connections, and create what tables are missing.
 
         Raises `StoreUnavailable` when the server does not answer or refuses the DSN.
         """

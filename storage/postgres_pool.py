@@ -33,12 +33,12 @@ class Pool(Generic[T]):
         connect: Callable[[], Awaitable[T]],
         driver_of: Callable[[T], Any],
         drop: Callable[[T], Awaitable[None]],
-        most: int = CONNECTIONS,
+        most: int | None = None,
     ) -> None:
         self._connect = connect
         self._driver_of = driver_of
         self._drop = drop
-        self._slots = asyncio.Semaphore(most)
+        self._slots = asyncio.Semaphore(most or CONNECTIONS)
         self._returned = asyncio.Event()
         self._idle: list[T] = []
 

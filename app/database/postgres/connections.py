@@ -54,10 +54,9 @@ class Lent(NamedTuple):
 class Connections:
     """The pool of connections that jobs run on."""
 
-    def __init__(self, dsn: str, most: int) -> None:
+    def __init__(self, dsn: str, most: int | None) -> None:
         self._engine = create_postgres_engine(dsn)
         self._pool = Pool(self._connect, lambda lent: lent.driver, _drop, most)
-        self.forget_idle = self._pool.forget_idle
 
     @asynccontextmanager
     async def lend(self, until: float) -> AsyncIterator[Lent]:
@@ -81,6 +80,9 @@ class Connections:
         finally:
             end.cancel()
             await self._pool.put_back(lent)
+
+    async def forget_idle(self) -> None:
+        await self._pool.forget_idle()
 
     async def aclose(self) -> None:
         await self._pool.aclose()

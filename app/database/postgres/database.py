@@ -19,7 +19,6 @@ from app.database.patience import Wait
 from app.database.postgres.connections import Connections, Lent, driver_of
 from app.database.postgres.errors import is_conflict, is_disconnect, is_outage, translated
 from app.database.statements import Compiled, Result, Statement, runners
-from storage.postgres_pool import CONNECTIONS
 
 GROUP: Final = 64  # writes that may share a commit
 ATTEMPTS: Final = 3
@@ -34,7 +33,7 @@ class PostgresDatabase(Database):
     """A database that any number of processes may share."""
 
     def __init__(self, dsn: str, connections: int | None = None) -> None:
-        self._connections = Connections(dsn, connections or CONNECTIONS)
+        self._connections = Connections(dsn, connections)
         self._waiting: dict[str, deque[Job]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False

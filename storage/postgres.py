@@ -94,6 +94,8 @@ class PostgresStore(ObjectStore):
                 else:
                     await self._add(key, first, parts)
         except BaseException as error:
+            if isinstance(error, StoreUnavailable):
+                await self._pool.forget_idle()  # where a connection was lost, others may be
             try:
                 await run_to_end(self._discard(key))
             except StorageError as failure:

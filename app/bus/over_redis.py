@@ -15,7 +15,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from app.events.bus import LocalBus
+from app.bus.local import LocalBus
 
 _PREFIX: Final = "holdall:bus:"
 

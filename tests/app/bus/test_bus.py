@@ -10,8 +10,8 @@ import pytest
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from app.events.bus import BACKLOG, Bus, LocalBus
-from app.events.redis_bus import RedisBus
+from app.bus.local import BACKLOG, Bus, LocalBus
+from app.bus.over_redis import RedisBus
 from tests import servers
 from tests.deadline import DEADLINE
 from tests.proxy import proxy_to

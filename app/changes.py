@@ -10,9 +10,9 @@ from sqlalchemy import Connection
 
 from app import clock
 from app.accounts.identity import Access, Identity
+from app.bus.local import Bus
 from app.database import DatabaseUnavailable
 from app.errors import Forbidden, TooManyRequests, Unauthorized
-from app.events.bus import Bus
 from app.permits import Permits
 
 CHECK_INTERVAL: Final = 15.0
@@ -31,7 +31,7 @@ class State(Protocol):
 
     @property
     def account(self) -> str:
-        """The account's uuid."""
+        """What topics call the account."""
 
     @property
     def version(self) -> int | str:

@@ -20,6 +20,7 @@ from app.bundles.tables import bundle_members, bundles
 from app.database.instance import instance
 from app.dumps import expiry as dump_expiry
 from app.dumps.tables import dump_attachments, dump_modules, dumps
+from app.events.tables import events
 from app.files import eviction as file_eviction
 from app.files import expiry as file_expiry
 from app.files.tables import files
@@ -176,6 +177,7 @@ FEATURES: Final = (
         verbs=(),  # those of links and files
         counted=lambda _: true(),
     ),
+    Feature("events", (events,), verbs=("read",)),
     Feature(
         "accounts",
         (sessions, api_keys),

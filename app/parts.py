@@ -5,12 +5,13 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from app.bus.local import Bus, LocalBus
 from app.config import ConfigError, Settings
 from app.config.cores import usable_cores
 from app.database import Database
 from app.database.migrate import migrate
 from app.database.sqlite.database import SqliteDatabase
-from app.events.bus import Bus, LocalBus
+from app.events.outbox import Outbox
 from app.features import EXPIRING, TABLES
 from app.objects.downloads import Downloads
 from app.objects.intake.memory import BodyMemoryLimit
@@ -34,7 +35,7 @@ from storage.moving import MovingStore
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-    from app.events.redis_bus import RedisBus
+    from app.bus.over_redis import RedisBus
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,9 @@ async def open_parts(
         stack.push_async_callback(redis.aclose)
         bus = redis_bus = _open_bus(settings.redis_url.get_secret_value())
         stack.push_async_callback(redis_bus.aclose)
+    outbox = Outbox(bus)
+    stack.push_async_callback(outbox.aclose)
+    database.on_notice = outbox.tell
     passwords = Passwords(max(1, usable_cores() // workers))
     stack.callback(passwords.close)
     sweep = Sweep(database, store, moving=isinstance(store, MovingStore))
@@ -152,7 +156,7 @@ def _open_redis(url: str) -> "Redis":
 
 
 def _open_bus(url: str) -> "RedisBus":
-    from app.events.redis_bus import RedisBus
+    from app.bus.over_redis import RedisBus
 
     return RedisBus(url)
 

@@ -20,6 +20,7 @@ from app.changes import Changes
 from app.config import Settings
 from app.dumps.reports.task import Reports
 from app.dumps.use_cases import Dumps
+from app.events.outbox import TOPIC
 from app.features import TARGETS
 from app.files import eviction
 from app.files.unclaimed import UnclaimedUploads
@@ -230,7 +231,7 @@ def _build(
         links,
         _MEMBERS,
         limits,
-        Changes(parts.bus, parts.permits, "inboxes", inbox_rows.mark),
+        Changes(parts.bus, parts.permits, TOPIC, inbox_rows.mark),
         wake_sweep=wake_sweep,
     )
     makers = makers_of(blobs, buffer, bundles, dumps, files, pictures)

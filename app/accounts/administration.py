@@ -5,15 +5,18 @@ from typing import Any
 
 from sqlalchemy import Connection, or_, select, update
 
+from app.accounts import rows
 from app.accounts.entities import Account
 from app.accounts.identity import Identity
 from app.accounts.quota import lock_account
-from app.accounts.rows import ROW, account_of, keep_an_admin, mark_deleted, refuse_service
+from app.accounts.rows import ROW, account_of, keep_an_admin, refuse_service
 from app.accounts.sessions import end_everything
 from app.accounts.tables import accounts
 from app.accounts.tiers import tier_id_of
 from app.database.pagination import Page, decode_cursor, page_of
 from app.errors import NotFound
+from app.events.entities import Actor, EventType, Subject
+from app.events.log import record
 
 _LIST = "accounts"
 
@@ -54,7 +57,7 @@ def named(connection: Connection, username: str) -> Account:
     return account_of(row)
 
 
-def set_password(connection: Connection, uuid: str, password_hash: str) -> None:
+def set_password(connection: Connection, uuid: str, password_hash: str, actor: Actor) -> None:
     """Give an account another password, which ends every session and API key."""
     account_id = _id_of(connection, uuid)
     refuse_service(connection, account_id)
@@ -62,6 +65,7 @@ def set_password(connection: Connection, uuid: str, password_hash: str) -> None:
     values = {"password_hash": password_hash}
     connection.execute(update(accounts).where(accounts.c.id == account_id).values(values))
     end_everything(connection, account_id)
+    record(connection, EventType.PASSWORD_CHANGED, account_id, actor, Subject("account", uuid))
 
 
 def change(
@@ -82,12 +86,15 @@ def change(
         connection.execute(update(accounts).where(accounts.c.id == account_id).values(values))
     if values.get("is_active") is False:
         end_everything(connection, account_id)
-    return get(connection, identity, uuid)
+    changed = get(connection, identity, uuid)
+    subject = Subject("account", uuid, changed.username)
+    record(connection, EventType.ACCOUNT_CHANGED, account_id, identity.actor, subject, **changes)
+    return changed
 
 
-def delete(connection: Connection, _: Identity, uuid: str, now: int) -> None:
+def delete(connection: Connection, identity: Identity, uuid: str, now: int) -> None:
     """Delete an account as its owner could; raises `NotFound`."""
-    mark_deleted(connection, _id_of(connection, uuid), now)
+    rows.delete(connection, identity, _id_of(connection, uuid), now)
 
 
 def _id_of(connection: Connection, uuid: str) -> int:

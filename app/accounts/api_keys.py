@@ -14,6 +14,7 @@ from app.accounts.tables import api_keys
 from app.database import require_storage
 from app.database.pagination import Page, decode_cursor, page_of
 from app.errors import Forbidden, NotFound
+from app.events.entities import EventType, Subject
 from app.security import api_keys as secret_keys
 
 _LIST = "keys"
@@ -54,6 +55,8 @@ def create(connection: Connection, identity: Identity, digest: bytes, new: ApiKe
             expires_at=new.expires_at,
         )
     )
+    subject = Subject("key", new.uuid, new.name)
+    identity.record(connection, EventType.KEY_CREATED, subject, scopes=new.scopes)
 
 
 def list_own(
@@ -79,8 +82,11 @@ def list_own(
 def delete(connection: Connection, identity: Identity, uuid: str) -> None:
     """End a key of the caller's account, at once; raises `NotFound`."""
     own = (api_keys.c.account_id == identity.account_id) & (api_keys.c.uuid == uuid)
-    if connection.execute(delete_from(api_keys).where(own)).rowcount == 0:
+    deleted = connection.execute(delete_from(api_keys).where(own).returning(api_keys.c.name))
+    name = deleted.scalar_one_or_none()
+    if name is None:
         raise NotFound("No such API key")
+    identity.record(connection, EventType.KEY_DELETED, Subject("key", uuid, name))
 
 
 def _record_of(row: Row[Any]) -> ApiKeyRecord:

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final
 
 from sqlalchemy import Connection, select
 
+from app import clock
 from app.accounts.entities import Login
 from app.accounts.fields import USERNAME_FORM
 from app.accounts.identity import Access, Identity
@@ -13,8 +13,10 @@ from app.accounts.quota import lock_account
 from app.accounts.tables import accounts
 from app.database import Database
 from app.errors import Forbidden, TooManyRequests, Unauthorized
-from app.security import events
-from app.security.events import Event
+from app.events import lines
+from app.events.entities import Actor, EventType
+from app.events.log import count
+from app.security.credentials import SERVICE_ACCOUNT
 from app.security.passwords import Passwords
 from app.security.rate_limits import (
     LOGIN,
@@ -27,8 +29,6 @@ from app.security.rate_limits import (
     check_all,
     count_all,
 )
-
-_SHOWN: Final = 64  # characters of a given user name in the log
 
 
 async def authenticate(
@@ -50,19 +50,17 @@ async def authenticate(
     found = await database.read(_login_of, key) if key else None
     device = devices.get(found.account) if found else None
     counters = _of_stranger(key, address) if device is None else _of_device(device, key)
-    who = {"username": username[:_SHOWN], "address": address}
     async with passwords.turn():
         try:
             await check_all(limits, counters)
         except TooManyRequests:
-            events.record(Event.LOGIN_LIMITED, **who)
+            lines.write_line(EventType.LOGIN_LIMITED, address=address)
             raise
         right = await passwords.verify(password, found.password_hash if found else None)
         if found is not None and right:
-            events.record(Event.LOGIN_SUCCEEDED, account=found.account, **who)
             return found
-        events.record(Event.LOGIN_FAILED, **who)
         await count_all(limits, counters)
+        await database.write(_note_failure, found, Actor(clock.now(), address))
     raise Unauthorized("Invalid credentials")
 
 
@@ -94,6 +92,18 @@ def _login_of(connection: Connection, username_key: str) -> Login | None:
     return None if row is None else Login(row.id, row.uuid, row.password_hash)
 
 
+def _note_failure(connection: Connection, found: Login | None, actor: Actor) -> None:
+    """Count a failed login; of unknown names no more than that: some are passwords, mistyped."""
+    owner = (
+        accounts.c.username_key == SERVICE_ACCOUNT
+        if found is None
+        else accounts.c.id == found.account_id
+    )
+    account = connection.execute(select(accounts.c.id, accounts.c.username).where(owner)).one()
+    facts = {} if found is None else {"username": account.username}
+    count(connection, EventType.LOGIN_FAILED, account.id, actor, **facts)
+
+
 async def verify_password(
     access: Access, passwords: Passwords, limits: RateLimits, password: str
 ) -> str:
@@ -108,14 +118,18 @@ async def verify_password(
         await check_all(limits, counters)
         if hashed is not None and await passwords.verify(password, hashed):
             return hashed
-        events.record(Event.PASSWORD_CHECK_FAILED, identity)
         await count_all(limits, counters)
+        await access.write(_note_refusal)
     raise Forbidden("The current password is wrong")
 
 
 def _own_password(connection: Connection, identity: Identity) -> tuple[Identity, str | None]:
     row = select(accounts.c.password_hash).where(accounts.c.id == identity.account_id)
     return identity, connection.execute(row).scalar_one()
+
+
+def _note_refusal(connection: Connection, identity: Identity) -> None:
+    count(connection, EventType.PASSWORD_CHECK_FAILED, identity.account_id, identity.actor)
 
 
 def hold_password(connection: Connection, identity: Identity, verified: str) -> None:

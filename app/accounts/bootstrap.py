@@ -15,6 +15,7 @@ from app.accounts.tiers import GIB, SERVICE_TIER, row_of, tier_id_of
 from app.config import ConfigError, Settings
 from app.database import Database, insert_if_absent
 from app.errors import Conflict, InvalidRequest
+from app.events.entities import Actor
 from app.security.credentials import SERVICE_ACCOUNT
 from app.security.passwords import Passwords
 
@@ -76,6 +77,7 @@ def create_built_ins(connection: Connection, uuids: list[str], now: int) -> None
         tier=_SERVICE_NAME,
         is_admin=False,
         created_at=now,
+        maker=Actor(now),
     )
     insert(connection, new, tier_id=connection.execute(unlimited).scalar_one())
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from app import clock
+from app.events.entities import Actor
 
 MAX_KEY_LIFETIME: Final = 100 * 365 * 86_400
 """Seconds that an API key which expires may live at most."""
@@ -40,6 +41,7 @@ class NewAccount:
     tier: str
     is_admin: bool
     created_at: int
+    maker: Actor
 
 
 @dataclass(frozen=True, slots=True)

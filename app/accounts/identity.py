@@ -15,6 +15,8 @@ from app import clock
 from app.accounts.lookups import WHO, WIDTH, Lookup
 from app.database import Database
 from app.errors import Forbidden, NotFound, Unauthorized
+from app.events.entities import Actor, EventType, Subject
+from app.events.log import record
 from app.logging import CurrentRequest, current_request
 from app.security.credentials import (
     SERVICE_ACCOUNT,
@@ -64,6 +66,8 @@ class Giver:
     """The id of its row."""
     client: bytes
     """A hash that tells the inbox's visitors apart."""
+    title: str
+    """What the inbox is called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +82,46 @@ class Identity:
     scopes: frozenset[str] | None  # None: everything that the account may do
     session: str | None  # uuid of the session, if the credential is one
     key: str | None = None  # uuid of the API key, likewise
+    key_name: str | None = None
     giver: Giver | None = None  # a stranger in place of the account itself
+    asked_at: int = 0  # when its request looked it up, in UTC microseconds
+    address: str | None = None  # where that came from, as far as it is known
 
     @property
     def inbox_id(self) -> int | None:
         """The inbox by which what is stored comes; None: its account stores it."""
         return None if self.giver is None else self.giver.inbox
+
+    @property
+    def inbox_title(self) -> str | None:
+        """What that inbox is called."""
+        return None if self.giver is None else self.giver.title
+
+    @property
+    def actor(self) -> Actor:
+        """Who does what this identity does; of a stranger only the address."""
+        if self.giver is not None:
+            return Actor(self.asked_at, self.address)
+        return Actor(
+            self.asked_at,
+            self.address,
+            self.account_uuid,
+            self.username,
+            self.session,
+            self.key,
+            self.key_name,
+        )
+
+    def record(
+        self,
+        connection: Connection,
+        type: EventType,  # noqa: A002
+        subject: Subject | None = None,
+        /,
+        **facts: Any,  # noqa: ANN401 - plain values
+    ) -> None:
+        """Record what it has done to its account, see `app.events.log.record`."""
+        record(connection, type, self.account_id, self.actor, subject, **facts)
 
     @property
     def is_service(self) -> bool:
@@ -119,32 +157,48 @@ _OF_LINKS: Final = frozenset({"pictures:read"})
 _OF_INBOXES: Final = frozenset({GIVING})
 
 
-def identify(connection: Connection, credential: Credential, now: int) -> Identity:
+def identify(
+    connection: Connection, credential: Credential, now: int, address: str | None = None
+) -> Identity:
     """Return the identity of a credential; raises `Unauthorized` if it isn't valid any more.
 
-    A stranger isn't told more than that an inbox isn't there: that raises `NotFound`.
+    A stranger isn't told more than that an inbox isn't there: that raises `NotFound`. ``address``
+    is that of the request.
     """
     statement, values = WHO.of(credential, now)
-    return _identity(statement(connection, **values).first(), credential)
+    return _identity(statement(connection, **values).first(), credential, now, address)
 
 
-def _identity(found: tuple[Any, ...] | None, credential: Credential) -> Identity:
+def _identity(
+    found: tuple[Any, ...] | None, credential: Credential, now: int, address: str | None
+) -> Identity:
     """Return who a look-up has found; raises as `identify` does."""
     if found is None:
         if isinstance(credential, OpenedInbox):
             raise NotFound("No such link, or it has expired")
         raise Unauthorized("The credentials are not valid any more", error="invalid_token")
-    account_id, uuid, username, is_admin, *of_tier, scopes, session, key = found[:WIDTH]
+    account_id, uuid, username, is_admin, *of_tier, scopes, session, key, key_name = found[:WIDTH]
     permitted = None if scopes is None else frozenset(scopes.split())
     giver: Giver | None = None
     match credential:
         case OpenedLink():
             permitted = _OF_LINKS
-        case OpenedInbox(inbox=inbox, client=client):
-            permitted, giver = _OF_INBOXES, Giver(inbox, client)
+        case OpenedInbox(inbox=inbox, client=client, title=title):
+            permitted, giver = _OF_INBOXES, Giver(inbox, client, title)
     tier = _tier(*of_tier)
     return Identity(
-        account_id, uuid, username, bool(is_admin), tier, permitted, session, key, giver
+        account_id,
+        uuid,
+        username,
+        bool(is_admin),
+        tier,
+        permitted,
+        session,
+        key,
+        key_name,
+        giver,
+        now,
+        address,
     )
 
 
@@ -186,9 +240,10 @@ class Access:
 
         Returns the look-up's own columns, the first of which is never NULL in a row.
         """
-        statement, of_credential = lookup.of(self._credential, clock.now())
+        now, request = clock.now(), current_request.get()
+        statement, of_credential = lookup.of(self._credential, now)
         found = (await self._database.fetch(statement, **of_credential, **values)).first()
-        self._admit(_identity(found, self._credential), current_request.get())
+        self._admit(_identity(found, self._credential, now, None), request)
         asked_for = found[WIDTH:]
         return None if asked_for[0] is None else asked_for
 
@@ -255,9 +310,10 @@ class Access:
         """Return a function that identifies the caller and then runs ``fn``."""
         now = clock.now()
         request = current_request.get()
+        address = None if request is None else request.address
 
         def run(connection: Connection) -> T:
-            identity = identify(connection, self._credential, now)
+            identity = identify(connection, self._credential, now, address)
             self._admit(identity, request)
             return fn(connection, identity, *args, **kwargs)
 

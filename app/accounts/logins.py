@@ -8,13 +8,12 @@ from app import clock
 from app.accounts import api_keys, authentication, sessions
 from app.accounts.entities import ApiKeyRecord, Login, NewSession, Session, Tokens
 from app.accounts.identity import Access
-from app.accounts.sessions import Ended, Refreshed
+from app.accounts.sessions import Refreshed
 from app.config import Settings
 from app.database import Database
 from app.database.pagination import Page
 from app.errors import Unauthorized
-from app.security import events
-from app.security.events import Event
+from app.events.entities import actor_of_request
 from app.security.keyring import Keyring
 from app.security.passwords import Passwords
 from app.security.rate_limits import RateLimits
@@ -75,10 +74,8 @@ class Logins:
             created_at=now,
             expires_at=now + lifetime * clock.SECOND,
         )
-        await self._database.write(sessions.open_session, login, new)
-        events.record(
-            Event.SESSION_BEGUN, account=login.account, session=new.uuid, client=new.client
-        )
+        actor = actor_of_request(now, account=login.account, session=new.uuid)
+        await self._database.write(sessions.open_session, login, new, actor)
         return new
 
     def first_tokens(self, login: Login, session: NewSession) -> Tokens:
@@ -93,11 +90,9 @@ class Logins:
             sessions.rotate,
             token,
             client=client,
-            now=now,
+            actor=actor_of_request(now),
             expires_at=now + self._settings.refresh_token_lifetime * clock.SECOND,
         )
-        if isinstance(refreshed, Ended):
-            events.record(Event.TOKEN_REUSED, account=refreshed.account, session=token.session)
         if not isinstance(refreshed, Refreshed):
             raise _spent()
         return self._tokens(token.session, refreshed.account, refreshed.n, now)
@@ -113,18 +108,15 @@ class Logins:
 
     async def log_out(self, access: Access) -> None:
         """End the session by which the caller came; raises `Forbidden` if it came by none."""
-        _, identity = await access.write_by(sessions.end_own)
-        events.record(Event.SESSION_ENDED, identity, session=identity.session)
+        await access.write(sessions.end_own)
 
     async def end(self, access: Access, uuid: str) -> None:
         """End a session of the caller's account, at once; raises `NotFound`."""
-        _, identity = await access.write_by(sessions.end, uuid)
-        events.record(Event.SESSION_ENDED, identity, session=uuid)
+        await access.write(sessions.end, uuid)
 
     async def end_everything(self, access: Access) -> None:
         """End every session and API key of the caller's account, at once."""
-        _, identity = await access.write_by(sessions.end_all)
-        events.record(Event.EVERYTHING_ENDED, identity)
+        await access.write(sessions.end_all)
 
     async def page(self, access: Access, limit: int, cursor: str | None) -> Page[Session]:
         """Return a page of the sessions of the caller's account, newest first."""
@@ -135,14 +127,12 @@ class Logins:
     ) -> tuple[str, ApiKeyRecord]:
         """Make an API key that lives for ``expires_in`` seconds; returns it and its record."""
         key, digest, record = api_keys.new_key(name, scopes, expires_in)
-        _, identity = await access.write_by(api_keys.create, digest, record)
-        events.record(Event.KEY_MADE, identity, key=record.uuid, scopes=record.scopes)
+        await access.write(api_keys.create, digest, record)
         return key, record
 
     async def end_key(self, access: Access, uuid: str) -> None:
         """End an API key of the caller's account, at once; raises `NotFound`."""
-        _, identity = await access.write_by(api_keys.delete, uuid)
-        events.record(Event.KEY_ENDED, identity, key=uuid)
+        await access.write(api_keys.delete, uuid)
 
     async def keys(self, access: Access, limit: int, cursor: str | None) -> Page[ApiKeyRecord]:
         """Return a page of the API keys of the caller's account, newest first."""

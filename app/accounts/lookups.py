@@ -36,8 +36,11 @@ _WHO: Final = (
     tiers.c.default_downloads,
     tiers.c.max_downloads,
 )
-WIDTH: Final = len(_WHO) + 3
-"""How many columns of a row say who is asking: the last are scopes, session and key."""
+WIDTH: Final = len(_WHO) + 4
+"""How many columns of a row say who is asking.
+
+The last are scopes, session, key and the key's name.
+"""
 
 
 class Lookup:
@@ -52,18 +55,18 @@ class Lookup:
         self._columns = columns
         self._joined = joined
         self._by_session = self._statement(
-            (null(), sessions.c.uuid, null()),
+            (null(), sessions.c.uuid, null(), null()),
             sessions.join(accounts).join(tiers),
             sessions.c.uuid == bindparam("session"),
             sessions.c.expires_at > bindparam("now"),
         )
         self._by_key = self._statement(
-            (api_keys.c.scopes, null(), api_keys.c.uuid),
+            (api_keys.c.scopes, null(), api_keys.c.uuid, api_keys.c.name),
             api_keys.join(accounts).join(tiers),
             api_keys.c.hash == bindparam("hash"),
             or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > bindparam("now")),
         )
-        none = (null(), null(), null())
+        none = (null(), null(), null(), null())
         by_name = accounts.c.username_key == bindparam("username_key")
         self._by_name = self._statement(none, accounts.join(tiers), by_name)
         by_uuid = accounts.c.uuid == bindparam("account")

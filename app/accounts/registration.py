@@ -14,9 +14,8 @@ from app.accounts.entities import Account, NewAccount
 from app.accounts.tables import accounts
 from app.database import Database
 from app.errors import Forbidden
-from app.security import events
+from app.events.entities import actor_of_request
 from app.security.credentials import SERVICE_ACCOUNT
-from app.security.events import Event
 from app.security.passwords import Passwords
 
 REFUSAL: Final = (
@@ -64,6 +63,7 @@ async def sign_up(
     Raises `InvalidRequest`, `UsernameTaken` and `EmailTaken`.
     """
     await fields.check(passwords, username, email, password)
+    now = clock.now()
     new = NewAccount(
         uuid=str(uuid7()),
         username=username,
@@ -71,13 +71,7 @@ async def sign_up(
         password_hash=await passwords.hash(password),
         tier=tier,
         is_admin=is_admin,
-        created_at=clock.now(),
+        created_at=now,
+        maker=actor_of_request(now),
     )
-    account = await database.write(make, new)
-    events.record(
-        Event.ACCOUNT_MADE,
-        account=account.uuid,
-        username=account.username,
-        is_admin=account.is_admin,
-    )
-    return account
+    return await database.write(make, new)

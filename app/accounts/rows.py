@@ -14,6 +14,8 @@ from app.accounts.tables import accounts, tiers
 from app.accounts.tiers import tier_id_of
 from app.database import insert_if_absent, require_storage
 from app.errors import Conflict, EmailTaken, Forbidden, UsernameTaken
+from app.events.entities import EventType, Subject
+from app.events.log import record
 from app.security.credentials import SERVICE_ACCOUNT
 
 ROW: Final[Select[Any]] = (
@@ -95,7 +97,12 @@ def create(connection: Connection, new: NewAccount) -> Account:
     if not insert(connection, new, tier_id=tier_id_of(connection, new.tier)):
         named = select(accounts.c.id).where(accounts.c.username_key == new.username.lower())
         raise UsernameTaken if connection.execute(named).first() else EmailTaken
-    return account_of(connection.execute(ROW.where(accounts.c.uuid == new.uuid)).one())
+    made = connection.execute(ROW.where(accounts.c.uuid == new.uuid)).one()
+    subject = Subject("account", new.uuid, new.username)
+    record(
+        connection, EventType.ACCOUNT_CREATED, made.id, new.maker, subject, is_admin=new.is_admin
+    )
+    return account_of(made)
 
 
 def is_there(connection: Connection, uuid: str) -> bool:
@@ -120,8 +127,11 @@ def change(
         changes = {**changes, "email_key": _email_key(changes["email"])}
     if changes:
         _update(connection, identity.account_id, changes)
+    if "email" in changes:
+        identity.record(connection, EventType.EMAIL_CHANGED)
     if "password_hash" in changes:
         end_everything(connection, identity.account_id)
+        identity.record(connection, EventType.PASSWORD_CHANGED)
     return profile(connection, identity)
 
 
@@ -135,7 +145,15 @@ def delete_own(connection: Connection, identity: Identity, verified: str, now: i
     """Delete the caller's account, whose password has just been verified."""
     keep_an_admin(connection, without=identity.account_id)
     hold_password(connection, identity, verified)
-    mark_deleted(connection, identity.account_id, now)
+    delete(connection, identity, identity.account_id, now)
+
+
+def delete(connection: Connection, identity: Identity, account_id: int, now: int) -> None:
+    """Delete an account, see `mark_deleted`; the log of whoever does it says so."""
+    account = connection.execute(ROW.where(accounts.c.id == account_id)).one()
+    mark_deleted(connection, account_id, now)
+    subject = Subject("account", account.uuid, account.username)
+    identity.record(connection, EventType.ACCOUNT_DELETED, subject)
 
 
 def mark_deleted(connection: Connection, account_id: int, now: int) -> None:

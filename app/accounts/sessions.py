@@ -13,6 +13,8 @@ from app.accounts.tables import accounts, api_keys, sessions
 from app.database import Statement
 from app.database.pagination import Page, decode_cursor, page_of
 from app.errors import Forbidden, NotFound, Unauthorized
+from app.events.entities import Actor, EventType, Subject
+from app.events.log import record
 from app.security.keyring import RefreshToken
 
 GRACE: Final = 30 * clock.SECOND
@@ -22,7 +24,7 @@ USER_AGENT_MAX: Final = 255
 _LIST = "sessions"
 
 
-def open_session(connection: Connection, login: Login, new: NewSession) -> None:
+def open_session(connection: Connection, login: Login, new: NewSession, actor: Actor) -> None:
     """Insert a session; raises `Unauthorized` if the password has changed since it was verified."""
     lock_account(connection, login.account_id)
     unchanged = select(accounts.c.id).where(
@@ -45,6 +47,15 @@ def open_session(connection: Connection, login: Login, new: NewSession) -> None:
             user_agent=new.user_agent,
         )
     )
+    record(
+        connection,
+        EventType.SESSION_BEGUN,
+        login.account_id,
+        actor,
+        _subject(new.uuid),
+        client=new.client,
+        user_agent=new.user_agent,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +69,6 @@ class Refreshed:
 @dataclass(frozen=True, slots=True)
 class Ended:
     """A session that was ended because a used refresh token came again."""
-
-    account: str
 
 
 _here = (
@@ -77,7 +86,7 @@ _rotate = Statement(
     )
 )
 _state = Statement(
-    select(sessions.c.rotation, sessions.c.rotated_at, accounts.c.uuid)
+    select(sessions.c.rotation, sessions.c.rotated_at, accounts.c.uuid, accounts.c.id)
     .select_from(sessions.join(accounts))
     .where(_here, accounts.c.is_active, accounts.c.deleted_at.is_(None))
 )
@@ -85,12 +94,13 @@ _end = Statement(delete(sessions).where(sessions.c.uuid == bindparam("session"))
 
 
 def rotate(
-    connection: Connection, token: RefreshToken, *, client: str, now: int, expires_at: int
+    connection: Connection, token: RefreshToken, *, client: str, actor: Actor, expires_at: int
 ) -> Refreshed | Ended | None:
     """Use a refresh token; one that was used before ends its session. None: it isn't valid.
 
     The session then lives until ``expires_at``. Raising would roll the session's end back.
     """
+    now = actor.at
     _rotate(
         connection,
         session=token.session,
@@ -106,7 +116,8 @@ def rotate(
         return Refreshed(account=state.uuid, n=state.rotation)
     if token.n < state.rotation:
         _end(connection, session=token.session)
-        return Ended(account=state.uuid)
+        record(connection, EventType.TOKEN_REUSED, state.id, actor, _subject(token.session))
+        return Ended()
     return None
 
 
@@ -124,6 +135,7 @@ def end_own(connection: Connection, identity: Identity) -> None:
     if identity.session is None:
         raise Forbidden("The service token belongs to no session")
     _end(connection, session=identity.session)
+    identity.record(connection, EventType.SESSION_ENDED, _subject(identity.session))
 
 
 def end(connection: Connection, identity: Identity, uuid: str) -> None:
@@ -131,11 +143,13 @@ def end(connection: Connection, identity: Identity, uuid: str) -> None:
     own = (sessions.c.account_id == identity.account_id) & (sessions.c.uuid == uuid)
     if connection.execute(delete(sessions).where(own)).rowcount == 0:
         raise NotFound("No such session")
+    identity.record(connection, EventType.SESSION_ENDED, _subject(uuid))
 
 
 def end_all(connection: Connection, identity: Identity) -> None:
     """End every session and API key of the caller's account."""
     end_everything(connection, identity.account_id)
+    identity.record(connection, EventType.CREDENTIALS_ENDED)
 
 
 def list_own(
@@ -184,3 +198,7 @@ def hold(connection: Connection, identity: Identity) -> None:
     alive = select(sessions.c.id).where(sessions.c.uuid == identity.session)
     if connection.execute(alive).first() is None:
         raise Unauthorized("The session has ended", error="invalid_token")
+
+
+def _subject(uuid: str) -> Subject:
+    return Subject("session", uuid)

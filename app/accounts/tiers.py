@@ -15,6 +15,7 @@ from app.accounts.tables import tiers
 from app.database import require_storage
 from app.database.pagination import Page, decode_cursor, page_of
 from app.errors import Conflict, InvalidRequest, NotFound
+from app.events.entities import EventType, Subject
 
 GIB: Final = 1024**3
 SERVICE_TIER: Final = "service"
@@ -69,13 +70,14 @@ def get(connection: Connection, _: Identity, uuid: str) -> TierRecord:
     return _record_of(row)
 
 
-def create(connection: Connection, _: Identity, new: TierRecord) -> TierRecord:
+def create(connection: Connection, identity: Identity, new: TierRecord) -> TierRecord:
     """Make a tier; raises `Conflict` when its name is taken."""
     require_storage(connection)
     try:
         connection.execute(insert(tiers).values(row_of(new)))
     except IntegrityError:
         raise Conflict("A tier of this name exists") from None
+    identity.record(connection, EventType.TIER_CREATED, _subject(new), **_limits(new))
     return new
 
 
@@ -91,21 +93,25 @@ def change(
     if "name" in facts and key_of(facts["name"]) != key_of(before.name):
         _refuse_default(before, default_tier)
     if facts:
-        changed = update(tiers).where(tiers.c.uuid == uuid).values(columns_of(facts))
+        changing = update(tiers).where(tiers.c.uuid == uuid).values(columns_of(facts))
         try:
-            connection.execute(changed)
+            connection.execute(changing)
         except IntegrityError:
             raise Conflict("A tier of this name exists") from None
-    return get(connection, identity, uuid)
+    changed = get(connection, identity, uuid)
+    identity.record(connection, EventType.TIER_CHANGED, _subject(changed), **facts)
+    return changed
 
 
 def remove(connection: Connection, identity: Identity, uuid: str, default_tier: str) -> None:
     """Delete a tier; raises `Conflict` while accounts have it, or new ones would get it."""
-    _refuse_default(get(connection, identity, uuid), default_tier)
+    tier = get(connection, identity, uuid)
+    _refuse_default(tier, default_tier)
     try:
         connection.execute(delete(tiers).where(tiers.c.uuid == uuid))
     except IntegrityError:
         raise Conflict("Accounts have this tier") from None
+    identity.record(connection, EventType.TIER_DELETED, _subject(tier))
 
 
 def tier_id_of(connection: Connection, name: str) -> int:
@@ -121,6 +127,16 @@ def tier_id_of(connection: Connection, name: str) -> int:
 def _refuse_default(tier: TierRecord, default_tier: str) -> None:
     if key_of(tier.name) == key_of(default_tier):
         raise Conflict("New accounts get this tier (DEFAULT_TIER): it must keep its name")
+
+
+def _subject(tier: TierRecord) -> Subject:
+    return Subject("tier", tier.uuid, tier.name)
+
+
+def _limits(tier: TierRecord) -> dict[str, Any]:
+    """Return what a tier allows."""
+    facts = asdict(tier)
+    return {name: facts[name] for name in facts if name not in {"uuid", "created_at"}}
 
 
 def _record_of(row: Row[Any]) -> TierRecord:

@@ -1,7 +1,7 @@
 """Use-cases of accounts and tiers, for their owners and for administrators."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final
+from typing import Any
 
 from app import clock
 from app.accounts import administration, fields, registration, rows, tiers
@@ -12,12 +12,9 @@ from app.accounts.registration import Registration
 from app.config import Settings
 from app.database import Database
 from app.database.pagination import Page
-from app.security import events
-from app.security.events import Event
+from app.events.entities import actor_of_request
 from app.security.passwords import Passwords
 from app.security.rate_limits import SIGN_UP, RateLimits, by_address, count_all
-
-_CHANGES: Final = {Event.EMAIL_CHANGED: "email", Event.PASSWORD_CHANGED: "password_hash"}
 
 
 class Accounts:
@@ -102,8 +99,8 @@ class Accounts:
         account = await self._database.read(administration.named, username)
         await fields.check(self._passwords, account.username, account.email, password)
         password_hash = await self._passwords.hash(password)
-        await self._database.write(administration.set_password, account.uuid, password_hash)
-        events.record(Event.PASSWORD_CHANGED, account=account.uuid)
+        actor = actor_of_request(clock.now())
+        await self._database.write(administration.set_password, account.uuid, password_hash, actor)
         return account
 
     async def is_there(self, uuid: str) -> bool:
@@ -130,11 +127,7 @@ class Accounts:
             email = changes.get("email", account.email)
             await fields.check(self._passwords, account.username, email, password)
             columns["password_hash"] = await self._passwords.hash(password)
-        account, identity = await access.write_by(rows.change, verified, columns)
-        for event, column in _CHANGES.items():
-            if column in columns:
-                events.record(event, identity)
-        return account
+        return await access.write(rows.change, verified, columns)
 
     async def set_source_url(self, access: Access, source_url: str | None) -> Account:
         """Set where the source lines of the caller's crashes are; None: nowhere."""
@@ -143,8 +136,7 @@ class Accounts:
     async def delete_own(self, access: Access, password: str) -> None:
         """Delete the caller's account and all it has; raises `Forbidden` for a wrong password."""
         verified = await self._verify(access, password)
-        _, identity = await access.write_by(rows.delete_own, verified, clock.now())
-        events.record(Event.ACCOUNT_DELETED, identity, account=identity.account_uuid)
+        await access.write(rows.delete_own, verified, clock.now())
         self._wake_purge()
 
     async def search(
@@ -162,14 +154,11 @@ class Accounts:
 
         Deactivation ends its sessions and API keys. Raises `NotFound`, `Forbidden` and `Conflict`.
         """
-        account, identity = await access.write_by(administration.change, uuid, changes)
-        events.record(Event.ACCOUNT_CHANGED, identity, account=uuid, **changes)
-        return account
+        return await access.write(administration.change, uuid, changes)
 
     async def delete(self, access: Access, uuid: str) -> None:
         """Delete an account and all it has; raises `NotFound`, `Forbidden` and `Conflict`."""
-        _, identity = await access.write_by(administration.delete, uuid, clock.now())
-        events.record(Event.ACCOUNT_DELETED, identity, account=uuid)
+        await access.write(administration.delete, uuid, clock.now())
         self._wake_purge()
 
     async def _verify(self, access: Access, password: str) -> str:
@@ -196,18 +185,12 @@ class Tiers:
 
     async def create(self, access: Access, facts: Mapping[str, Any]) -> TierRecord:
         """Make a tier; raises `Conflict` when its name is taken."""
-        new = tiers.new_tier(**facts)
-        tier, identity = await access.write_by(tiers.create, new)
-        events.record(Event.TIER_MADE, identity, tier=new.uuid, **tiers.row_of(new))
-        return tier
+        return await access.write(tiers.create, tiers.new_tier(**facts))
 
     async def change(self, access: Access, uuid: str, facts: Mapping[str, Any]) -> TierRecord:
         """Change a tier; raises `NotFound`, and `Conflict` if its new name is taken or reserved."""
-        tier, identity = await access.write_by(tiers.change, uuid, facts, self._default)
-        events.record(Event.TIER_CHANGED, identity, tier=uuid, **facts)
-        return tier
+        return await access.write(tiers.change, uuid, facts, self._default)
 
     async def delete(self, access: Access, uuid: str) -> None:
         """Delete a tier that no account has; raises `NotFound` and `Conflict`."""
-        _, identity = await access.write_by(tiers.remove, uuid, self._default)
-        events.record(Event.TIER_DELETED, identity, tier=uuid)
+        await access.write(tiers.remove, uuid, self._default)

@@ -2,8 +2,8 @@
 
 from app.buffer import rows
 from app.buffer.entities import Revision
+from app.bus.local import Bus
 from app.changes import CHECK_INTERVAL, PER_ACCOUNT, Changes
-from app.events.bus import Bus
 from app.permits import Permits
 
 

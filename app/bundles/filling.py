@@ -24,6 +24,8 @@ from app.bundles.tables import bundle_members, bundles
 from app.database import Statement, insert_into, require_storage
 from app.database.pagination import Page
 from app.errors import BundleClosed, Forbidden, NotFound
+from app.events.entities import EventType, Subject
+from app.events.log import count
 from app.links.entities import NewLink
 from app.links.targets import allows
 from app.links.terms import KEPT, settle
@@ -38,7 +40,7 @@ _is_taken = Statement(
     select(bundle_members.c.id).where(_of_bundle, bundle_members.c.name == bindparam("name"))
 )
 _find_delivery = Statement(
-    select(bundles.c.id)
+    select(bundles.c.id, bundles.c.uuid)
     .where(
         bundles.c.inbox_id == bindparam("inbox_id", type_=BigInteger),
         bundles.c.delivery == bindparam("delivery", type_=LargeBinary),
@@ -85,6 +87,8 @@ def create(
     for kind, target_id in things:
         _point(connection, identity, members, bundle_id, kind, target_id, new_uuid(), now)
     made = rows.find(connection, identity, members, new.uuid, now)
+    if not is_open:
+        rows.note_received(connection, identity, made)
     return replace(made, clamped=agreed.clamped), evicted
 
 
@@ -104,13 +108,18 @@ def deliver(
     found = None if new.delivery is None else _find_delivery(connection, **delivered).first()
     if found is None:
         require_storage(connection)
+        uuid = new.uuid
         bundle_id = rows.insert_bundle(connection, identity, new, KEPT, now, is_open=False)
     else:
-        bundle_id = found.id
+        uuid, bundle_id = found.uuid, found.id
     for member, received in sent:
         _check_room(connection, bundle_id)
         _add(connection, identity, bundle_id, member, received, now)
     rows.touch(connection, bundle_id=bundle_id, now=now)
+    subject = Subject("bundle", uuid, new.name)
+    facts = {"files": len(sent), "inbox": identity.inbox_title}
+    event = EventType.BUNDLE_RECEIVED  # once, however many come one by one
+    count(connection, event, identity.account_id, identity.actor, subject, by=uuid, **facts)
 
 
 def admit(connection: Connection, identity: Identity, uuid: str, now: int) -> int:

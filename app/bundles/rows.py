@@ -26,6 +26,7 @@ from app.bundles.tables import bundles
 from app.database import Statement, insert_into
 from app.database.pagination import Page, before_of, page_of
 from app.errors import NotFound
+from app.events.entities import EventType, Subject
 from app.links import expiry as link_expiry
 from app.links import rows as links
 from app.links import terms
@@ -186,7 +187,10 @@ def change(
     columns = {name: facts[name] for name in ("name", "is_open") if name in facts}
     columns |= {"expires_at": expires_at, "modified_at": now}
     connection.execute(update(bundles).where(bundles.c.id == current.id).values(columns))
-    return find(connection, identity, members, uuid, now), evicted
+    changed = find(connection, identity, members, uuid, now)
+    if current.is_open and not changed.is_open:
+        note_received(connection, identity, changed)
+    return changed, evicted
 
 
 def remove(connection: Connection, identity: Identity, uuid: str, now: int) -> None:
@@ -226,6 +230,13 @@ def _bundle(row: Row[Any], counts: Mapping[int, tuple[int, int]]) -> Bundle:
         size=size,
         origin=None if row.inbox is None else Origin(row.inbox, row.title),
     )
+
+
+def note_received(connection: Connection, identity: Identity, bundle: Bundle) -> None:
+    """Record that a bundle is there, as it was sent."""
+    subject = Subject("bundle", bundle.uuid, bundle.name)
+    facts = {"files": bundle.count, "size": bundle.size}
+    identity.record(connection, EventType.BUNDLE_RECEIVED, subject, **facts)
 
 
 def unknown() -> NotFound:

@@ -6,6 +6,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection
 
+from app.database.notices import Listener
 from app.database.statements import Result, Statement
 
 P = ParamSpec("P")
@@ -28,6 +29,10 @@ class Database(ABC):
     when its transaction was lost through no fault of its own. So it reads no clock and draws no
     random numbers that matter: such values are its arguments.
     """
+
+    def __init__(self) -> None:
+        self.on_notice: Listener = lambda _: None
+        """Is told, on the loop, what committed transactions have to tell (`notify`)."""
 
     @abstractmethod
     async def read(self, fn: Query[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from app.database.notices import NOTICES, Listener
 from app.database.patience import too_late
 
 
@@ -16,7 +17,9 @@ class Job:
     A job that timed out is not begun; one whose caller was cancelled is.
     """
 
-    __slots__ = ("alone", "asked", "error", "future", "loop", "result", "run", "until")
+    __slots__ = (
+        "alone", "asked", "error", "future", "loop", "notices", "result", "run", "until",
+    )  # fmt: skip
 
     def __init__(
         self, run: Callable[[Connection], Any], until: float | None, *, alone: bool = False
@@ -30,6 +33,8 @@ class Job:
         self.asked = time.monotonic()
         self.result: object = None
         self.error: Exception | None = None
+        self.notices: list[object] = []
+        """What the function has to tell, once it has been committed."""
 
     @property
     def is_late(self) -> bool:
@@ -50,13 +55,20 @@ class Job:
         self.result, self.error = None, too_late() if self.is_late else None
         if self.error is not None:
             return
+        connection.info[NOTICES] = self.notices = []
         try:
             self.result = self.run(connection)
         except Exception as error:  # noqa: BLE001 - it is the waiting request's to handle
             self.error = error
 
-    def answer(self, translate: Callable[[Exception], Exception]) -> None:
-        """Pass the result, or the error as `Database` has it, to the caller."""
+    def answer(self, translate: Callable[[Exception], Exception], tell: Listener) -> None:
+        """Pass the result, or the error as `Database` has it, to the caller.
+
+        And what there is to tell to the database's listener.
+        """
+        if self.error is None:
+            for notice in self.notices:
+                tell(notice)
         if self.future.done():  # the caller is gone
             return
         if self.error is None:

@@ -17,6 +17,7 @@ from app.accounts.identity import Identity
 from app.database import Statement, insert_into
 from app.database.pagination import Page, before_of, page_of
 from app.errors import NotFound
+from app.events.entities import EventType, Subject
 from app.files import eviction
 from app.files.entities import KIND, File, NewFile
 from app.files.tables import files
@@ -151,6 +152,9 @@ def create(
     ).scalar_one()
     if terms.link is not None:
         give_link(connection, identity, file_id, terms.link, terms.expires_at, now)
+    subject = Subject("file", new.uuid, new.name)
+    facts = {"size": received.size, "inbox": identity.inbox_title}
+    identity.record(connection, EventType.FILE_RECEIVED, subject, **facts)
     file = File(
         number=int(file_id),
         uuid=new.uuid,

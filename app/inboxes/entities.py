@@ -111,7 +111,7 @@ class Mark:
     """What has come to an account by its inboxes that its owner hasn't seen."""
 
     account: str
-    """The account's uuid."""
+    """The account's id, as the topics of events have it."""
     total: int
     """All files that have come."""
     unseen: int

@@ -115,10 +115,10 @@ def take(
     gifts: Sequence[tuple[Gift, Received]],
     delivery: Delivery | None,
     now: int,
-) -> str:
+) -> None:
     """Make files of what has come, all or none; several together, or a delivery, are a bundle.
 
-    Returns the uuid of the account. Raises `NotFound` if the inbox is gone, `InboxFull`, and
+    Raises `NotFound` if the inbox is gone, `InboxFull`, and
     `InboxOverflow`.
     """
     quota.lock_account(connection, identity.account_id)
@@ -136,7 +136,6 @@ def take(
             unseen=inboxes.c.unseen + sent.files,
         )
     )
-    return identity.account_uuid
 
 
 def _store(

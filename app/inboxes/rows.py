@@ -14,6 +14,7 @@ from app.accounts.identity import Identity
 from app.database import Statement, insert_into, require_storage
 from app.database.pagination import Page, before_of, page_of
 from app.errors import NotFound
+from app.events.entities import EventType, Subject
 from app.inboxes.entities import KIND, Inbox, Mark, NewInbox
 from app.links import bounds
 from app.links import rows as links
@@ -55,6 +56,8 @@ def create(
         created_at=now,
     ).scalar_one()
     _give_link(connection, identity, inbox_id, link, lifetime, now)
+    subject = Subject("inbox", new.uuid, new.title)
+    identity.record(connection, EventType.LINK_CREATED, subject, kind=INBOX)
     return find(connection, identity, new.uuid, now)
 
 
@@ -99,7 +102,8 @@ def remove(connection: Connection, identity: Identity, uuid: str, now: int) -> N
     What has come stays its account's.
     """
     quota.lock_account(connection, identity.account_id)
-    inbox_id = _existing(connection, identity, uuid, now).id
+    inbox = _existing(connection, identity, uuid, now)
+    inbox_id = inbox.id
     begun = connection.execute(
         select(uploads.c.id, uploads.c.object_id).where(
             uploads.c.account_id == identity.account_id, uploads.c.inbox_id == inbox_id
@@ -109,6 +113,7 @@ def remove(connection: Connection, identity: Identity, uuid: str, now: int) -> N
     upload_rows.remove_all(connection, identity.account_id, unfinished, now)
     links.end(connection, INBOX, [inbox_id], now)
     connection.execute(delete(inboxes).where(inboxes.c.id == inbox_id))
+    identity.record(connection, EventType.LINK_DELETED, Subject("inbox", uuid, inbox.title))
 
 
 def see(connection: Connection, identity: Identity) -> bool:
@@ -123,7 +128,7 @@ def mark(connection: Connection, identity: Identity, _now: int) -> Mark:
         inboxes.c.account_id == identity.account_id
     )
     total, unseen = connection.execute(sums).one()
-    return Mark(identity.account_uuid, int(total or 0), int(unseen or 0))
+    return Mark(str(identity.account_id), int(total or 0), int(unseen or 0))
 
 
 def _give_link(

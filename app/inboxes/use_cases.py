@@ -35,8 +35,8 @@ from app.security.addresses import networks_of
 from app.security.credentials import OpenedInbox
 from app.security.rate_limits import INBOX_GIFTS, RateLimits, by_address, count_all
 
-_CAME, _SEEN = "came", "seen"
-"""What hints say: the truth is in the database."""
+_SEEN = "seen"
+"""What a hint says: the truth is in the database."""
 
 
 class Inboxes:
@@ -123,7 +123,7 @@ class Inboxes:
         """Note that the owner has seen all that has come."""
         is_news, identity = await access.write_by(rows.see)
         if is_news:
-            await self._changes.announce(identity.account_uuid, _SEEN)
+            await self._changes.announce(str(identity.account_id), _SEEN)
 
     def listen(self, access: Access) -> AbstractAsyncContextManager[AsyncIterator[Mark | None]]:
         """Listen to what comes, see `Changes.listen`."""
@@ -169,8 +169,7 @@ class Inboxes:
         async with receiving as arrived:
             if not arrived:
                 raise InvalidRequest("The form has no file")
-            account = await access.write(giving.take, arrived, None, clock.now())
-        await self._changes.announce(account, _CAME)
+            await access.write(giving.take, arrived, None, clock.now())
         return [_receipt(gift, received) for gift, received in arrived]
 
     async def receive(
@@ -182,8 +181,7 @@ class Inboxes:
             partial(giving.admit_end, now=clock.now()) if is_there else self._admission(body.size)
         )
         async with self._uploads.receive(access, body, kind=OBJECTS, admit=admit) as received:
-            account = await access.write(giving.take, [(gift, received)], delivery, clock.now())
-        await self._changes.announce(account, _CAME)
+            await access.write(giving.take, [(gift, received)], delivery, clock.now())
         return _receipt(gift, received)
 
     async def count(self, inbox: PublicInbox, address: str) -> None:
@@ -194,7 +192,9 @@ class Inboxes:
         """Return the access of a stranger at an address, who may give to an inbox."""
         network = networks_of(address)[0]
         client = hashlib.sha256(f"{inbox.uuid} {network}".encode()).digest()
-        return Access(self._database, OpenedInbox(inbox.owner, inbox.id, client), GIVING)
+        return Access(
+            self._database, OpenedInbox(inbox.owner, inbox.id, client, inbox.title), GIVING
+        )
 
     def _admission(self, size: int | None) -> Admit:
         return partial(giving.admit, size=size, now=clock.now())

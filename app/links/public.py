@@ -25,6 +25,8 @@ from app import clock
 from app.accounts.tables import accounts, tiers
 from app.database import Statement
 from app.errors import NotFound
+from app.events.entities import Actor, EventType, Subject
+from app.events.log import count, record
 from app.links.entities import PublicLink, time_left
 from app.links.expiry import downloads_taken, has_downloads_left, is_later, is_open
 from app.links.spending import PATIENCE
@@ -98,7 +100,9 @@ _count = Statement(
         downloads=timelinks.c.downloads + 1,
         removal_at=case((_is_last, bindparam("removal_at", type_=BigInteger)), else_=None),
     )
+    .returning(timelinks.c.downloads, timelinks.c.max_downloads)
 )
+_account_of = Statement(select(timelinks.c.account_id).where(timelinks.c.uuid == bindparam("uuid")))
 
 
 def find(
@@ -205,17 +209,22 @@ def claim(connection: Connection, targets: Targets, token: str, lease: str, now:
     return link
 
 
-def begin(connection: Connection, link: PublicLink, lease: str, now: int) -> None:
+def begin(connection: Connection, link: PublicLink, lease: str, actor: Actor) -> None:
     """Turn a claim into a download, before its first byte is sent; idempotent.
 
     Raises `NotFound` if the claim has been given back or the link has ended.
     """
+    now = actor.at
     if _lock(connection, link_id=link.id, now=now).first() is None:
         raise _unknown()
     lease_hash = hash_of(lease)
     if _begin(connection, link_id=link.id, lease_hash=lease_hash, now=now).rowcount:
         if link.is_limited:
-            _count(connection, link_id=link.id, removal_at=now + PATIENCE)
+            counted = _count(connection, link_id=link.id, removal_at=now + PATIENCE).one()
+            if counted.downloads == counted.max_downloads:
+                subject = Subject("link", link.uuid, link.target.name)
+                facts = {"kind": link.target_type, "downloads": counted.downloads}
+                record(connection, EventType.LINK_USED_UP, link.account_id, actor, subject, **facts)
         return
     held = _find_lease(connection, lease_hash=lease_hash).first()
     if held is None or held.expires_at is not None:
@@ -224,3 +233,18 @@ def begin(connection: Connection, link: PublicLink, lease: str, now: int) -> Non
 
 def _unknown() -> NotFound:
     return NotFound("No such link, or it has expired")
+
+
+def note_wrong_password(connection: Connection, uuid: str, actor: Actor) -> None:
+    """Count a wrong password for a link, unless the link is gone."""
+    owner = _account_of(connection, uuid=uuid).first()
+    if owner is not None:
+        subject = Subject("link", uuid)
+        count(
+            connection,
+            EventType.LINK_PASSWORD_FAILED,
+            owner.account_id,
+            actor,
+            subject,
+            by=uuid,
+        )

@@ -28,6 +28,7 @@ from app.accounts.identity import Identity, Tier
 from app.database import Statement, insert_into, require_storage
 from app.database.pagination import Page, decode_cursor, page_of
 from app.errors import Forbidden, NotFound
+from app.events.entities import EventType, Subject
 from app.links import bounds
 from app.links.entities import INBOX, LinkOptions, LinkRef, NewLink, Timelink, time_left
 from app.links.expiry import downloads_taken, has_downloads_left, is_later, is_open
@@ -79,6 +80,10 @@ def create(
         raise NotFound(f"No such {target_type}")
     expires_at = _no_later(now + lifetime * clock.SECOND, target.expires_at)
     insert_link(connection, identity.account_id, target_type, target.id, new, expires_at, now)
+    subject = Subject("link", new.ref.uuid, target.name)
+    identity.record(
+        connection, EventType.LINK_CREATED, subject, kind=target_type, expires_at=expires_at
+    )
     return find(connection, identity, targets, new.ref.uuid, now)
 
 
@@ -171,6 +176,7 @@ def revoke(connection: Connection, identity: Identity, uuid: str, now: int) -> N
     )
     if revoked.rowcount == 0:
         raise _unknown()
+    identity.record(connection, EventType.LINK_DELETED, Subject("link", uuid))
 
 
 def end(

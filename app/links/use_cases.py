@@ -15,13 +15,12 @@ from app.config import Settings
 from app.database import Database, DatabaseUnavailable
 from app.database.pagination import Page
 from app.errors import NotFound, PasswordNeeded
+from app.events.entities import Actor, actor_of_request
 from app.links import bounds, public, rows, spending
 from app.links.entities import LinkOptions, LinkRef, NewLink, Protected, PublicLink, Timelink
 from app.links.spans import Span
 from app.links.targets import Target, Targets, TargetType
 from app.links.tokens import find_token, hash_of, proof_of, token_of
-from app.security import events
-from app.security.events import Event
 from app.security.passwords import Passwords
 from app.security.rate_limits import (
     LINK_MISSES,
@@ -194,10 +193,9 @@ class Links:
             await check_all(self._rate_limits, counters)
             if await self._passwords.verify(password, link.password_hash):
                 return
-            events.record(
-                Event.LINK_PASSWORD_FAILED, account=link.owner, link=link.uuid, address=address
-            )
             await count_all(self._rate_limits, counters)
+            actor = Actor(clock.now(), address)
+            await self._database.write(public.note_wrong_password, link.uuid, actor)
         raise PasswordNeeded("The password is wrong")
 
     def proof_of(self, link: Protected) -> str:
@@ -218,7 +216,7 @@ class Links:
 
     async def begin(self, link: PublicLink, lease: str) -> None:
         """Turn a claim into a download, before its first byte is sent; raises `NotFound`."""
-        await self._database.write(public.begin, link, lease, clock.now())
+        await self._database.write(public.begin, link, lease, actor_of_request(clock.now()))
 
     async def note_response(
         self, link: PublicLink, lease: str, asked: Span, sent: int, size: int | None

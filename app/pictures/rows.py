@@ -10,6 +10,7 @@ from app.bundles import removal as bundles
 from app.database import Statement, insert_into
 from app.database.pagination import Page, before_of, page_of
 from app.errors import Forbidden, NotFound
+from app.events.entities import EventType, Subject
 from app.links import rows as timelinks
 from app.objects import contents, removal
 from app.objects import lifecycle as objects
@@ -97,6 +98,8 @@ def create(
         created_at=now,
         modified_at=now,
     )
+    subject = Subject("picture", new.uuid, new.name)
+    identity.record(connection, EventType.PICTURE_ADDED, subject, size=received.size)
     content = Content(object_id, None, received.size, received.sha256, now, None)
     return Picture(new.uuid, new.name, facts, now, now, identity.tier, content)
 

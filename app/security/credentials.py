@@ -50,6 +50,8 @@ class OpenedInbox(OnBehalf):
     """The id of its row."""
     client: bytes
     """A hash that tells its visitors apart."""
+    title: str
+    """What its owner calls it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,7 @@ WITHHELD: Final = frozenset(
         "search",
         "submitted_bytes",
         "reread_at",
+        "merged",
     }
 )
 """Columns that nobody gets."""

@@ -3,8 +3,8 @@
 import asyncio
 from typing import Final
 
+from app.bus.local import LocalBus
 from app.errors import ServiceUnavailable
-from app.events.bus import LocalBus
 from app.metrics.figures import Figures, added, counted, exposition, figures
 from app.security.rate_limits import Count, CountedRateLimits, LocalRateLimits, Rule
 from app.workers.link import Link

@@ -35,6 +35,8 @@ class Observation:
         self.request = CurrentRequest(
             _request_id(headers.get(b"x-request-id")), _trace_id(headers.get(b"traceparent"))
         )
+        client = scope.get("client")
+        self.request.address = None if client is None else client[0]
         self.status: int | None = None
         self.aborted = False
         self._scope = scope

@@ -13,8 +13,8 @@ from sqlalchemy import Connection, update
 from app.buffer.events import BufferEvents
 from app.buffer.tables import buffers
 from app.buffer.use_cases import Buffer
+from app.bus.local import Bus, LocalBus
 from app.changes import CHECK_INTERVAL, PER_ACCOUNT
-from app.events.bus import Bus, LocalBus
 from routers.http import events
 from tests.api.conftest import MakeSettings, Service, _settings, running
 from tests.api.listening import Event, listening

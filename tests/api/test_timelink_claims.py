@@ -12,6 +12,7 @@ from sqlalchemy import Connection, func, select, update
 from app import clock
 from app.accounts.tables import accounts
 from app.errors import NotFound
+from app.events.entities import Actor
 from app.features import TARGETS
 from app.links import public as public_links
 from app.links.tables import timelink_leases
@@ -184,7 +185,7 @@ async def test_a_download_begins_or_is_given_back_and_never_both(
         first, second = new_lease(), new_lease()
         claimed = await write(public_links.claim, targets, token, first, now)
         in_time, late = now + public_links.CLAIM_TIME - 1, now + public_links.CLAIM_TIME
-        begin = write(public_links.begin, claimed, first, in_time)
+        begin = write(public_links.begin, claimed, first, Actor(in_time))
         take = write(public_links.claim, targets, token, second, late)
         both = (begin, take) if attempt % 2 else (take, begin)
         if attempt < 2:  # the one well before the other

@@ -111,6 +111,6 @@ def test_a_password_goes_with_any_user_name(service: Service, sh: Curl) -> None:
     assert sh(f"{size} -L -d password=secret $LINK", LINK=link) == str(len(DATA))
     assert sh('curl -sS -o /dev/null -w "%{http_code}" -u :x $LINK', LINK=link) == "401"
     loud = [e for e in service.events if e["level"] in {"error", "warning"}]
-    assert {(e["event"], e["action"]) for e in loud} == {("security", "link_password_failed")}
+    assert {(e["event"], e["action"]) for e in loud} == {("security", "link.password_failed")}
     assert "secret" not in service.log
     assert link.rpartition("/")[2] not in service.log

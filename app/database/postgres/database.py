@@ -33,6 +33,7 @@ class PostgresDatabase(Database):
     """A database that any number of processes may share."""
 
     def __init__(self, dsn: str, connections: int | None = None) -> None:
+        super().__init__()
         self._connections = Connections(dsn, connections)
         self._waiting: dict[str, deque[Job]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -111,7 +112,7 @@ class PostgresDatabase(Database):
         if waiting := in_time(group):
             await self._commit(waiting)
         for job in group:
-            job.answer(translated)
+            job.answer(translated, self.on_notice)
 
     async def _commit(self, group: list[Job]) -> None:
         """Commit a group.

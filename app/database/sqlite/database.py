@@ -38,6 +38,7 @@ class SqliteDatabase(Database):
 
     def __init__(self, path: Path, *, reserve: int | None = 0) -> None:
         """``reserve`` is how much of the disk `require_storage` keeps free, see `Disk`."""
+        super().__init__()
         self._path = path
         self._disk = Disk(path.parent, reserve)
         self._engine = create_sqlite_engine(path)
@@ -97,7 +98,7 @@ class SqliteDatabase(Database):
             for group in _groups(self._writes, GROUP, self._turns.take):
                 begun = time.monotonic()
                 opened.run(groups.commit, group)
-                _answer(group, partial(_count_writes, group, begun))
+                self._answer(group, partial(_count_writes, group, begun))
 
     def _prepare_writer(self, connection: Connection) -> None:
         connection.info[HAS_STORAGE] = partial(
@@ -109,7 +110,18 @@ class SqliteDatabase(Database):
             for group in _groups(self._reads, SHARED):
                 begun = time.monotonic()
                 opened.run(groups.read, group)
-                _answer(group, partial(_count_waits, group, begun, _READERS_WAIT))
+                self._answer(group, partial(_count_waits, group, begun, _READERS_WAIT))
+
+    def _answer(self, group: list[Job], count: Callable[[], None]) -> None:
+        """Answer a group, and count it, both on its loop."""
+
+        def answer_all() -> None:
+            for job in group:
+                job.answer(translated, self.on_notice)
+            count()
+
+        with suppress(RuntimeError):  # the loop has been closed: nobody waits any more
+            group[0].loop.call_soon_threadsafe(answer_all)
 
 
 class _Opened:
@@ -179,18 +191,6 @@ def _has_storage(disk: Disk, path: Path, raw: sqlite3.Connection) -> bool:
     # pages that a checkpoint will add to the file; until then they are in the log too, or will be
     grown = max(0, pages * size - path.stat().st_size)
     return bool(free + unused * size > 2 * grown)
-
-
-def _answer(group: list[Job], count: Callable[[], None]) -> None:
-    """Answer a group, and count it, both on its loop."""
-
-    def answer_all() -> None:
-        for job in group:
-            job.answer(translated)
-        count()
-
-    with suppress(RuntimeError):  # the loop has been closed: nobody waits any more
-        group[0].loop.call_soon_threadsafe(answer_all)
 
 
 def _count_writes(group: list[Job], begun: float) -> None:

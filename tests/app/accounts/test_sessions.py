@@ -17,6 +17,7 @@ from app.accounts.tables import sessions as session_rows
 from app.config import Settings
 from app.database import Database
 from app.errors import TooManyRequests, Unauthorized
+from app.events.entities import Actor
 from app.security.credentials import AccessToken
 from app.security.keyring import RefreshToken
 from app.security.passwords import Passwords
@@ -60,7 +61,7 @@ async def session(
     """A session of that account, of the client ``v1``."""
     login = await log_in(database, passwords, PASSWORD)
     new = new_session()
-    await database.write(sessions.open_session, login, new)
+    await database.write(sessions.open_session, login, new, Actor(new.created_at))
     return new
 
 
@@ -70,7 +71,7 @@ async def rotate(
     """Use refresh token ``n``; returns the number of its successor."""
     token = RefreshToken(session.uuid, n)
     refreshed = await database.write(
-        sessions.rotate, token, client=client, now=now, expires_at=now + DAY
+        sessions.rotate, token, client=client, actor=Actor(now), expires_at=now + DAY
     )
     return refreshed.n if isinstance(refreshed, sessions.Refreshed) else None
 
@@ -156,7 +157,7 @@ async def test_a_password_changed_meanwhile_opens_no_session(
 
     late = new_session()
     with pytest.raises(Unauthorized):
-        await database.write(sessions.open_session, login, late)
+        await database.write(sessions.open_session, login, late, Actor(late.created_at))
     with pytest.raises(Unauthorized):
         await log_in(database, passwords, PASSWORD)
     assert await log_in(database, passwords, "battery staple")
@@ -173,7 +174,7 @@ async def test_a_deactivated_account_opens_no_session(
 
     late = new_session()
     with pytest.raises(Unauthorized):
-        await database.write(sessions.open_session, login, late)
+        await database.write(sessions.open_session, login, late, Actor(late.created_at))
     with pytest.raises(Unauthorized):
         await log_in(database, passwords, PASSWORD)
     with pytest.raises(Unauthorized):

@@ -96,7 +96,7 @@ async def test_logins_and_sessions(service: Service) -> None:
 async def test_a_stolen_refresh_token(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     with capture_logs() as entries:
         log = Log(entries)
-        account, _ = await service.sign_up("ada")
+        await service.sign_up("ada")
         pair = await tokens(service, "ada")
         session = log.take()[-1]["session"]
         body = {"refresh_token": pair["refresh_token"]}
@@ -170,7 +170,7 @@ async def test_other_contracts_say_the_same(service: Service) -> None:
 async def test_a_links_password(service: Service) -> None:
     with capture_logs() as entries:
         log = Log(entries)
-        account, headers = await service.sign_up("ada")
+        _, headers = await service.sign_up("ada")
         await service.client.put("/v1/blobs/a/content", content=b"x", headers=headers)
         body = {"kind": "blob", "id": "a", "time": 600, "password": PASSWORD}
         link = (await service.client.post("/v1/timelinks", json=body, headers=headers)).json()

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, Final
 
 from app import DESCRIPTION, VERSION, backup_commands, commands, logging
+from app.accounts.welcome.entities import DAY, INVITATION_LIFETIME, MAX_INVITATION_LIFETIME
 from app.config import ConfigError, Settings, load_settings
 from app.config.example import example
 from app.database.migrate import migrate
@@ -57,8 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     subparsers.add_parser("migrate", help="bring the database's schema up to date")
     admin = subparsers.add_parser("create-admin", help="make an administrator")
     admin.add_argument("username")
-    reset = subparsers.add_parser("reset-password", help="give an account another password")
-    reset.add_argument("username")
+    _add_parsers_of_links(subparsers)
     fsck = subparsers.add_parser("fsck", help="compare the store with the database")
     fsck.add_argument("--repair", action="store_true", help="delete orphans older than a day")
     fsck.add_argument("--checksums", action="store_true", help="read and hash every object")
@@ -70,6 +70,22 @@ def _parser() -> argparse.ArgumentParser:
     subparsers.add_parser("openapi", help="print the OpenAPI document")
     subparsers.add_parser("settings", help="print every setting, as .env.example has them")
     return parser
+
+
+def _add_parsers_of_links(
+    subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]",
+) -> None:
+    invite = subparsers.add_parser("invite", help="print a link that makes one account")
+    invite.add_argument("--tier", help="the account's tier, if not DEFAULT_TIER")
+    invite.add_argument("--admin", action="store_true", help="the account administrates")
+    invite.add_argument(
+        "--days", type=_days, default=INVITATION_LIFETIME // DAY, help="how long the link works"
+    )
+    reset = subparsers.add_parser("reset-password", help="give an account another password")
+    reset.add_argument("username")
+    reset.add_argument(
+        "--link", action="store_true", help="print a link by which its owner sets it"
+    )
 
 
 def _add_backup_parsers(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -88,6 +104,13 @@ def _add_backup_parsers(subparsers: "argparse._SubParsersAction[argparse.Argumen
         parser.add_argument("source" if parser is restore else "target", help=place)
     verify.add_argument("--snapshot", metavar="ID", help="only this one, not all")
     restore.add_argument("--snapshot", metavar="ID", help="this one, not the newest")
+
+
+def _days(text: str) -> int:
+    days, most = int(text), MAX_INVITATION_LIFETIME // DAY
+    if not 1 <= days <= most:
+        raise argparse.ArgumentTypeError(f"1 to {most}")
+    return days
 
 
 def _at_least_one(text: str) -> int:
@@ -136,8 +159,15 @@ _COMMANDS: Final[Mapping[str, Callable[[argparse.Namespace, Settings], _Work]]] 
     "backup": _backup,
     "create-admin": lambda options, settings: commands.create_admin(settings, options.username),
     "fsck": _fsck,
+    "invite": lambda options, settings: commands.invite(
+        settings, options.tier, is_admin=options.admin, days=options.days
+    ),
     "moved": lambda _, settings: commands.moved(settings),
-    "reset-password": lambda options, settings: commands.reset_password(settings, options.username),
+    "reset-password": lambda options, settings: (
+        commands.offer_reset(settings, options.username)
+        if options.link
+        else commands.reset_password(settings, options.username)
+    ),
     "restore": lambda options, settings: backup_commands.restore(
         settings, options.source, options.snapshot
     ),

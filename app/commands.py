@@ -9,11 +9,13 @@ from pathlib import Path
 
 from app import clock
 from app.accounts.registration import Registration
+from app.accounts.welcome.entities import DAY, RESET_LIFETIME
 from app.config import Settings
 from app.database import generations
 from app.moving.marks import finish
 from app.moving.remaining import count_left
 from app.runtime import Runtime, open_runtime
+from app.security.credentials import ServiceToken
 from app.tasks import reconcile
 from storage.moving import MovingStore
 
@@ -34,6 +36,32 @@ async def reset_password(settings: Settings, username: str) -> int:
         account = await runtime.accounts.reset_password(username, password)
     print(f"{account.username} has the new password; sessions and API keys have ended")  # noqa: T201
     return 0
+
+
+async def offer_reset(settings: Settings, username: str) -> int:
+    """Print a link by which an account's owner sets another password."""
+    async with open_runtime(settings, background=False) as runtime:
+        account = await runtime.accounts.named(username)
+        access = runtime.access(ServiceToken(), None)
+        token, *_ = await runtime.welcome.offer_reset(access, account.uuid, RESET_LIFETIME)
+    print(_link(settings, token))  # noqa: T201
+    return 0
+
+
+async def invite(settings: Settings, tier: str | None, *, is_admin: bool, days: int) -> int:
+    """Print a link that makes one account."""
+    async with open_runtime(settings, background=False) as runtime:
+        access = runtime.access(ServiceToken(), None)
+        token, _ = await runtime.welcome.invite(
+            access, tier=tier, is_admin=is_admin, email=None, expires_in=days * DAY
+        )
+    print(_link(settings, token))  # noqa: T201
+    return 0
+
+
+def _link(settings: Settings, token: str) -> str:
+    own = f"http://{settings.host}:{settings.port}"
+    return f"{settings.public_url or own}/welcome/{token}"
 
 
 async def fsck(settings: Settings, *, repair: bool, checksums: bool, adopt: bool) -> int:

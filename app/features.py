@@ -10,7 +10,7 @@ from typing import Final
 
 from sqlalchemy import ColumnElement, Table, and_, or_, true
 
-from app.accounts.tables import api_keys, sessions, tiers
+from app.accounts.tables import api_keys, invitations, password_resets, sessions, tiers
 from app.blobs.tables import blobs
 from app.buffer import history as buffer_history
 from app.buffer import rows as buffer_rows
@@ -180,9 +180,14 @@ FEATURES: Final = (
     Feature("events", (events,), verbs=("read",)),
     Feature(
         "accounts",
-        (sessions, api_keys),
+        (sessions, api_keys, invitations, password_resets),
         verbs=(),
-        expiring=(rows_of(sessions), rows_of(api_keys)),
+        expiring=(
+            rows_of(sessions),
+            rows_of(api_keys),
+            rows_of(invitations),
+            rows_of(password_resets),
+        ),
     ),
 )
 

@@ -10,6 +10,7 @@ from app.accounts import bootstrap
 from app.accounts.identity import Access
 from app.accounts.logins import Logins
 from app.accounts.use_cases import Accounts, Tiers
+from app.accounts.welcome.use_cases import Welcome
 from app.archives.use_cases import Archives
 from app.blobs.use_cases import Blobs
 from app.buffer.events import BufferEvents
@@ -71,6 +72,7 @@ class Runtime:
     accounts: Accounts
     tiers: Tiers
     logins: Logins
+    welcome: Welcome
     blobs: Blobs
     buffer: Buffer
     dumps: Dumps
@@ -241,6 +243,7 @@ def _build(
         accounts=Accounts(database, passwords, limits, settings, wake_purge=parts.purge.wake),
         tiers=Tiers(settings),
         logins=Logins(database, keyring, passwords, limits, settings),
+        welcome=Welcome(database, passwords, limits, settings),
         blobs=blobs,
         buffer=buffer,
         dumps=dumps,

@@ -13,6 +13,7 @@ from routers.pages import (
     admin,
     docs,
     home,
+    invitation,
     links,
     manifest,
     profile,
@@ -38,6 +39,7 @@ from routers.v1 import (
     dumps,
     files,
     inboxes,
+    invitations,
     minidumps,
     pictures,
     send,
@@ -101,6 +103,14 @@ RESOURCES: Final = (
     Resource(
         Tag("accounts", "Signing up, one's own account, and the administration of all.", "account"),
         [accounts.router, account.router, profile.router],
+    ),
+    Resource(
+        Tag(
+            "invitations",
+            "One-time links by which accounts are made, and passwords are set anew.",
+            "invitation",
+        ),
+        [invitations.router, invitation.router],
     ),
     Resource(Tag("auth", "Access and refresh tokens.", "token"), [auth.router]),
     Resource(Tag("sessions", "The logins of one's own account.", "session"), [sessions.router]),

@@ -59,7 +59,7 @@ def named(connection: Connection, username: str) -> Account:
 
 def set_password(connection: Connection, uuid: str, password_hash: str, actor: Actor) -> None:
     """Give an account another password, which ends every session and API key."""
-    account_id = _id_of(connection, uuid)
+    account_id = id_of(connection, uuid)
     refuse_service(connection, account_id)
     lock_account(connection, account_id)
     values = {"password_hash": password_hash}
@@ -72,7 +72,7 @@ def change(
     connection: Connection, identity: Identity, uuid: str, changes: Mapping[str, Any]
 ) -> Account:
     """Set ``tier`` (a name), ``is_active`` or ``is_admin``; deactivation ends all credentials."""
-    account_id = _id_of(connection, uuid)
+    account_id = id_of(connection, uuid)
     refuse_service(connection, account_id)
     values: dict[str, Any] = {
         name: changes[name] for name in ("is_active", "is_admin") if name in changes
@@ -94,10 +94,10 @@ def change(
 
 def delete(connection: Connection, identity: Identity, uuid: str, now: int) -> None:
     """Delete an account as its owner could; raises `NotFound`."""
-    rows.delete(connection, identity, _id_of(connection, uuid), now)
+    rows.delete(connection, identity, id_of(connection, uuid), now)
 
 
-def _id_of(connection: Connection, uuid: str) -> int:
+def id_of(connection: Connection, uuid: str) -> int:
     row = select(accounts.c.id).where(accounts.c.uuid == uuid, accounts.c.deleted_at.is_(None))
     account_id: int | None = connection.execute(row).scalar()
     if account_id is None:

@@ -9,7 +9,7 @@ from app import clock
 from app.accounts.entities import Login, NewSession, Session
 from app.accounts.identity import Identity
 from app.accounts.quota import lock_account
-from app.accounts.tables import accounts, api_keys, sessions
+from app.accounts.tables import accounts, api_keys, password_resets, sessions
 from app.database import Statement
 from app.database.pagination import Page, decode_cursor, page_of
 from app.errors import Forbidden, NotFound, Unauthorized
@@ -180,10 +180,10 @@ def _session_of(row: Row[Any], identity: Identity) -> Session:
 
 
 def end_everything(connection: Connection, account_id: int) -> None:
-    """End all sessions and API keys of an account, on every process at once."""
+    """End all sessions, API keys and password resets of an account, on every process at once."""
     lock_account(connection, account_id)
-    connection.execute(delete(sessions).where(sessions.c.account_id == account_id))
-    connection.execute(delete(api_keys).where(api_keys.c.account_id == account_id))
+    for table in (sessions, api_keys, password_resets):
+        connection.execute(delete(table).where(table.c.account_id == account_id))
 
 
 def hold(connection: Connection, identity: Identity) -> None:

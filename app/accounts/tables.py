@@ -1,4 +1,4 @@
-"""Tables of accounts, their tiers, sessions and API keys; secrets are stored as hashes."""
+"""Tables of accounts, and of what lets one in; secrets are stored as hashes."""
 
 from sqlalchemy import BigInteger, Boolean, Column, LargeBinary, String, Table, Text
 
@@ -77,5 +77,32 @@ api_keys = Table(
     Column("hint", String(16), nullable=False),  # its first characters, for its owner
     moment("created_at"),
     moment("expires_at", nullable=True, index=True),
+    sqlite_autoincrement=True,
+)
+
+invitations = Table(
+    "invitations",
+    metadata,
+    identity(),
+    public_id(),
+    reference("account_id", "accounts", index=True),  # who invites
+    Column("token_hash", LargeBinary(32), nullable=False, unique=True),  # SHA-256
+    # of the account that it makes
+    reference("tier_id", "tiers", index=True),
+    Column("is_admin", Boolean, nullable=False),
+    Column("email", String(320)),
+    moment("created_at"),
+    moment("expires_at", index=True),
+    sqlite_autoincrement=True,
+)
+
+password_resets = Table(
+    "password_resets",
+    metadata,
+    identity(),
+    reference("account_id", "accounts", unique=True),
+    Column("token_hash", LargeBinary(32), nullable=False, unique=True),  # SHA-256
+    moment("created_at"),
+    moment("expires_at", index=True),
     sqlite_autoincrement=True,
 )

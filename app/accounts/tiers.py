@@ -104,13 +104,13 @@ def change(
 
 
 def remove(connection: Connection, identity: Identity, uuid: str, default_tier: str) -> None:
-    """Delete a tier; raises `Conflict` while accounts have it, or new ones would get it."""
+    """Delete a tier; raises `Conflict` while accounts have it, or new ones will get it."""
     tier = get(connection, identity, uuid)
     _refuse_default(tier, default_tier)
     try:
         connection.execute(delete(tiers).where(tiers.c.uuid == uuid))
     except IntegrityError:
-        raise Conflict("Accounts have this tier") from None
+        raise Conflict("Accounts have this tier, or invitations give it") from None
     identity.record(connection, EventType.TIER_DELETED, _subject(tier))
 
 

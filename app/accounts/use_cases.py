@@ -96,12 +96,19 @@ class Accounts:
 
         For whoever runs the service. Raises `NotFound` and `InvalidRequest`.
         """
-        account = await self._database.read(administration.named, username)
+        account = await self.named(username)
         await fields.check(self._passwords, account.username, account.email, password)
         password_hash = await self._passwords.hash(password)
         actor = actor_of_request(clock.now())
         await self._database.write(administration.set_password, account.uuid, password_hash, actor)
         return account
+
+    async def named(self, username: str) -> Account:
+        """Return the account of that name, without case; for whoever runs the service.
+
+        Raises `NotFound`.
+        """
+        return await self._database.read(administration.named, username)
 
     async def is_there(self, uuid: str) -> bool:
         """Tell whether there is such an account, active and not deleted."""

@@ -34,6 +34,11 @@ class EventType(StrEnum):
     ACCOUNT_CREATED = "account.created"
     ACCOUNT_CHANGED = "account.changed"  # by an administrator
     ACCOUNT_DELETED = "account.deleted"
+    INVITATION_CREATED = "invitation.created"
+    INVITATION_ACCEPTED = "invitation.accepted"
+    INVITATION_DELETED = "invitation.deleted"
+    RESET_CREATED = "reset.created"
+    RESET_USED = "reset.used"
     TIER_CREATED = "tier.created"
     TIER_CHANGED = "tier.changed"
     TIER_DELETED = "tier.deleted"
@@ -59,7 +64,10 @@ _ALARMING: Final = frozenset(
     }
 )
 _OF_SECURITY: Final = frozenset(
-    {"login", "session", "token", "credentials", "key", "password", "email", "account", "tier"}
+    {
+        *("login", "session", "token", "credentials", "key", "password", "email"),
+        *("account", "tier", "invitation", "reset"),
+    }
 )
 
 

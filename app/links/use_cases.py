@@ -1,8 +1,8 @@
 """Timelinks: what their owners and their visitors may do with them."""
 
 import hmac
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from app.accounts.identity import Access
 from app.config import Settings
 from app.database import Database, DatabaseUnavailable
 from app.database.pagination import Page
-from app.errors import NotFound, PasswordNeeded
+from app.errors import PasswordNeeded
 from app.events.entities import Actor, actor_of_request
 from app.links import bounds, public, rows, spending
 from app.links.entities import LinkOptions, LinkRef, NewLink, Protected, PublicLink, Timelink
@@ -23,13 +23,13 @@ from app.links.targets import Target, Targets, TargetType
 from app.links.tokens import find_token, hash_of, proof_of, token_of
 from app.security.passwords import Passwords
 from app.security.rate_limits import (
-    LINK_MISSES,
     LINK_PASSWORD,
     LINK_PASSWORD_BY_ADDRESS,
     RateLimits,
     by_address,
     check_all,
     count_all,
+    counting_misses,
 )
 
 log = structlog.get_logger(__name__)
@@ -148,16 +148,9 @@ class Links:
 
     # Visitors
 
-    @asynccontextmanager
-    async def visit(self, address: str) -> AsyncIterator[None]:
+    def visit(self, address: str) -> AbstractAsyncContextManager[None]:
         """Count a visit that ends in `NotFound`; raises `TooManyRequests` after too many."""
-        counters = by_address(LINK_MISSES, address)
-        await check_all(self._rate_limits, counters)
-        try:
-            yield
-        except NotFound:
-            await count_all(self._rate_limits, counters)
-            raise
+        return counting_misses(self._rate_limits, address)
 
     async def open(self, token: str, lease: str | None = None) -> PublicLink:
         """Return the link of a token; with a lease it may have been used up. Raises `NotFound`."""

@@ -9,23 +9,24 @@ from app.config import Settings
 from app.config.formats import HEX
 
 # API keys, keys of uploads, refresh tokens, passwords in URLs, keys and tokens in queries, headers,
-# public links, JWTs. Strangers influence lines too, so nothing backtracks: the time is linear in
-# the length. What begins like a JWT is matched whole, though it may prove to be none, and so is
-# tried last.
+# public and one-time links, JWTs. Strangers influence lines too, so nothing backtracks: the time is
+# linear in the length. What begins like a JWT is matched whole, though it may prove to be none, and
+# so is tried last.
 _SECRETS: Final = re.compile(
     r"hk_[A-Za-z0-9]++|hu_[\w-]{16,}+|hr_[0-9a-f-]{36}\.\d++\.[\w-]++"
     r"|(?<=://)[^/\s@:\"\\]*+:[^/\s@\"\\]++(?=@)"
     r"|(?<=[?&]key=)[^&\s\"'\\]++|(?<=[?&]token=)[^&\s\"'\\]++"
     r"|(?<=[?&]password=)[^&\s\"'\\]++"
     r"|(?<=[Bb]earer )[^\s\"'\\]++|(?<=[Bb]asic )[^\s\"'\\]++"
-    r"|(?P<path>/t/++(?=[\w-]{16})|/timelink/++(?=[0-9a-fA-F-]{32}))[\w-]++"
+    r"|(?P<path>/(?:t|welcome)/++(?=[\w-]{16})|/timelink/++(?=[0-9a-fA-F-]{32}))[\w-]++"
     r"|(?P<start>eyJ[\w-]*+)(?P<rest>\.[\w-]++\.[\w-]++)?+"
 )
 _API_KEY: Final = re.compile(r"hk_[A-Za-z0-9]++")
 _REDACTED: Final = "[redacted]"
 # searching for these is far faster, and most lines have none
 _MARKS: Final = (
-    "hk_", "hu_", "hr_", "eyJ", "://", "key=", "token=", "word=", "earer ", "asic ", "/t/", "/timel"
+    "hk_", "hu_", "hr_", "eyJ", "://", "key=", "token=", "word=", "earer ", "asic ", "/t/",
+    "/timel", "/welc",
 )  # fmt: skip
 _SHORTEST: Final = 4  # a shorter password would redact half of every line
 

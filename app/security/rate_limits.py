@@ -3,12 +3,13 @@
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from app import metrics
-from app.errors import TooManyRequests
+from app.errors import NotFound, TooManyRequests
 from app.security.addresses import networks_of
 
 
@@ -86,6 +87,18 @@ async def count_all(limits: "RateLimits", counters: Sequence[Counter]) -> None:
             refusal = error
     if refusal is not None:
         raise refusal
+
+
+@asynccontextmanager
+async def counting_misses(limits: "RateLimits", address: str) -> AsyncIterator[None]:
+    """Count a visit that ends in `NotFound`; raises `TooManyRequests` after too many."""
+    counters = by_address(LINK_MISSES, address)
+    await check_all(limits, counters)
+    try:
+        yield
+    except NotFound:
+        await count_all(limits, counters)
+        raise
 
 
 class NoRateLimits:

@@ -36,6 +36,11 @@ async def qr_response(url: str, image_format: Format) -> Response:
     return Response(image, headers=_HEADERS, media_type=_TYPES[image_format])
 
 
+async def qr_text(url: str) -> str:
+    """Return the QR code of a URL as the text of an SVG file."""
+    return (await asyncio.to_thread(_draw, url, Format.SVG)).decode()
+
+
 async def qr_svg(url: str) -> str:
     """Return the QR code of a URL as an element for a page."""
     return await asyncio.to_thread(_draw_inline, url)

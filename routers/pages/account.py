@@ -64,7 +64,7 @@ async def login(request: Request, runtime: RuntimeDep) -> Response:
         if not is_browser(request):
             raise
         return await login_form(request, runtime, error, next=form.next, username=form.username)
-    return await _signed_in(request, runtime, opened, form.username, _place(request, form.next))
+    return await signed_in(request, runtime, opened, form.username, form.next)
 
 
 @router.get("/account/register")
@@ -88,7 +88,7 @@ async def register(request: Request, runtime: RuntimeDep) -> Response:
             raise
         given = {"username": form.username, "email": form.email or ""}
         return await _register_form(request, runtime, error, **given)
-    return await _signed_in(request, runtime, opened, form.username, _place(request, ""))
+    return await signed_in(request, runtime, opened, form.username)
 
 
 @router.post("/account/logout")
@@ -102,13 +102,18 @@ async def logout(request: Request, runtime: RuntimeDep, visitor: SignedIn) -> Re
     return response
 
 
-async def _signed_in(
-    request: Request, runtime: Runtime, opened: Login, username: str, place: str
+async def signed_in(
+    request: Request,
+    runtime: Runtime,
+    opened: Login,
+    username: str,
+    next: str = "",  # noqa: A002 - as in the URL
 ) -> Response:
+    """Begin a session, and lead to the page ``next``, or the home page."""
     session = await logins.open_session(request, runtime, opened, client=CLIENT, in_cookie=True)
     response: Response = JSONResponse({"username": username})
     if is_browser(request):
-        response = RedirectResponse(place, 303)
+        response = RedirectResponse(_place(request, next), 303)
     cookies.keep(request, runtime, response, opened, session)
     known_devices.remember(request, runtime, response, opened)
     return response

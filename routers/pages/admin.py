@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
 from app import VERSION, clock
+from app.accounts.welcome.entities import DAY, INVITATION_LIFETIME, MAX_INVITATION_LIFETIME
 from app.config import Settings
 from app.database.pagination import MAX_LIMIT
 from app.objects.storage_use import MAX_AGE
@@ -18,6 +19,7 @@ from routers.v1.schemas.tiers import Tier
 from routers.web.dependencies import RuntimeDep, credential_of, runtime_of
 
 _LIMIT: Final = 50  # accounts on a page
+_LIFETIMES: Final = (DAY, INVITATION_LIFETIME, MAX_INVITATION_LIFETIME)  # seconds
 _KINDS: Final = {"thumbs": "thumbnails"}  # those that people call otherwise
 
 
@@ -68,8 +70,10 @@ async def show_accounts(
     visitor: Administrator,
     q: Annotated[str, Query(max_length=320, pattern=r"^[^\x00]*$")] = "",
     cursor: CursorParam = None,
+    older_invitations: Annotated[str | None, Query(alias="invitations", max_length=4096)] = None,
 ) -> Response:
-    """List the accounts, newest first, or those that ``q`` finds."""
+    """List the accounts, newest first, or those that ``q`` finds, and who is invited."""
+    invited = await runtime.welcome.invitations(visitor.access, _LIMIT, older_invitations)
     page = await runtime.accounts.search(visitor.access, q.strip(), _LIMIT, cursor)
     choices = await runtime.tiers.page(visitor.access, MAX_LIMIT, None)
     return render_app(
@@ -81,7 +85,12 @@ async def show_accounts(
         q=q.strip(),
         accounts=page.items,
         next_cursor=page.next_cursor,
+        invitations=invited.items,
+        older_invitations=invited.next_cursor,
+        lifetimes=_LIFETIMES,
+        usual_lifetime=INVITATION_LIFETIME,
         tiers=[tier.name for tier in choices.items],
+        default_tier=next((t.name for t in choices.items if runtime.tiers.is_default(t)), ""),
         service=SERVICE_ACCOUNT,
         iso=_iso,
     )

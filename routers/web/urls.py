@@ -30,6 +30,11 @@ def link_url(request: Request, runtime: Runtime, link: LinkRef) -> str | None:
     return None if token is None else f"{base_url(request, runtime)}/t/{token}"
 
 
+def one_time_url(request: Request, runtime: Runtime, token: str) -> str:
+    """Return the URL of an invitation, or of a password reset."""
+    return f"{base_url(request, runtime)}/welcome/{token}"
+
+
 def file_link(request: Request, runtime: Runtime, file: File) -> str | None:
     """Return the URL of a file's link, if it has one."""
     return own_link(request, runtime, file.link)

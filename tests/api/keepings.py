@@ -8,7 +8,9 @@ import pytest
 from sqlalchemy import Connection, Table, select
 
 from app import clock
+from app.accounts.welcome.entities import DAY
 from app.database import Database
+from app.security.credentials import OwnWork
 from tests.api.conftest import PASSWORD, Service
 from tests.api.crash_forms import FILE, form, make_key, submit
 from tests.api.tus_client import VERSION, append, create, head
@@ -46,12 +48,22 @@ class Keeper:
         """Fill the account."""
         self.account, self.headers = await self._service.sign_up(self.name)
         self.key = await make_key(self._service, self.headers, "blobs:read", "dumps:submit")
+        await self._keep_one_time_links()
         await self._keep_objects()
         await self._keep_symbols()
         await self._keep_bundles()
         await self._keep_uploads()
         await self._keep_links()
         await self._keep_inbox()
+
+    async def _keep_one_time_links(self) -> None:
+        """Keep an invitation, as if it administrated, and a password reset."""
+        runtime = self._service.runtime
+        access = runtime.access(OwnWork(self.account["id"]), None)
+        await runtime.welcome.invite(
+            access, tier=None, is_admin=False, email="b@example.org", expires_in=DAY
+        )
+        await runtime.welcome.offer_reset(access, self.account["id"], DAY)
 
     async def _keep_objects(self) -> None:
         for name, data in (("small", b"small"), ("empty", b""), ("large", LARGE)):

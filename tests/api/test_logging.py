@@ -352,7 +352,7 @@ def test_values_are_redacted_in_every_form() -> None:
     for form in (secret, json.dumps(secret), repr(secret), quoted, "p@ss-word", "p%40ss-word"):
         assert "slash" not in redact(f"<{form}>")
         assert "ss-word" not in redact(f"<{form}>")
-    for path in ("/t/", "//t//", "///t////", "https://host/holdall/t/"):
+    for path in ("/t/", "//t//", "///t////", "https://host/holdall/t/", "/v1/welcome/"):
         assert redact(f"{path}abcdefghijklmnopqrstuv/a.txt") == f"{path}[redacted]/a.txt"
         assert redact(f"{path}eyJhbGciOiJIUzI1NiJ9xx") == f"{path}[redacted]"
     uuid = "01890a5d-ac96-774b-bcce-b302099a8057"

@@ -25,6 +25,8 @@ PUBLIC = {
     "accounts_create",
     "auth_token",
     "auth_refresh",
+    "invitations_open",
+    "invitations_accept",
     "service_health",
     "service_readiness",
     "blobs_options_content",

@@ -87,6 +87,7 @@ PICTURE: Final = file("img", plain()) | {"data": {"name": "p"}}
 CREATIONS: Final[dict[str, dict[str, Any]]] = {
     "/v1/accounts": {"json": {"username": "ada", "password": "correct horse battery"}},
     "/v1/accounts/me/keys": {"json": {"name": "k", "scopes": ["files:read"]}},
+    "/v1/invitations": {"json": {}},
     "/v1/tiers": {"json": {"name": "Large", "heights": [200]}},
     "/v1/blobs": {"json": {"id": "a/b ü", "data": base64.b64encode(b"x").decode()}},
     "/v1/files": file(),
@@ -106,7 +107,9 @@ CREATIONS: Final[dict[str, dict[str, Any]]] = {
 UPLOAD: Final = {"Tus-Resumable": "1.0.0", "Upload-Length": "5"}
 """Headers of a new upload, which other POSTs don't look at."""
 
-WITHOUT_GET: Final = frozenset({"/v1/accounts/me/keys", "/v1/timelinks", "/v1/uploads"})
+WITHOUT_GET: Final = frozenset(
+    {"/v1/accounts/me/keys", "/v1/invitations", "/v1/timelinks", "/v1/uploads"}
+)
 """Where one thing can only be deleted."""
 
 

@@ -36,6 +36,8 @@ PUBLIC: Final = {
     "a file of a bundle": "{bundle}/a.txt",
     "a limited bundle": "{limited}",
     "an inbox": "{given}",
+    "an invitation": "{invitation}",
+    "a password reset": "{reset}",
     "a link that leads nowhere": "/t/nowhere",
 }
 OWN: Final = {
@@ -122,7 +124,11 @@ def places(owner: BrowserContext) -> dict[str, str]:
     ended = _sent(asking.post("/v1/timelinks", data=of_file))
     assert asking.delete(f"/v1/timelinks/{ended['id']}").ok
     _sent(asking.post("/v1/accounts/me/keys", data={"name": "laptop", "scopes": ["blobs:read"]}))
+    invitation = _sent(asking.post("/v1/invitations", data={"email": "someone@example.org"}))
+    reset = _sent(asking.post(f"/v1/accounts/{account}/password-reset", data={}))
     return {
+        "invitation": invitation["url"],
+        "reset": reset["url"],
         "link": made["url"],
         "protected": protected["url"],
         "file": file["id"],

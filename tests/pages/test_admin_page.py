@@ -129,6 +129,70 @@ def test_an_account_is_made(admin: Page, watch: Watch) -> None:
     assert signed_in.status_code == 200
 
 
+@pytest.mark.parametrize("scripts", [True, False])
+def test_somebody_is_invited_and_later_given_a_new_password(
+    admin: Page, open_page: OpenPage, watch: Watch, scripts: bool
+) -> None:
+    name = f"guest-{scripts}".lower()
+    guest = open_page(java_script_enabled=scripts)
+    admin.goto("/admin/accounts")
+    admin.get_by_role("button", name="Invite").click()
+    dialog = admin.get_by_role("dialog", name="Invite somebody")
+    dialog.get_by_label("Email").fill(f"{name}@example.org")
+    dialog.get_by_label("Tier").select_option("Premium")
+    dialog.get_by_role("button", name="Make the link").click()
+    made = admin.get_by_role("dialog", name="An invitation")
+    expect(made.get_by_role("img", name="QR code")).to_be_visible()
+    assert made.get_by_role("img").evaluate(
+        "image => image.decode().then(() => image.naturalWidth)"
+    )
+    link = made.locator(".address").inner_text()
+    made.get_by_role("button", name="Close").click()
+    pending = admin.get_by_role("region", name="Open invitations").get_by_role("listitem")
+    expect(pending).to_contain_text(f"{name}@example.org Premium")
+
+    guest.goto(link)
+    guest.get_by_label("User name").fill(ADMIN)
+    expect(guest.get_by_label("Email")).to_have_value(f"{name}@example.org")
+    guest.get_by_label("Password").fill(PASSWORD)
+    guest.get_by_role("button", name="Make the account").click()
+    expect(guest.get_by_role("alert")).to_have_text("This user name is taken")
+    watch.expect_status(409)
+    expect(guest.get_by_label("Email")).to_have_value(f"{name}@example.org")
+    guest.get_by_label("User name").fill(name)
+    guest.get_by_label("Password").fill(PASSWORD)
+    guest.get_by_role("button", name="Make the account").click()
+    expect(guest.get_by_role("navigation", name="Account")).to_contain_text(name)
+
+    admin.goto("/admin/accounts")
+    expect(pending).to_have_count(0)
+    expect(row(admin, name)).to_contain_text("Premium")
+    admin.get_by_role("button", name=f"Change {name}").click()
+    admin.get_by_role("button", name="Make a link for a new password").click()
+    made = admin.get_by_role("dialog", name=f"A new password for {name}")
+    link = made.locator(".address").inner_text()
+    guest.goto(link)
+    expect(guest.get_by_text(f"Choose a new password for {name}")).to_be_visible()
+    guest.get_by_label("New password").fill("another horse battery")
+    guest.get_by_role("button", name="Set the password").click()
+    expect(guest.get_by_role("navigation", name="Account")).to_contain_text(name)
+    guest.goto(link)
+    expect(guest.get_by_role("heading")).to_have_text("This link leads nowhere")
+    watch.expect_status(404)
+
+
+def test_an_invitation_is_taken_back(admin: Page, watch: Watch) -> None:
+    made = admin.context.request.post("/v1/invitations", data={"is_admin": True}).json()
+    admin.goto("/admin/accounts")
+    pending = admin.get_by_role("region", name="Open invitations")
+    expect(pending.get_by_role("listitem")).to_contain_text("administrator")
+    admin.once("dialog", lambda question: question.accept())
+    pending.get_by_role("button", name="Take back").click()
+    expect(admin.locator("#said")).to_have_text("The invitation is taken back")
+    expect(pending).to_have_count(0)
+    assert admin.context.request.get(made["url"]).status == 404
+
+
 def test_what_can_not_be_done_is_said_in_the_dialog(admin: Page, watch: Watch) -> None:
     admin.goto(f"/admin/accounts?q={ADMIN}")
     admin.get_by_role("button", name=f"Change {ADMIN}").click()

@@ -158,6 +158,18 @@ def test_reset_password_lets_in_who_has_forgotten_it(
     form["password"] = "another horse battery"
     assert service.client.post("/v1/auth/token", data=form).status_code == 200
 
+    for command, body in (
+        (["reset-password", "boss", "--link"], {"password": PASSWORD}),
+        (["invite", "--admin", "--tier", "Premium"], {"username": "second", "password": PASSWORD}),
+    ):
+        done = run(settings, *command)
+        (link,) = done.stdout.splitlines()
+        path = f"/v1{link[link.index('/welcome/') :]}"
+        used = service.client.post(path, json=body)
+        assert used.json()["is_admin"] is True, used.text
+    assert used.json()["tier"] == "Premium"
+    log_in(service, "boss")
+
 
 def test_reset_password_says_why_it_cannot(make_settings: MakeSettings, run: Run) -> None:
     settings = make_settings("local")

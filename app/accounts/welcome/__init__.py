@@ -1,0 +1,1 @@
+"""One-time links: invitations, which make accounts, and password resets."""

@@ -214,3 +214,40 @@ async def test_administration(make_settings: MakeSettings) -> None:
                 "action": "account.changed", "account": account["id"], **change, **by,
             }  # fmt: skip
             assert deleted == {"action": "account.deleted", "account": account["id"], **by}
+
+
+async def test_one_time_links(make_settings: MakeSettings) -> None:
+    with capture_logs() as entries:
+        log = Log(entries)
+        async with running(make_settings(**ADMIN)) as service:
+            client = service.client
+            root = log.take()[0]["account"]
+            headers = await service.log_in("root", ADMIN["admin_password"])
+            session = log.take()[-1]["session"]
+            by = {"by": root, "by_session": session, "address": ADDRESS}
+            paths = []
+            for _ in range(2):
+                made = await client.post("/v1/invitations", json={}, headers=headers)
+                paths.append(made.json()["url"].replace("http://test", "/v1"))
+            created, invitation = log.take()
+            assert created.items() >= {"tier": "Basic", "is_admin": False, **by}.items()
+            assert (created["action"], invitation["action"]) == ("invitation.created",) * 2
+            await client.delete(f"/v1/invitations/{created['invitation']}", headers=headers)
+            assert log.take() == [
+                {"action": "invitation.deleted", "invitation": created["invitation"], **by}
+            ]
+            body = {"username": "ada", "password": PASSWORD}
+            ada = (await client.post(paths[1], json=body)).json()["id"]
+            ada_made, accepted = log.take()
+            assert (ada_made["action"], ada_made["account"]) == ("account.created", ada)
+            assert accepted == {
+                "action": "invitation.accepted", "invitation": invitation["invitation"],
+                "account": ada, "username": "ada", "address": ADDRESS,
+            }  # fmt: skip
+            path = f"/v1/accounts/{ada}/password-reset"
+            reset = (await client.post(path, json={}, headers=headers)).json()["url"]
+            await client.post(reset.replace("http://test", "/v1"), json=body)
+            offered, used, changed = log.take()
+            assert offered == {"action": "reset.created", "account": ada, **by}
+            assert used == {"action": "reset.used", "account": ada, "address": ADDRESS}
+            assert changed == used | {"action": "password.changed"}

@@ -104,7 +104,7 @@ def test_create_admin_makes_one_who_can_log_in(
     done = run(settings, "create-admin", "boss", given=f"{PASSWORD}\n")
     assert done.returncode == 0, done.stderr
     (line,) = done.stderr.splitlines()  # what a log of security tells
-    assert json.loads(line)["action"] == "account_made"
+    assert json.loads(line)["action"] == "account.created"
     assert "boss" in done.stdout
     assert PASSWORD not in done.stdout + done.stderr
     service, _ = start_fork(settings)
@@ -150,7 +150,7 @@ def test_reset_password_lets_in_who_has_forgotten_it(
         0, "boss has the new password; sessions and API keys have ended\n"
     )  # fmt: skip
     (line,) = done.stderr.splitlines()
-    assert json.loads(line)["action"] == "password_changed"
+    assert json.loads(line)["action"] == "password.changed"
     assert "another horse" not in done.stderr
     assert service.client.get("/v1/accounts/me", headers=before).status_code == 401
     form = {"username": "boss", "password": PASSWORD}

@@ -127,9 +127,7 @@ def accept_invitation(
     made = rows.create(connection, replace(new, tier=row.tier, is_admin=row.is_admin))
     facts = {"account": made.uuid, "username": made.username}
     subject = _subject(row.uuid, row.email)
-    record(
-        connection, EventType.INVITATION_ACCEPTED, row.account_id, new.maker, subject, **facts
-    )
+    record(connection, EventType.INVITATION_ACCEPTED, row.account_id, new.maker, subject, **facts)
     return made
 
 

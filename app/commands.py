@@ -5,11 +5,12 @@ import os
 import shlex
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from app import clock
 from app.accounts.registration import Registration
-from app.accounts.welcome.entities import DAY, RESET_LIFETIME
+from app.accounts.welcome.entities import DAY, RESET_LIFETIME, Link
 from app.config import Settings
 from app.database import generations
 from app.moving.marks import finish
@@ -43,8 +44,10 @@ async def offer_reset(settings: Settings, username: str) -> int:
     async with open_runtime(settings, background=False) as runtime:
         account = await runtime.accounts.named(username)
         access = runtime.access(ServiceToken(), None)
-        token, *_ = await runtime.welcome.offer_reset(access, account.uuid, RESET_LIFETIME)
-    print(_link(settings, token))  # noqa: T201
+        link, *_ = await runtime.welcome.offer_reset(
+            access, account.uuid, RESET_LIFETIME, url_of=_url_of(settings)
+        )
+    _print_link(link, account.email)
     return 0
 
 
@@ -52,16 +55,27 @@ async def invite(settings: Settings, tier: str | None, *, is_admin: bool, days: 
     """Print a link that makes one account."""
     async with open_runtime(settings, background=False) as runtime:
         access = runtime.access(ServiceToken(), None)
-        token, _ = await runtime.welcome.invite(
-            access, tier=tier, is_admin=is_admin, email=None, expires_in=days * DAY
+        link, _ = await runtime.welcome.invite(
+            access,
+            tier=tier,
+            is_admin=is_admin,
+            email=None,
+            expires_in=days * DAY,
+            url_of=_url_of(settings),
         )
-    print(_link(settings, token))  # noqa: T201
+    _print_link(link)
     return 0
 
 
-def _link(settings: Settings, token: str) -> str:
-    own = f"http://{settings.host}:{settings.port}"
-    return f"{settings.public_url or own}/welcome/{token}"
+def _url_of(settings: Settings) -> Callable[[str], str]:
+    base = settings.public_url or f"http://{settings.host}:{settings.port}"
+    return lambda token: f"{base}/welcome/{token}"
+
+
+def _print_link(link: Link, email: str | None = None) -> None:
+    print(link.url)  # noqa: T201
+    if link.is_mailed:
+        print(f"sent to {email}", file=sys.stderr)  # noqa: T201
 
 
 async def fsck(settings: Settings, *, repair: bool, checksums: bool, adopt: bool) -> int:

@@ -32,6 +32,7 @@ from app.inboxes.maker import InboxMaker
 from app.inboxes.use_cases import Inboxes
 from app.links.targets import Targets
 from app.links.use_cases import Links
+from app.mail.mailer import mailer_of
 from app.metrics.event_loop import measuring_lag
 from app.moving.task import Move
 from app.objects.downloads import Downloads
@@ -243,7 +244,7 @@ def _build(
         accounts=Accounts(database, passwords, limits, settings, wake_purge=parts.purge.wake),
         tiers=Tiers(settings),
         logins=Logins(database, keyring, passwords, limits, settings),
-        welcome=Welcome(database, passwords, limits, settings),
+        welcome=Welcome(database, passwords, limits, mailer_of(settings), settings),
         blobs=blobs,
         buffer=buffer,
         dumps=dumps,

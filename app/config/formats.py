@@ -2,6 +2,9 @@
 
 import ipaddress
 import re
+from email.errors import HeaderParseError
+from email.headerregistry import Address
+from email.utils import parseaddr
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
@@ -9,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
 from app.config.cores import usable_cores
+from app.config.smtp import parse_smtp_url
 
 HEX: Final = "hex:"
 """What stands before a signing key as `DATA_DIR` has it: 64 hexadecimal digits, or more."""
@@ -91,6 +95,23 @@ def signing_key(value: SecretStr) -> SecretStr:
     return value
 
 
+def smtp_url(value: SecretStr) -> SecretStr:
+    parse_smtp_url(value.get_secret_value())
+    return value
+
+
+def mailbox(value: str) -> str:
+    """Return the sender of mail, a bare address or one in brackets behind a name."""
+    name, address = parseaddr(value)
+    try:
+        Address(name, addr_spec=address)
+    except (HeaderParseError, ValueError, IndexError):
+        address = ""
+    if not re.fullmatch(r"[^@\s]+@[^@\s]+", address, re.ASCII) or not value.isprintable():
+        raise ValueError("must be an address: holdall@example.org or Holdall <holdall@example.org>")
+    return value
+
+
 def workers(value: object) -> object:
     if value == "auto":
         return usable_cores()
@@ -106,6 +127,8 @@ Origins = Annotated[CommaSeparated, AfterValidator(origins)]
 PublicUrl = Annotated[str, AfterValidator(public_url)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(database_url)]
 RedisUrl = Annotated[SecretStr, AfterValidator(redis_url)]
+SmtpUrl = Annotated[SecretStr, AfterValidator(smtp_url)]
+Mailbox = Annotated[str, AfterValidator(mailbox)]
 Workers = Annotated[int, BeforeValidator(workers)]
 Password = Annotated[SecretStr, Field(min_length=8, max_length=128)]
 SigningKeys = Annotated[

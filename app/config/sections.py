@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr
 
 from app.config.formats import (
     DatabaseUrl,
+    Mailbox,
     Networks,
     OptionalNames,
     Origins,
@@ -17,6 +18,7 @@ from app.config.formats import (
     PublicUrl,
     RedisUrl,
     SigningKeys,
+    SmtpUrl,
     Workers,
 )
 from app.config.moving import Moving
@@ -168,6 +170,16 @@ class Retention(Section):
     """Bytes of symbols that this host keeps at hand where objects are elsewhere."""
 
 
+class Mail(Section):
+    """How links for invitations and new passwords are sent; else administrators pass them on."""
+
+    smtp_url: SmtpUrl | None = None
+    """smtp://user:password@host:587 or smtps://…:465. smtp:// may end with ?starttls=auto (if the
+    server can; without a user the default), required (with a user) or never."""
+    mail_from: Mailbox | None = None
+    """Sender, needed with SMTP_URL: Holdall <holdall@example.org>"""
+
+
 class Backups(Section):
     """Where backups go: `holdall backup s3://bucket/prefix`."""
 
@@ -181,4 +193,4 @@ class Backups(Section):
     """URL of an S3 server other than Amazon's."""
 
 
-SECTIONS: Final = (Service, Storage, Moving, Access, Retention, Backups)
+SECTIONS: Final = (Service, Storage, Moving, Access, Retention, Mail, Backups)

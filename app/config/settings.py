@@ -10,7 +10,7 @@ from pydantic import SecretStr, ValidationError, model_validator
 
 from app.config.cores import usable_cores
 from app.config.moving import FORMER, PREVIOUS, Moving
-from app.config.sections import Access, Backups, Retention, Service, Storage
+from app.config.sections import Access, Backups, Mail, Retention, Service, Storage
 
 PUBLISHED: Final = frozenset(
     {"for-development-only-set-your-own-in-.env", "holdall-development", "a-very-secret-key"}
@@ -25,7 +25,7 @@ class ConfigError(Exception):
 
 
 # fields are collected from the last on
-class Settings(Backups, Retention, Access, Moving, Storage, Service):
+class Settings(Backups, Mail, Retention, Access, Moving, Storage, Service):
     """Every setting of the service."""
 
     @model_validator(mode="after")
@@ -39,6 +39,10 @@ class Settings(Backups, Retention, Access, Moving, Storage, Service):
             needed["admin_password"] = "ADMIN_USERNAME"  # noqa: S105
         if self.admin_password:
             needed["admin_username"] = "ADMIN_PASSWORD"
+        if self.smtp_url:
+            needed["mail_from"] = "SMTP_URL"
+        if self.mail_from:
+            needed["smtp_url"] = "MAIL_FROM"
         if self.min_link_time > self.max_link_time:
             raise ValueError("MIN_LINK_TIME: must not be more than MAX_LINK_TIME")
         missing = [name for name in needed if getattr(self, name) is None]

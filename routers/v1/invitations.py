@@ -1,12 +1,13 @@
 """One-time links: invitations and password resets, handed out by administrators, used once."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Request, Response
 
 from app import clock
 from app.accounts.identity import Access
+from app.accounts.welcome.entities import Link
 from app.security.one_time_tokens import MAX_LENGTH
 from routers.http.qr import qr_text
 from routers.v1.schemas.accounts import Account
@@ -43,12 +44,13 @@ async def create(
 ) -> CreatedInvitation:
     """Invite somebody by a link that makes one account. For administrators.
 
-    It works where registration is closed, too. Its URL is answered this once.
+    It works where registration is closed, too. Its URL is answered this once, and goes to the
+    address if the service sends mail.
     """
-    token, invitation = await runtime.welcome.invite(access, **body.model_dump())
+    url_of = one_time_url(request, runtime)
+    link, invitation = await runtime.welcome.invite(access, **body.model_dump(), url_of=url_of)
     locate(request, response, f"/v1/invitations/{invitation.uuid}")
-    url = one_time_url(request, runtime, token)
-    return CreatedInvitation.of(invitation, url=url, qr=await qr_text(url))
+    return CreatedInvitation.of(invitation, **await _shown(link))
 
 
 @router.get("/invitations", operation_id="invitations_list", responses=problems(400))
@@ -89,17 +91,22 @@ async def reset_password(
 ) -> PasswordReset:
     """Make a link by which an account's owner sets a new password, once. For administrators.
 
-    It takes the place of any former one. The old password stays good until the link is used; then
-    all sessions and API keys end.
+    It takes the place of any former one, and goes to the account's address if the service sends
+    mail. The old password stays good until the link is used; then all sessions and API keys end.
     """
-    token, account, new = await runtime.welcome.offer_reset(access, str(id), body.expires_in)
-    url = one_time_url(request, runtime, token)
+    link, account, new = await runtime.welcome.offer_reset(
+        access, str(id), body.expires_in, url_of=one_time_url(request, runtime)
+    )
     return PasswordReset(
         username=account.username,
         expires_at=clock.to_datetime(new.expires_at),
-        url=url,
-        qr=await qr_text(url),
+        **await _shown(link),
     )
+
+
+async def _shown(link: Link) -> dict[str, Any]:
+    """Return how a new link is answered."""
+    return {"url": link.url, "qr": await qr_text(link.url), "mailed": link.is_mailed}
 
 
 @router.get("/welcome/{token}", operation_id="invitations_open", responses=problems(404, 429))

@@ -1,5 +1,7 @@
 """URLs of the service, as it hands them out."""
 
+from collections.abc import Callable
+
 from fastapi import Request
 from fastapi.responses import Response
 
@@ -30,9 +32,10 @@ def link_url(request: Request, runtime: Runtime, link: LinkRef) -> str | None:
     return None if token is None else f"{base_url(request, runtime)}/t/{token}"
 
 
-def one_time_url(request: Request, runtime: Runtime, token: str) -> str:
-    """Return the URL of an invitation, or of a password reset."""
-    return f"{base_url(request, runtime)}/welcome/{token}"
+def one_time_url(request: Request, runtime: Runtime) -> Callable[[str], str]:
+    """Return what makes the URL of an invitation, or of a password reset, of its token."""
+    base = base_url(request, runtime)
+    return lambda token: f"{base}/welcome/{token}"
 
 
 def file_link(request: Request, runtime: Runtime, file: File) -> str | None:

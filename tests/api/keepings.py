@@ -61,9 +61,9 @@ class Keeper:
         runtime = self._service.runtime
         access = runtime.access(OwnWork(self.account["id"]), None)
         await runtime.welcome.invite(
-            access, tier=None, is_admin=False, email="b@example.org", expires_in=DAY
+            access, tier=None, is_admin=False, email="b@example.org", expires_in=DAY, url_of=str
         )
-        await runtime.welcome.offer_reset(access, self.account["id"], DAY)
+        await runtime.welcome.offer_reset(access, self.account["id"], DAY, url_of=str)
 
     async def _keep_objects(self) -> None:
         for name, data in (("small", b"small"), ("empty", b""), ("large", LARGE)):

@@ -15,6 +15,7 @@ from tests.api.crash_forms import make_key
 from tests.api.keepings import rows_of
 from tests.api.problems import assert_problem
 from tests.api.shared import shared_fixtures
+from tests.app.mail.test_mailer import Postbox, serving
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow("scaled")]
 
@@ -270,3 +271,28 @@ async def test_who_guesses_is_kept_out_for_a_while(make_settings: MakeSettings) 
         assert page.status_code == 404
         assert_problem(await service.client.get(path), 429)
         assert_problem(await accept(service, path, username="ada"), 429)
+
+
+async def test_links_go_out_by_mail_where_there_is_a_server(make_settings: MakeSettings) -> None:
+    postbox = Postbox()
+    async with serving(postbox) as port:
+        mail = {"smtp_url": f"smtp://127.0.0.1:{port}", "mail_from": "Holdall <h@example.org>"}
+        async with running(make_settings(**ADMIN, **mail)) as service:
+            client, headers = service.client, await service.log_in("root")
+            body = {"email": "ada@example.org"}
+            made = (await client.post("/v1/invitations", json=body, headers=headers)).json()
+            path = made["url"].replace("http://test", "/v1")
+            ada = (await accept(service, path, username="ada")).json()
+            reset_ = (await reset(service, headers, ada["id"])).json()
+            assert made["mailed"] is reset_["mailed"] is True
+            for letter, url in zip(postbox.received, (made["url"], reset_["url"]), strict=True):
+                assert letter["To"] == "ada@example.org"
+                assert url in letter.get_content()
+            none = await client.post("/v1/invitations", json={}, headers=headers)
+            body["email"] = "nobody@example.org"
+            refused = await client.post("/v1/invitations", json=body, headers=headers)
+            assert none.json()["mailed"] is refused.json()["mailed"] is False
+            assert (await client.get(path_of(refused))).status_code == 200, (
+                "to be passed on by hand"
+            )
+    assert len(postbox.received) == 2

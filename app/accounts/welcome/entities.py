@@ -16,6 +16,14 @@ MIN_LIFETIME: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """A one-time link that has been made, and perhaps sent to its receiver."""
+
+    url: str
+    is_mailed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class NewInvitation:
     """An invitation about to be sent."""
 

@@ -1,6 +1,6 @@
 """Use-cases of one-time links: administrators hand them out, their receivers use them once."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from uuid_utils import uuid7
@@ -9,27 +9,37 @@ from app import clock
 from app.accounts import fields, registration
 from app.accounts.entities import Account
 from app.accounts.identity import Access
-from app.accounts.welcome import rows
-from app.accounts.welcome.entities import Invitation, NewInvitation, NewReset, Offer
+from app.accounts.welcome import letters, rows
+from app.accounts.welcome.entities import Invitation, Link, NewInvitation, NewReset, Offer
 from app.config import Settings
 from app.database import Database
 from app.database.pagination import Page
 from app.errors import FieldError, InvalidRequest
 from app.events.entities import actor_of_request
+from app.mail.mailer import Mailer
 from app.security import one_time_tokens
 from app.security.passwords import Passwords
 from app.security.rate_limits import RateLimits, counting_misses
+
+UrlOf = Callable[[str], str]
+"""Makes the URL of a token."""
 
 
 class Welcome:
     """Invites people, and lets those who forgot their password set another."""
 
     def __init__(
-        self, database: Database, passwords: Passwords, limits: RateLimits, settings: Settings
+        self,
+        database: Database,
+        passwords: Passwords,
+        limits: RateLimits,
+        mailer: Mailer,
+        settings: Settings,
     ) -> None:
         self._database = database
         self._passwords = passwords
         self._limits = limits
+        self._mailer = mailer
         self._default_tier = settings.default_tier
 
     # Administrators
@@ -42,8 +52,9 @@ class Welcome:
         is_admin: bool,
         email: str | None,
         expires_in: int,
-    ) -> tuple[str, Invitation]:
-        """Invite somebody for ``expires_in`` seconds; returns the token of the link too.
+        url_of: UrlOf,
+    ) -> tuple[Link, Invitation]:
+        """Invite somebody for ``expires_in`` seconds, by mail if there is an address.
 
         Without a ``tier`` it is that of all new accounts. Raises `InvalidRequest`.
         """
@@ -57,7 +68,9 @@ class Welcome:
             created_at=now,
             expires_at=now + expires_in * clock.SECOND,
         )
-        return token, await access.write(rows.invite, new)
+        invitation = await access.write(rows.invite, new)
+        url = url_of(token)
+        return await self._mailed(url, email, letters.of_invitation(url, invitation)), invitation
 
     async def invitations(self, access: Access, limit: int, cursor: str | None) -> Page[Invitation]:
         """Return a page of the invitations that can be accepted, newest first."""
@@ -68,15 +81,21 @@ class Welcome:
         await access.write(rows.take_back, uuid)
 
     async def offer_reset(
-        self, access: Access, uuid: str, expires_in: int
-    ) -> tuple[str, Account, NewReset]:
-        """Offer an account's owner a new password for ``expires_in`` seconds.
+        self, access: Access, uuid: str, expires_in: int, *, url_of: UrlOf
+    ) -> tuple[Link, Account, NewReset]:
+        """Offer an account's owner a new password for ``expires_in`` seconds, by mail if possible.
 
-        Returns the token of the link too. Raises `NotFound`, `Forbidden` and `Conflict`.
+        Raises `NotFound`, `Forbidden` and `Conflict`.
         """
         token, now = one_time_tokens.generate(), clock.now()
         new = NewReset(one_time_tokens.hash_of(token), now, now + expires_in * clock.SECOND)
-        return token, await access.write(rows.offer_reset, uuid, new), new
+        account = await access.write(rows.offer_reset, uuid, new)
+        url = url_of(token)
+        letter = letters.of_reset(url, account.username, new)
+        return await self._mailed(url, account.email, letter), account, new
+
+    async def _mailed(self, url: str, email: str | None, letter: letters.Letter) -> Link:
+        return Link(url, email is not None and await self._mailer.send(email, *letter))
 
     # Receivers
 

@@ -16,7 +16,7 @@ function handingOut(dialog) {
     element("qr").addEventListener("close", () => URL.revokeObjectURL(code), { once: true });
     made = null;
   });
-  return (link, name) => (made = { ...link, name });
+  return (link, name) => (made = { ...link, name: link.mailed ? `${name}, sent by mail` : name });
 }
 
 let chosen; // the dataset of the button that was pressed

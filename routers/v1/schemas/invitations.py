@@ -30,6 +30,12 @@ QrCode = Annotated[
     str,
     Field(description="The link's QR code, as SVG.", examples=["<svg …></svg>"]),
 ]
+Mailed = Annotated[
+    bool,
+    Field(
+        description="Whether a mail server has taken the link for the address. If not, pass it on."
+    ),
+]
 
 
 class InvitationCreate(BaseModel):
@@ -61,7 +67,7 @@ class Invitation(BaseModel):
     expires_at: datetime
 
     @classmethod
-    def of(cls, invitation: entities.Invitation, **also: str) -> Self:
+    def of(cls, invitation: entities.Invitation, **also: Any) -> Self:  # noqa: ANN401
         """Make the body that answers for an invitation."""
         return cls(
             id=invitation.uuid,
@@ -80,6 +86,7 @@ class CreatedInvitation(Invitation):
 
     url: Url
     qr: QrCode
+    mailed: Mailed
 
 
 class InvitationList(ListOf[Invitation]):
@@ -101,6 +108,7 @@ class PasswordReset(BaseModel):
     expires_at: datetime
     url: Url
     qr: QrCode
+    mailed: Mailed
 
 
 class OfferKind(StrEnum):

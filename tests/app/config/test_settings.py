@@ -13,6 +13,7 @@ TOKEN = "a-service-token-for-tests"
 KEY = "k" * 32
 POSTGRES = "postgresql://somebody:a-secret-word@127.0.0.1"
 PUBLISHED = "a-very-secret-key"
+MAIL_FROM = "Holdall <holdall@example.org>"
 S3 = {
     "ACTIVE_STORAGE": "s3",
     "S3_ACCESS_KEY_ID": "id",
@@ -59,6 +60,24 @@ WRONG: list[tuple[str, dict[str, str]]] = [
     ("DATABASE_URL", {"DATABASE_URL": "sqlite:///"}),
     ("DATABASE_URL", {"DATABASE_URL": "sqlite+aiosqlite:///:memory:"}),
     ("DATABASE_URL", {"DATABASE_URL": "holdall.db"}),
+    ("MAIL_FROM", {"SMTP_URL": "smtp://me:a-secret-word@mail.example.org"}),
+    ("SMTP_URL", {"MAIL_FROM": MAIL_FROM}),
+    ("MAIL_FROM", {"SMTP_URL": "smtp://mail.example.org", "MAIL_FROM": "Holdall"}),
+    ("MAIL_FROM", {"SMTP_URL": "smtp://mail.example.org", "MAIL_FROM": "Holdall <a b@c>"}),
+    *(
+        ("SMTP_URL", {"SMTP_URL": url, "MAIL_FROM": MAIL_FROM})
+        for url in (
+            "mail.example.org:25",
+            "http://me:a-secret-word@mail.example.org",
+            "smtp://me:a-secret-word@",
+            "smtp://me:a-secret-word@mail.example.org:smtp",
+            "smtp://me:a-secret-word@mail.example.org/inbox",
+            "smtp://a-secret-word@mail.example.org",
+            "smtp://mail.example.org?starttls=perhaps",
+            "smtp://mail.example.org?tls=required",
+            "smtps://mail.example.org?starttls=never",
+        )
+    ),
 ]
 
 

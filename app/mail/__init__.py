@@ -1,0 +1,1 @@
+"""Mail to people, where `SMTP_URL` names a server."""

@@ -11,6 +11,9 @@ from app.accounts.identity import Access
 from app.accounts.logins import Logins
 from app.accounts.use_cases import Accounts, Tiers
 from app.accounts.welcome.use_cases import Welcome
+from app.activity import rows as activity_rows
+from app.activity.trimming import TrimEvents
+from app.activity.use_cases import Activity
 from app.archives.use_cases import Archives
 from app.blobs.use_cases import Blobs
 from app.buffer.events import BufferEvents
@@ -88,6 +91,7 @@ class Runtime:
     downloads: Downloads
     archives: Archives
     takeout: Takeout
+    activity: Activity
     memory: BodyMemoryLimit
     state: ServiceState
     gauges: Gauges
@@ -136,7 +140,11 @@ async def open_runtime(
 
 def _tasks(parts: Parts, reports: Reports, symbols: SymbolFiles) -> Sequence[Task]:
     database, store = parts.database, parts.store
-    daily = [RaiseGeneration(database, store), Reconcile(database, store)]
+    daily = [
+        RaiseGeneration(database, store),
+        Reconcile(database, store),
+        TrimEvents(database, kept_for=parts.settings.events_kept),
+    ]
     waking = [parts.sweep, parts.expiry, parts.purge, reports, symbols.caches]
     tasks = [*waking, RenewLeases(parts.uploads), *daily]
     if isinstance(store, MovingStore):
@@ -266,6 +274,7 @@ def _build(
         downloads=parts.downloads,
         archives=Archives(database, parts.downloads, wake_sweep=wake_sweep),
         takeout=Takeout(),
+        activity=Activity(Changes(parts.bus, parts.permits, TOPIC, activity_rows.newest)),
         memory=parts.memory,
         state=state,
         gauges=Gauges(state, tasks, settings, link),

@@ -10,6 +10,7 @@ from routers.compat.storagetiers import routes as storagetiers
 from routers.compat.vertexcloud import routes as vertexcloud
 from routers.pages import (
     account,
+    activity,
     admin,
     docs,
     home,
@@ -37,6 +38,7 @@ from routers.v1 import (
     bundles,
     dump_attachments,
     dumps,
+    events,
     files,
     inboxes,
     invitations,
@@ -99,6 +101,10 @@ RESOURCES: Final = (
         Tag("inboxes", "Links by which others give files, and read nothing.", "inbox"),
         [inboxes.router, inbox.router, inbox_uploads.router, inbox_pages.router],
         place=("/inboxes", "Inboxes"),
+    ),
+    Resource(
+        Tag("events", "What happened to an account: listed, and as it happens.", "event"),
+        [events.router, activity.router],
     ),
     Resource(
         Tag("accounts", "Signing up, one's own account, and the administration of all.", "account"),

@@ -82,26 +82,25 @@ def _of_device(device: str, key: str | None) -> list[Counter]:
 
 def _login_of(connection: Connection, username_key: str) -> Login | None:
     row = connection.execute(
-        select(accounts.c.id, accounts.c.uuid, accounts.c.password_hash).where(
+        select(accounts.c.id, accounts.c.uuid, accounts.c.username, accounts.c.password_hash).where(
             accounts.c.username_key == username_key,
             accounts.c.password_hash.is_not(None),
             accounts.c.is_active,
             accounts.c.deleted_at.is_(None),
         )
     ).first()
-    return None if row is None else Login(row.id, row.uuid, row.password_hash)
+    return None if row is None else Login(*row)
 
 
 def _note_failure(connection: Connection, found: Login | None, actor: Actor) -> None:
     """Count a failed login; of unknown names no more than that: some are passwords, mistyped."""
-    owner = (
-        accounts.c.username_key == SERVICE_ACCOUNT
-        if found is None
-        else accounts.c.id == found.account_id
-    )
-    account = connection.execute(select(accounts.c.id, accounts.c.username).where(owner)).one()
-    facts = {} if found is None else {"username": account.username}
-    count(connection, EventType.LOGIN_FAILED, account.id, actor, **facts)
+    is_owner = accounts.c.username_key == SERVICE_ACCOUNT
+    if found is not None:
+        is_owner = accounts.c.id == found.account_id
+    account_id = connection.execute(select(accounts.c.id).where(is_owner)).scalar()
+    if account_id is not None:  # it has just been deleted
+        facts = {} if found is None else {"username": found.username}
+        count(connection, EventType.LOGIN_FAILED, account_id, actor, **facts)
 
 
 async def verify_password(

@@ -72,6 +72,7 @@ class Login:
 
     account_id: int
     account: str
+    username: str
     password_hash: str
 
 

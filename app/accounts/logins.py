@@ -74,7 +74,9 @@ class Logins:
             created_at=now,
             expires_at=now + lifetime * clock.SECOND,
         )
-        actor = actor_of_request(now, account=login.account, session=new.uuid)
+        actor = actor_of_request(
+            now, account=login.account, username=login.username, session=new.uuid
+        )
         await self._database.write(sessions.open_session, login, new, actor)
         return new
 

@@ -166,6 +166,8 @@ class Retention(Section):
     """Largest symbol file, and largest ZIP of them, inflated."""
     symbols_kept_unused: int | None = Field(None, ge=1, le=3650)
     """Days that symbols are kept which no report needs; unset: for ever."""
+    events_kept: int = Field(365, ge=1, le=36_500)
+    """Days that the log of events goes back."""
     symbol_cache_bytes: int = Field(2 * 1024 * MIB, ge=0)
     """Bytes of symbols that this host keeps at hand where objects are elsewhere."""
 

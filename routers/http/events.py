@@ -21,9 +21,9 @@ COMMENT: Final = b":\n\n"
 _FAREWELL: Final = 1.0  # seconds for the client to take the end of its stream
 
 
-def event(name: str, number: int, data: Any) -> bytes:  # noqa: ANN401 - what becomes JSON
-    """Render an event; ``number`` is its id."""
-    return b"event: %b\nid: %d\ndata: %b\n\n" % (name.encode(), number, to_json(data))
+def event(name: str, id: int | str, data: Any) -> bytes:  # noqa: A002, ANN401 - what becomes JSON
+    """Render an event."""
+    return b"event: %b\nid: %b\ndata: %b\n\n" % (name.encode(), str(id).encode(), to_json(data))
 
 
 class EventStream(Response):

@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from app import clock
 from app.errors import ProblemError
+from app.words import plural, size_in_words, time_in_words
 from routers.pages.assets import static_url
 from routers.web.urls import base_path
 
@@ -31,38 +32,6 @@ _REFUSALS: Final = {
     405: ("This address is not a page", "Forms and programs send something to it."),
 }
 """What people are told of errors that say no more than their name: a heading, and a text."""
-
-_KIB: Final = 1024
-_UNITS: Final = ("KiB", "MiB", "GiB", "TiB")
-_MANY: Final = 100  # of a unit: a decimal more says nothing
-
-
-def plural(number: int, noun: str) -> str:
-    """Return a number of things in words: ``1 byte``, ``2 bytes``."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
-def size_in_words(size: int) -> str:
-    """Return a number of bytes as people say it: ``1.5 MiB``."""
-    if size < _KIB:
-        return plural(size, "byte")
-    value, units = size / _KIB, iter(_UNITS)
-    unit = next(units)
-    while value >= _KIB and unit != _UNITS[-1]:
-        value, unit = value / _KIB, next(units)
-    return f"{value:,.0f} {unit}" if value >= _MANY else f"{value:.1f} {unit}"
-
-
-def time_in_words(seconds: int) -> str:
-    """Return a time in its two largest units, rounded up to minutes: ``2 hours 5 minutes``."""
-    if seconds < 60:  # noqa: PLR2004
-        return "less than a minute"
-    parts, minutes = [], -(-seconds // 60)
-    for length, noun in ((24 * 60, "day"), (60, "hour"), (1, "minute")):
-        count, minutes = divmod(minutes, length)
-        if count:
-            parts.append(plural(count, noun))
-    return " ".join(parts[:2])
 
 
 def seconds_left(moment: datetime) -> int:

@@ -18,6 +18,7 @@ class Event:
 
     name: str
     number: int
+    """Its id, where that is a number."""
     data: dict[str, Any]
 
 
@@ -66,15 +67,23 @@ class Stream:
             fields = {name.decode(): value.decode() for name, _, value in lines}
             if "event" in fields:
                 data = json.loads(fields["data"])
-                await self._events.put(Event(fields["event"], int(fields["id"]), data))
+                await self._events.put(Event(fields["event"], _number(fields["id"]), data))
             if block == b":":
                 self._commented.set()
         await self.taking.wait()
 
 
+def _number(id_: str) -> int:
+    return int(id_) if id_.isdecimal() else 0
+
+
 @asynccontextmanager
 async def listening(
-    service: Service, headers: dict[str, str], path: str = "/v1/buffer/events"
+    service: Service,
+    headers: dict[str, str],
+    path: str = "/v1/buffer/events",
+    *,
+    query: bytes = b"",
 ) -> AsyncIterator[Stream]:
     """Listen in the context; at its end the client goes away, and the answer must end."""
     stream, leaves = Stream(), asyncio.Event()
@@ -86,7 +95,9 @@ async def listening(
 
     async def listen() -> raw.Answer:
         try:
-            return await raw.request(service, "GET", path, headers, messages(), on_send=stream.take)
+            return await raw.request(
+                service, "GET", path, headers, messages(), on_send=stream.take, query=query
+            )
         finally:
             stream.begun.set()
             stream.ended.set()

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from routers.pages.rendering import size_in_words, time_in_words
+from app.words import size_in_words, time_in_words
 from tests.api.conftest import MakeSettings, Service, running
 from tests.api.shared import shared_fixtures
 

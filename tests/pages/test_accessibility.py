@@ -55,6 +55,8 @@ OWN: Final = {
     "past links": "/links?state=expired",
     "inboxes": "/inboxes",
     "an inbox": "/inboxes/{inbox}",
+    "activity": "/activity",
+    "everybody's activity": "/admin/activity",
     "administration": "/admin",
     "accounts": "/admin/accounts",
     "tiers": "/admin/tiers",

@@ -17,7 +17,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from app.database import Database, DatabaseUnavailable, Statement, insert_if_absent
+from app.database import Database, DatabaseUnavailable, Statement, insert_if_absent, notify
 from tests.app.database.conftest import OpenDatabase
 from tests.deadline import DEADLINE
 
@@ -102,6 +102,24 @@ async def test_a_write_finishes_without_its_caller(
     go.set()
     await database.write(add, "next")
     assert "slow" in await database.read(names)
+
+
+@pytest.mark.parametrize("turn", [None, "one account"])
+async def test_what_is_committed_is_told_once_and_nothing_else(
+    database: Database, turn: str | None
+) -> None:
+    told: list[object] = []
+    database.on_notice = told.append
+
+    def tell(connection: Connection, i: int) -> None:
+        add(connection, f"{i:03}")
+        notify(connection, i)
+        if i % 3 == 0:
+            raise _Refused
+
+    writes = [database.write_in_turn(turn, tell, i) for i in range(60)]
+    await asyncio.gather(*writes, return_exceptions=True)
+    assert sorted(told, key=str) == sorted((i for i in range(60) if i % 3), key=str)
 
 
 async def test_closing_finishes_what_has_begun(open_database: OpenDatabase) -> None:

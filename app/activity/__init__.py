@@ -1,0 +1,1 @@
+"""Activity: the log of events, as accounts and administrators read it."""

@@ -1,0 +1,81 @@
+"""Events in words: one plain sentence each, for people."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any, Final
+
+from app.events.entities import EventType, Subject
+from app.words import plural, size_in_words
+
+_SENTENCES: Final[Mapping[str, str]] = {
+    EventType.FILE_RECEIVED: "{who} sent {name}{size}{inbox}",
+    EventType.BUNDLE_RECEIVED: "{who} sent {name}: {files}{inbox}",
+    EventType.PICTURE_ADDED: "{who} added the picture {name}{size}",
+    EventType.LINK_CREATED: "{who} made a link to {name}",
+    EventType.LINK_DELETED: "{who} ended a link",
+    EventType.LINK_USED_UP: "The link to {name} is used up, by {downloads}",
+    EventType.LINK_PASSWORD_FAILED: "Somebody gave a wrong password for a link",
+    EventType.DUMP_NEW_SIGNATURE: "A new crash: {name}",
+    EventType.DUMP_REGRESSION: "A crash is back that was resolved: {name}",
+    EventType.DUMP_SPIKE: "A crash comes often: {name}",
+    EventType.LOGIN_FAILED: "Somebody tried to sign in{as_user} with a wrong password",
+    EventType.SESSION_BEGUN: "{who} signed in",
+    EventType.SESSION_ENDED: "{who} ended a session",
+    EventType.TOKEN_REUSED: "A refresh token came a second time: its session was ended",
+    EventType.CREDENTIALS_ENDED: "{who} ended all sessions and keys",
+    EventType.KEY_CREATED: "{who} made the API key {name}",
+    EventType.KEY_DELETED: "{who} deleted the API key {name}",
+    EventType.PASSWORD_CHECK_FAILED: "{who} gave a wrong current password",
+    EventType.PASSWORD_CHANGED: "{who} changed the password",
+    EventType.EMAIL_CHANGED: "{who} changed the email address",
+    EventType.ACCOUNT_CREATED: "The account {name} was made",
+    EventType.ACCOUNT_CHANGED: "{who} changed the account {name}",
+    EventType.ACCOUNT_DELETED: "{who} deleted the account {name}",
+    EventType.INVITATION_CREATED: "{who} invited somebody",
+    EventType.INVITATION_ACCEPTED: "An invitation was accepted",
+    EventType.INVITATION_DELETED: "{who} took back an invitation",
+    EventType.RESET_CREATED: "{who} made a link for a new password",
+    EventType.RESET_USED: "A link for a new password was used",
+    EventType.TIER_CREATED: "{who} made the tier {name}",
+    EventType.TIER_CHANGED: "{who} changed the tier {name}",
+    EventType.TIER_DELETED: "{who} deleted the tier {name}",
+}
+"""By type. Types that are missing here say their name, and that of what they are about."""
+
+
+def sentence(
+    type: str,  # noqa: A002
+    subject: Subject | None,
+    facts: Mapping[str, Any],
+    actor: Mapping[str, str],
+    address: str | None,
+) -> str:
+    """Return what happened as a sentence without its full stop.
+
+    ``actor`` is what `Actor.facts` says of who did it.
+    """
+    name = "" if subject is None else subject.name or ""
+    words = {
+        "who": _who(actor, address),
+        "name": name,
+        "size": f" ({size_in_words(facts['size'])})" if facts.get("size") is not None else "",
+        "inbox": f" to {facts['inbox']}" if facts.get("inbox") else "",
+        "files": plural(facts.get("files", 0), "file"),
+        "downloads": plural(facts.get("downloads", 0), "download"),
+        "as_user": f" as {facts['username']}" if facts.get("username") else "",
+    }
+    if subject is not None and subject.kind == "inbox":
+        verb = "made" if type == EventType.LINK_CREATED else "deleted"
+        return f"{words['who']} {verb} the inbox {name}"
+    template = _SENTENCES.get(type) or " ".join([*type.replace("_", " ").split("."), "{name}"])
+    return template.format_map(defaultdict(str, words)).strip()
+
+
+def _who(actor: Mapping[str, str], address: str | None) -> str:
+    if "key_name" in actor:
+        return f"The key {actor['key_name']}"
+    if "username" in actor:
+        return actor["username"]
+    if "account" in actor:
+        return "You"
+    return "The service" if address is None else "A visitor"

@@ -1,0 +1,54 @@
+"""What happened to an account, in a real browser, as it happens."""
+
+from playwright.sync_api import Page, expect
+
+from tests import plain_http
+from tests.pages.conftest import ADMIN, PASSWORD, PHONE, OpenPage, SignUp, fits
+from tests.system.processes import Service
+
+
+def fail_to_log_in(live: Service, username: str) -> None:
+    form = {"username": username, "password": "never the right one"}
+    assert plain_http.post(f"{live.url}/v1/auth/token", data=form).status_code == 401
+
+
+def test_what_happens_is_shown_as_it_happens(page: Page, sign_up: SignUp, live: Service) -> None:
+    name = sign_up(page)
+    page.goto("/account/profile")
+    page.get_by_role("link", name="Activity").click()
+    happened = page.get_by_role("region", name="What happened").get_by_role("listitem")
+    expect(happened.first).to_contain_text(f"{name} signed in")
+    expect(happened.first).to_contain_text("Chrome on Linux")
+    before = happened.count()
+    for times in range(2):
+        fail_to_log_in(live, name)
+        expect(happened).to_have_count(before + 1)  # the second is counted in the first
+        assert times == 0 or page.reload()
+    failed = f"Somebody tried to sign in as {name} with a wrong password 2 times"
+    expect(happened.first).to_contain_text(failed)
+
+    page.get_by_role("link", name="Files").click()
+    expect(page.get_by_text("Nothing of that kind has happened yet.")).to_be_visible()
+    page.get_by_role("link", name="Security").click()
+    expect(happened.first).to_contain_text(failed)
+    page.set_viewport_size(PHONE)
+    assert fits(page)
+
+
+def test_an_administrator_sees_all_and_each(
+    page: Page, open_page: OpenPage, sign_up: SignUp
+) -> None:
+    name = sign_up(page)
+    admin = open_page()
+    admin.goto("/account/login?next=/admin/activity")
+    admin.get_by_label("User name").fill(ADMIN)
+    admin.get_by_label("Password").fill(PASSWORD)
+    admin.get_by_role("button", name="Sign in").click()
+    happened = admin.get_by_role("region", name="What happened").get_by_role("listitem")
+    expect(happened.filter(has_text=f"{ADMIN} signed in")).to_have_count(1)
+    happened.filter(has_text=f"{name} signed in").get_by_role("link", name=name).click()
+    expect(admin.get_by_text(f"Only what happened to {name}.")).to_be_visible()
+    expect(happened.filter(has_text=f"{ADMIN} signed in")).to_have_count(0)
+    admin.get_by_role("link", name="Security").click()
+    expect(admin.get_by_text(f"Only what happened to {name}.")).to_be_visible()
+    expect(happened.filter(has_text=f"The account {name} was made")).to_have_count(1)

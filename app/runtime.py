@@ -23,6 +23,7 @@ from app.bundles.use_cases import Bundles
 from app.changes import Changes
 from app.config import Settings
 from app.dumps.reports.task import Reports
+from app.dumps.signatures.use_cases import Signatures
 from app.dumps.use_cases import Dumps
 from app.events.outbox import TOPIC
 from app.features import TARGETS
@@ -80,6 +81,7 @@ class Runtime:
     blobs: Blobs
     buffer: Buffer
     dumps: Dumps
+    signatures: Signatures
     files: Files
     bundles: Bundles
     pictures: Pictures
@@ -256,6 +258,7 @@ def _build(
         blobs=blobs,
         buffer=buffer,
         dumps=dumps,
+        signatures=Signatures(),
         files=files,
         bundles=bundles,
         pictures=pictures,

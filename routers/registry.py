@@ -47,6 +47,7 @@ from routers.v1 import (
     send,
     service,
     sessions,
+    signatures,
     tiers,
     timelinks,
     uploads,
@@ -81,7 +82,13 @@ RESOURCES: Final = (
     ),
     Resource(
         Tag("dumps", "Crash dumps, by label; also for Crashpad and Breakpad uploaders.", "dump"),
-        [minidumps.router, dumps.router, dump_attachments.router, dump_pages.router],
+        [
+            minidumps.router,
+            signatures.router,
+            dumps.router,
+            dump_attachments.router,
+            dump_pages.router,
+        ],
         place=("/dumps", "Dumps"),
     ),
     Resource(

@@ -17,7 +17,7 @@ from app.backup.errors import BackupError
 from app.database.instance import instance
 from app.database.schema import metadata
 from app.database.transactions import Transaction
-from app.dumps.tables import dump_counts
+from app.dumps.tables import dump_counts, signature_counts, signatures
 from app.objects.tables import holds, tombstones
 from app.tasks.tables import daily, moves
 
@@ -27,9 +27,13 @@ LEFT_OUT: Final[Mapping[str, str]] = {
     holds.name: "leases of what is running",
     daily.name: "turns of tasks, which begin anew",
     dump_counts.name: "dumps are counted as they come back",
+    signature_counts.name: "as dump_counts",
     moves.name: "a restored database has one store",
 }
 """Tables that a snapshot lacks, and why; all others are in it."""
+
+_COUNTED: Final[Mapping[str, Sequence[str]]] = {signatures.name: ("count", "size")}
+"""Columns in which dumps are counted, too; a snapshot has zeros there."""
 
 _BLOCK: Final = 1024 * 1024  # bytes of lines that are read at once, about
 _FEWEST, _MOST = 8, 1000  # rows that are
@@ -47,12 +51,13 @@ class RowsOf:
         self.count = 0
         self._transaction = transaction
         self._table = table
+        self._zeros = dict.fromkeys(_COUNTED.get(table.name, ()), 0)
 
     async def blocks(self) -> AsyncGenerator[bytes]:
         last: tuple[Any, ...] | None = None
         limit = _FEWEST
         while rows := await self._transaction.run(_batch, self._table, last, limit):
-            block = lines.encode(_neutral(row) for row in rows)
+            block = lines.encode(_neutral(row) | self._zeros for row in rows)
             yield block
             self.count += len(rows)
             last = tuple(rows[-1][column.name] for column in self._table.primary_key)

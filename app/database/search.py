@@ -8,7 +8,7 @@ asked for what is rare.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, column, literal_column, select, table
 
@@ -20,13 +20,18 @@ SHORTEST: Final = 3
 
 _GROWTH: Final = 4
 
+P = TypeVar("P")
+
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """Ids of rows that match, newest first; all ids above ``stopped_at`` have been looked at."""
+class Found(Generic[P]):
+    """Places of rows that match, in order; all before ``stopped_at`` have been looked at.
 
-    ids: Sequence[int]
-    stopped_at: int | None
+    A place is the row's id, or what else a list is sorted by.
+    """
+
+    ids: Sequence[P]
+    stopped_at: P | None
     """None: enough was found, or there is nothing more to look at."""
 
 
@@ -62,14 +67,14 @@ class Wanted:
 
 
 def walk(
-    look: Callable[[int, int], Sequence[Any]], before: int, count: int, *, budget: int = BUDGET
-) -> Found:
+    look: Callable[[P, int], Sequence[Any]], before: P, count: int, *, budget: int = BUDGET
+) -> Found[P]:
     """Look at rows, newest first, until ``count`` match or the budget is spent.
 
-    ``look(before, size)`` returns up to ``size`` rows from ``before`` down, each as its id and
+    ``look(before, size)`` returns up to ``size`` rows from ``before`` down, each as its place and
     whether it matches.
     """
-    ids: list[int] = []
+    ids: list[P] = []
     size, left = count, max(budget, count)
     while True:
         size = min(size, left)
@@ -83,14 +88,16 @@ def walk(
         size *= _GROWTH
 
 
-def search(connection: Connection, indexed: Indexed, wanted: Wanted, count: int) -> Found:
+def search(connection: Connection, indexed: Indexed, wanted: Wanted, count: int) -> Found[int]:
     """Return the ``count`` newest rows that contain a text of at least `SHORTEST` characters."""
     if connection.dialect.name == "sqlite":
         return _search_sqlite(connection, indexed, wanted, count)
     return _search_postgres(connection, indexed.table, wanted, count)
 
 
-def _search_sqlite(connection: Connection, indexed: Indexed, wanted: Wanted, count: int) -> Found:
+def _search_sqlite(
+    connection: Connection, indexed: Indexed, wanted: Wanted, count: int
+) -> Found[int]:
     rows = indexed.table
     index = table(indexed.fts, column("rowid"), column(indexed.fts))
     phrases = f'"{wanted.mark}" AND "{wanted.text}"'
@@ -111,7 +118,7 @@ def _search_sqlite(connection: Connection, indexed: Indexed, wanted: Wanted, cou
     return walk(look, wanted.before, count)
 
 
-def _search_postgres(connection: Connection, rows: Table, wanted: Wanted, count: int) -> Found:
+def _search_postgres(connection: Connection, rows: Table, wanted: Wanted, count: int) -> Found[int]:
     pattern = f"%{wanted.text}%"
     newest = (
         select(rows)

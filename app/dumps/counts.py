@@ -1,26 +1,31 @@
-"""Counts of dumps: by day, and by label or signature.
+"""Counts of dumps by day, and those of a signature by version and platform.
 
-They are kept as dumps come and go (`dump_counts`). Dumps that have expired and wait for their
-removal are in them, and are taken off here.
+They are kept as dumps come and go (`dump_counts`, `signature_counts`), for an account, a label or a
+signature. Dumps that have expired and wait for their removal are in them, and are taken off here.
+Where other filters are given, the newest dumps that pass are counted one by one.
 """
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import Connection, Select, func, select
 
 from app import clock
 from app.accounts.identity import Identity
-from app.dumps.entities import Counts
-from app.dumps.tables import dump_counts, dumps
+from app.dumps.entities import Counts, Filters
+from app.dumps.search import find as find_ids
+from app.dumps.tables import dump_counts, dumps, signature_counts
+from app.dumps.versions import newest_first
 from app.objects.tables import objects
 
 DAY: Final = 24 * 60 * clock.MINUTE
+NEWEST: Final = 2_000
+"""Dumps that are counted one by one, at most."""
+
 _WAITING: Final = 10_000  # expired dumps that are looked at; so many are removed within seconds
-_count: Final = func.sum(dump_counts.c.count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,9 @@ class Expired:
     day: int
     label: str | None
     signature: str | None
+    version: str | None
+    platform: str | None
+    archived: bool
     size: int
 
 
@@ -42,7 +50,15 @@ def expired(connection: Connection, identity: Identity, now: int) -> Sequence[Ex
         .limit(_WAITING)
     )
     found = connection.execute(
-        select(dumps.c.created_at, dumps.c.label, dumps.c.signature, objects.c.size)
+        select(
+            dumps.c.created_at,
+            dumps.c.label,
+            dumps.c.signature,
+            dumps.c.version,
+            dumps.c.platform,
+            dumps.c.archived,
+            objects.c.size,
+        )
         .select_from(dumps.join(objects))
         .where(dumps.c.id.in_(waiting), dumps.c.account_id == identity.account_id)
     )
@@ -50,43 +66,85 @@ def expired(connection: Connection, identity: Identity, now: int) -> Sequence[Ex
 
 
 def count(
-    connection: Connection, identity: Identity, days: int, signatures: int, now: int
+    connection: Connection, identity: Identity, filters: Filters, days: int, now: int
 ) -> Counts:
-    """Count the dumps of the last ``days`` days, including today.
+    """Count the dumps that pass the filters, of the last ``days`` days including today."""
+    first = now // DAY - days + 1
+    kept = _kept(identity, filters, first)
+    if kept is None:
+        return _one_by_one(connection, identity, filters, days, now)
+    counted = Counter({tuple(key): int(number) for *key, number in connection.execute(kept)})
+    for dump in expired(connection, identity, now):
+        if dump.day >= first and _passes(dump, filters):
+            of = () if filters.signature is None else (dump.version or "", dump.platform or "")
+            counted[(dump.day, *of)] -= 1
+    return _counts(counted, days, now)
 
-    ``signatures`` is how many of the most frequent ones to return.
+
+def _kept(identity: Identity, filters: Filters, first: int) -> Select[Any] | None:
+    """Return what selects kept counts: days, of a signature with version and platform as well.
+
+    None where none are kept for the filters.
     """
+    names: Sequence[str] = ("label",)
+    if filters.signature is not None:
+        names = ("signature", "version", "platform")
+    if replace(filters, archived=None, **dict.fromkeys(names)) != Filters():
+        return None
+    given = {name: value for name in names if (value := getattr(filters, name)) is not None}
+    if filters.signature is not None:
+        table = signature_counts.c
+        wanted = [table[name] == value for name, value in given.items()]
+        columns = [table.day, table.version, table.platform]
+    else:
+        table = dump_counts.c
+        facet = "label" if given else "day"
+        wanted = [table.facet == facet, table.name == given.get("label", "")]
+        columns = [table.day]
+    number = {None: table.count, True: table.archived, False: table.count - table.archived}
+    own = (table.account_id == identity.account_id, table.day >= first)
+    total = func.sum(number[filters.archived])
+    return select(*columns, total).where(*own, *wanted).group_by(*columns)
+
+
+def _passes(dump: Expired, filters: Filters) -> bool:
+    wanted = {name: getattr(filters, name) for name in Expired.__slots__ if hasattr(filters, name)}
+    return all(v is None or getattr(dump, name) == v for name, v in wanted.items())
+
+
+def _one_by_one(
+    connection: Connection, identity: Identity, filters: Filters, days: int, now: int
+) -> Counts:
+    first = now // DAY - days + 1
+    since = max(filters.since or 0, first * DAY)
+    filters = replace(filters, since=since)
+    found = find_ids(connection, identity.account_id, filters, 2**62, NEWEST, now)
+    rows = connection.execute(
+        select(dumps.c.created_at, dumps.c.version, dumps.c.platform).where(
+            dumps.c.id.in_(found.ids)
+        )
+    )
+    counted = Counter((made // DAY, version or "", of or "") for made, version, of in rows)
+    counts = _counts(counted, days, now)
+    is_all = found.stopped_at is None and len(found.ids) < NEWEST
+    return counts if is_all else replace(counts, newest=len(found.ids))
+
+
+def _counts(counted: Counter[Any], days: int, now: int) -> Counts:
+    """Return counts by day, version and platform, of those by all three, or by day alone."""
     today = now // DAY
-    first = today - days + 1
-    gone = [dump for dump in expired(connection, identity, now) if dump.day >= first]
-    kept = select(dump_counts.c.day, dump_counts.c.count).where(
-        *_of(identity, "day", first), dump_counts.c.name == ""
-    )
-    by_day = Counter(dict(tuple(row) for row in connection.execute(kept)))
-    by_day.subtract(dump.day for dump in gone)
-    fewer = Counter(dump.signature for dump in gone if dump.signature is not None)
-    # an expression: in the order of names SQLite would read the days before, too
-    name = dump_counts.c.name.concat("")
-    frequent = (
-        select(name, _count)
-        .where(*_of(identity, "signature", first))
-        .group_by(name)
-        .order_by(_count.desc(), name)
-        .limit(signatures + len(fewer))
-    )
-    counted = [(name, int(n) - fewer[name]) for name, n in connection.execute(frequent)]
-    most = sorted((-n, name) for name, n in counted if n > 0)[:signatures]
+    by_day: Counter[int] = Counter()
+    versions: Counter[str] = Counter()
+    platforms: Counter[str] = Counter()
+    for (day, *of), number in counted.items():
+        by_day[day] += number
+        if of and number > 0:
+            versions[of[0]] += number
+            platforms[of[1]] += number
     return Counts(
-        days=[(_date(number), by_day[number]) for number in range(first, today + 1)],
-        signatures=[(name, -n) for n, name in most],
-    )
-
-
-def _of(identity: Identity, facet: str, first: int) -> tuple[ColumnElement[bool], ...]:
-    return (
-        dump_counts.c.account_id == identity.account_id,
-        dump_counts.c.facet == facet,
-        dump_counts.c.day >= first,
+        days=[(_date(day), by_day[day]) for day in range(today - days + 1, today + 1)],
+        versions=[(name, versions[name]) for name in newest_first(versions)],
+        platforms=sorted(platforms.items(), key=lambda item: (-item[1], item[0])),
     )
 
 

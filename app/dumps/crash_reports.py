@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 from app.dumps.entities import MAX_NAME, DumpFile, NewAttachment, NewDump
-from app.dumps.labels import label_of
+from app.dumps.labels import label_of, version_of
 from app.errors import ContentTooLarge, FieldError, InvalidRequest
 from app.objects.entities import Received
 from app.objects.intake.gzip import inflate, limited
@@ -97,6 +97,7 @@ class CrashReport:
         left_out = f"{self._left_out} annotations more came than a report keeps."
         return NewDump(
             label=label_of(self._annotations, self._release),
+            version=version_of(self._annotations, self._release),
             description=left_out if self._left_out else "",
             annotations=self._annotations,
         )

@@ -24,6 +24,8 @@ class Dump:
     uuid: str
     original_name: str
     label: str | None
+    version: str | None
+    """Of the application that crashed."""
     description: str
     archived: bool
     annotations: Mapping[str, str]
@@ -71,6 +73,7 @@ class NewDump:
     annotations: Mapping[str, str] = field(default_factory=dict)
     retention: int | None = None
     """Seconds until it expires; None: never."""
+    version: str | None = None
     uuid: str = field(default_factory=new_uuid)
 
 
@@ -107,11 +110,12 @@ class Filters:
     exception: str | None = None
     module: str | None = None
     signature: str | None = None
+    version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Dumps with the same label or signature."""
+    """Dumps with the same label."""
 
     name: str
     count: int
@@ -123,12 +127,16 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Counts of dumps over some days in UTC, archived ones included."""
+    """Counts of dumps over some days in UTC, ended by today."""
 
     days: Sequence[tuple[date, int]]
     """Each day with its count, oldest first."""
-    signatures: Sequence[tuple[str, int]]
-    """The most frequent signatures with their counts."""
+    versions: Sequence[tuple[str, int]] = ()
+    """Versions with their counts, the newest first; of a signature's dumps alone."""
+    platforms: Sequence[tuple[str, int]] = ()
+    """Platforms likewise, the most frequent first."""
+    newest: int | None = None
+    """How many were counted, where there may be more, which are older; None: all."""
 
     @property
     def total(self) -> int:

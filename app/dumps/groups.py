@@ -1,10 +1,10 @@
-"""Dumps grouped by label or by signature."""
+"""Dumps grouped by label."""
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Column, Connection, func, or_, select, true
+from sqlalchemy import Connection, func, or_, select, true
 
 from app.accounts.identity import Identity
 from app.database.pagination import Page, decode_cursor, page_of
@@ -12,12 +12,7 @@ from app.dumps.counts import Expired, expired
 from app.dumps.entities import Group
 from app.dumps.tables import dump_counts, dumps
 
-
-def labels(
-    connection: Connection, identity: Identity, limit: int, cursor: str | None, now: int
-) -> Page[Group]:
-    """Return a page of the account's labels, in order."""
-    return _groups(connection, identity, dumps.c.label, limit, cursor, now)
+_LABELS: Final = "dumps by label"
 
 
 def label_names(connection: Connection, identity: Identity, limit: int) -> Sequence[str]:
@@ -30,23 +25,11 @@ def label_names(connection: Connection, identity: Identity, limit: int) -> Seque
     return connection.execute(found).scalars().all()
 
 
-def signatures(
+def labels(
     connection: Connection, identity: Identity, limit: int, cursor: str | None, now: int
 ) -> Page[Group]:
-    """Return a page of the signatures of the account's dumps, in order."""
-    return _groups(connection, identity, dumps.c.signature, limit, cursor, now)
-
-
-def _groups(
-    connection: Connection,
-    identity: Identity,
-    column: Column[Any],
-    limit: int,
-    cursor: str | None,
-    now: int,
-) -> Page[Group]:
-    list_name = f"dumps by {column.key}"
-    after = decode_cursor(list_name, cursor, str)
+    """Return a page of the account's labels, in order."""
+    after = decode_cursor(_LABELS, cursor, str)
     counted = (
         select(
             dump_counts.c.name,
@@ -55,7 +38,7 @@ def _groups(
         )
         .where(
             dump_counts.c.account_id == identity.account_id,
-            dump_counts.c.facet == column.key,
+            dump_counts.c.facet == "label",
             dump_counts.c.name > after if after is not None else true(),
         )
         .group_by(dump_counts.c.name)
@@ -67,7 +50,7 @@ def _groups(
         select(dumps.c.created_at)
         .where(
             dumps.c.account_id == identity.account_id,
-            column == counted.c.name,
+            dumps.c.label == counted.c.name,
             or_(dumps.c.expires_at.is_(None), dumps.c.expires_at > now),
         )
         .limit(1)
@@ -78,7 +61,7 @@ def _groups(
     rows = connection.execute(select(counted, first, last).order_by(counted.c.name)).all()
     gone: dict[str | None, list[Expired]] = {}
     for dump in expired(connection, identity, now):
-        gone.setdefault(getattr(dump, str(column.key)), []).append(dump)
+        gone.setdefault(dump.label, []).append(dump)
 
     def group(row: Any) -> Group:  # noqa: ANN401 - a row
         name, count, size, first_seen, last_seen = row
@@ -86,5 +69,5 @@ def _groups(
         size = int(size) - sum(dump.size for dump in less)
         return Group(name, int(count) - len(less), size, first_seen, last_seen)
 
-    page = page_of(list_name, rows, limit, group, lambda row: str(row[0]))
+    page = page_of(_LABELS, rows, limit, group, lambda row: str(row[0]))
     return replace(page, items=[one for one in page.items if one.count])

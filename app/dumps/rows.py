@@ -24,9 +24,9 @@ from app.objects.preconditions import Preconditions, State
 from app.objects.tables import objects as object_rows
 
 _COLUMNS: Final = (
-    "uuid", "original_name", "label", "description", "archived", "annotations", "created_at",
-    "modified_at", "expires_at", "report_state", "platform", "architecture", "exception", "module",
-    "signature",
+    "uuid", "original_name", "label", "version", "description", "archived", "annotations",
+    "created_at", "modified_at", "expires_at", "report_state", "platform", "architecture",
+    "exception", "module", "signature",
 )  # fmt: skip
 _columns = (dumps.c.id, *(dumps.c[name] for name in _COLUMNS))
 _own = dumps.c.account_id == bindparam("account_id")
@@ -141,6 +141,7 @@ def insert_dump(
         modified_at=now,
         expires_at=None if new.retention is None else now + new.retention * clock.SECOND,
         label=new.label,
+        version=new.version,
         search=searchable(identity.account_id, texts),
         description=new.description,
         annotations=json.dumps(new.annotations),

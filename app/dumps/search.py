@@ -7,6 +7,7 @@ the Vai script, since a trigram index may know letters and digits alone.
 import unicodedata
 from collections.abc import Iterable
 from functools import partial
+from itertools import islice
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select
@@ -23,6 +24,8 @@ _MARK_VALUES: Final = 6400
 _VALUE_LENGTH: Final = 4096  # characters of a text that can be found
 _LENGTH: Final = 32_768  # of all texts of a dump
 _FEW: Final = 2_000
+_INDICES: Final = ("signature", "label", "version")
+_EQUAL: Final = (*_INDICES, "platform", "architecture", "exception", "module")
 # rows get their ids when they are committed, their times a little sooner
 _DISORDER: Final = 10 * clock.MINUTE
 
@@ -41,7 +44,7 @@ def fold(text: str) -> str:
 
 def find(
     connection: Connection, account_id: int, filters: Filters, before: int, count: int, now: int
-) -> Found:
+) -> Found[int]:
     """Find the ids of an account's newest dumps, below ``before``, that pass the filters.
 
     The work is bounded: where few of many pass, it stops early and says where.
@@ -61,7 +64,7 @@ def find(
 
     if len(text) < SHORTEST:
         return walk(look, before, count)
-    if filters.label is not None or filters.signature is not None:  # which may be few
+    if any(getattr(filters, name) is not None for name in _INDICES):  # which may be few
         found = walk(look, before, count, budget=_FEW)
         if len(found.ids) == count or found.stopped_at is None:
             return found
@@ -70,19 +73,16 @@ def find(
 
 
 def _own(account_id: int, filters: Filters) -> ColumnElement[bool]:
-    """Return the condition that one index answers: the account, and a signature or label."""
-    own = [dumps.c.account_id == account_id]
-    if filters.signature is not None:
-        own.append(dumps.c.signature == filters.signature)
-    elif filters.label is not None:
-        own.append(dumps.c.label == filters.label)
-    return and_(*own)
+    """Return the condition that one index answers: the account, and a signature or the like."""
+    wanted = ((name, getattr(filters, name)) for name in _INDICES)
+    given = (dumps.c[name] == value for name, value in wanted if value is not None)
+    return and_(dumps.c.account_id == account_id, *islice(given, 1))
 
 
 def _condition(filters: Filters, now: int, columns: Any) -> ColumnElement[bool]:  # noqa: ANN401
     """Return the filters as a condition on ``columns``; NULL where a column is NULL."""
     wanted = [or_(columns.expires_at.is_(None), columns.expires_at > now)]
-    for name in ("label", "platform", "architecture", "exception", "module", "signature"):
+    for name in _EQUAL:
         value = getattr(filters, name)
         if value is not None:
             wanted.append(columns[name] == value)

@@ -56,6 +56,7 @@ dumps = Table(
     Column("report", Text),  # JSON
     Column("submitted_bytes", BigInteger),  # of the budget of public keys; NULL: not in it
     moment("reread_at", nullable=True),  # when it is to be read again; NULL: it isn't
+    Column("version", CodePoints),  # of the application
     Index(None, "account_id", "id"),
     Index(None, "account_id", "label", "id"),
     # for filters, and for the first and the last dump of a signature
@@ -71,6 +72,13 @@ for column, condition in (
 ):
     partial_index(condition, column)
 
+partial_index(
+    dumps.c.version.is_not(null()),
+    dumps.c.account_id,
+    dumps.c.version,
+    dumps.c.id,
+    name="ix_dumps_by_version",
+)
 partial_index(
     dumps.c.submitted_bytes.is_not(null()),
     dumps.c.account_id,
@@ -96,7 +104,7 @@ dump_attachments = Table(
 )
 
 # how many dumps there are and what they weigh, by day and, for each day, label and signature;
-# triggers of a migration keep it, and it has no row for none
+# triggers of a migration keep it, and the two tables below, which have no row for none
 dump_counts = Table(
     "dump_counts",
     metadata,
@@ -106,8 +114,63 @@ dump_counts = Table(
     Column("day", Integer, primary_key=True, autoincrement=False),  # in UTC, since 1970
     Column("count", BigInteger, nullable=False),
     Column("size", BigInteger, nullable=False),  # of the dumps, without their attachments
+    Column("archived", BigInteger, nullable=False, server_default="0"),  # of the count
     Index("ix_dump_counts_by_day", "account_id", "facet", "day", "name", "count"),
     sqlite_with_rowid=False,
+)
+
+# how many dumps a signature has, by day, version and platform; '' stands for none
+signature_counts = Table(
+    "signature_counts",
+    metadata,
+    Column("account_id", Id, ForeignKey("accounts.id"), primary_key=True, autoincrement=False),
+    Column("signature", CodePoints, primary_key=True),
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    Column("version", CodePoints, primary_key=True),
+    Column("platform", CodePoints, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    Column("archived", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# a signature stays when its dumps are gone; the triggers make it with its first dump, and keep its
+# counts and when its dumps came
+signatures = Table(
+    "signatures",
+    metadata,
+    identity(),
+    public_id(),
+    reference("account_id", "accounts"),
+    Column("name", CodePoints, nullable=False),
+    Column("state", String(8), nullable=False),  # open, ignored, resolved
+    Column("resolved_in", CodePoints),  # a version
+    moment("resolved_at", nullable=True),
+    Column("regressed_in", CodePoints),  # likewise, of the crash that opened it again
+    moment("regressed_at", nullable=True),
+    Column("note", Text, nullable=False),
+    moment("first_seen_at"),
+    moment("last_seen_at"),
+    moment("modified_at"),  # by its account, or by a regression
+    Column("count", BigInteger, nullable=False),  # of the dumps that are there
+    Column("size", BigInteger, nullable=False),  # of these, without their attachments
+    Column("gone", BigInteger, nullable=False),  # how many dumps it had that are no more
+    # how many came in the last clock hour with any, and in the one before it; since 1970
+    Column("hour", Integer, nullable=False),
+    Column("in_hour", BigInteger, nullable=False),
+    Column("in_hour_before", BigInteger, nullable=False),
+    Column("spike_day", Integer),  # in UTC, since 1970: the last day with a spike
+    Index(None, "account_id", "name", unique=True),
+    Index(None, "account_id", "last_seen_at", "id"),
+    Index(None, "account_id", "first_seen_at", "id"),
+    Index(None, "account_id", "count", "id"),
+    sqlite_autoincrement=True,
+)
+dumps.add_is_dependent_on(signatures)  # which are restored first: dumps are counted in them
+partial_index(
+    signatures.c.count == 0,
+    signatures.c.account_id,
+    signatures.c.last_seen_at,
+    name="ix_signatures_without_dumps",
 )
 
 # the modules that the stacks of dumps pass through, those that have an id

@@ -193,13 +193,9 @@ class Dumps:
         """Return the first labels, without counts: that takes one look at an index for each."""
         return await access.read(groups.label_names, limit)
 
-    async def signatures(self, access: Access, limit: int, cursor: str | None) -> Page[Group]:
-        """Return a page of the signatures of crashes, in order."""
-        return await access.read_long(groups.signatures, limit, cursor, clock.now())
-
-    async def counts(self, access: Access, days: int, signatures: int) -> Counts:
-        """Count the dumps of the last ``days`` days, and those of the most frequent signatures."""
-        return await access.read_long(counts.count, days, signatures, clock.now())
+    async def counts(self, access: Access, filters: Filters, days: int) -> Counts:
+        """Count the dumps of the last ``days`` days that pass the filters."""
+        return await access.read_long(counts.count, filters, days, clock.now())
 
     @asynccontextmanager
     async def _receive(

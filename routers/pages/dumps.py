@@ -11,6 +11,7 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from app.dumps.entities import Filters
+from app.dumps.signatures import entities as signatures
 from routers.pages import bars
 from routers.pages.link_choice import link_choice
 from routers.pages.page import PageRoute, SignedIn, render_app
@@ -62,7 +63,9 @@ async def show_list(
     labels = await runtime.dumps.label_names(visitor.access, _LABELS)
     counts = None
     if cursor is None:  # further pages have no chart
-        counts = await runtime.dumps.counts(visitor.access, days, _SIGNATURES)
+        counts = await runtime.dumps.counts(visitor.access, filters, days)
+    most = signatures.Wanted(sort=signatures.Sort.COUNT)
+    frequent = await runtime.signatures.page(visitor.access, most, _SIGNATURES, None)
     chosen = {"q": q, "label": label, "signature": signature, "show": show.value, "days": str(days)}
     return render_app(
         request,
@@ -76,6 +79,7 @@ async def show_list(
         without_signature=_url(request, chosen, signature=""),
         labels=labels,
         counts=counts,
+        signatures=[(one.signature.name, one.signature.count) for one in frequent.items],
         chart=None if counts is None else bars.draw(counts.days),
         spans=[(span, _url(request, chosen, days=str(span))) for span in _SPANS],
         is_first=cursor is None,

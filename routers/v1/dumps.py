@@ -26,8 +26,6 @@ from routers.v1.schemas.dumps import (
     DumpLabelList,
     DumpList,
     DumpReplacementForm,
-    DumpSignature,
-    DumpSignatureList,
     dump_filters,
 )
 from routers.v1.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
@@ -107,25 +105,6 @@ async def list_labels(
     page = await runtime.dumps.labels(access, limit, cursor)
     items = [DumpLabel.of(group) for group in page.items]
     return DumpLabelList(items=items, next_cursor=page.next_cursor)
-
-
-@router.get(
-    "/signatures",
-    operation_id="dumps_list_signatures",
-    response_model=DumpSignatureList,
-    responses=problems(400),
-)
-async def list_signatures(
-    runtime: RuntimeDep, access: Reading, limit: Limit = DEFAULT_LIMIT, cursor: CursorParam = None
-) -> DumpSignatureList:
-    """List the signatures of crashes, in order.
-
-    Each comes with how many dumps have it, how large they are together, and when the first and the
-    last came.
-    """
-    page = await runtime.dumps.signatures(access, limit, cursor)
-    items = [DumpSignature.of(group) for group in page.items]
-    return DumpSignatureList(items=items, next_cursor=page.next_cursor)
 
 
 @router.get(

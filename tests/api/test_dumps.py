@@ -23,9 +23,9 @@ from tests.minidump_files import LIBC, Minidump
 pytestmark = [pytest.mark.anyio, pytest.mark.slow("scaled")]
 
 FACTS = {
-    "id", "original_name", "size", "sha256", "label", "description", "archived", "annotations",
-    "created_at", "modified_at", "expires_at", "report_state", "platform", "architecture",
-    "exception", "module", "signature",
+    "id", "original_name", "size", "sha256", "label", "version", "description", "archived",
+    "annotations", "created_at", "modified_at", "expires_at", "report_state", "platform",
+    "architecture", "exception", "module", "signature",
 }  # fmt: skip
 BOUNDARY = "a-boundary"
 
@@ -368,20 +368,6 @@ async def test_labels_are_counted(service: Service, user: Headers) -> None:
         ),
         400,
     )
-
-
-@pytest.mark.ordinary
-async def test_equal_crashes_are_counted(service: Service, user: Headers) -> None:
-    made = [await upload(service, user, Minidump(code=code).write()) for code in (11, 6, 11)]
-    answer = await service.client.get("/v1/dumps/signatures", headers=user)
-    assert answer.json() == {"items": [], "next_cursor": None}
-    await read_reports(service)
-    items = (await service.client.get("/v1/dumps/signatures", headers=user)).json()["items"]
-    assert [(i["signature"], i["count"]) for i in items] == [
-        ("SIGABRT app+0x123", 1), ("SIGSEGV app+0x123", 2),
-    ]  # fmt: skip
-    assert items[1]["first_seen"] == made[0]["created_at"]
-    assert items[1]["last_seen"] == made[2]["created_at"]
 
 
 async def test_put_replaces_file_and_label(service: Service, user: Headers) -> None:

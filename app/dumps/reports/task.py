@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Column, ColumnElement, Connection, and_, func, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Row, and_, func, select, update
 
 from app import clock
 from app.accounts import quota
@@ -15,6 +15,7 @@ from app.dumps import modules, rows
 from app.dumps.entities import Dump
 from app.dumps.minidump.file import Unreadable
 from app.dumps.reports.reader import DumpReader
+from app.dumps.signatures import life
 from app.dumps.tables import dumps
 from app.errors import InvalidRequest, NotFound, ObjectDamaged
 from app.objects import contents
@@ -160,6 +161,9 @@ def keep(connection: Connection, found: Found, kept_for: int | None, now: int) -
     quota.lock_account(connection, unread.account_id)
     if unread.is_again and values["report_state"] == "failed":
         values = {}
+    before = connection.execute(_before.where(dumps.c.id == unread.id)).first()
+    name = values.get("signature")
+    is_new = name is not None and life.find(connection, unread.account_id, name) is None
     expected = (
         and_(dumps.c.report_state == "read", dumps.c.reread_at.is_not(None))
         if unread.is_again
@@ -173,6 +177,24 @@ def keep(connection: Connection, found: Found, kept_for: int | None, now: int) -
     if kept.rowcount and values:
         modules.keep(connection, unread.account_id, unread.id, found.modules)
         symbol_rows.note_use(connection, found.symbols, kept_for, now)
+        assert before is not None, "it was updated"
+        _note(connection, unread.account_id, before, name, is_new=is_new)
+
+
+_before: Final = select(
+    dumps.c.signature, dumps.c.version, dumps.c.created_at, dumps.c.report.is_(None).label("unread")
+)
+
+
+def _note(
+    connection: Connection, account_id: int, before: Row[Any], name: str | None, *, is_new: bool
+) -> None:
+    """Note what a dump is for its signature; one that is only read again is no crash more."""
+    if before.unread and name is not None:
+        crash = life.Crash(before.version, before.created_at)
+        life.crashed(connection, account_id, name, crash, is_new=is_new)
+    elif before.signature != name:
+        life.renamed(connection, account_id, before.signature, name if is_new else None)
 
 
 def begin_again(connection: Connection, identity: Identity, uuid: str, now: int) -> Dump:

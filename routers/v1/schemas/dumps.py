@@ -97,6 +97,9 @@ class Dump(BaseModel):
     size: Size
     sha256: Sha256
     label: str | None = Field(examples=["acme 1.4"])
+    version: str | None = Field(
+        description="Of the application, as its crash report says.", examples=["1.4"]
+    )
     description: str = Field(examples=["Seen on start"])
     archived: bool
     annotations: dict[str, str] = Field(
@@ -190,39 +193,17 @@ class DumpLabel(BaseModel):
     @classmethod
     def of(cls, group: entities.Group) -> Self:
         """Make the schema of a label."""
-        return cls(label=group.name, **_facts(group))
+        return cls(
+            label=group.name,
+            count=group.count,
+            size=group.size,
+            first_seen=clock.to_datetime(group.first_seen),
+            last_seen=clock.to_datetime(group.last_seen),
+        )
 
 
 class DumpLabelList(ListOf[DumpLabel]):
     """A page of labels, in order."""
-
-
-class DumpSignature(BaseModel):
-    """A signature of crashes."""
-
-    signature: str = Field(examples=["std::vector<T>::at | acme::Parser::parse"])
-    count: int = Field(description="How many dumps have it.", examples=[12])
-    size: int = Field(description="In bytes, of all of these dumps.", examples=[3_145_728])
-    first_seen: datetime
-    last_seen: datetime
-
-    @classmethod
-    def of(cls, group: entities.Group) -> Self:
-        """Make the schema of a signature."""
-        return cls(signature=group.name, **_facts(group))
-
-
-class DumpSignatureList(ListOf[DumpSignature]):
-    """A page of signatures, in order."""
-
-
-def _facts(group: entities.Group) -> dict[str, Any]:
-    return {
-        "count": group.count,
-        "size": group.size,
-        "first_seen": clock.to_datetime(group.first_seen),
-        "last_seen": clock.to_datetime(group.last_seen),
-    }
 
 
 _Wanted = Annotated[Text, Field(max_length=1024)] | None
@@ -248,6 +229,7 @@ def dump_filters(
     exception: Annotated[_Wanted, Query(description="The exception's name.")] = None,
     module: Annotated[_Wanted, Query(description="The name of the module that crashed.")] = None,
     signature: Annotated[_Wanted, Query(description="The crash's signature.")] = None,
+    version: Annotated[_Wanted, Query(description="The application's version.")] = None,
 ) -> Filters:
     """Read the filters of a list from the query."""
     return Filters(
@@ -261,6 +243,7 @@ def dump_filters(
         exception=exception,
         module=module,
         signature=signature,
+        version=version,
     )
 
 

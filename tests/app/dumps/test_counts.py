@@ -1,67 +1,29 @@
-"""Counts of dumps by day and by signature, and the labels that there are."""
+"""Counts of dumps by day and, of a signature, by version and platform; labels that there are."""
 
-import itertools
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, insert, text
+from sqlalchemy import Connection, UpdateBase, delete, func, select, text, update
 
-from app.accounts.identity import Identity, Tier
-from app.accounts.tables import accounts, tiers
 from app.database import Database
 from app.dumps import counts as dump_counts
 from app.dumps import groups as dump_groups
 from app.dumps.counts import DAY
-from app.dumps.tables import dumps
-from app.objects.tables import objects
+from app.dumps.entities import Counts, Filters
+from app.dumps.search import searchable
+from app.dumps.tables import dump_counts as counts_by_day
+from app.dumps.tables import dumps, signature_counts
+from tests.app.dumps.dump_rows import NOW, OURS, THEIRS, TODAY, TODAY_IN_DAYS, US, add, add_people
 
 pytestmark = pytest.mark.anyio
-
-TODAY = date(2026, 3, 1)
-TODAY_IN_DAYS = (datetime(2026, 3, 1, tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)).days
-NOW = TODAY_IN_DAYS * DAY + 5
-OURS, THEIRS = 1, 2
-TIER = Tier("t", (), False, False, None, None, None)
-US = Identity(OURS, "1", "us", is_admin=False, tier=TIER, scopes=None, session=None)
-
-_numbers = itertools.count(1)
 
 
 @pytest.fixture(autouse=True)
 async def people(database: Database) -> None:
     """Two accounts, so that there is somebody whose dumps don't count."""
-
-    def make(connection: Connection) -> None:
-        tier = {
-            "id": 1, "uuid": "t", "name": "t", "name_key": "t", "heights": "", "created_at": 0,
-            "allow_original": False, "allow_links": False,
-        }  # fmt: skip
-        connection.execute(insert(tiers).values(tier))
-        for number in (OURS, THEIRS):
-            account = {
-                "id": number, "uuid": str(number), "username": str(number), "tier_id": 1,
-                "username_key": str(number), "is_admin": False, "is_active": True,
-                "used_bytes": 0, "used_objects": 0, "created_at": 0,
-            }  # fmt: skip
-            connection.execute(insert(accounts).values(account))
-
-    await database.write(make)
-
-
-def add(connection: Connection, created_at: int, account: int = OURS, **facts: Any) -> None:  # noqa: ANN401 - columns
-    number = next(_numbers)
-    its = {"id": number, "account_id": account, "created_at": created_at}
-    content = {
-        "kind": "dumps", "state": "ready", "size": 1, "charged_bytes": 1, "charged_slots": 1,
-    }  # fmt: skip
-    connection.execute(insert(objects).values(its | content))
-    default = {
-        "uuid": str(number), "object_id": number, "archived": False, "modified_at": created_at,
-        "report_state": "none", "original_name": "a", "search": "", "description": "",
-        "annotations": "{}",
-    }  # fmt: skip
-    connection.execute(insert(dumps).values(its | default | facts))
+    await database.write(add_people)
 
 
 async def test_days_are_those_of_utc(database: Database) -> None:
@@ -72,37 +34,120 @@ async def test_days_are_those_of_utc(database: Database) -> None:
         add(connection, start, account=THEIRS)
 
     await database.write(fill)
-    counts = await database.read(dump_counts.count, US, 3, 10, NOW)
+    counts = await database.read(dump_counts.count, US, Filters(), 3, NOW)
     day = timedelta(days=1)
     assert counts.days == [(TODAY - 2 * day, 1), (TODAY - day, 1), (TODAY, 2)]
     assert counts.total == 4
-    assert counts.signatures == []
+    assert counts.newest is None
 
 
-async def test_the_most_frequent_signatures_come_first(database: Database) -> None:
+CRASHES: Any = (
+    {"version": "1.9", "platform": "linux", "label": "a 1.9"},
+    {"version": "1.10", "platform": "windows", "label": "a 1.10"},
+    {"version": "1.10", "platform": "linux", "label": "a 1.10", "archived": True},
+    {"version": None, "platform": "linux"},
+)
+
+
+@pytest.mark.parametrize(
+    ("filters", "days", "versions"),
+    [
+        (Filters(), [1, 5], []),
+        (Filters(archived=False), [1, 4], []),
+        (Filters(label="a 1.10"), [0, 2], []),
+        (Filters(label="a 1.10", archived=True), [0, 1], []),
+        (Filters(signature="f"), [1, 4], [("1.10", 2), ("1.9", 1), ("", 2)]),
+        (Filters(signature="f", archived=False), [1, 3], [("1.10", 1), ("1.9", 1), ("", 2)]),
+        (Filters(signature="f", version="1.10"), [0, 2], [("1.10", 2)]),
+        (Filters(signature="f", platform="linux"), [1, 3], [("1.10", 1), ("1.9", 1), ("", 2)]),
+        (Filters(signature="g"), [0, 1], [("", 1)]),
+        # those below are counted one by one
+        (Filters(version="1.10"), [0, 2], [("1.10", 2)]),
+        (Filters(signature="f", label="a 1.9"), [0, 1], [("1.9", 1)]),
+        (Filters(since=NOW), [0, 5], [("1.10", 2), ("1.9", 1), ("", 2)]),
+        (Filters(until=NOW - 1), [1, 0], [("", 1)]),
+        (Filters(q="needle"), [1, 0], [("", 1)]),
+    ],
+)
+async def test_counts_obey_every_filter(
+    database: Database, filters: Filters, days: list[int], versions: list[tuple[str, int]]
+) -> None:
     def fill(connection: Connection) -> None:
-        for signature in ("b", "c", "c", "a", "d", "c", "b", "a", None):
-            add(connection, NOW, signature=signature)
-        for _ in range(5):
-            add(connection, NOW - DAY, signature="too old")
-            add(connection, NOW, account=THEIRS, signature="theirs")
+        text = searchable(OURS, ["a needle"])
+        add(connection, NOW - 2 * DAY, signature="f", platform="linux")
+        add(connection, NOW - DAY, signature="f", platform="linux", search=text)
+        for crash in CRASHES:
+            add(connection, NOW, signature="f", **crash)
+            add(connection, NOW, account=THEIRS, signature="f", **crash)
+        add(connection, NOW, signature="g")
+        add(connection, NOW, signature="f", version="1.10", label="a 1.10", expires_at=NOW)
 
     await database.write(fill)
-    counts = await database.read(dump_counts.count, US, 1, 3, NOW)
-    assert counts.signatures == [("c", 3), ("a", 2), ("b", 2)]
-    assert counts.total == 9
+    counts = await database.read(dump_counts.count, US, filters, 2, NOW)
+    assert [count for _, count in counts.days] == days
+    assert counts.versions == versions
+    assert counts.newest is None
+    assert sum(count for _, count in counts.platforms) == (counts.total if versions else 0)
 
 
-async def test_what_is_archived_counts_and_what_has_expired_does_not(database: Database) -> None:
+async def test_of_many_the_newest_are_counted(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dump_counts, "NEWEST", 2)
+
     def fill(connection: Connection) -> None:
-        add(connection, NOW, signature="a", archived=True)
-        add(connection, NOW, signature="a", expires_at=NOW + 1)
-        add(connection, NOW, signature="a", expires_at=NOW)
+        for days in (1, 0, 0):
+            add(connection, NOW - days * DAY, version="1")
 
     await database.write(fill)
-    counts = await database.read(dump_counts.count, US, 1, 3, NOW)
-    assert counts.days == [(TODAY, 2)]
-    assert counts.signatures == [("a", 2)]
+    counts = await database.read(dump_counts.count, US, Filters(version="1"), 2, NOW)
+    assert [count for _, count in counts.days] == [0, 2]
+    assert counts.newest == 2
+
+
+def run(connection: Connection, statement: UpdateBase) -> None:
+    connection.execute(statement)
+
+
+async def test_counts_follow_what_becomes_of_dumps(database: Database) -> None:
+    """They are those of a fresh count, whatever has changed, and empty when all are gone."""
+
+    def counted(connection: Connection) -> list[Counts]:
+        found = []
+        for filters in (Filters(), Filters(label="l"), *(Filters(signature=s) for s in "fg")):
+            found += [dump_counts.count(connection, US, f, 2, NOW) for f in
+                      (filters, replace(filters, archived=True))]  # fmt: skip
+        return found
+
+    def one_by_one(connection: Connection) -> list[Counts]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(dump_counts, "_kept", lambda *_: None)
+            return counted(connection)
+
+    def days(counts: list[Counts]) -> list[Any]:
+        return [each.days for each in counts]
+
+    def rows(connection: Connection) -> list[Any]:
+        tables = (counts_by_day, signature_counts)
+        return [row for table in tables for row in connection.execute(select(table))]
+
+    def fill(connection: Connection) -> None:
+        for signature in ("f", "f", None):
+            add(connection, NOW, signature=signature, label="l", version="1", platform="linux")
+
+    await database.write(fill)
+    for change in (
+        {"archived": True}, {"signature": "g"}, {"platform": "windows"}, {"version": "2"},
+        {"version": None}, {"label": None}, {"created_at": NOW - DAY}, {"archived": False},
+        {"signature": None}, {"signature": "f"},
+    ):  # fmt: skip
+        first = select(func.min(dumps.c.id)).scalar_subquery()
+        await database.write(run, update(dumps).where(dumps.c.id == first).values(change))
+        kept, fresh = await database.read(counted), await database.read(one_by_one)
+        assert days(kept) == days(fresh), change
+        assert [c.versions for c in kept[4:]] == [c.versions for c in fresh[4:]], change
+    await database.write(run, delete(dumps))
+    assert await database.read(rows) == []
 
 
 async def test_counting_reads_no_dump_that_lives(database: Database) -> None:
@@ -112,7 +157,8 @@ async def test_counting_reads_no_dump_that_lives(database: Database) -> None:
     def plans(connection: Connection) -> list[str]:
         asked: list[str] = []
         connection.connection.set_trace_callback(asked.append)
-        dump_counts.count(connection, US, 30, 10, NOW)
+        dump_counts.count(connection, US, Filters(signature="f"), 30, NOW)
+        dump_counts.count(connection, US, Filters(), 30, NOW)
         connection.connection.set_trace_callback(None)
         return [
             row.detail
@@ -121,13 +167,17 @@ async def test_counting_reads_no_dump_that_lives(database: Database) -> None:
         ]
 
     found = [plan for plan in await database.read(plans) if plan.startswith(("SEARCH", "SCAN"))]
-    assert [plan.split("(")[0] for plan in found] == [
-        # none, or the few that have expired just now
+    # none, or the few that have expired just now
+    waiting = [
         "SEARCH dumps USING INDEX ix_dumps_account_id_dumps_id ",
         "SEARCH dumps USING COVERING INDEX ix_dumps_expires_at ",
         "SEARCH objects USING INTEGER PRIMARY KEY ",
+    ]
+    assert [plan.split("(")[0] for plan in found] == [
+        "SEARCH signature_counts USING PRIMARY KEY ",
+        *waiting,
         "SEARCH dump_counts USING PRIMARY KEY ",
-        "SEARCH dump_counts USING COVERING INDEX ix_dump_counts_by_day ",
+        *waiting,
     ]
 
 

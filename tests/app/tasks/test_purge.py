@@ -19,7 +19,7 @@ from app.blobs.tables import blobs
 from app.config import Settings
 from app.database import Database
 from app.database.schema import metadata
-from app.dumps.tables import dump_counts
+from app.dumps.tables import dump_counts, signature_counts
 from app.features import EXPIRING, TABLES
 from app.objects import lifecycle as objects
 from app.objects.entities import Received
@@ -152,7 +152,8 @@ async def test_two_processes_purge_without_disturbing_each_other(
 
 def test_every_table_of_an_account_is_purged() -> None:
     owned = {table for table in metadata.tables.values() if "account_id" in table.c}
-    assert owned == {*TABLES, object_rows, dump_counts}, "which go with the dumps"
+    counted = {dump_counts, signature_counts}  # which go with the dumps
+    assert owned == {*TABLES, object_rows, *counted}
 
 
 async def test_expired_sessions_and_keys_go_and_others_stay(database: Database) -> None:

@@ -178,21 +178,27 @@ def keep(connection: Connection, found: Found, kept_for: int | None, now: int) -
         modules.keep(connection, unread.account_id, unread.id, found.modules)
         symbol_rows.note_use(connection, found.symbols, kept_for, now)
         assert before is not None, "it was updated"
-        _note(connection, unread.account_id, before, name, is_new=is_new)
+        _note(connection, found, before, now, is_new=is_new)
 
 
 _before: Final = select(
-    dumps.c.signature, dumps.c.version, dumps.c.created_at, dumps.c.report.is_(None).label("unread")
+    dumps.c.uuid,
+    dumps.c.signature,
+    dumps.c.version,
+    dumps.c.created_at,
+    dumps.c.report.is_(None).label("unread"),
 )
 
 
 def _note(
-    connection: Connection, account_id: int, before: Row[Any], name: str | None, *, is_new: bool
+    connection: Connection, found: Found, before: Row[Any], now: int, *, is_new: bool
 ) -> None:
     """Note what a dump is for its signature; one that is only read again is no crash more."""
+    account_id, name = found.unread.account_id, found.values["signature"]
     if before.unread and name is not None:
-        crash = life.Crash(before.version, before.created_at)
-        life.crashed(connection, account_id, name, crash, is_new=is_new)
+        platform = found.values["platform"]
+        crash = life.Crash(before.uuid, name, before.version, platform, before.created_at)
+        life.crashed(connection, account_id, crash, now, is_new=is_new)
     elif before.signature != name:
         life.renamed(connection, account_id, before.signature, name if is_new else None)
 

@@ -3,9 +3,8 @@
 Functions of transactions that have locked the account.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, delete, func, select, update
@@ -14,6 +13,8 @@ from app import clock
 from app.dumps.signatures.entities import DAY, State
 from app.dumps.tables import dump_counts, signatures
 from app.dumps.versions import is_later
+from app.events.entities import Actor, EventType, Subject
+from app.events.log import count, record
 
 KEPT: Final = 10_000
 """Signatures without dumps that an account keeps, if nobody has said anything of them."""
@@ -28,19 +29,18 @@ _FEW: Final = 100
 _SAID: Final = ("state", "resolved_in", "resolved_at", "regressed_in", "regressed_at", "note")
 
 
-class Happening(StrEnum):
-    """What a crash may be for its signature."""
-
-    NEW = "new"
-    REGRESSION = "regression"
-    SPIKE = "spike"
+_ALOUD: Final = 20  # new signatures an hour that are told of one by one
 
 
 @dataclass(frozen=True, slots=True)
 class Crash:
     """A dump that was read for the first time."""
 
+    dump: str
+    """Its uuid."""
+    signature: str
     version: str | None
+    platform: str | None
     received_at: int
 
 
@@ -51,21 +51,20 @@ def find(connection: Connection, account_id: int, name: str | None) -> Row[Any] 
 
 
 def crashed(
-    connection: Connection, account_id: int, name: str, crash: Crash, *, is_new: bool
-) -> Mapping[Happening, int]:
-    """Note a crash that is counted already; returns what it is, and how many there were.
+    connection: Connection, account_id: int, crash: Crash, now: int, *, is_new: bool
+) -> None:
+    """Note a crash that is counted already, and record what it is for its signature.
 
     ``is_new`` tells that its dump has made the signature.
     """
-    row = find(connection, account_id, name)
+    row = find(connection, account_id, crash.signature)
     assert row is not None, "the dump's triggers make it"
-    happened: dict[Happening, int] = {}
     values = _hours(row, crash.received_at)
     if is_new:
-        happened[Happening.NEW] = 1
+        _tell_new(connection, row, crash, now)
         _forget_oldest(connection, account_id)
     elif row.state == State.RESOLVED and _reopens(row, crash):
-        happened[Happening.REGRESSION] = row.count + row.gone
+        _tell(connection, EventType.DUMP_REGRESSION, row, crash, row.count + row.gone, now)
         values |= {
             "state": State.OPEN,
             "regressed_in": crash.version,
@@ -75,13 +74,12 @@ def crashed(
     today = crash.received_at // DAY
     if values and row.state != State.IGNORED and row.spike_day != today:
         last_hour = _last_hour(values, crash.received_at)
-        mean = _week_before(connection, account_id, name, today) / _HOURS
+        mean = _week_before(connection, row, today) / _HOURS
         if last_hour >= _SPIKE and last_hour >= _TIMES * mean:
-            happened[Happening.SPIKE] = last_hour
+            _tell(connection, EventType.DUMP_SPIKE, row, crash, last_hour, now)
             values["spike_day"] = today
     if values:
         connection.execute(update(signatures).where(signatures.c.id == row.id).values(values))
-    return happened
 
 
 def renamed(connection: Connection, account_id: int, old: str | None, new: str | None) -> None:
@@ -129,16 +127,45 @@ def _last_hour(hours: Mapping[str, Any], received_at: int) -> int:
     return int(hours["in_hour"] + hours["in_hour_before"] * (_HOUR - into) // _HOUR)
 
 
-def _week_before(connection: Connection, account_id: int, name: str, today: int) -> int:
+def _week_before(connection: Connection, row: Row[Any], today: int) -> int:
     found = connection.execute(
         select(func.sum(dump_counts.c.count)).where(
-            dump_counts.c.account_id == account_id,
+            dump_counts.c.account_id == row.account_id,
             dump_counts.c.facet == "signature",
-            dump_counts.c.name == name,
+            dump_counts.c.name == row.name,
             dump_counts.c.day.between(today - _WEEK, today - 1),
         )
     ).scalar()
     return int(found or 0)
+
+
+def _tell_new(connection: Connection, row: Row[Any], crash: Crash, now: int) -> None:
+    """Record a new signature; where strangers make very many, those of an hour as one event."""
+    newest = (
+        select(signatures.c.id)
+        .where(signatures.c.account_id == row.account_id)
+        .where(signatures.c.first_seen_at > crash.received_at - _HOUR)
+        .limit(_ALOUD + 1)
+    )
+    tell = record
+    if len(connection.execute(newest).all()) > _ALOUD:
+        tell = count
+    _tell(connection, EventType.DUMP_NEW_SIGNATURE, row, crash, 1, now, tell)
+
+
+def _tell(
+    connection: Connection,
+    type: EventType,  # noqa: A002 - the field's name
+    row: Row[Any],
+    crash: Crash,
+    number: int,
+    now: int,
+    tell: Callable[..., None] = record,
+) -> None:
+    facts = {"dump": crash.dump, "version": crash.version, "platform": crash.platform}
+    known = {name: value for name, value in facts.items() if value is not None}
+    subject = Subject("signature", row.uuid, row.name)
+    tell(connection, type, row.account_id, Actor(now), subject, **known, crashes=number)
 
 
 def _forget_oldest(connection: Connection, account_id: int) -> None:

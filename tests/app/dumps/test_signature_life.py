@@ -1,5 +1,6 @@
 """The life of a signature: new, resolved, open again, ignored, renamed, forgotten."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,9 +15,10 @@ from app.dumps.reports import task
 from app.dumps.reports.task import Found, Unread
 from app.dumps.signatures import life, rows
 from app.dumps.signatures.entities import Listed, Signature, Sort, State, Wanted
-from app.dumps.signatures.life import Happening
 from app.dumps.tables import dump_counts, dumps, signatures
 from app.errors import InvalidCursor, InvalidRequest, NotFound
+from app.events.entities import EventType
+from app.events.tables import events
 from app.objects.entities import Content
 from tests.app.dumps.dump_rows import NOW, OURS, THEIRS, US, add, add_people
 
@@ -31,18 +33,35 @@ async def people(database: Database) -> None:
     await database.write(add_people)
 
 
+class Told:
+    """The events that crashes have made."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def of(self, type: EventType) -> list[dict[str, Any]]:  # noqa: A002
+        """Return the facts of the events of a type."""
+
+        def facts(connection: Connection) -> list[dict[str, Any]]:
+            of_type = select(events).where(events.c.type == type).order_by(events.c.id)
+            return [json.loads(row.facts) for row in connection.execute(of_type)]
+
+        return await self._database.read(facts)
+
+    async def types(self) -> list[str]:
+        """Return the types of all events, without their first word."""
+        types = select(events.c.type).order_by(events.c.id)
+
+        def read(connection: Connection) -> list[str]:
+            found = connection.execute(types).scalars()
+            return [each.removeprefix("dump.") for each in found]
+
+        return await self._database.read(read)
+
+
 @pytest.fixture
-def happened(monkeypatch: pytest.MonkeyPatch) -> list[dict[Happening, int]]:
-    """What crashes were for their signatures."""
-    found: list[dict[Happening, int]] = []
-    crashed = life.crashed
-
-    def noted(*args: Any, **options: Any) -> Any:  # noqa: ANN401 - what `crashed` takes
-        found.append(dict(crashed(*args, **options)))
-        return found[-1]
-
-    monkeypatch.setattr(life, "crashed", noted)
-    return found
+def told(database: Database) -> Told:
+    return Told(database)
 
 
 def crash(
@@ -79,21 +98,23 @@ async def change(database: Database, name: str = "f", now: int = NOW, **changes:
     return await database.write(rows.change, US, (await known(database, name)).uuid, changes, now)
 
 
-async def test_the_first_crash_makes_a_signature(database: Database, happened: list[Any]) -> None:
+async def test_the_first_crash_makes_a_signature(database: Database, told: Told) -> None:
     await database.write(crash, NOW - DAY, version="1.0")
     await database.write(crash, NOW, version="1.1")
     await database.write(crash, NOW, name=None)
     found = await known(database)
     assert (found.state, found.count, found.size, found.gone) == (State.OPEN, 2, 2, 0)
     assert (found.first_seen_at, found.last_seen_at) == (NOW - DAY, NOW)
-    assert happened == [{Happening.NEW: 1}, {}]
+    assert await told.types() == ["new_signature"]
+    (facts,) = await told.of(EventType.DUMP_NEW_SIGNATURE)
+    assert facts == {"dump": facts["dump"], "version": "1.0", "platform": "linux", "crashes": 1}
     assert found.is_new(NOW)
     assert not found.is_new(NOW + 6 * DAY)
     assert found.uuid[14] == "7"
     assert int(found.uuid.replace("-", "")[:12], 16) == (NOW - DAY) // 1000
 
 
-async def test_it_stays_when_its_dumps_are_gone(database: Database, happened: list[Any]) -> None:
+async def test_it_stays_when_its_dumps_are_gone(database: Database, told: Told) -> None:
     numbers = [await database.write(crash, NOW - days * DAY) for days in (3, 1)]
 
     def remove(connection: Connection, number: int) -> None:
@@ -105,7 +126,7 @@ async def test_it_stays_when_its_dumps_are_gone(database: Database, happened: li
     assert (found.count, found.size, found.gone, found.total) == (0, 0, 2, 2)
     assert (found.first_seen_at, found.last_seen_at) == (NOW - 3 * DAY, NOW - DAY)
     await database.write(crash)
-    assert happened[1:] == [{}, {}], "it is known already"
+    assert await told.types() == ["new_signature"], "it is known already"
     assert (await known(database)).total == 3
 
 
@@ -128,7 +149,7 @@ async def test_it_stays_when_its_dumps_are_gone(database: Database, happened: li
 )
 async def test_a_later_crash_reopens_what_is_resolved(
     database: Database,
-    happened: list[Any],
+    told: Told,
     resolved_in: str | None,
     version: str | None,
     late: int,
@@ -145,46 +166,45 @@ async def test_a_later_crash_reopens_what_is_resolved(
             State.OPEN, version, NOW + late,
         )  # fmt: skip
         assert found.resolved_in == resolved_in
-        assert happened[1:] == [{Happening.REGRESSION: 2}]
+        (facts,) = await told.of(EventType.DUMP_REGRESSION)
+        assert (facts.get("version"), facts["crashes"]) == (version, 2)
         assert not (await change(database, state="open")).is_regression
     else:
-        assert (found.state, happened[1:]) == (State.RESOLVED, [{}])
+        assert found.state is State.RESOLVED
+        assert await told.types() == ["new_signature"]
 
 
-async def test_what_is_ignored_stays_so(database: Database, happened: list[Any]) -> None:
+async def test_what_is_ignored_stays_so(database: Database, told: Told) -> None:
     await database.write(crash)
     await change(database, state="ignored")
     for _ in range(20):
         await database.write(crash, NOW + DAY)
     found = await known(database)
     assert (found.state, found.count) == (State.IGNORED, 21)
-    assert happened[1:] == [{}] * 20
+    assert await told.types() == ["new_signature"]
 
 
-async def test_a_dump_that_is_read_again_is_no_crash_more(
-    database: Database, happened: list[Any]
-) -> None:
+async def test_a_dump_that_is_read_again_is_no_crash_more(database: Database, told: Told) -> None:
     """It comes after the resolution, in a later version, and has another name than before."""
     number = await database.write(crash, NOW + 1, name="SIGSEGV app+0x1", version="9")
     await change(database, "SIGSEGV app+0x1", state="resolved", resolved_in="1", note="a race")
-    del happened[:]
     await database.write(read, number, "SIGSEGV app+0x1", is_again=True)
     assert (await known(database, "SIGSEGV app+0x1")).state is State.RESOLVED
     await database.write(read, number, "g", is_again=True)
     found = await known(database, "g")
     assert (found.state, found.note, found.count, found.gone) == (State.RESOLVED, "a race", 1, 0)
     assert found.first_seen_at == NOW + 1
-    assert happened == []
+    assert await told.types() == ["new_signature"]
     assert await database.read(rows.find_named, US, "SIGSEGV app+0x1") is None
 
 
-async def test_reprocessing_is_reading_again(database: Database, happened: list[Any]) -> None:
+async def test_reprocessing_is_reading_again(database: Database, told: Told) -> None:
     number = await database.write(crash, NOW + 1, version="9")
     await change(database, state="resolved", resolved_in="1")
     await database.write(task.begin_again, US, str(number), NOW)
     await database.write(read, number, "f")
     assert (await known(database)).state is State.RESOLVED
-    assert len(happened) == 1
+    assert await told.types() == ["new_signature"]
 
 
 async def test_names_join_without_losing_what_is_said(database: Database) -> None:
@@ -219,10 +239,10 @@ async def crashes(database: Database, count: int, moment: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("before", "count", "spike"), [(0, 9, None), (0, 10, 10), (360, 10, None), (360, 11, 11)]
+    ("before", "count", "spikes"), [(0, 9, []), (0, 10, [10]), (360, 10, []), (360, 11, [11])]
 )
 async def test_a_spike_is_many_more_than_usual(
-    database: Database, happened: list[Any], before: int, count: int, spike: int | None
+    database: Database, told: Told, before: int, count: int, spikes: list[int]
 ) -> None:
     """360 in a week are 2.14 an hour, five times of which are 10.7."""
 
@@ -232,30 +252,39 @@ async def test_a_spike_is_many_more_than_usual(
         connection.execute(update(dump_counts).where(of_f).values(count=before))
 
     await database.write(had)
-    del happened[:]
     await crashes(database, count, NOW)
-    found = [each.get(Happening.SPIKE) for each in happened]
-    assert found == [None] * (count - 1) + [spike]
+    assert [facts["crashes"] for facts in await told.of(EventType.DUMP_SPIKE)] == spikes
 
 
-async def test_a_spike_is_told_once_a_day(database: Database, happened: list[Any]) -> None:
-    await crashes(database, 40, NOW)
-    assert sum(Happening.SPIKE in each for each in happened) == 1
-    await crashes(database, 40, NOW + DAY)
-    assert sum(Happening.SPIKE in each for each in happened) == 2
+async def test_a_spike_is_told_once_a_day(database: Database, told: Told) -> None:
+    await crashes(database, 21, NOW)
+    assert await told.types() == ["new_signature", "spike"]
+    await crashes(database, 21, NOW + DAY)
+    assert await told.types() == ["new_signature", "spike", "spike"]
 
 
-async def test_the_last_hour_is_estimated_from_two(database: Database, happened: list[Any]) -> None:
+async def test_the_last_hour_is_estimated_from_two(database: Database, told: Told) -> None:
     start = NOW // HOUR * HOUR
     await crashes(database, 8, start)
-    await crashes(database, 1, start + HOUR + HOUR // 2)  # 8 in the hour before, half of them count
-    await crashes(database, 1, start - 1)  # late: for the counts of days alone
-    assert not any(Happening.SPIKE in each for each in happened)
-    await crashes(database, 5, start + HOUR + HOUR // 2)
-    assert happened[-1] == {Happening.SPIKE: 10}
+    await crashes(database, 5, start + HOUR + HOUR // 2)  # half of the 8 count
+    await crashes(database, 9, start - 1)  # late: for the counts of days alone
+    assert await told.types() == ["new_signature"]
+    await crashes(database, 1, start + HOUR + HOUR // 2)
+    assert [facts["crashes"] for facts in await told.of(EventType.DUMP_SPIKE)] == [10]
     await crashes(database, 1, start + 5 * HOUR)
     found = await database.read(lambda c: c.execute(select(signatures)).one()._asdict())
     assert (found["in_hour"], found["in_hour_before"]) == (1, 0)
+
+
+async def test_a_flood_of_names_is_one_event_an_hour(
+    database: Database, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(life, "_ALOUD", 2)
+    for number in range(5):
+        await database.write(crash, name=str(number))
+    assert await told.types() == ["new_signature"] * 3
+    await database.write(crash, NOW + 2 * HOUR, name="later")
+    assert await told.types() == ["new_signature"] * 4
 
 
 async def test_strangers_names_are_forgotten(

@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from app.accounts.session_uses import SessionUses
 from app.bus.local import Bus, LocalBus
 from app.config import ConfigError, Settings
 from app.config.cores import usable_cores
@@ -52,6 +53,7 @@ class Parts:
     passwords: Passwords
     rate_limits: RateLimits
     permits: Permits
+    session_uses: SessionUses
     workers: int
     """How many processes of this host serve together."""
     memory: BodyMemoryLimit
@@ -128,6 +130,7 @@ async def open_parts(
         passwords=passwords,
         rate_limits=_rate_limits(settings, redis, link),
         permits=permits,
+        session_uses=SessionUses(),
         workers=workers,
         memory=BodyMemoryLimit(permits),
         uploads=uploads,

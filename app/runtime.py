@@ -56,6 +56,7 @@ from app.takeout.use_cases import Takeout
 from app.tasks.generation import RaiseGeneration
 from app.tasks.leases import RenewLeases
 from app.tasks.reconcile import Reconcile
+from app.tasks.session_uses import WriteSessionUses
 from app.tasks.supervisor import Supervisor, Task
 from app.uploads.entities import Kind
 from app.uploads.makers import makers_of
@@ -148,7 +149,8 @@ def _tasks(parts: Parts, reports: Reports, symbols: SymbolFiles) -> Sequence[Tas
         TrimEvents(database, kept_for=parts.settings.events_kept),
     ]
     waking = [parts.sweep, parts.expiry, parts.purge, reports, symbols.caches]
-    tasks = [*waking, RenewLeases(parts.uploads), *daily]
+    of_process = [RenewLeases(parts.uploads), WriteSessionUses(database, parts.session_uses)]
+    tasks = [*waking, *of_process, *daily]
     if isinstance(store, MovingStore):
         tasks.append(Move(parts.settings, database, store, wake_sweep=parts.sweep.wake))
     return tasks

@@ -100,7 +100,12 @@ class Session:
     created_at: int
     expires_at: int
     user_agent: str
+    """Of the client that began it."""
     current: bool
+    last_used_at: int | None
+    """To within minutes; None: not since that is noted."""
+    last_address: str | None
+    last_user_agent: str | None
 
 
 @dataclass(frozen=True, slots=True)

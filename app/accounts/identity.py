@@ -323,6 +323,7 @@ class Access:
         """Note who is asking, who must have the scope."""
         if request is not None:
             request.account, request.key = identity.account_uuid, identity.key
+            request.session = identity.session
         if self._scope is not None:
             identity.require(self._scope)
 

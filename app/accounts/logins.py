@@ -8,12 +8,14 @@ from app import clock
 from app.accounts import api_keys, authentication, sessions
 from app.accounts.entities import ApiKeyRecord, Login, NewSession, Session, Tokens
 from app.accounts.identity import Access
+from app.accounts.session_uses import AGENT_MAX
 from app.accounts.sessions import Refreshed
 from app.config import Settings
 from app.database import Database
 from app.database.pagination import Page
 from app.errors import Unauthorized
 from app.events.entities import actor_of_request
+from app.logging import current_request
 from app.security.keyring import Keyring
 from app.security.passwords import Passwords
 from app.security.rate_limits import RateLimits
@@ -70,7 +72,7 @@ class Logins:
         new = NewSession(
             uuid=str(uuid7()),
             client=client,
-            user_agent=user_agent[: sessions.USER_AGENT_MAX],
+            user_agent=user_agent[:AGENT_MAX],
             created_at=now,
             expires_at=now + lifetime * clock.SECOND,
         )
@@ -97,6 +99,7 @@ class Logins:
         )
         if not isinstance(refreshed, Refreshed):
             raise _spent()
+        _note_use(token.session)
         return self._tokens(token.session, refreshed.account, refreshed.n, now)
 
     async def renew(self, refresh_token: str, *, client: str) -> str:
@@ -106,6 +109,7 @@ class Logins:
         account = await self._database.read(sessions.account_of, token, client=client, now=now)
         if account is None:
             raise _spent()
+        _note_use(token.session)
         return self._keyring.issue_access_token(token.session, account, now)
 
     async def log_out(self, access: Access) -> None:
@@ -146,6 +150,12 @@ class Logins:
             refresh_token=self._keyring.issue_refresh_token(session, n),
             expires_in=self._settings.access_token_lifetime,
         )
+
+
+def _note_use(session: str) -> None:
+    request = current_request.get()
+    if request is not None:
+        request.session = session
 
 
 def _spent() -> Unauthorized:

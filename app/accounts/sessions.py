@@ -9,6 +9,7 @@ from app import clock
 from app.accounts.entities import Login, NewSession, Session
 from app.accounts.identity import Identity
 from app.accounts.quota import lock_account
+from app.accounts.session_uses import ADDRESS_MAX
 from app.accounts.tables import accounts, api_keys, password_resets, sessions
 from app.database import Statement
 from app.database.pagination import Page, decode_cursor, page_of
@@ -20,7 +21,6 @@ from app.security.keyring import RefreshToken
 GRACE: Final = 30 * clock.SECOND
 """How long a used refresh token returns the same successor (two tabs, a lost answer)."""
 
-USER_AGENT_MAX: Final = 255
 _LIST = "sessions"
 
 
@@ -45,6 +45,9 @@ def open_session(connection: Connection, login: Login, new: NewSession, actor: A
             created_at=new.created_at,
             expires_at=new.expires_at,
             user_agent=new.user_agent,
+            last_used_at=new.created_at,
+            last_address=None if actor.address is None else actor.address[:ADDRESS_MAX],
+            last_user_agent=new.user_agent,
         )
     )
     record(
@@ -176,6 +179,9 @@ def _session_of(row: Row[Any], identity: Identity) -> Session:
         expires_at=row.expires_at,
         user_agent=row.user_agent,
         current=row.uuid == identity.session,
+        last_used_at=row.last_used_at,
+        last_address=row.last_address,
+        last_user_agent=row.last_user_agent,
     )
 
 

@@ -62,6 +62,10 @@ sessions = Table(
     moment("created_at"),
     moment("expires_at", index=True),
     Column("user_agent", Text, nullable=False),
+    # by the last request, to within minutes; NULL: not since this is noted
+    moment("last_used_at", nullable=True),
+    Column("last_address", String(64)),
+    Column("last_user_agent", Text),
     sqlite_autoincrement=True,
 )
 

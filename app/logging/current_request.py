@@ -16,6 +16,8 @@ class CurrentRequest:
     """Uuid of the account."""
     key: str | None = None
     """Uuid of the API key that it came by."""
+    session: str | None = None
+    """Uuid of the session, likewise."""
     address: str | None = None
     """That of its client."""
 

@@ -59,7 +59,12 @@ WITHHELD: Final = frozenset(
 )
 """Columns that nobody gets."""
 
-_OF_THE_MOMENT: Final = {sessions: {"rotation", "rotated_at", "expires_at"}}
+_OF_THE_MOMENT: Final = {
+    sessions: {
+        *("rotation", "rotated_at", "expires_at"),
+        *("last_used_at", "last_address", "last_user_agent"),
+    }
+}
 """Columns that change while an account stays as it is: the same archive must be made again."""
 
 _ENDINGS: Final = ("_at", "_until")

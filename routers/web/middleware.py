@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
+from app import clock
 from app.config import Settings
 from app.database import Patience
 from app.errors import ServiceUnavailable
@@ -70,6 +71,7 @@ class Edge:
                 await self._answer(scope, observed.receive, answer)
         finally:
             observed.end()
+            self._note_use(observed)
 
     async def _answer(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         try:
@@ -82,6 +84,13 @@ class Edge:
         except Exception:
             log.exception("a request failed")
             await answer.end(scope, receive, failed(Request(scope), answer.observed.request.id))
+
+    def _note_use(self, observed: Observation) -> None:
+        request = observed.request
+        if request.session is not None:
+            self.app.state.runtime.parts.session_uses.note(
+                request.session, clock.now(), request.address, observed.agent or b""
+            )
 
     def _locate(self, scope: Scope) -> None:
         """Remove the path prefix of the public URL, unless the proxy has done so."""

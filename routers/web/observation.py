@@ -40,7 +40,7 @@ class Observation:
         self.status: int | None = None
         self.aborted = False
         self._scope = scope
-        self._agent = headers.get(b"user-agent")
+        self.agent = headers.get(b"user-agent")
         self._receive = receive
         self._bytes_in = self._bytes_out = 0
         self._first_byte: float | None = None
@@ -98,7 +98,7 @@ class Observation:
             "client": (scope.get("client") or ("",))[0],
             "account": self.request.account,
             "key": self.request.key,
-            "user_agent": None if self._agent is None else _text(self._agent, _LOGGED_AGENT),
+            "user_agent": None if self.agent is None else _text(self.agent, _LOGGED_AGENT),
         }
         log.info("request", **{name: fact for name, fact in facts.items() if fact is not None})
 

@@ -5,7 +5,10 @@ from typing import Any, Final
 import httpx
 import pytest
 
+from app import clock
+from app.accounts import session_uses
 from app.security.rate_limits import LOGIN_BY_ADDRESS
+from app.tasks.session_uses import WriteSessionUses
 from tests.api.conftest import PASSWORD, MakeSettings, Service, running
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow("scaled")]
@@ -224,3 +227,57 @@ async def test_failures_are_limited_by_address(make_settings: MakeSettings) -> N
         ]
         answers = [await service.client.post("/v1/auth/token", data=form) for form in forms]
         assert [answer.status_code for answer in answers] == [401, 429, 429]
+
+
+@pytest.mark.ordinary
+async def test_a_session_says_when_and_from_where_it_was_last_used(
+    make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(make_settings(trusted_proxies=("127.0.0.1",))) as service:
+        parts = service.runtime.parts
+        task = WriteSessionUses(parts.database, parts.session_uses)
+
+        async def used() -> list[tuple[str, str, str]]:
+            """Return what each session says, those that began first in front."""
+            answer = await service.client.get("/v1/accounts/me/sessions", headers=bearer(other))
+            names = ("last_used_at", "last_address", "last_user_agent")
+            return [tuple(s[name] for name in names) for s in reversed(answer.json()["items"])]
+
+        def pass_time(seconds: int) -> None:
+            now = clock.now() + seconds * clock.SECOND
+            monkeypatch.setattr(clock, "now", lambda: now)
+
+        await service.sign_up("ada")
+        one, other = await log_in(service), await log_in(service)
+        _, first, _ = await used()
+        pass_time(301)
+        phone = {"X-Forwarded-For": "192.0.2.7", "User-Agent": "a phone"}
+        await service.client.get("/v1/accounts/me", headers=bearer(one) | phone)
+        assert (await used())[1] == first, "nothing is written by a request"
+        assert await task.run_once(clock.now()) == 2
+        began, second, last = await used()
+        assert second[1:] == ("192.0.2.7", "a phone")
+        assert first[0] < second[0]
+        assert began[1] == last[1] == "127.0.0.1"
+
+        # by a refresh, too; but no more often than in five minutes
+        for seconds, written in ((290, second[0]), (20, None)):
+            pass_time(seconds)
+            body = {"refresh_token": one["refresh_token"]}
+            one |= (await service.client.post("/v1/auth/refresh", json=body)).json()
+            await task.run_once(clock.now())
+            assert ((await used())[1][0] == second[0]) == (written is not None)
+        assert await task.run_once(clock.now()) == 1, "of whoever has just asked"
+        assert await task.run_once(clock.now()) == 0
+
+
+async def test_what_can_be_noted_of_sessions_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_uses, "_MAX_NOTED", 2)
+    uses = session_uses.SessionUses()
+    for number, session in enumerate(("a", "b", "c", "a")):
+        uses.note(session, number, "x" * 99, b"\xff\0" + b"y" * 999)
+    taken = uses.take(1) | uses.take(5)
+    assert {session: use.at for session, use in taken.items()} == {"a": 3, "b": 1}
+    assert len(taken["a"].agent) < 256
+    assert len(taken["a"].address or "") == 64
+    assert not uses.take(5)

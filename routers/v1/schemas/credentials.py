@@ -59,8 +59,19 @@ class Session(BaseModel):
     id: Id
     created_at: datetime
     expires_at: datetime
-    user_agent: str = Field(examples=["Mozilla/5.0"])
+    user_agent: str = Field(
+        description="What the client that began it says of itself.", examples=["Mozilla/5.0"]
+    )
     current: bool = Field(description="Whether it is the one that asks.")
+    last_used_at: datetime | None = Field(
+        description="When a request last came by it, to within some minutes; null: not lately."
+    )
+    last_address: str | None = Field(
+        description="Where that request came from.", examples=["192.0.2.7"]
+    )
+    last_user_agent: str | None = Field(
+        description="What its client says of itself.", examples=["Mozilla/5.0"]
+    )
 
     @classmethod
     def of(cls, session: entities.Session) -> Self:
@@ -71,6 +82,11 @@ class Session(BaseModel):
             expires_at=clock.to_datetime(session.expires_at),
             user_agent=session.user_agent,
             current=session.current,
+            last_used_at=None
+            if session.last_used_at is None
+            else clock.to_datetime(session.last_used_at),
+            last_address=session.last_address,
+            last_user_agent=session.last_user_agent,
         )
 
 

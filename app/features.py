@@ -20,7 +20,7 @@ from app.bundles.tables import bundle_members, bundles
 from app.database.instance import instance
 from app.dumps import expiry as dump_expiry
 from app.dumps.tables import dump_attachments, dump_modules, dumps, signatures
-from app.events.tables import events
+from app.events.tables import deliveries, events, webhooks
 from app.files import eviction as file_eviction
 from app.files import expiry as file_expiry
 from app.files.tables import files
@@ -178,6 +178,12 @@ FEATURES: Final = (
         counted=lambda _: true(),
     ),
     Feature("events", (events,), verbs=("read",)),
+    Feature(
+        "webhooks",
+        (deliveries, webhooks),
+        verbs=("read",),  # who may write them, may listen to all that happens
+        expiring=(rows_of(deliveries),),
+    ),
     Feature(
         "accounts",
         (sessions, api_keys, invitations, password_resets),

@@ -28,6 +28,8 @@ from app.stores import open_store
 from app.tasks.expiry import Expiry
 from app.tasks.purge import Purge
 from app.tasks.sweep import Sweep
+from app.webhooks.signatures import WEBHOOKS
+from app.webhooks.task import Deliveries
 from app.workers.link import Link
 from app.workers.sharing import WorkerBus, WorkerPermits, WorkerRateLimits
 from storage.base import ObjectStore
@@ -63,6 +65,7 @@ class Parts:
     sweep: Sweep
     expiry: Expiry
     purge: Purge
+    deliveries: Deliveries
 
 
 async def open_parts(
@@ -97,6 +100,15 @@ async def open_parts(
     outbox = Outbox(bus)
     stack.push_async_callback(outbox.aclose)
     database.on_notice = outbox.tell
+    keyring = Keyring(settings)
+    deliveries = Deliveries(
+        database,
+        keyring.subkeys(WEBHOOKS),
+        private=settings.webhook_private_addresses == "allow",
+        public_url=settings.public_url,
+    )
+    stack.push_async_callback(deliveries.aclose)
+    outbox.wake_deliveries = deliveries.wake
     passwords = Passwords(max(1, usable_cores() // workers))
     stack.callback(passwords.close)
     sweep = Sweep(database, store, moving=isinstance(store, MovingStore))
@@ -126,7 +138,7 @@ async def open_parts(
         redis=redis,
         bus=bus,
         scratch=scratch,
-        keyring=Keyring(settings),
+        keyring=keyring,
         passwords=passwords,
         rate_limits=_rate_limits(settings, redis, link),
         permits=permits,
@@ -139,6 +151,7 @@ async def open_parts(
         sweep=sweep,
         expiry=Expiry(database, EXPIRING, wake_sweep=sweep.wake),
         purge=Purge(database, TABLES, wake_sweep=sweep.wake),
+        deliveries=deliveries,
     )
 
 

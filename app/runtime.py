@@ -61,6 +61,8 @@ from app.tasks.supervisor import Supervisor, Task
 from app.uploads.entities import Kind
 from app.uploads.makers import makers_of
 from app.uploads.use_cases import ResumableUploads
+from app.webhooks.signatures import WEBHOOKS
+from app.webhooks.use_cases import Webhooks
 from app.workers.link import Link
 from storage.moving import MovingStore
 
@@ -95,6 +97,7 @@ class Runtime:
     archives: Archives
     takeout: Takeout
     activity: Activity
+    webhooks: Webhooks
     memory: BodyMemoryLimit
     state: ServiceState
     gauges: Gauges
@@ -148,7 +151,7 @@ def _tasks(parts: Parts, reports: Reports, symbols: SymbolFiles) -> Sequence[Tas
         Reconcile(database, store),
         TrimEvents(database, kept_for=parts.settings.events_kept),
     ]
-    waking = [parts.sweep, parts.expiry, parts.purge, reports, symbols.caches]
+    waking = [parts.sweep, parts.expiry, parts.purge, reports, symbols.caches, parts.deliveries]
     of_process = [RenewLeases(parts.uploads), WriteSessionUses(database, parts.session_uses)]
     tasks = [*waking, *of_process, *daily]
     if isinstance(store, MovingStore):
@@ -280,6 +283,12 @@ def _build(
         archives=Archives(database, parts.downloads, wake_sweep=wake_sweep),
         takeout=Takeout(),
         activity=Activity(Changes(parts.bus, parts.permits, TOPIC, activity_rows.newest)),
+        webhooks=Webhooks(
+            keyring.subkeys(WEBHOOKS),
+            limits,
+            private=settings.webhook_private_addresses == "allow",
+            wake=parts.deliveries.wake,
+        ),
         memory=parts.memory,
         state=state,
         gauges=Gauges(state, tasks, settings, link),

@@ -51,6 +51,7 @@ from routers.v1 import (
     tiers,
     timelinks,
     uploads,
+    webhooks,
 )
 from routers.v1.symbols import library, server, sym_upload
 from routers.web.application import Contract, Resource, Site
@@ -112,6 +113,10 @@ RESOURCES: Final = (
     Resource(
         Tag("events", "What happened to an account: listed, and as it happens.", "event"),
         [events.router, activity.router],
+    ),
+    Resource(
+        Tag("webhooks", "URLs that are told what happens to an account.", "webhook"),
+        [webhooks.router],
     ),
     Resource(
         Tag("accounts", "Signing up, one's own account, and the administration of all.", "account"),

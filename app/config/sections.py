@@ -135,6 +135,9 @@ class Access(Section):
     """open or closed; open: /metrics is for everybody who reaches the service."""
     rate_limits: Literal["on", "off"] = "on"
     """on or off; off is for trusted networks only."""
+    webhook_private_addresses: Literal["refuse", "allow"] = "refuse"
+    """refuse or allow; allow: webhooks may lead into the service's own network, over http too, so
+    whoever has an account reaches what answers there."""
 
 
 class Retention(Section):

@@ -42,6 +42,10 @@ class EventType(StrEnum):
     TIER_CREATED = "tier.created"
     TIER_CHANGED = "tier.changed"
     TIER_DELETED = "tier.deleted"
+    WEBHOOK_CREATED = "webhook.created"
+    WEBHOOK_CHANGED = "webhook.changed"
+    WEBHOOK_DELETED = "webhook.deleted"
+    WEBHOOK_PAUSED = "webhook.paused"  # by the service
 
     @property
     def is_alarming(self) -> bool:
@@ -53,6 +57,9 @@ class EventType(StrEnum):
         """Whether it is about accounts and what lets them in; these leave lines in the log."""
         return self in _ALARMING or self.partition(".")[0] in _OF_SECURITY
 
+
+ALL: Final = "*"
+"""Stands for events of all types."""
 
 _ALARMING: Final = frozenset(
     {
@@ -66,7 +73,7 @@ _ALARMING: Final = frozenset(
 _OF_SECURITY: Final = frozenset(
     {
         *("login", "session", "token", "credentials", "key", "password", "email"),
-        *("account", "tier", "invitation", "reset"),
+        *("account", "tier", "invitation", "reset", "webhook"),
     }
 )
 
@@ -122,3 +129,5 @@ class Event:
     actor: Actor
     subject: Subject | None
     facts: dict[str, Any]
+    is_awaited: bool = False
+    """Whether webhooks are to be told of it."""

@@ -1,6 +1,7 @@
 """The log of events, written where things happen."""
 
 import json
+from dataclasses import replace
 from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam
@@ -9,6 +10,7 @@ from uuid_utils import uuid7
 
 from app import clock
 from app.database import Statement, insert_into, notify
+from app.events.deliveries import enqueue
 from app.events.entities import Actor, Event, EventType, Subject
 from app.events.tables import events
 
@@ -30,7 +32,7 @@ def _counting(dialect: Any) -> Any:  # noqa: ANN401 - either dialect's insert
             "last_at": new.excluded.last_at,
             "address": new.excluded.address,
         },
-    )
+    ).returning(events.c.count.label("number"))
 
 
 _count = Statement({"sqlite": _counting(sqlite), "postgresql": _counting(postgresql)})
@@ -51,8 +53,9 @@ def record(
     commit.
     """
     event = Event(type, account_id, actor, subject, facts)
-    _insert(connection, **_row(event, merged=None))
-    notify(connection, event)
+    row = _row(event, merged=None)
+    _insert(connection, **row)
+    notify(connection, replace(event, is_awaited=enqueue(connection, event, row["uuid"])))
 
 
 def count(
@@ -68,12 +71,13 @@ def count(
 ) -> None:
     """Record what strangers can repeat: an account has one row of it an hour, which counts.
 
-    ``by`` tells apart what is counted apart.
+    ``by`` tells apart what is counted apart. Webhooks are told of the first.
     """
     event = Event(type, account_id, actor, subject, facts)
-    merged = f"{account_id} {type} {actor.at // _HOUR} {by}"
-    _count(connection, **_row(event, merged=merged))
-    notify(connection, event)
+    row = _row(event, merged=f"{account_id} {type} {actor.at // _HOUR} {by}")
+    is_first = _count(connection, **row).one().number == 1
+    is_awaited = is_first and enqueue(connection, event, row["uuid"])
+    notify(connection, replace(event, is_awaited=is_awaited))
 
 
 def _row(event: Event, *, merged: str | None) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The outbox: tells of events once they have been committed."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from app.bus.local import Bus
@@ -20,6 +21,8 @@ class Outbox:
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
+        self.wake_deliveries: Callable[[], None] = lambda: None
+        """Is called when webhooks are to be told."""
         self._publishing: set[asyncio.Task[None]] = set()
 
     def tell(self, notice: object) -> None:
@@ -27,6 +30,8 @@ class Outbox:
         assert isinstance(notice, Event)
         if notice.type.is_about_security:
             lines.write(notice)
+        if notice.is_awaited:
+            self.wake_deliveries()
         task = asyncio.create_task(
             self._bus.publish(topic_of(notice.account_id), notice.type.value)
         )

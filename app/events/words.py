@@ -39,6 +39,10 @@ _SENTENCES: Final[Mapping[str, str]] = {
     EventType.TIER_CREATED: "{who} made the tier {name}",
     EventType.TIER_CHANGED: "{who} changed the tier {name}",
     EventType.TIER_DELETED: "{who} deleted the tier {name}",
+    EventType.WEBHOOK_CREATED: "{who} made a webhook to {name}",
+    EventType.WEBHOOK_CHANGED: "{who} changed the webhook to {name}",
+    EventType.WEBHOOK_DELETED: "{who} deleted the webhook to {name}",
+    EventType.WEBHOOK_PAUSED: "The webhook to {name} is paused: what it was sent failed",
 }
 """By type. Types that are missing here say their name, and that of what they are about."""
 

@@ -27,6 +27,7 @@ from app.metrics.service import (
     stored_objects,
     task_lag,
     task_runs,
+    webhook_attempts,
 )
 
 __all__ = [
@@ -60,4 +61,5 @@ __all__ = [
     "stored_objects",
     "task_lag",
     "task_runs",
+    "webhook_attempts",
 ]

@@ -108,6 +108,10 @@ rate_limit_refusals: Final = Counters(
     "holdall_rate_limit_refusals", "Attempts that a rate limit refused", ("rule",)
 )
 
+webhook_attempts: Final = Counters(
+    "holdall_webhook_attempts", "Attempts to deliver something to a webhook", ("outcome",)
+)
+
 task_runs: Final = Counter(
     "holdall_task_batches", "Batches of background tasks", ["task", "outcome"], registry=registry
 )

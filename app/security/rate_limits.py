@@ -52,6 +52,7 @@ LINK_PASSWORD: Final = Rule("link-password", 100, 300)  # failures
 LINK_PASSWORD_BY_ADDRESS: Final = Rule("link-password-address", 10, 300)  # failures, a link
 
 INBOX_GIFTS: Final = Rule("inbox-gifts", 1000, 300)  # files from an address to an inbox
+WEBHOOK_SENDS: Final = Rule("webhook-sends", 100, 300)  # tests and retries of an account
 
 
 class RateLimits(Protocol):

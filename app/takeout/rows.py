@@ -26,6 +26,7 @@ from app import clock
 from app.accounts.identity import Identity
 from app.accounts.tables import accounts, sessions
 from app.dumps.tables import dump_modules
+from app.events.tables import deliveries, webhooks
 from app.features import TABLES
 from app.links.tables import timelink_leases
 from app.objects import contents
@@ -34,7 +35,7 @@ from app.objects.tables import objects as object_rows
 from app.pictures.tables import thumbnails
 from app.symbols.tables import symbols
 
-NOT_TAKEN: Final = frozenset({thumbnails, symbols, dump_modules, timelink_leases})
+NOT_TAKEN: Final = frozenset({thumbnails, symbols, dump_modules, timelink_leases, deliveries})
 """Tables of what is made from something else, and of what visitors do."""
 
 TAKEN: Final = tuple(table for table in (accounts, *TABLES) if table not in NOT_TAKEN)
@@ -63,7 +64,8 @@ _OF_THE_MOMENT: Final = {
     sessions: {
         *("rotation", "rotated_at", "expires_at"),
         *("last_used_at", "last_address", "last_user_agent"),
-    }
+    },
+    webhooks: {"succeeded_at", "failing_since", "failures"},
 }
 """Columns that change while an account stays as it is: the same archive must be made again."""
 

@@ -54,6 +54,7 @@ class Keeper:
         await self._keep_bundles()
         await self._keep_uploads()
         await self._keep_links()
+        await self._keep_webhook()
         await self._keep_inbox()
 
     async def _keep_one_time_links(self) -> None:
@@ -119,6 +120,11 @@ class Keeper:
         claimed = await self._service.client.get(f"{limited['url']}?download=1")
         assert claimed.status_code == 303, claimed.text
 
+    async def _keep_webhook(self) -> None:
+        """Keep a webhook that is to be told of what comes."""
+        body = {"url": "https://hooks.invalid/holdall", "events": ["file.received"]}
+        await self._ask("POST", "/v1/webhooks", json=body)
+
     async def _keep_inbox(self) -> None:
         """Keep an inbox, what has come by it, and what a stranger has begun to send."""
         made = await self._ask("POST", "/v1/inboxes", json={"title": "An inbox", "password": "x"})
@@ -137,7 +143,7 @@ class Keeper:
         client, seen = service.client, {}
         for what in (
             "blobs", "files", "bundles", "pictures", "dumps", "symbols", "timelinks", "inboxes",
-            "accounts/me",
+            "webhooks", "accounts/me",
         ):  # fmt: skip
             seen[what] = (await client.get(f"/v1/{what}", headers=self.headers)).json()
         for link in (*seen["timelinks"]["items"], *seen["inboxes"]["items"]):

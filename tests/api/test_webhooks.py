@@ -1,0 +1,331 @@
+"""Webhooks over HTTP: made by sessions, told what happens, and what becomes of that."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from app import clock
+from tests.api.conftest import Service
+from tests.api.crash_forms import make_key
+from tests.api.problems import assert_problem
+from tests.api.shared import shared_fixtures, wipe
+from tests.deadline import DEADLINE
+from tests.receiver import Receiver, answer, hang, receiving
+
+pytestmark = [pytest.mark.anyio, pytest.mark.slow("scaled")]
+
+Headers = dict[str, str]
+Json = dict[str, Any]
+
+MINUTE = 60 * clock.SECOND
+DAY = 24 * 60 * MINUTE
+
+settings, service = shared_fixtures(
+    webhook_private_addresses="allow", public_url="https://files.example.org"
+)
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with receiving() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+async def user(service: Service) -> AsyncIterator[Headers]:
+    """Headers of a new account; at last no webhook is there any more."""
+    _, headers = await service.sign_up()
+    yield headers
+    await wipe(service)
+
+
+async def make(service: Service, user: Headers, url: str, *events: str, **more: Any) -> Json:  # noqa: ANN401 - any field
+    body = {"url": url, "events": events or ["*"], **more}
+    made = await service.client.post("/v1/webhooks", json=body, headers=user)
+    assert made.status_code == 201, made.text
+    webhook: Json = made.json()
+    return webhook
+
+
+async def send_file(service: Service, user: Headers, name: str = "notes.txt") -> Json:
+    form = {"file": (name, b"Some notes")}
+    made = await service.client.post("/v1/files", files=form, headers=user)
+    assert made.status_code == 201, made.text
+    file: Json = made.json()
+    return file
+
+
+async def deliver(service: Service, *, after: int = 0) -> None:
+    """Deliver all that is due in a while, given in microseconds."""
+    task = service.runtime.parts.deliveries
+    while await task.run_once(clock.now() + after):
+        await task.settle()
+
+
+async def log_of(service: Service, user: Headers, webhook: Json) -> list[Json]:
+    url = f"/v1/webhooks/{webhook['id']}/deliveries"
+    listed: Json = (await service.client.get(url, headers=user)).json()
+    return list(listed["items"])
+
+
+async def state_of(service: Service, user: Headers, webhook: Json) -> Json:
+    got: Json = (await service.client.get(f"/v1/webhooks/{webhook['id']}", headers=user)).json()
+    return got
+
+
+# What sessions and keys may do
+
+
+async def test_what_a_session_may_do(service: Service, user: Headers) -> None:
+    made = await make(service, user, "https://example.org/a?b", "link.used_up", "file.received")
+    assert made["events"] == ["link.used_up", "file.received"]
+    assert (made["is_active"], made["format"], made["description"]) == (True, "standard", None)
+    url = f"/v1/webhooks/{made.pop('id')}"
+    assert made.pop("secret").startswith("whsec_")
+    change = {"url": "https://example.org/c", "events": ["file.received", "*"], "is_active": False}
+    more = {"format": "slack", "description": "Ours"}
+    changed = (await service.client.patch(url, json=change | more, headers=user)).json()
+    assert changed == made | change | more | {"id": changed["id"], "events": ["*"]}
+    same = await service.client.patch(url, json={"url": None, "description": None}, headers=user)
+    assert same.json() == changed | {"description": None}
+    listed = (await service.client.get("/v1/webhooks", headers=user)).json()["items"]
+    assert listed == [same.json()]
+    _, other = await service.sign_up()
+    for method in ("GET", "DELETE"):
+        assert (await service.client.request(method, url, headers=other)).status_code == 404
+    assert (await service.client.delete(url, headers=user)).status_code == 204
+    assert (await service.client.get(url, headers=user)).status_code == 404
+
+
+async def test_what_a_key_may_do(service: Service, user: Headers, receiver: Receiver) -> None:
+    webhook = await make(service, user, receiver.url)
+    url = f"/v1/webhooks/{webhook['id']}"
+    key = {"Authorization": f"Bearer {await make_key(service, user, 'webhooks:read')}"}
+    seen = (await service.client.get(url, headers=key)).json()
+    assert seen["url"] == f"http://127.0.0.1:{receiver.port}/…"
+    assert (await service.client.get("/v1/webhooks", headers=key)).json()["items"] == [seen]
+    log = await service.client.get(f"{url}/deliveries", headers=key)
+    assert_problem(log, 403, "forbidden")
+    body = {"url": receiver.url, "events": ["*"]}
+    for method, path, sent in (
+        ("POST", "/v1/webhooks", body), ("PATCH", url, body), ("DELETE", url, None),
+        ("POST", f"{url}/test", None), ("POST", f"{url}/secret", None),
+        ("POST", f"{url}/deliveries/{webhook['id']}/retry", None),
+    ):  # fmt: skip
+        refused = await service.client.request(method, path, json=sent, headers=key)
+        assert_problem(refused, 403, "forbidden")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("url", "https://example.org/ a", "spaces"),
+        ("url", "ftp://example.org", "must begin with http"),
+        ("url", "https://a:b@example.org", "password"),
+        ("url", "https://169.254.169.254/latest", "public address"),
+        ("url", "https://0xa9fea9fe", "public address"),
+        ("url", "https://" + "a" * 2048, "2048"),
+        ("events", [], "at least 1"),
+        ("events", ["file.received", "file.eaten"], "file.eaten"),
+        ("format", "carrier-pigeon", "standard"),
+    ],
+)
+async def test_what_is_refused(
+    service: Service, user: Headers, field: str, value: object, words: str
+) -> None:
+    body = {"url": "https://example.org", "events": ["*"], field: value}
+    refused = await service.client.post("/v1/webhooks", json=body, headers=user)
+    assert_problem(refused, 422, "invalid-request")
+    (error,) = refused.json()["errors"]
+    assert error["loc"][:2] == ["body", field]
+    assert words in error["msg"]
+
+
+async def test_there_are_twenty_at_most(service: Service, user: Headers) -> None:
+    for _ in range(20):
+        await make(service, user, "https://example.org", "dump.spike")
+    body = {"url": "https://example.org", "events": ["*"]}
+    refused = await service.client.post("/v1/webhooks", json=body, headers=user)
+    assert_problem(refused, 409, "conflict")
+
+
+async def test_a_new_secret_and_the_old_one(
+    service: Service, user: Headers, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = await make(service, user, receiver.url, "file.received")
+    url = f"/v1/webhooks/{old['id']}"
+    new = (await service.client.post(f"{url}/secret", headers=user)).json()
+    assert new["secret"] != old["secret"]
+    assert "secret" not in (await service.client.get(url, headers=user)).json()
+    receiver.answers.append(answer(500))
+    await send_file(service, user)
+    await deliver(service)
+    later = clock.now() + DAY
+    monkeypatch.setattr(clock, "now", lambda: later)
+    await deliver(service)
+    first, second = receiver.take()
+    assert first.is_signed_by(new["secret"])
+    assert first.is_signed_by(old["secret"])
+    assert second.is_signed_by(new["secret"])
+    assert not second.is_signed_by(old["secret"])
+
+
+# What is delivered, and what becomes of it
+
+
+@pytest.mark.ordinary
+async def test_an_event_is_delivered(service: Service, user: Headers, receiver: Receiver) -> None:
+    webhook = await make(service, user, receiver.url, "file.received", description="Ours")
+    await make(service, user, receiver.url, "picture.added")
+    file = await send_file(service, user)
+    await deliver(service)
+    (request,) = receiver.take()
+    assert request.line == "POST /hook?token=hidden HTTP/1.1"
+    assert request.headers["content-type"] == "application/json"
+    assert request.is_signed_by(webhook["secret"])
+    (delivery,) = await log_of(service, user, webhook)
+    account = (await service.client.get("/v1/accounts/me", headers=user)).json()
+    told = request.json
+    assert told.keys() == {"type", "timestamp", "data"}
+    assert (told["type"], told["timestamp"]) == ("file.received", delivery["created_at"])
+    data = told["data"]
+    assert (data["id"], delivery["id"]) == (request.id, request.id)
+    assert data["subject"] == {"kind": "file", "id": file["id"], "name": "notes.txt"}
+    assert data["actor"]["username"] == account["username"]
+    assert data["facts"] == {"size": 10}
+    assert data["url"] == "https://files.example.org/file/load"
+    assert (delivery["state"], delivery["attempts"], delivery["due_at"]) == ("delivered", 1, None)
+    assert delivery["outcomes"][0]["status"] == 204
+    state = await state_of(service, user, webhook)
+    assert state["succeeded_at"] is not None
+    assert state["failing_since"] is None
+
+
+@pytest.mark.ordinary
+async def test_what_fails_is_tried_again(
+    service: Service, user: Headers, receiver: Receiver
+) -> None:
+    webhook = await make(service, user, receiver.url, "file.received")
+    await send_file(service, user)
+    receiver.answers += [answer(500, b"<out of order>"), answer(302, location="http://127.0.0.1/")]
+    await deliver(service)
+    (failed,) = await log_of(service, user, webhook)
+    assert (failed["state"], failed["attempts"]) == ("waiting", 1)
+    assert failed["outcomes"][0]["answer"] == "<out of order>"
+    assert (await state_of(service, user, webhook))["failing_since"] is not None
+    await deliver(service, after=4 * clock.SECOND)
+    assert len(receiver.requests) == 1
+    await deliver(service, after=6 * clock.SECOND)
+    await deliver(service, after=6 * MINUTE)
+    requests = receiver.take()
+    assert len({request.id for request in requests}) == 1
+    assert len(requests) == 3
+    (delivered,) = await log_of(service, user, webhook)
+    assert [outcome["status"] for outcome in delivered["outcomes"]] == [500, 302, 204]
+    assert delivered["state"] == "delivered"
+    assert (await state_of(service, user, webhook))["failing_since"] is None
+
+
+@pytest.mark.ordinary
+async def test_a_receiver_that_is_gone_pauses_its_webhook(
+    service: Service, user: Headers, receiver: Receiver
+) -> None:
+    webhook = await make(service, user, receiver.url, "file.received")
+    async with receiving() as other:
+        await make(service, user, other.url, "webhook.paused")
+        await send_file(service, user)
+        await send_file(service, user)
+        receiver.answers += [answer(410), answer(410)]
+        await deliver(service)
+        (told,) = other.take()
+        assert told.json["type"] == "webhook.paused"
+        assert told.json["data"]["subject"]["id"] == webhook["id"]
+        assert told.json["data"]["facts"] == {"reason": "gone"}
+    receiver.take()
+    state = await state_of(service, user, webhook)
+    assert (state["is_active"], state["paused_for"]) == (False, "gone")
+    await send_file(service, user)
+    await deliver(service, after=DAY)
+    assert receiver.take() == []
+    url = f"/v1/webhooks/{webhook['id']}"
+    changed = await service.client.patch(url, json={"is_active": True}, headers=user)
+    assert (changed.json()["is_active"], changed.json()["paused_for"]) == (True, None)
+    await deliver(service)
+    assert len(receiver.take()) == 2
+
+
+async def test_how_long_failures_are_borne(
+    service: Service, user: Headers, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    never = await make(service, user, f"{receiver.url}&never", "file.received")
+    for _ in range(20):
+        await send_file(service, user)
+    receiver.answers += [answer(500)] * 20
+    await deliver(service)
+    assert (await state_of(service, user, never))["paused_for"] == "never_worked"
+
+    account, other = await service.sign_up()
+    worked = await make(service, other, receiver.url, "file.received")
+    await send_file(service, other)
+    await deliver(service)
+    for _ in range(21):
+        await send_file(service, other)
+    receiver.answers += [answer(500)] * 99
+    await deliver(service)
+    assert (await state_of(service, other, worked))["is_active"]
+    later = clock.now() + 3 * DAY
+    monkeypatch.setattr(clock, "now", lambda: later)
+    await deliver(service)
+    other = await service.log_in(account["username"])
+    assert (await state_of(service, other, worked))["paused_for"] == "failing"
+
+
+async def test_one_that_hangs_holds_up_no_other(
+    service: Service, user: Headers, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.webhooks.client.SECONDS", 0.5)
+    task = service.runtime.parts.deliveries
+    hanging = await make(service, user, receiver.url, "file.received")
+    receiver.answers += [hang] * 5
+    for _ in range(5):
+        await send_file(service, user)
+    async with receiving() as other:
+        await make(service, user, other.url, "picture.added", "file.received")
+        for _ in range(5):
+            await send_file(service, user)
+        async with asyncio.timeout(DEADLINE):
+            while len(other.requests) < 5:
+                task.woken.clear()
+                if not await task.run_once(clock.now()):
+                    await task.woken.wait()  # for the end of an attempt
+        assert len(receiver.requests) == 2
+    await task.settle()
+    log = await log_of(service, user, hanging)
+    errors = [outcome["error"] for one in log for outcome in one["outcomes"]]
+    assert errors == ["No answer within 0 seconds"] * 2
+
+
+@pytest.mark.ordinary
+async def test_a_test_and_what_is_sent_again(
+    service: Service, user: Headers, receiver: Receiver
+) -> None:
+    webhook = await make(service, user, receiver.url, is_active=False)
+    url = f"/v1/webhooks/{webhook['id']}"
+    receiver.answers.append(answer(500))
+    tested = await service.client.post(f"{url}/test", headers=user)
+    assert (tested.status_code, tested.json()["state"]) == (202, "waiting")
+    await deliver(service, after=DAY)
+    (request,) = receiver.take()
+    assert request.json["type"] == "webhook.test"
+    (failed,) = await log_of(service, user, webhook)
+    assert (failed["id"], failed["state"]) == (tested.json()["id"], "failed")
+    again = f"{url}/deliveries/{failed['id']}/retry"
+    for number in (2, 3):
+        assert (await service.client.post(again, headers=user)).status_code == 202
+        await deliver(service)
+        (delivered,) = await log_of(service, user, webhook)
+        assert (delivered["state"], delivered["attempts"]) == ("delivered", number)
+    assert {sent.id for sent in receiver.take()} == {request.id}
+    assert (await service.client.delete(url, headers=user)).status_code == 204

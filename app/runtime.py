@@ -287,6 +287,7 @@ def _build(
             keyring.subkeys(WEBHOOKS),
             limits,
             private=settings.webhook_private_addresses == "allow",
+            public_url=settings.public_url,
             wake=parts.deliveries.wake,
         ),
         memory=parts.memory,

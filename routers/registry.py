@@ -26,6 +26,7 @@ from routers.pages import dumps as dump_pages
 from routers.pages import inboxes as inbox_pages
 from routers.pages import pictures as picture_pages
 from routers.pages import symbols as symbol_page
+from routers.pages import webhooks as webhook_pages
 from routers.pages.public import inbox, inbox_uploads, timelink
 from routers.pages.rendering import refuse
 from routers.v1 import (
@@ -116,7 +117,7 @@ RESOURCES: Final = (
     ),
     Resource(
         Tag("webhooks", "URLs that are told what happens to an account.", "webhook"),
-        [webhooks.router],
+        [webhooks.router, webhook_pages.router],
     ),
     Resource(
         Tag("accounts", "Signing up, one's own account, and the administration of all.", "account"),

@@ -5,9 +5,10 @@ import base64
 import hmac
 import json
 import ssl
+import threading
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -107,3 +108,28 @@ async def receiving(trusted: ssl.SSLContext | None = None) -> AsyncIterator[Rece
         yield receiver
     finally:
         server.close()
+
+
+@contextmanager
+def receiving_beside() -> Iterator[Receiver]:
+    """Run a receiver in a thread, for tests that aren't asynchronous."""
+    ready = threading.Event()
+    running: list[Receiver] = []
+    loop = asyncio.new_event_loop()
+    done = asyncio.Event()
+
+    async def run() -> None:
+        async with receiving() as receiver:
+            running.append(receiver)
+            ready.set()
+            await done.wait()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(run(),))
+    thread.start()
+    ready.wait()
+    try:
+        yield running[0]
+    finally:
+        loop.call_soon_threadsafe(done.set)
+        thread.join()
+        loop.close()

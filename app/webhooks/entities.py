@@ -1,6 +1,6 @@
 """What webhooks are, and what they have been told. Times are in UTC microseconds."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
@@ -112,17 +112,24 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Message:
+    """What a webhook is told."""
+
+    id: str
+    """Uuid of the event, and the ``webhook-id`` of the requests."""
+    type: str
+    created_at: int
+    """When it happened."""
+    data: Mapping[str, Any]
+    """What it says of the event, but for its id and the URL of its page."""
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """What a webhook was told, or is to be told, and how that went."""
 
-    event: str
-    """Uuid of the event, and the ``webhook-id`` of the requests."""
-    type: str
-    data: dict[str, Any]
-    """What it says of the event, but for the URL of its page."""
+    message: Message
     state: DeliveryState
-    created_at: int
-    """When it happened."""
     due_at: int | None
     """When it is tried next; None: it isn't, for now."""
     attempts: int

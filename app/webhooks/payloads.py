@@ -7,8 +7,7 @@ from typing import Any, Final
 from app import clock
 from app.events.entities import Subject
 from app.events.words import sentence
-from app.webhooks.entities import TEST, PayloadFormat
-from app.webhooks.queue import Claimed
+from app.webhooks.entities import TEST, Message, PayloadFormat
 
 _PAGES: Final[Mapping[str, str]] = {
     "dump": "/dumps/{id}",
@@ -28,33 +27,33 @@ _PAGES: Final[Mapping[str, str]] = {
 _MAX_TEXT: Final = 1000  # characters of a sentence
 
 
-def body_of(claimed: Claimed, public_url: str | None) -> bytes:
-    """Return the body of a request, in the webhook's format."""
-    url = _page_of(claimed.data["subject"], public_url)
-    match claimed.format:
+def body_of(message: Message, shape: PayloadFormat, public_url: str | None) -> bytes:
+    """Return the body of a request."""
+    url = _page_of(message.data["subject"], public_url)
+    match shape:
         case PayloadFormat.SLACK:
-            return _json({"text": _slack_text(claimed, url)})
+            return _json({"text": _slack_text(sentence_of(message), url)})
         case PayloadFormat.STANDARD:
-            happened = clock.to_datetime(claimed.created_at).isoformat().replace("+00:00", "Z")
-            told = {"id": claimed.event, **claimed.data, "url": url}
-            return _json({"type": claimed.type, "timestamp": happened, "data": told})
+            happened = clock.to_datetime(message.created_at).isoformat().replace("+00:00", "Z")
+            told = {"id": message.id, **message.data, "url": url}
+            return _json({"type": message.type, "timestamp": happened, "data": told})
 
 
-def _slack_text(claimed: Claimed, url: str | None) -> str:
-    """Return what happened as Slack shows it; no name can mention anybody, or lead elsewhere."""
-    said = _sentence(claimed)
+def sentence_of(message: Message) -> str:
+    """Return what happened as a sentence without its full stop."""
+    if message.type == TEST:
+        return "This is a test: Holdall can tell you here what happens"
+    data = message.data
+    subject = None if data["subject"] is None else Subject(**data["subject"])
+    actor = {name: value for name, value in data["actor"].items() if name != "address"}
+    return sentence(message.type, subject, data["facts"], actor, data["actor"]["address"])
+
+
+def _slack_text(said: str, url: str | None) -> str:
+    """Return a sentence as Slack takes it; no name in it can mention anybody, or lead elsewhere."""
     text = "".join(c if c.isprintable() else " " for c in said)[:_MAX_TEXT]
     escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return escaped if url is None else f"{escaped} <{url}|Open>"
-
-
-def _sentence(claimed: Claimed) -> str:
-    if claimed.type == TEST:
-        return "This is a test: Holdall can tell you here what happens"
-    data = claimed.data
-    subject = None if data["subject"] is None else Subject(**data["subject"])
-    actor = {name: value for name, value in data["actor"].items() if name != "address"}
-    return sentence(claimed.type, subject, data["facts"], actor, data["actor"]["address"])
 
 
 def _page_of(subject: Mapping[str, Any] | None, public_url: str | None) -> str | None:

@@ -4,7 +4,7 @@ A claim is a lease: a delivery whose process dies is due again when that ends.
 """
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from app.events.entities import Actor, EventType, Subject
 from app.events.log import record
 from app.events.tables import deliveries, webhooks
 from app.webhooks import schedule
-from app.webhooks.entities import TEST, Attempt, DeliveryState, PayloadFormat, host_of
+from app.webhooks.entities import TEST, Attempt, DeliveryState, Message, PayloadFormat, host_of
 
 LEASE: Final = 60 * clock.SECOND
 """How long a claim lasts: longer than an attempt with its transactions."""
@@ -58,10 +58,7 @@ class Claimed:
     due: Due
     until: int
     """When the claim ends; it tells the claim from later ones."""
-    event: str
-    type: str
-    data: Mapping[str, Any]
-    created_at: int
+    message: Message
     attempts: int
     """That have been made."""
     webhook: str
@@ -125,10 +122,7 @@ def claim(connection: Connection, ids: Collection[int], now: int) -> Sequence[Cl
         Claimed(
             due=Due(row.id, row.webhook_id, row.account_id),
             until=until,
-            event=row.event,
-            type=row.type,
-            data=json.loads(row.data),
-            created_at=row.created_at,
+            message=message_of(row),
             attempts=row.attempts,
             webhook=row.uuid,
             url=row.url,
@@ -181,6 +175,11 @@ def hold(connection: Connection, webhook_id: int, *, until: int | None) -> None:
     connection.execute(update(deliveries).where(waits).values(due_at=until))
 
 
+def message_of(row: Row[Any]) -> Message:
+    """Return what a row of deliveries says."""
+    return Message(row.event, row.type, row.created_at, json.loads(row.data))
+
+
 def outcomes_of(text: str) -> Sequence[Attempt]:
     """Return what `deliveries.outcomes` says."""
     return [Attempt(**outcome) for outcome in json.loads(text)]
@@ -194,7 +193,9 @@ def _state_after(claimed: Claimed, attempt: Attempt, again_at: int | None) -> De
     if attempt.succeeded:
         return DeliveryState.DELIVERED
     return (
-        DeliveryState.FAILED if again_at is None or claimed.type == TEST else DeliveryState.WAITING
+        DeliveryState.FAILED
+        if again_at is None or claimed.message.type == TEST
+        else DeliveryState.WAITING
     )
 
 

@@ -24,6 +24,7 @@ from app.webhooks.entities import (
     PauseReason,
     PayloadFormat,
     Webhook,
+    host_of,
     without_path,
 )
 
@@ -40,6 +41,9 @@ def create(connection: Connection, identity: Identity, new: NewWebhook, now: int
     count = connection.execute(select(func.count()).select_from(webhooks).where(own)).scalar_one()
     if count >= MAX_WEBHOOKS:
         raise Conflict(f"An account has at most {MAX_WEBHOOKS} webhooks; delete one first")
+    # first, so that it isn't told of itself
+    subject = Subject("webhook", new.uuid, host_of(new.url))
+    identity.record(connection, EventType.WEBHOOK_CREATED, subject, format=new.format.value)
     connection.execute(
         insert(webhooks).values(
             uuid=new.uuid,
@@ -54,9 +58,7 @@ def create(connection: Connection, identity: Identity, new: NewWebhook, now: int
             failures=0,
         )
     )
-    made = find(connection, identity, new.uuid)
-    identity.record(connection, EventType.WEBHOOK_CREATED, _subject(made), format=made.format.value)
-    return made
+    return find(connection, identity, new.uuid)
 
 
 def find(connection: Connection, identity: Identity, uuid: str) -> Webhook:
@@ -220,11 +222,8 @@ def _webhook(row: Row[Any], identity: Identity) -> Webhook:
 
 def _delivery(row: Row[Any]) -> Delivery:
     return Delivery(
-        event=row.event,
-        type=row.type,
-        data=json.loads(row.data),
+        message=queue.message_of(row),
         state=DeliveryState(row.state),
-        created_at=row.created_at,
         due_at=row.due_at,
         attempts=row.attempts,
         outcomes=queue.outcomes_of(row.outcomes),

@@ -30,24 +30,25 @@ def headers_of(
     rotation: int,
     rotated_at: int | None,
     *,
-    event: str,
+    message: str,
     body: bytes,
     now: int,
 ) -> Mapping[str, str]:
     """Return the headers that sign a request.
 
-    ``keys`` are the subkeys of all signing keys: a webhook made with an older one goes on.
+    ``message`` is its id. ``keys`` are the subkeys of all signing keys: a webhook made with an
+    older one goes on.
     """
     rotations = [rotation]
     if rotated_at is not None and now < rotated_at + OVERLAP:
         rotations.append(rotation - 1)
     timestamp = now // clock.SECOND
-    signed = b".".join((event.encode(), str(timestamp).encode(), body))
+    signed = b".".join((message.encode(), str(timestamp).encode(), body))
     macs = [
         hmac.digest(_secret(key, webhook, n), signed, "sha256") for key in keys for n in rotations
     ]
     return {
-        "webhook-id": event,
+        "webhook-id": message,
         "webhook-timestamp": str(timestamp),
         "webhook-signature": " ".join("v1," + base64.b64encode(mac).decode() for mac in macs),
     }

@@ -133,13 +133,13 @@ class Deliveries(Task):
             log.exception("a delivery could not be noted", webhook=claimed.webhook)
 
     async def _attempt(self, claimed: Claimed) -> Attempt:
-        body = payloads.body_of(claimed, self._public_url)
+        body = payloads.body_of(claimed.message, claimed.format, self._public_url)
         headers = signatures.headers_of(
             self._keys,
             claimed.webhook,
             claimed.rotation,
             claimed.rotated_at,
-            event=claimed.event,
+            message=claimed.message.id,
             body=body,
             now=clock.now(),
         )

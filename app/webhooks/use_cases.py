@@ -10,7 +10,7 @@ from app.accounts.identity import Access
 from app.database.pagination import Page
 from app.errors import FieldError, InvalidRequest
 from app.security.rate_limits import WEBHOOK_SENDS, RateLimits
-from app.webhooks import rows, signatures, urls
+from app.webhooks import payloads, rows, signatures, urls
 from app.webhooks.entities import Delivery, NewWebhook, Webhook
 
 
@@ -26,12 +26,14 @@ class Webhooks:
         rate_limits: RateLimits,
         *,
         private: bool,
+        public_url: str | None,
         wake: Callable[[], None],
     ) -> None:
         """``keys`` are subkeys of the signing keys; ``private`` allows private addresses."""
         self._keys = keys
         self._rate_limits = rate_limits
         self._private = private
+        self._public_url = public_url
         self._wake = wake
 
     async def create(self, access: Access, new: NewWebhook) -> Webhook:
@@ -79,6 +81,10 @@ class Webhooks:
     ) -> Page[Delivery]:
         """Return a page of what a webhook was told, newest first; raises `NotFound`."""
         return await access.read(rows.page_of_deliveries, uuid, limit, cursor)
+
+    def body_of(self, webhook: Webhook, delivery: Delivery) -> bytes:
+        """Return what is sent for a delivery, as the webhook's format is now."""
+        return payloads.body_of(delivery.message, webhook.format, self._public_url)
 
     async def test(self, access: Access, uuid: str) -> Delivery:
         """Have a test sent to a webhook; raises `NotFound` and `TooManyRequests`."""

@@ -44,6 +44,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         "DATA_DIR": str(folder / "data"),
         "REGISTRATION": "open",
         "RATE_LIMITS": "off",
+        "WEBHOOK_PRIVATE_ADDRESSES": "allow",
         "ADMIN_USERNAME": ADMIN,
         "ADMIN_PASSWORD": PASSWORD,
     }

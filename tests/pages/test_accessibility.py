@@ -56,6 +56,8 @@ OWN: Final = {
     "inboxes": "/inboxes",
     "an inbox": "/inboxes/{inbox}",
     "activity": "/activity",
+    "webhooks": "/webhooks",
+    "a webhook": "/webhooks/{webhook}",
     "everybody's activity": "/admin/activity",
     "administration": "/admin",
     "accounts": "/admin/accounts",
@@ -126,6 +128,9 @@ def places(owner: BrowserContext) -> dict[str, str]:
     ended = _sent(asking.post("/v1/timelinks", data=of_file))
     assert asking.delete(f"/v1/timelinks/{ended['id']}").ok
     _sent(asking.post("/v1/accounts/me/keys", data={"name": "laptop", "scopes": ["blobs:read"]}))
+    hook = {"url": "http://127.0.0.1:9/", "events": ["file.received"], "is_active": False}
+    webhook = _sent(asking.post("/v1/webhooks", data=hook))
+    _sent(asking.post(f"/v1/webhooks/{webhook['id']}/test"))
     invitation = _sent(asking.post("/v1/invitations", data={"email": "someone@example.org"}))
     reset = _sent(asking.post(f"/v1/accounts/{account}/password-reset", data={}))
     return {
@@ -138,6 +143,7 @@ def places(owner: BrowserContext) -> dict[str, str]:
         "made": made["id"],
         "inbox": inbox["id"],
         "given": inbox["url"],
+        "webhook": webhook["id"],
         **bundles,
     }
 

@@ -188,9 +188,9 @@ class Delivery(BaseModel):
     @classmethod
     def of(cls, delivery: entities.Delivery) -> Self:
         """Make the body that answers for a delivery."""
-        values = values_of(delivery, cls) | {"data": dict(delivery.data)}
         outcomes = [Attempt.of(attempt) for attempt in delivery.outcomes]
-        return cls(id=delivery.event, **(values | {"outcomes": outcomes}))
+        values = values_of(delivery.message, cls) | values_of(delivery, cls)
+        return cls(**(values | {"outcomes": outcomes}))
 
 
 class DeliveryList(ListOf[Delivery]):

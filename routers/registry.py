@@ -25,6 +25,7 @@ from routers.pages import buffer as buffer_page
 from routers.pages import dumps as dump_pages
 from routers.pages import inboxes as inbox_pages
 from routers.pages import pictures as picture_pages
+from routers.pages import signatures as signature_pages
 from routers.pages import symbols as symbol_page
 from routers.pages import webhooks as webhook_pages
 from routers.pages.public import inbox, inbox_uploads, timelink
@@ -89,6 +90,7 @@ RESOURCES: Final = (
             signatures.router,
             dumps.router,
             dump_attachments.router,
+            signature_pages.router,
             dump_pages.router,
         ],
         place=("/dumps", "Dumps"),

@@ -1,24 +1,27 @@
-"""The pages of dumps: a list with a search and charts, and a page for each dump."""
+"""The pages of dumps: the list of all, with a search and a chart, and a page for each dump."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 from urllib.parse import quote, urlencode
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 from pydantic import Field
 
-from app.dumps.entities import Filters
-from app.dumps.signatures import entities as signatures
+from app.dumps.entities import Counts, Filters
+from app.runtime import Runtime
 from routers.pages import bars
 from routers.pages.link_choice import link_choice
-from routers.pages.page import PageRoute, SignedIn, render_app
+from routers.pages.page import PageRoute, SignedIn, Visitor, render_app
 from routers.v1.schemas.crash_reports import CrashReport
 from routers.v1.schemas.dumps import Dump, DumpDetails
 from routers.v1.schemas.fields import Text
 from routers.v1.schemas.lists import CursorParam
+from routers.v1.schemas.signatures import SignatureHead
 from routers.web.dependencies import RuntimeDep
 from routers.web.urls import base_path, base_url
 
@@ -26,14 +29,14 @@ router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 PAGE: Final = 50
 _SPANS: Final = (30, 90)  # days that the chart may show
-_SIGNATURES: Final = 8
 _LABELS: Final = 100  # offered in the filter
+_CHIPS: Final = ("signature", "version", "platform")
 
-Wanted = Annotated[Text, Field(max_length=1024), Query()]
+Searched = Annotated[Text, Field(max_length=1024), Query()]
 
 
 class Shown(StrEnum):
-    """The dumps in the list."""
+    """The dumps in a list."""
 
     OPEN = "open"
     ARCHIVED = "archived"
@@ -43,48 +46,131 @@ class Shown(StrEnum):
 _ARCHIVED: Final = {Shown.OPEN: False, Shown.ARCHIVED: True, Shown.ALL: None}
 
 
-@router.get("/dumps")
-async def show_list(
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What people have chosen on a page with dumps, by its form and its links."""
+
+    path: str
+    q: str
+    label: str
+    signature: str
+    version: str
+    platform: str
+    asked: Shown | None
+    days: int
+    usual: Shown = Shown.OPEN
+    """What the page shows if nothing is asked."""
+
+    @property
+    def show(self) -> Shown:
+        return self.asked or self.usual
+
+    @property
+    def filters(self) -> Filters:
+        return Filters(
+            q=self.q or None,
+            label=self.label or None,
+            signature=self.signature or None,
+            version=self.version or None,
+            platform=self.platform or None,
+            archived=_ARCHIVED[self.show],
+        )
+
+    @property
+    def is_filtered(self) -> bool:
+        given = (self.q, self.label, self.signature, self.version, self.platform)
+        return any(given) or self.show is not self.usual
+
+    @property
+    def chips(self) -> Sequence[tuple[str, str, str]]:
+        """What was chosen by links: its name, its value, and the URL without it."""
+        given = {name: getattr(self, name) for name in _CHIPS}
+        return [(name, value, self.url(**{name: ""})) for name, value in given.items() if value]
+
+    @property
+    def spans(self) -> Sequence[tuple[int, str]]:
+        """How many days the chart may show, each with the URL for that."""
+        return [(days, self.url(days=days)) for days in _SPANS]
+
+    def url(self, *, cursor: str = "", **changed: Any) -> str:  # noqa: ANN401 - fields
+        """Return the URL of the page with some of it changed."""
+        new = replace(self, **changed)
+        query = {name: getattr(new, name) for name in ("q", "label", *_CHIPS)}
+        query["show"] = "" if new.show is new.usual else new.show.value
+        query["days"] = "" if new.days == _SPANS[0] else str(new.days)
+        given = {name: value for name, value in (query | {"cursor": cursor}).items() if value}
+        return self.path + (f"?{urlencode(given)}" if given else "")
+
+
+def chosen(
+    request: Request,
+    q: Searched = "",
+    label: Searched = "",
+    signature: Searched = "",
+    version: Searched = "",
+    platform: Searched = "",
+    show: Shown | None = None,
+    days: Annotated[int, Query(ge=1, le=_SPANS[-1])] = _SPANS[0],
+) -> Chosen:
+    """Read what is chosen from the query."""
+    base = base_path(request)
+    path = base + request.scope["path"].removeprefix(base)
+    return Chosen(path, q, label, signature, version, platform, show, days)
+
+
+ChosenDep = Annotated[Chosen, Depends(chosen)]
+
+
+@router.get("/dumps/all")
+async def show_all(
     request: Request,
     visitor: SignedIn,
     runtime: RuntimeDep,
-    q: Wanted = "",
-    label: Wanted = "",
-    signature: Wanted = "",
-    show: Shown = Shown.OPEN,
-    days: Annotated[int, Query(ge=1, le=_SPANS[-1])] = _SPANS[0],
+    chosen: ChosenDep,
     cursor: CursorParam = None,
 ) -> Response:
     """Show the account's dumps, newest first, and a chart of the last days."""
-    filters = Filters(
-        q=q or None, label=label or None, signature=signature or None, archived=_ARCHIVED[show]
-    )
-    page = await runtime.dumps.page(visitor.access, filters, PAGE, cursor)
-    labels = await runtime.dumps.label_names(visitor.access, _LABELS)
     counts = None
     if cursor is None:  # further pages have no chart
-        counts = await runtime.dumps.counts(visitor.access, filters, days)
-    most = signatures.Wanted(sort=signatures.Sort.COUNT)
-    frequent = await runtime.signatures.page(visitor.access, most, _SIGNATURES, None)
-    chosen = {"q": q, "label": label, "signature": signature, "show": show.value, "days": str(days)}
+        counts = await runtime.dumps.counts(visitor.access, chosen.filters, chosen.days)
     return render_app(
         request,
         "dumps.html",
         visitor,
         place="dumps",
-        dumps=[Dump.of(dump) for dump in page.items],
-        more=None if page.next_cursor is None else _url(request, chosen, cursor=page.next_cursor),
-        chosen=chosen,
-        is_filtered=any((q, label, signature)) or show is not Shown.OPEN,
-        without_signature=_url(request, chosen, signature=""),
-        labels=labels,
-        counts=counts,
-        signatures=[(one.signature.name, one.signature.count) for one in frequent.items],
-        chart=None if counts is None else bars.draw(counts.days),
-        spans=[(span, _url(request, chosen, days=str(span))) for span in _SPANS],
-        is_first=cursor is None,
+        labels=await runtime.dumps.label_names(visitor.access, _LABELS),
         submit_url=f"{base_url(request, runtime)}/v1/dumps/minidump",
+        **charts(counts),
+        **await rows(visitor, runtime, chosen, chosen.filters, cursor),
     )
+
+
+async def rows(
+    visitor: Visitor, runtime: Runtime, chosen: Chosen, filters: Filters, cursor: str | None
+) -> dict[str, Any]:
+    """Return what the list of dumps shows on a page.
+
+    Where none is found, that is how many archived ones there are to be found.
+    """
+    page = await runtime.dumps.page(visitor.access, filters, PAGE, cursor)
+    archived = 0
+    if not page.items and page.next_cursor is None and chosen.show is Shown.OPEN:
+        hidden = replace(filters, archived=True)
+        archived = len((await runtime.dumps.page(visitor.access, hidden, PAGE, None)).items)
+    return {
+        "chosen": chosen,
+        "dumps": [Dump.of(dump) for dump in page.items],
+        "more": None if page.next_cursor is None else chosen.url(cursor=page.next_cursor),
+        "is_first": cursor is None,
+        "archived": archived,
+        "archived_url": chosen.url(asked=Shown.ARCHIVED),
+        "page_size": PAGE,
+    }
+
+
+def charts(counts: Counts | None) -> dict[str, Any]:
+    """Return what charts show of counts."""
+    return {"counts": counts, "chart": None if counts is None else bars.draw(counts.days)}
 
 
 @router.get("/dumps/{id}")
@@ -99,12 +185,16 @@ async def show_one(
     dump = DumpDetails.of_details(details)
     account = await runtime.accounts.profile(visitor.access)
     choice = link_choice(runtime.settings, visitor.identity.tier)
+    signature = None
+    if dump.signature is not None:
+        signature = await runtime.signatures.find_named(visitor.access, dump.signature)
     return render_app(
         request,
         "dump.html",
         visitor,
         place="dumps",
         dump=dump,
+        signature=None if signature is None else SignatureHead.of_signature(signature),
         crash_title=_title(dump.report),
         needed=_needed(dump.report),
         line_url=partial(_line_url, account.source_url),
@@ -138,10 +228,3 @@ def _needed(report: CrashReport | None) -> set[str | None]:
     frames = [f for thread in report.threads for f in thread.frames if f.function is None]
     names = {frame.module for frame in frames}
     return {module.debug_id for module in report.modules if module.name in names} - {None}
-
-
-def _url(request: Request, chosen: dict[str, str], **changed: str) -> str:
-    """Return the URL of the list with some of the chosen filters changed."""
-    default = {"show": Shown.OPEN.value, "days": str(_SPANS[0])}
-    query = {n: v for n, v in (chosen | changed).items() if v and v != default.get(n)}
-    return f"{base_path(request)}/dumps" + (f"?{urlencode(query)}" if query else "")

@@ -44,6 +44,7 @@ SHOTS: Final = {
     "buffer": ("/file/buffer", PHONE, "dark"),
     "pictures": ("/pictures", LAPTOP, "dark"),
     "dumps": ("/dumps", LAPTOP, "light"),
+    "signature": ("/dumps/signatures/{signature}", LAPTOP, "dark"),
     "links": ("/links", LAPTOP, "light"),
     "link": ("{link}", PHONE, "light"),
     "admin": ("/admin", LAPTOP, "dark"),

@@ -1,4 +1,4 @@
-// The list of dumps: uploads, archiving, deleting, and reports that appear when they are ready.
+// A list of dumps, of all or of one signature: uploads, archiving, deleting, and reports that appear when they are ready.
 
 import { nameOf } from "./folders.js";
 import { ask, url } from "./http.js";
@@ -52,7 +52,7 @@ async function update() {
   }
   const table = fresh.querySelector("#counts details");
   if (table) table.open = document.querySelector("#counts details")?.open ?? false;
-  for (const id of ["counts", "labels"]) part(id).replaceWith(fresh.getElementById(id));
+  for (const id of ["counts", "labels"]) part(id)?.replaceWith(fresh.getElementById(id));
   part("filters").hidden = false;
   showHowMany();
   localise(rows);

@@ -60,7 +60,7 @@ class DumpsOfDay(BaseModel):
     count: int = Field(examples=[3])
 
 
-class _Signature(BaseModel):
+class SignatureHead(BaseModel):
     """What is told of a signature everywhere."""
 
     id: Id
@@ -101,7 +101,7 @@ class _Signature(BaseModel):
         )
 
 
-class DumpSignature(_Signature):
+class DumpSignature(SignatureHead):
     """A signature of crashes, with its dumps of the last days."""
 
     recent: list[int] = Field(
@@ -126,7 +126,7 @@ class DumpSignatureList(ListOf[DumpSignature]):
     """A page of signatures."""
 
 
-class DumpSignatureDetails(_Signature):
+class DumpSignatureDetails(SignatureHead):
     """A signature of crashes, with its dumps of some days."""
 
     days: list[DumpsOfDay] = Field(description="The oldest first; the last is today.")

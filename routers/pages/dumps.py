@@ -138,6 +138,7 @@ async def show_all(
         "dumps.html",
         visitor,
         place="dumps",
+        has_signatures=await runtime.signatures.has_any(visitor.access),
         labels=await runtime.dumps.label_names(visitor.access, _LABELS),
         submit_url=f"{base_url(request, runtime)}/v1/dumps/minidump",
         **charts(counts),

@@ -15,11 +15,10 @@ from app import clock
 from app.dumps.entities import Filters
 from app.dumps.signatures.entities import RECENT, Sort, State, Wanted
 from app.errors import NotFound
-from app.runtime import Runtime
 from routers.http.forms.reading import check_fields, read_fields
 from routers.pages import bars, dumps
 from routers.pages.dumps import ChosenDep, Searched, Shown
-from routers.pages.page import PageRoute, SignedIn, Visitor, render_app
+from routers.pages.page import PageRoute, SignedIn, render_app
 from routers.v1.schemas.lists import CursorParam
 from routers.v1.schemas.signatures import DumpSignature, DumpSignatureChange, SignatureHead
 from routers.web.dependencies import RuntimeDep
@@ -73,7 +72,7 @@ async def show_list(
     only = None if state is Among.ALL else State(state)
     wanted = Wanted(only, chosen.q or None, sort)
     page = await runtime.signatures.page(visitor.access, wanted, _PAGE, cursor)
-    if not page.items and cursor is None and await _has_none(runtime, visitor):
+    if not page.items and not await runtime.signatures.has_any(visitor.access):
         return RedirectResponse(all_dumps, 303)
     counts = None
     if cursor is None:
@@ -144,10 +143,6 @@ async def change(
     form = await read_fields(request, SignatureForm)
     await runtime.signatures.change(visitor.access, str(id), form.checked().changes())
     return RedirectResponse(f"{base_path(request)}/dumps/signatures/{id}", 303)
-
-
-async def _has_none(runtime: Runtime, visitor: Visitor) -> bool:
-    return not (await runtime.signatures.page(visitor.access, Wanted(), 1, None)).items
 
 
 def _sparkline(recent: list[int]) -> bars.Chart:

@@ -72,6 +72,7 @@ def test_a_minidump_is_sent_and_read(page: Page, person: str) -> None:
     expect(cells).to_contain_text("acme 1.4")
     expect(cells).to_contain_text(SIGNATURE)  # without being loaded again
     expect(cells).to_contain_text("linux x86_64")
+    expect(page.get_by_role("link", name="Signatures")).to_be_visible()
     today = f"{datetime.now(UTC):%-d %B %Y}"
     chart = page.get_by_role("img", name=f"1 dump in 30 days, most on {today}: 1")
     expect(chart).to_be_visible()

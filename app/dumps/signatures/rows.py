@@ -95,6 +95,12 @@ def find_named(connection: Connection, identity: Identity, name: str) -> Signatu
     return None if row is None else _signature(row)
 
 
+def has_any(connection: Connection, identity: Identity) -> bool:
+    """Tell whether the account has a signature."""
+    own = select(signatures.c.id).where(signatures.c.account_id == identity.account_id)
+    return connection.execute(own.limit(1)).first() is not None
+
+
 def change(
     connection: Connection, identity: Identity, uuid: str, changes: Mapping[str, Any], now: int
 ) -> Signature:

@@ -31,6 +31,10 @@ class Signatures:
         """Return the signature of this name, if there is one."""
         return await access.read(rows.find_named, name)
 
+    async def has_any(self, access: Access) -> bool:
+        """Tell whether the account has a signature."""
+        return await access.read(rows.has_any)
+
     async def change(self, access: Access, uuid: str, changes: Mapping[str, Any]) -> Signature:
         """Change the state, the version that has the fix or the note, whichever ``changes`` has.
 

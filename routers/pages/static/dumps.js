@@ -52,7 +52,7 @@ async function update() {
   }
   const table = fresh.querySelector("#counts details");
   if (table) table.open = document.querySelector("#counts details")?.open ?? false;
-  for (const id of ["counts", "labels"]) part(id)?.replaceWith(fresh.getElementById(id));
+  for (const id of ["counts", "labels", "tabs"]) part(id)?.replaceWith(fresh.getElementById(id));
   part("filters").hidden = false;
   showHowMany();
   localise(rows);

@@ -11,7 +11,7 @@ from app.webhooks.entities import TEST, Message, PayloadFormat
 
 _PAGES: Final[Mapping[str, str]] = {
     "dump": "/dumps/{id}",
-    "signature": "/dumps",
+    "signature": "/dumps/signatures/{id}",
     "inbox": "/inboxes/{id}",
     "picture": "/pictures",
     "file": "/file/load",

@@ -75,6 +75,8 @@ class Receiver:
     requests: list[Request] = field(default_factory=list)
     answers: deque[Answer] = field(default_factory=deque)
     scheme: str = "http"
+    came: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when a request is there."""
 
     @property
     def url(self) -> str:
@@ -93,16 +95,19 @@ class Receiver:
             headers = {n.lower(): v for n, _, v in (text.partition(": ") for text in fields)}
             body = await reader.readexactly(int(headers["content-length"]))
             self.requests.append(Request(line, headers, body))
+            self.came.set()
             reply = self.answers.popleft() if self.answers else answer(204)
             await reply(reader, writer)
         writer.close()
 
 
 @asynccontextmanager
-async def receiving(trusted: ssl.SSLContext | None = None) -> AsyncIterator[Receiver]:
+async def receiving(
+    host: str = "127.0.0.1", port: int = 0, *, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Receiver]:
     """Run a receiver, over TLS if it is given a context."""
-    receiver = Receiver(scheme="http" if trusted is None else "https")
-    server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0, ssl=trusted)
+    receiver = Receiver(scheme="http" if tls is None else "https")
+    server = await asyncio.start_server(receiver.serve, host, port, ssl=tls)
     receiver.port = server.sockets[0].getsockname()[1]
     try:
         yield receiver

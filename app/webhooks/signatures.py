@@ -43,15 +43,18 @@ def headers_of(
     if rotated_at is not None and now < rotated_at + OVERLAP:
         rotations.append(rotation - 1)
     timestamp = now // clock.SECOND
-    signed = b".".join((message.encode(), str(timestamp).encode(), body))
-    macs = [
-        hmac.digest(_secret(key, webhook, n), signed, "sha256") for key in keys for n in rotations
-    ]
+    secrets = [_secret(key, webhook, n) for key in keys for n in rotations]
     return {
         "webhook-id": message,
         "webhook-timestamp": str(timestamp),
-        "webhook-signature": " ".join("v1," + base64.b64encode(mac).decode() for mac in macs),
+        "webhook-signature": " ".join(sign(secret, message, timestamp, body) for secret in secrets),
     }
+
+
+def sign(secret: bytes, message: str, timestamp: int, body: bytes) -> str:
+    """Return the signature of a request by a secret; ``timestamp`` is in seconds."""
+    mac = hmac.digest(secret, f"{message}.{timestamp}.".encode() + body, "sha256")
+    return "v1," + base64.b64encode(mac).decode()
 
 
 def _secret(key: bytes, webhook: str, rotation: int) -> bytes:

@@ -5,8 +5,13 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection, update
 
 from app import clock
+from app.accounts.tables import accounts
+from app.webhooks import queue
+from app.webhooks.queue import Busy
+from app.webhooks.task import Deliveries
 from tests.api.conftest import Service
 from tests.api.crash_forms import make_key
 from tests.api.problems import assert_problem
@@ -329,3 +334,110 @@ async def test_a_test_and_what_is_sent_again(
         assert (delivered["state"], delivered["attempts"]) == ("delivered", number)
     assert {sent.id for sent in receiver.take()} == {request.id}
     assert (await service.client.delete(url, headers=user)).status_code == 204
+
+
+async def test_what_slack_gets(service: Service, user: Headers, receiver: Receiver) -> None:
+    await make(service, user, receiver.url, "file.received", format="slack")
+    await send_file(service, user, "<!channel> & <a|b>.txt")
+    await deliver(service)
+    (request,) = receiver.take()
+    name = (await service.client.get("/v1/accounts/me", headers=user)).json()["username"]
+    escaped = "&lt;!channel&gt; &amp; &lt;a|b&gt;.txt"
+    assert request.json == {
+        "text": f"{name} sent {escaped} (10 bytes) <https://files.example.org/file/load|Open>"
+    }
+
+
+async def test_what_strangers_repeat_is_told_once(
+    service: Service, user: Headers, receiver: Receiver
+) -> None:
+    await make(service, user, receiver.url, "link.password_failed")
+    file = await send_file(service, user)
+    body = {"kind": "file", "id": file["id"], "time": 600, "password": "right"}
+    link = (await service.client.post("/v1/timelinks", json=body, headers=user)).json()
+    for _ in range(3):
+        refused = await service.client.get(link["url"], auth=("", "wrong"))
+        assert refused.status_code == 401
+    await deliver(service)
+    (request,) = receiver.take()
+    assert request.json["type"] == "link.password_failed"
+    assert link["url"].rpartition("/")[2] not in request.body.decode()
+
+
+@pytest.mark.ordinary
+async def test_what_a_process_leaves_when_it_dies(
+    service: Service, user: Headers, receiver: Receiver
+) -> None:
+    await make(service, user, receiver.url, "file.received")
+    await send_file(service, user)
+    database, now = service.runtime.parts.database, clock.now()
+    (due,) = await database.read(queue.due, now, Busy(frozenset(), frozenset()))
+    assert len(await database.write(queue.claim, [due.id], now)) == 1
+    assert await database.write(queue.claim, [due.id], now) == []
+    await deliver(service, after=59 * clock.SECOND)
+    assert receiver.take() == []
+    await deliver(service, after=61 * clock.SECOND)
+    assert len(receiver.take()) == 1
+
+
+@pytest.mark.ordinary
+async def test_what_a_stop_breaks_off(service: Service, user: Headers, receiver: Receiver) -> None:
+    webhook = await make(service, user, receiver.url, "file.received")
+    await send_file(service, user)
+    receiver.answers.append(hang)
+    stopping = Deliveries(service.runtime.parts.database, [b"k"], private=True, public_url=None)
+    assert await stopping.run_once(clock.now()) == 1
+    async with asyncio.timeout(DEADLINE):
+        await receiver.came.wait()
+    await stopping.aclose()
+    await deliver(service)
+    broken_off, sent = receiver.take()
+    assert broken_off.id == sent.id
+    (delivery,) = await log_of(service, user, webhook)
+    assert (delivery["state"], delivery["attempts"]) == ("delivered", 1)
+
+
+@pytest.mark.ordinary
+async def test_one_that_was_told_much_is_deleted(
+    service: Service, user: Headers, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.webhooks.rows._BATCH", 2)
+    webhook = await make(service, user, receiver.url, "file.received")
+    other = await make(service, user, receiver.url, "file.received")
+    for _ in range(5):
+        await send_file(service, user)
+    url = f"/v1/webhooks/{webhook['id']}"
+    assert (await service.client.delete(url, headers=user)).status_code == 204
+    assert (await service.client.get(url, headers=user)).status_code == 404
+    await deliver(service)
+    assert len(receiver.take()) == 5
+    assert len(await log_of(service, user, other)) == 5
+
+
+async def test_old_deliveries_go(service: Service, user: Headers, receiver: Receiver) -> None:
+    webhook = await make(service, user, receiver.url, "file.received")
+    await send_file(service, user)
+    await deliver(service)
+    name = (await service.client.get("/v1/accounts/me", headers=user)).json()["username"]
+    for days, left in ((29, 1), (31, 0)):
+        await service.runtime.parts.expiry.run_once(clock.now() + days * DAY)
+        assert len(await log_of(service, await service.log_in(name), webhook)) == left
+
+
+async def test_an_account_that_is_locked_tells_nothing(
+    service: Service, user: Headers, receiver: Receiver
+) -> None:
+    await make(service, user, receiver.url, "file.received")
+    await send_file(service, user)
+    account = (await service.client.get("/v1/accounts/me", headers=user)).json()["id"]
+    named = update(accounts).where(accounts.c.uuid == account)
+
+    def lock(connection: Connection, *, is_active: bool) -> None:
+        connection.execute(named.values(is_active=is_active))
+
+    await service.runtime.parts.database.write(lock, is_active=False)
+    await deliver(service)
+    assert receiver.take() == []
+    await service.runtime.parts.database.write(lock, is_active=True)
+    await deliver(service)
+    assert len(receiver.take()) == 1

@@ -1,7 +1,11 @@
 """Webhooks over HTTP: made by sessions, told what happens, and what becomes of that."""
 
 import asyncio
+import os
+import re
+import subprocess
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +28,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.slow("scaled")]
 Headers = dict[str, str]
 Json = dict[str, Any]
 
+PROJECT = Path(__file__).parents[2]
 MINUTE = 60 * clock.SECOND
 DAY = 24 * 60 * MINUTE
 
@@ -206,6 +211,46 @@ async def test_an_event_is_delivered(service: Service, user: Headers, receiver: 
     state = await state_of(service, user, webhook)
     assert state["succeeded_at"] is not None
     assert state["failing_since"] is None
+
+
+async def test_what_the_document_tells_receivers(
+    service: Service, user: Headers, receiver: Receiver, tmp_path: Path
+) -> None:
+    webhook = await make(service, user, receiver.url, "file.received")
+    await send_file(service, user)
+    await deliver(service)
+    (request,) = receiver.take()
+    document = (PROJECT / "docs" / "events.md").read_text()
+    python, shell = (
+        next(
+            block
+            for block in re.findall(f"```{language}\n(.*?)```", document, re.S)
+            if word in block
+        )
+        for language, word in (("python", "hmac"), ("sh", "openssl"))
+    )
+    told: dict[str, Any] = {}
+    exec(python, told)  # noqa: S102 - the document's own
+    is_genuine = told["is_genuine"]
+    assert is_genuine(request.headers, request.body, webhook["secret"])
+    assert not is_genuine(request.headers, request.body + b" ", webhook["secret"])
+    late = request.headers | {"webhook-timestamp": "1600000000"}
+    assert not is_genuine(late, request.body, webhook["secret"])
+    for body, verdict in ((request.body, "genuine\n"), (request.body + b" ", "forged\n")):
+        (tmp_path / "body.json").write_bytes(body)
+        names = {"ID": "id", "TIMESTAMP": "timestamp", "SIGNATURE": "signature"}
+        given = {name: request.headers[f"webhook-{header}"] for name, header in names.items()}
+        environment = {"PATH": os.environ["PATH"], "SECRET": webhook["secret"]} | given
+        ran = await asyncio.to_thread(
+            subprocess.run,
+            ["sh", "-c", shell],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert ran.stdout == verdict
 
 
 @pytest.mark.ordinary

@@ -56,7 +56,7 @@ from routers.v1 import (
     webhooks,
 )
 from routers.v1.symbols import library, server, sym_upload
-from routers.web.application import Contract, Resource, Site
+from routers.web.application import Contract, Place, Resource, Site
 from routers.web.openapi import Tag
 
 RESOURCES: Final = (
@@ -67,7 +67,7 @@ RESOURCES: Final = (
     Resource(
         Tag("files", "Files that are kept, or expire, each with a link.", "file"),
         [files.router, send.router],
-        place=("/file/load", "Send"),
+        place=Place("/file/load", "Send", "files"),
     ),
     Resource(
         Tag("bundles", "Ordered sets of things, each set under one link.", "bundle"),
@@ -76,12 +76,12 @@ RESOURCES: Final = (
     Resource(
         Tag("buffer", "One clipboard per account, and its changes as they happen.", "buffer"),
         [buffer.router, buffer_page.router],
-        place=("/file/buffer", "Buffer"),
+        place=Place("/file/buffer", "Buffer", "buffer"),
     ),
     Resource(
         Tag("pictures", "Pictures and their thumbnails.", "picture"),
         [pictures.router, picture_pages.router],
-        place=("/pictures", "Pictures"),
+        place=Place("/pictures", "Pictures", "pictures"),
     ),
     Resource(
         Tag("dumps", "Crash dumps, by label; also for Crashpad and Breakpad uploaders.", "dump"),
@@ -93,7 +93,7 @@ RESOURCES: Final = (
             signature_pages.router,
             dump_pages.router,
         ],
-        place=("/dumps", "Dumps"),
+        place=Place("/dumps", "Dumps", "dumps"),
     ),
     Resource(
         Tag("symbols", "Symbols of applications, by which stacks have names and lines.", "symbols"),
@@ -106,12 +106,12 @@ RESOURCES: Final = (
     Resource(
         Tag("timelinks", "Public links to one object, for a time.", "timelink"),
         [timelinks.router, timelink.router, links.router],
-        place=("/links", "Links"),
+        place=Place("/links", "Links", "links"),
     ),
     Resource(
         Tag("inboxes", "Links by which others give files, and read nothing.", "inbox"),
         [inboxes.router, inbox.router, inbox_uploads.router, inbox_pages.router],
-        place=("/inboxes", "Inboxes"),
+        place=Place("/inboxes", "Inboxes", "inboxes"),
     ),
     Resource(
         Tag("events", "What happened to an account: listed, and as it happens.", "event"),

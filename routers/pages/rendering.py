@@ -8,6 +8,7 @@ from typing import Any, Final
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from app import clock
 from app.errors import ProblemError
@@ -76,11 +77,15 @@ def render(
 ) -> HTMLResponse:
     """Answer with a page.
 
-    In templates ``static(name)`` is the URL of a file of ours, ``base`` what paths begin with.
+    In templates ``static(name)`` is the URL of a file of ours, ``icon(name)`` one of the icons, and
+    ``base`` what paths begin with.
     """
     given = {"private": True} | context
     page = _templates.get_template(template).render(
-        static=partial(static_url, request), base=base_path(request), **given
+        static=partial(static_url, request),
+        icon=partial(_icon, static_url(request, "icons.svg")),
+        base=base_path(request),
+        **given,
     )
     own = {
         "Content-Security-Policy": CSP,
@@ -88,6 +93,13 @@ def render(
         "X-Content-Type-Options": "nosniff",
     }
     return HTMLResponse(page, status, own | (headers or {}))
+
+
+def _icon(sprite: str, name: str) -> Markup:
+    """Return an icon, which says nothing that isn't said beside it."""
+    return Markup('<svg class="icon" aria-hidden="true"><use href="{}#{}"/></svg>').format(
+        sprite, name
+    )
 
 
 def refuse(

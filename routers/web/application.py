@@ -5,7 +5,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 from fastapi import APIRouter, FastAPI
@@ -39,8 +39,14 @@ _EXPOSED: Final = (
 )
 """Headers that scripts of other origins may read, by name: some browsers know no ``*``."""
 
-Place = tuple[str, str]
-"""The path of a page, and its name in the bar."""
+
+class Place(NamedTuple):
+    """A page that the bar of every page leads to."""
+
+    path: str
+    text: str
+    kind: str
+    """What its icon and its hue are called."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -291,6 +291,7 @@ def test_it_pauses_and_goes_on_and_is_cancelled(
     page.keyboard.press("Enter")
     expect(sent(page, "film.mkv")).to_be_visible()
     assert content_of(page) == DATA
+    expect(uploads(page)).to_be_hidden()
     line.slow(300_000)  # it must not arrive before it is cancelled
     upload = begin(page, film)
     page.get_by_role("button", name="Cancel film.mkv").click()

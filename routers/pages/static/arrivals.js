@@ -4,8 +4,6 @@ import { url } from "./http.js";
 
 const place = document.querySelector(".places [data-unseen]");
 
-const name = place?.firstChild.textContent.trim();
-
 let source = null;
 let seen = null; // files that have come
 
@@ -26,7 +24,7 @@ function show({ data }) {
 }
 
 function mark(unseen) {
-  place.replaceChildren(name);
+  place.querySelector(".mark")?.remove();
   if (!unseen || place.ariaCurrent === "page") return;
   const badge = Object.assign(document.createElement("span"), { className: "mark", textContent: unseen });
   badge.append(Object.assign(document.createElement("span"), { className: "visually-hidden", textContent: " new" }));

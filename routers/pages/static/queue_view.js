@@ -121,7 +121,8 @@ export class QueueView {
     if (act === "choose") {
       this.#wanted = upload;
       this.picker.click();
-    } else if (act) {
+    } else if (act && this.queue[upload.state].has(upload)) {
+      // else it has just arrived, and its row is about to go
       this.queue[act](upload);
       if (act === "cancel") this.say(`${upload.name} is cancelled`);
       this.#render();

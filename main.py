@@ -86,6 +86,9 @@ def _add_parsers_of_links(
     reset.add_argument(
         "--link", action="store_true", help="print a link by which its owner sets it"
     )
+    reset.add_argument(
+        "--end-second-factor", action="store_true", help="turn the account's second factor off"
+    )
 
 
 def _add_backup_parsers(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -164,10 +167,8 @@ _COMMANDS: Final[Mapping[str, Callable[[argparse.Namespace, Settings], _Work]]] 
     ),
     "moved": lambda _, settings: commands.moved(settings),
     "reset-password": lambda options, settings: (
-        commands.offer_reset(settings, options.username)
-        if options.link
-        else commands.reset_password(settings, options.username)
-    ),
+        commands.offer_reset if options.link else commands.reset_password
+    )(settings, options.username, ends_second_factor=options.end_second_factor),
     "restore": lambda options, settings: backup_commands.restore(
         settings, options.source, options.snapshot
     ),

@@ -30,22 +30,28 @@ async def create_admin(settings: Settings, username: str) -> int:
     return 0
 
 
-async def reset_password(settings: Settings, username: str) -> int:
+async def reset_password(settings: Settings, username: str, *, ends_second_factor: bool) -> int:
     """Give an account another password, which is asked for or read from standard input."""
     password = _read_password()
     async with open_runtime(settings, background=False) as runtime:
-        account = await runtime.accounts.reset_password(username, password)
+        account = await runtime.accounts.reset_password(
+            username, password, ends_second_factor=ends_second_factor
+        )
     print(f"{account.username} has the new password; sessions and API keys have ended")  # noqa: T201
     return 0
 
 
-async def offer_reset(settings: Settings, username: str) -> int:
+async def offer_reset(settings: Settings, username: str, *, ends_second_factor: bool) -> int:
     """Print a link by which an account's owner sets another password."""
     async with open_runtime(settings, background=False) as runtime:
         account = await runtime.accounts.named(username)
         access = runtime.access(ServiceToken(), None)
         link, *_ = await runtime.welcome.offer_reset(
-            access, account.uuid, RESET_LIFETIME, url_of=_url_of(settings)
+            access,
+            account.uuid,
+            RESET_LIFETIME,
+            ends_second_factor=ends_second_factor,
+            url_of=_url_of(settings),
         )
     _print_link(link, account.email)
     return 0

@@ -1,7 +1,9 @@
 """Errors that requests are answered with: one tree, rendered as HTTP in one place."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, TypedDict
+from typing import Any, ClassVar, Final, TypedDict
+
+_SEND_CODE: Final = "Send a code of the second factor as `otp`"
 
 
 class FieldError(TypedDict):
@@ -71,6 +73,21 @@ class CredentialNeeded(Unauthorized):
         super().__init__("Send an Authorization header with a bearer token")
 
 
+class SecondFactorNeeded(Unauthorized):
+    """The password is right, and the account has a second factor."""
+
+    name, title = "second-factor-needed", "A code of the second factor is needed"
+
+    def __init__(self, wrong: str | None = None, *, proof: str = "") -> None:
+        """``wrong`` says what is wrong with a code; None: there was none.
+
+        ``proof`` is that the password was right, for a page that asks for the code.
+        """
+        super().__init__(wrong or _SEND_CODE)
+        self.wrong = wrong
+        self.proof = proof
+
+
 class PasswordNeeded(ProblemError):
     """A public link asks for its password; the user name doesn't matter."""
 
@@ -83,6 +100,16 @@ class PasswordNeeded(ProblemError):
 
 class Forbidden(ProblemError):
     name, title, status = "forbidden", "You may not do this", 403
+
+
+class ConfirmationNeeded(Forbidden):
+    """A change needs a code of the second factor, beside the password."""
+
+    name, title = SecondFactorNeeded.name, SecondFactorNeeded.title
+
+    def __init__(self, wrong: str | None = None) -> None:
+        """``wrong`` says what is wrong with a code; None: there was none."""
+        super().__init__(wrong or _SEND_CODE)
 
 
 class NotFound(ProblemError):

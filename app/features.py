@@ -10,7 +10,15 @@ from typing import Final
 
 from sqlalchemy import ColumnElement, Table, and_, or_, true
 
-from app.accounts.tables import api_keys, invitations, password_resets, sessions, tiers
+from app.accounts.tables import (
+    api_keys,
+    invitations,
+    password_resets,
+    recovery_codes,
+    second_factors,
+    sessions,
+    tiers,
+)
 from app.blobs.tables import blobs
 from app.buffer import history as buffer_history
 from app.buffer import rows as buffer_rows
@@ -186,7 +194,7 @@ FEATURES: Final = (
     ),
     Feature(
         "accounts",
-        (sessions, api_keys, invitations, password_resets),
+        (sessions, api_keys, invitations, password_resets, recovery_codes, second_factors),
         verbs=(),
         expiring=(
             rows_of(sessions),

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.accounts import bootstrap
+from app.accounts.authentication import Guard
 from app.accounts.identity import Access
 from app.accounts.logins import Logins
+from app.accounts.second_factor import SecondFactor
 from app.accounts.use_cases import Accounts, Tiers
 from app.accounts.welcome.use_cases import Welcome
 from app.activity import rows as activity_rows
@@ -48,6 +50,7 @@ from app.pictures.use_cases import Pictures
 from app.processes import confinement
 from app.security.credentials import Credential
 from app.security.keyring import Keyring
+from app.security.sealing import Seal
 from app.sending.use_cases import Sending
 from app.state import Ping, ServiceState
 from app.symbolication import open_symbolication
@@ -78,6 +81,7 @@ class Runtime:
     settings: Settings
     keyring: Keyring
     accounts: Accounts
+    second_factor: SecondFactor
     tiers: Tiers
     logins: Logins
     welcome: Welcome
@@ -182,6 +186,13 @@ def _build(
 ) -> Runtime:
     settings, database, uploads = parts.settings, parts.database, parts.uploads
     keyring, passwords, limits = parts.keyring, parts.passwords, parts.rate_limits
+    guard = Guard(
+        database,
+        passwords,
+        limits,
+        Seal(keyring.subkeys("second factors")),
+        keyring.subkeys("pending logins"),
+    )
     wake_sweep, wake_expiry = parts.sweep.wake, parts.expiry.wake_for
     imaging = Imaging(parts.downloads, parts.decoders, max_pixels=settings.max_pixels)
     pings: dict[str, Ping] = {"storage": parts.store.ping}
@@ -256,9 +267,10 @@ def _build(
     return Runtime(
         settings=settings,
         keyring=keyring,
-        accounts=Accounts(database, passwords, limits, settings, wake_purge=parts.purge.wake),
+        accounts=Accounts(guard, settings, wake_purge=parts.purge.wake),
+        second_factor=SecondFactor(guard, settings),
         tiers=Tiers(settings),
-        logins=Logins(database, keyring, passwords, limits, settings),
+        logins=Logins(database, keyring, guard, settings),
         welcome=Welcome(database, passwords, limits, mailer_of(settings), settings),
         blobs=blobs,
         buffer=buffer,

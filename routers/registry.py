@@ -46,6 +46,7 @@ from routers.v1 import (
     invitations,
     minidumps,
     pictures,
+    second_factor,
     send,
     service,
     sessions,
@@ -123,7 +124,7 @@ RESOURCES: Final = (
     ),
     Resource(
         Tag("accounts", "Signing up, one's own account, and the administration of all.", "account"),
-        [accounts.router, account.router, profile.router],
+        [second_factor.router, accounts.router, account.router, profile.router],
     ),
     Resource(
         Tag(

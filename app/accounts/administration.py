@@ -8,6 +8,7 @@ from sqlalchemy import Connection, or_, select, update
 from app.accounts import rows
 from app.accounts.entities import Account
 from app.accounts.identity import Identity
+from app.accounts.otp import rows as otp_rows
 from app.accounts.quota import lock_account
 from app.accounts.rows import ROW, account_of, keep_an_admin, refuse_service
 from app.accounts.sessions import end_everything
@@ -57,7 +58,14 @@ def named(connection: Connection, username: str) -> Account:
     return account_of(row)
 
 
-def set_password(connection: Connection, uuid: str, password_hash: str, actor: Actor) -> None:
+def set_password(
+    connection: Connection,
+    uuid: str,
+    password_hash: str,
+    actor: Actor,
+    *,
+    ends_second_factor: bool,
+) -> None:
     """Give an account another password, which ends every session and API key."""
     account_id = id_of(connection, uuid)
     refuse_service(connection, account_id)
@@ -66,6 +74,8 @@ def set_password(connection: Connection, uuid: str, password_hash: str, actor: A
     connection.execute(update(accounts).where(accounts.c.id == account_id).values(values))
     end_everything(connection, account_id)
     record(connection, EventType.PASSWORD_CHANGED, account_id, actor, Subject("account", uuid))
+    if ends_second_factor and otp_rows.remove(connection, account_id):
+        record(connection, EventType.SECOND_FACTOR_DISABLED, account_id, actor)
 
 
 def change(

@@ -28,6 +28,7 @@ class Account:
     max_objects: int | None
     source_url: str | None
     """Where the source lines of its crashes are, with ``{file}`` and ``{line}``."""
+    has_second_factor: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,7 @@ class Login:
     account: str
     username: str
     password_hash: str
+    has_second_factor: bool
 
 
 @dataclass(frozen=True, slots=True)

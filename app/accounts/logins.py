@@ -1,11 +1,10 @@
 """Logins: sessions that begin with a password, their tokens, and API keys."""
 
-from collections.abc import Mapping
-
 from uuid_utils import uuid7
 
 from app import clock
 from app.accounts import api_keys, authentication, sessions
+from app.accounts.authentication import Client, Guard
 from app.accounts.entities import ApiKeyRecord, Login, NewSession, Session, Tokens
 from app.accounts.identity import Access
 from app.accounts.session_uses import AGENT_MAX
@@ -17,8 +16,6 @@ from app.errors import Unauthorized
 from app.events.entities import actor_of_request
 from app.logging import current_request
 from app.security.keyring import Keyring
-from app.security.passwords import Passwords
-from app.security.rate_limits import RateLimits
 
 
 class Logins:
@@ -29,36 +26,29 @@ class Logins:
     """
 
     def __init__(
-        self,
-        database: Database,
-        keyring: Keyring,
-        passwords: Passwords,
-        limits: RateLimits,
-        settings: Settings,
+        self, database: Database, keyring: Keyring, guard: Guard, settings: Settings
     ) -> None:
         self._database = database
         self._keyring = keyring
-        self._passwords = passwords
-        self._limits = limits
+        self._guard = guard
         self._settings = settings
 
     async def authenticate(
-        self, username: str, password: str, *, address: str, devices: Mapping[str, str]
+        self, username: str, password: str, otp: str | None, client: Client
     ) -> Login:
-        """Check a password; raises `Unauthorized`, or `TooManyRequests` after too many failures.
+        """Check a password, and the code of an account with a second factor.
 
-        ``address`` is the client's; ``devices`` are the ids of its device, by account that has
-        signed in from it.
+        Raises `Unauthorized`, `SecondFactorNeeded` where the password is right, and
+        `TooManyRequests` after too many failures.
         """
-        return await authentication.authenticate(
-            self._database,
-            self._passwords,
-            self._limits,
-            username=username,
-            password=password,
-            address=address,
-            devices=devices,
-        )
+        return await authentication.authenticate(self._guard, username, password, otp, client)
+
+    async def authenticate_by_code(self, proof: str, otp: str, client: Client) -> Login:
+        """Check the code of somebody whose password was right, of which there is a proof.
+
+        Raises as `authenticate` does.
+        """
+        return await authentication.authenticate_by_code(self._guard, proof, otp, client)
 
     async def begin(
         self, login: Login, *, client: str, user_agent: str, in_cookie: bool = False

@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from app.accounts.authentication import hold_password
 from app.accounts.entities import Account, NewAccount
 from app.accounts.identity import Identity
+from app.accounts.otp.rows import IS_ON
 from app.accounts.sessions import end_everything
 from app.accounts.tables import accounts, tiers
 from app.accounts.tiers import tier_id_of
@@ -20,6 +21,7 @@ from app.security.credentials import SERVICE_ACCOUNT
 
 ROW: Final[Select[Any]] = (
     select(accounts, tiers.c.name.label("tier"), tiers.c.max_total_bytes, tiers.c.max_objects)
+    .add_columns(IS_ON.label("has_second_factor"))
     .select_from(accounts.join(tiers))
     .where(accounts.c.deleted_at.is_(None))
 )
@@ -41,6 +43,7 @@ def account_of(row: Row[Any]) -> Account:
         max_bytes=row.max_total_bytes,
         max_objects=row.max_objects,
         source_url=row.source_url,
+        has_second_factor=bool(row.has_second_factor),
     )
 
 

@@ -1,6 +1,16 @@
 """Tables of accounts, and of what lets one in; secrets are stored as hashes."""
 
-from sqlalchemy import BigInteger, Boolean, Column, LargeBinary, String, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    false,
+)
 
 from app.database.schema import CodePoints, identity, metadata, moment, public_id, reference
 
@@ -106,7 +116,31 @@ password_resets = Table(
     identity(),
     reference("account_id", "accounts", unique=True),
     Column("token_hash", LargeBinary(32), nullable=False, unique=True),  # SHA-256
+    Column("ends_second_factor", Boolean, nullable=False, server_default=false()),
     moment("created_at"),
     moment("expires_at", index=True),
+    sqlite_autoincrement=True,
+)
+
+second_factors = Table(
+    "second_factors",
+    metadata,
+    identity(),
+    reference("account_id", "accounts", unique=True),
+    Column("secret", LargeBinary, nullable=False),  # sealed by a signing key
+    moment("enabled_at", nullable=True),  # NULL: no code has confirmed it yet
+    Column("last_step", BigInteger, nullable=False),  # of the last code that was used
+    moment("created_at"),
+    sqlite_autoincrement=True,
+)
+
+recovery_codes = Table(
+    "recovery_codes",
+    metadata,
+    identity(),
+    reference("account_id", "accounts"),
+    Column("hash", LargeBinary(32), nullable=False),  # SHA-256
+    moment("created_at"),
+    UniqueConstraint("account_id", "hash"),
     sqlite_autoincrement=True,
 )

@@ -5,33 +5,24 @@ from typing import Any
 
 from app import clock
 from app.accounts import administration, fields, registration, rows, tiers
-from app.accounts.authentication import verify_password
+from app.accounts.authentication import Guard, verify_password
 from app.accounts.entities import Account, TierRecord
 from app.accounts.identity import Access
 from app.accounts.registration import Registration
 from app.config import Settings
-from app.database import Database
 from app.database.pagination import Page
 from app.events.entities import actor_of_request
-from app.security.passwords import Passwords
-from app.security.rate_limits import SIGN_UP, RateLimits, by_address, count_all
+from app.security.rate_limits import SIGN_UP, by_address, count_all
 
 
 class Accounts:
     """Registers, changes and deletes accounts."""
 
-    def __init__(
-        self,
-        database: Database,
-        passwords: Passwords,
-        limits: RateLimits,
-        settings: Settings,
-        *,
-        wake_purge: Callable[[], None],
-    ) -> None:
-        self._database = database
-        self._passwords = passwords
-        self._limits = limits
+    def __init__(self, guard: Guard, settings: Settings, *, wake_purge: Callable[[], None]) -> None:
+        self._guard = guard
+        self._database = guard.database
+        self._passwords = guard.passwords
+        self._limits = guard.limits
         self._settings = settings
         self._wake_purge = wake_purge
 
@@ -91,7 +82,9 @@ class Accounts:
             is_admin=True,
         )
 
-    async def reset_password(self, username: str, password: str) -> Account:
+    async def reset_password(
+        self, username: str, password: str, *, ends_second_factor: bool
+    ) -> Account:
         """Give an account a new password, which ends its sessions and API keys.
 
         For whoever runs the service. Raises `NotFound` and `InvalidRequest`.
@@ -100,7 +93,13 @@ class Accounts:
         await fields.check(self._passwords, account.username, account.email, password)
         password_hash = await self._passwords.hash(password)
         actor = actor_of_request(clock.now())
-        await self._database.write(administration.set_password, account.uuid, password_hash, actor)
+        await self._database.write(
+            administration.set_password,
+            account.uuid,
+            password_hash,
+            actor,
+            ends_second_factor=ends_second_factor,
+        )
         return account
 
     async def named(self, username: str) -> Account:
@@ -119,14 +118,18 @@ class Accounts:
         return await access.read(rows.profile)
 
     async def update_own(
-        self, access: Access, current_password: str, changes: Mapping[str, str | None]
+        self,
+        access: Access,
+        current_password: str,
+        otp: str | None,
+        changes: Mapping[str, str | None],
     ) -> Account:
         """Set the caller's ``email`` or ``password``; a new password ends its sessions and keys.
 
-        Raises `Forbidden` for a wrong current password, `InvalidRequest` for a bad new one, and
-        `EmailTaken`.
+        Raises `Forbidden` for a wrong current password, `ConfirmationNeeded` for a wrong code,
+        `InvalidRequest` for a bad new password, and `EmailTaken`.
         """
-        verified = await self._verify(access, current_password)
+        verified = await self._verify(access, current_password, otp)
         columns = {"email": changes["email"]} if "email" in changes else {}
         password = changes.get("password")
         if password is not None:
@@ -140,9 +143,12 @@ class Accounts:
         """Set where the source lines of the caller's crashes are; None: nowhere."""
         return await access.write(rows.set_source_url, source_url)
 
-    async def delete_own(self, access: Access, password: str) -> None:
-        """Delete the caller's account and all it has; raises `Forbidden` for a wrong password."""
-        verified = await self._verify(access, password)
+    async def delete_own(self, access: Access, password: str, otp: str | None = None) -> None:
+        """Delete the caller's account and all it has.
+
+        Raises `Forbidden` for a wrong password, and `ConfirmationNeeded` for a wrong code.
+        """
+        verified = await self._verify(access, password, otp)
         await access.write(rows.delete_own, verified, clock.now())
         self._wake_purge()
 
@@ -168,8 +174,8 @@ class Accounts:
         await access.write(administration.delete, uuid, clock.now())
         self._wake_purge()
 
-    async def _verify(self, access: Access, password: str) -> str:
-        return await verify_password(access, self._passwords, self._limits, password)
+    async def _verify(self, access: Access, password: str, otp: str | None) -> str:
+        return await verify_password(access, self._guard, password, otp)
 
 
 class Tiers:

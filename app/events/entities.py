@@ -30,6 +30,11 @@ class EventType(StrEnum):
     KEY_DELETED = "key.deleted"
     PASSWORD_CHECK_FAILED = "password.check_failed"  # noqa: S105 - of somebody signed in
     PASSWORD_CHANGED = "password.changed"  # noqa: S105
+    SECOND_FACTOR_ENABLED = "second_factor.enabled"
+    SECOND_FACTOR_DISABLED = "second_factor.disabled"
+    SECOND_FACTOR_FAILED = "second_factor.failed"  # a wrong code, after the right password
+    RECOVERY_CODE_USED = "recovery_code.used"
+    RECOVERY_CODES_RENEWED = "recovery_code.renewed"
     EMAIL_CHANGED = "email.changed"
     ACCOUNT_CREATED = "account.created"
     ACCOUNT_CHANGED = "account.changed"  # by an administrator
@@ -67,13 +72,14 @@ _ALARMING: Final = frozenset(
         EventType.LOGIN_LIMITED,
         EventType.TOKEN_REUSED,
         EventType.PASSWORD_CHECK_FAILED,
+        EventType.SECOND_FACTOR_FAILED,
         EventType.LINK_PASSWORD_FAILED,
     }
 )
 _OF_SECURITY: Final = frozenset(
     {
         *("login", "session", "token", "credentials", "key", "password", "email"),
-        *("account", "tier", "invitation", "reset", "webhook"),
+        *("account", "tier", "invitation", "reset", "webhook", "second_factor", "recovery_code"),
     }
 )
 

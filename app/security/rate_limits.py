@@ -46,6 +46,8 @@ LOGIN: Final = Rule("login", 10, 300)  # a name from an address, or from a known
 LOGIN_BY_NAME: Final = Rule("login-name", 100, 900)
 LOGIN_BY_ADDRESS: Final = Rule("login-address", 50, 300)  # offices share an address
 PASSWORD_CHECK: Final = Rule("password-check", 10, 300)  # failures of a session
+# wrong codes after a right password: 20 an hour find one of six digits in a year, if ever
+SECOND_FACTOR: Final = Rule("second-factor", 20, 3600)
 SIGN_UP: Final = Rule("sign-up", 200, 600)
 LINK_MISSES: Final = Rule("link-misses", 300, 300)  # public links that lead nowhere, an address
 LINK_PASSWORD: Final = Rule("link-password", 100, 300)  # failures

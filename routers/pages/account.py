@@ -10,12 +10,13 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from pydantic import BaseModel, Field
 
 from app.accounts.entities import Login
-from app.errors import ProblemError
+from app.accounts.otp import pending
+from app.errors import ProblemError, SecondFactorNeeded
 from app.runtime import Runtime
 from routers.http.forms.reading import read_fields
 from routers.http.negotiation import is_browser
 from routers.pages.page import PageRoute, SignedIn, find_visitor, render_app
-from routers.v1.schemas.accounts import GivenPassword
+from routers.v1.schemas.accounts import GivenPassword, Otp
 from routers.web import cookies, known_devices, logins
 from routers.web.dependencies import RuntimeDep
 from routers.web.urls import base_path
@@ -30,6 +31,15 @@ class LoginForm(BaseModel):
 
     username: Annotated[str, Field(max_length=1024)]
     password: GivenPassword
+    otp: Otp | None = None
+    next: Annotated[str, Field(max_length=2048)] = ""
+
+
+class CodeForm(BaseModel):
+    """A code of the second factor, and the proof that the password was right."""
+
+    proof: Annotated[str, Field(max_length=pending.MAX_LENGTH)]
+    otp: Otp
     next: Annotated[str, Field(max_length=2048)] = ""
 
 
@@ -55,16 +65,37 @@ async def login_page(
 
 @router.post("/account/login")
 async def login(request: Request, runtime: RuntimeDep) -> Response:
-    """Sign in."""
+    """Sign in; a browser is asked for a code of the second factor on another page."""
     cookies.check_origin(request, runtime)
     form = await read_fields(request, LoginForm)
     try:
-        opened = await logins.authenticate(request, runtime, form.username, form.password)
+        opened = await logins.authenticate(
+            request, runtime, form.username, form.password, form.otp or None
+        )
+    except SecondFactorNeeded as error:
+        return code_form(request, error, next=form.next)
     except ProblemError as error:
         if not is_browser(request):
             raise
         return await login_form(request, runtime, error, next=form.next, username=form.username)
     return await signed_in(request, runtime, opened, form.username, form.next)
+
+
+@router.post("/account/login/code")
+async def login_by_code(request: Request, runtime: RuntimeDep) -> Response:
+    """Sign in by a code, after the password."""
+    cookies.check_origin(request, runtime)
+    form = await read_fields(request, CodeForm)
+    client = logins.client_of(request, runtime)
+    try:
+        opened = await runtime.logins.authenticate_by_code(form.proof, form.otp, client)
+    except SecondFactorNeeded as error:
+        return code_form(request, error, next=form.next)
+    except ProblemError as error:
+        if not is_browser(request):
+            raise
+        return await login_form(request, runtime, error, next=form.next)
+    return await signed_in(request, runtime, opened, opened.username, form.next)
 
 
 @router.get("/account/register")
@@ -123,6 +154,27 @@ def _place(request: Request, path: str) -> str:
     """Return where to go from here: a path of ours, never another site's."""
     is_ours = path.startswith("/") and path[1:2] not in {"/", "\\"} and path.isprintable()
     return base_path(request) + (path if is_ours else "/")
+
+
+def code_form(
+    request: Request,
+    error: SecondFactorNeeded,
+    *,
+    next: str = "",  # noqa: A002 - in the URL
+) -> Response:
+    """Show the form for a code of the second factor, after which comes the page ``next``."""
+    if not is_browser(request):
+        return JSONResponse({"detail": error.detail, "type": error.type}, error.status)
+    return render_app(
+        request,
+        "login_code.html",
+        None,
+        200 if error.wrong is None else error.status,
+        place="login",
+        wrong=error.wrong,
+        proof=error.proof,
+        next=next,
+    )
 
 
 async def login_form(

@@ -7,7 +7,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from app.accounts.welcome.entities import Offer
-from app.errors import NotFound, ProblemError
+from app.errors import NotFound, ProblemError, SecondFactorNeeded
 from app.runtime import Runtime
 from app.security.one_time_tokens import MAX_LENGTH
 from routers.http.forms.reading import read_fields
@@ -57,7 +57,10 @@ async def accept(token: Token, request: Request, runtime: RuntimeDep) -> Respons
         if not is_browser(request):
             raise
         return await _again(token, request, runtime, error, form)
-    opened = await logins.authenticate(request, runtime, made.username, form.password)
+    try:
+        opened = await logins.authenticate(request, runtime, made.username, form.password)
+    except SecondFactorNeeded as error:
+        return _protected(account.code_form(request, error))
     return _protected(await account.signed_in(request, runtime, opened, made.username))
 
 

@@ -45,6 +45,7 @@ async def profile(
         visitor,
         place="account",
         account=await runtime.accounts.profile(access),
+        second_factor=await runtime.second_factor.state(access),
         sessions=await runtime.logins.page(access, _AT_ONCE, older_sessions),
         keys=await runtime.logins.keys(access, _AT_ONCE, older_keys),
         device=device_in_words,

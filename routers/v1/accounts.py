@@ -85,7 +85,8 @@ async def get_takeout(request: Request, access: OwnAccess, runtime: RuntimeDep) 
 async def update_me(body: AccountChange, access: OwnAccess, runtime: RuntimeDep) -> Account:
     """Change email address, password, or where source lines are.
 
-    For the first two the current password is needed. A new password ends every session and API key.
+    For the first two the current password is needed, and a code of the second factor, if there is
+    one. A new password ends every session and API key.
     """
     changes = body.model_dump(include={"email", "password"}, exclude_unset=True)
     changes_lines = "source_url" in body.model_fields_set
@@ -93,7 +94,9 @@ async def update_me(body: AccountChange, access: OwnAccess, runtime: RuntimeDep)
         if body.current_password is None:
             missing = FieldError(loc=["body", "current_password"], msg="Field required")
             raise InvalidRequest(errors=[missing])
-        account = await runtime.accounts.update_own(access, body.current_password, changes)
+        account = await runtime.accounts.update_own(
+            access, body.current_password, body.otp, changes
+        )
     if changes_lines:
         account = await runtime.accounts.set_source_url(access, body.source_url)
     return Account.of(account)
@@ -108,9 +111,10 @@ async def update_me(body: AccountChange, access: OwnAccess, runtime: RuntimeDep)
 async def delete_me(body: AccountDeletion, access: OwnAccess, runtime: RuntimeDep) -> None:
     """Delete the caller's account and all it has: hidden at once, and then taken away.
 
-    The password is asked for again. The user name is free again when everything is gone.
+    The password is asked for again, and a code of the second factor, if there is one. The user
+    name is free again when everything is gone.
     """
-    await runtime.accounts.delete_own(access, body.password)
+    await runtime.accounts.delete_own(access, body.password, body.otp)
 
 
 @router.get("", operation_id="accounts_list", responses=problems(400))

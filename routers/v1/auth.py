@@ -29,12 +29,12 @@ async def token(request: Request, response: Response, runtime: RuntimeDep) -> To
     """Log in with user name and password, as the OAuth2 password grant has it.
 
     The answer's access token goes into `Authorization: Bearer …`; the refresh token gets the next
-    one.
+    one. An account with a second factor needs a code of it: without one, the 401 has the type
+    `urn:holdall:problem:second-factor-needed`.
     """
     form = await read_form(request, PasswordForm)
-    tokens = await logins.log_in(
-        request, response, runtime, form.username, form.password, client=CLIENT
-    )
+    login = await logins.authenticate(request, runtime, form.username, form.password, form.otp)
+    tokens = await logins.begin(request, response, runtime, login, client=CLIENT)
     return TokenPair.of(tokens)
 
 

@@ -95,7 +95,11 @@ async def reset_password(
     mail. The old password stays good until the link is used; then all sessions and API keys end.
     """
     link, account, new = await runtime.welcome.offer_reset(
-        access, str(id), body.expires_in, url_of=one_time_url(request, runtime)
+        access,
+        str(id),
+        body.expires_in,
+        ends_second_factor=body.ends_second_factor,
+        url_of=one_time_url(request, runtime),
     )
     return PasswordReset(
         username=account.username,

@@ -1,24 +1,46 @@
 """Logins and registrations by requests, the same for all contracts."""
 
+from typing import Final
+
 from fastapi import Request, Response
 
+from app.accounts.authentication import Client
 from app.accounts.entities import Account, Login, NewSession, Tokens
 from app.accounts.registration import REFUSAL
-from app.errors import Forbidden, Unauthorized
+from app.errors import Forbidden, SecondFactorNeeded, Unauthorized
 from app.runtime import Runtime
 from routers.web import known_devices
 from routers.web.dependencies import credential_of
 from routers.web.forwarded import address_of
 
+USE_A_KEY: Final = "This account has a second factor, for which programs need an API key"
 
-async def authenticate(request: Request, runtime: Runtime, username: str, password: str) -> Login:
-    """Check a password; raises `Unauthorized`, or `TooManyRequests` after too many failures."""
-    return await runtime.logins.authenticate(
-        username,
-        password,
-        address=address_of(request),
-        devices=known_devices.of(request, runtime),
-    )
+
+async def authenticate(
+    request: Request, runtime: Runtime, username: str, password: str, otp: str | None = None
+) -> Login:
+    """Check a password, and the code of an account with a second factor.
+
+    Raises `Unauthorized`, `SecondFactorNeeded` where the password is right, and `TooManyRequests`
+    after too many failures.
+    """
+    client = client_of(request, runtime)
+    return await runtime.logins.authenticate(username, password, otp, client)
+
+
+async def authenticate_program(
+    request: Request, runtime: Runtime, username: str, password: str
+) -> Login:
+    """Check a password where a contract has no place for a code; raises as `authenticate` does."""
+    try:
+        return await authenticate(request, runtime, username, password)
+    except SecondFactorNeeded as error:
+        raise SecondFactorNeeded(USE_A_KEY) from error
+
+
+def client_of(request: Request, runtime: Runtime) -> Client:
+    """Return who signs in by a request."""
+    return Client(address_of(request), known_devices.of(request, runtime))
 
 
 async def open_session(
@@ -31,20 +53,10 @@ async def open_session(
     )
 
 
-async def log_in(
-    request: Request,
-    response: Response,
-    runtime: Runtime,
-    username: str,
-    password: str,
-    *,
-    client: str,
+async def begin(
+    request: Request, response: Response, runtime: Runtime, login: Login, *, client: str
 ) -> Tokens:
-    """Begin a session with a password; returns its first tokens. Raises as `authenticate` does.
-
-    Headers are set on ``response``.
-    """
-    login = await authenticate(request, runtime, username, password)
+    """Begin a session of tokens, and return the first ones. Headers are set on ``response``."""
     session = await open_session(request, runtime, login, client=client)
     known_devices.remember(request, runtime, response, login)
     response.headers["Cache-Control"] = "no-store"

@@ -13,6 +13,7 @@ from app.database import Database
 from app.security.credentials import OwnWork
 from tests.api.conftest import PASSWORD, Service
 from tests.api.crash_forms import FILE, form, make_key, submit
+from tests.api.otp_device import enable
 from tests.api.tus_client import VERSION, append, create, head
 from tests.minidump_files import Minidump
 from tests.pictures import encoded, quarters
@@ -42,6 +43,7 @@ class Keeper:
         self.link = ""
         """The URL of a link without a password."""
         self.key = ""
+        self.recovery_codes: list[str] = []
         self._service = service
 
     async def keep_all(self) -> None:
@@ -49,6 +51,7 @@ class Keeper:
         self.account, self.headers = await self._service.sign_up(self.name)
         self.key = await make_key(self._service, self.headers, "blobs:read", "dumps:submit")
         await self._keep_one_time_links()
+        self.recovery_codes = (await enable(self._service, self.headers)).recovery_codes
         await self._keep_objects()
         await self._keep_symbols()
         await self._keep_bundles()
@@ -64,7 +67,9 @@ class Keeper:
         await runtime.welcome.invite(
             access, tier=None, is_admin=False, email="b@example.org", expires_in=DAY, url_of=str
         )
-        await runtime.welcome.offer_reset(access, self.account["id"], DAY, url_of=str)
+        await runtime.welcome.offer_reset(
+            access, self.account["id"], DAY, ends_second_factor=True, url_of=str
+        )
 
     async def _keep_objects(self) -> None:
         for name, data in (("small", b"small"), ("empty", b""), ("large", LARGE)):

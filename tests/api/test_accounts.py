@@ -47,6 +47,7 @@ async def test_signing_up_answers_the_account(service: Service) -> None:
             "max_objects": None,
         },
         "source_url": None,
+        "has_second_factor": False,
     }
     headers = await service.log_in("ada.l-1_")
     me = await service.client.get("/v1/accounts/me", headers=headers)

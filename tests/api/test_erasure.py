@@ -55,7 +55,9 @@ async def test_nothing_is_left_of_an_account_that_had_something_of_every_kind(
         assert same == [], "a table without a row of the account shows nothing: keep something"
 
         gone = await service.client.post(
-            "/v1/accounts/me/delete", json={"password": PASSWORD}, headers=ada.headers
+            "/v1/accounts/me/delete",
+            json={"password": PASSWORD, "otp": ada.recovery_codes[0]},
+            headers=ada.headers,
         )
         assert gone.status_code == 204, gone.text
         parts = service.runtime.parts

@@ -248,6 +248,6 @@ async def test_one_time_links(make_settings: MakeSettings) -> None:
             reset = (await client.post(path, json={}, headers=headers)).json()["url"]
             await client.post(reset.replace("http://test", "/v1"), json=body)
             offered, used, changed = log.take()
-            assert offered == {"action": "reset.created", "account": ada, **by}
+            assert offered.items() >= {"action": "reset.created", "account": ada, **by}.items()
             assert used == {"action": "reset.used", "account": ada, "address": ADDRESS}
             assert changed == used | {"action": "password.changed"}

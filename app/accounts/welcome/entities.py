@@ -57,6 +57,8 @@ class NewReset:
     token_hash: bytes
     created_at: int
     expires_at: int
+    ends_second_factor: bool
+    """Whether it turns the account's second factor off, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ class Offer:
     email: str | None
     tier: str
     expires_at: int
+    ends_second_factor: bool
 
     @property
     def is_invitation(self) -> bool:

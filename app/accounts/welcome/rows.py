@@ -32,7 +32,8 @@ _good = _known.where(
     accounts.c.deleted_at.is_(None),
 )
 _offered = (
-    select(password_resets.c.expires_at, accounts.c.id, accounts.c.uuid)
+    select(password_resets.c.expires_at, password_resets.c.ends_second_factor)
+    .add_columns(accounts.c.id, accounts.c.uuid)
     .add_columns(accounts.c.username, accounts.c.email, tiers.c.name.label("tier"))
     .select_from(password_resets.join(accounts).join(tiers))
     .where(accounts.c.is_active, accounts.c.deleted_at.is_(None))
@@ -99,12 +100,14 @@ def offer_reset(connection: Connection, identity: Identity, uuid: str, new: NewR
         insert(password_resets).values(
             account_id=account_id,
             token_hash=new.token_hash,
+            ends_second_factor=new.ends_second_factor,
             created_at=new.created_at,
             expires_at=new.expires_at,
         )
     )
     subject = Subject("account", uuid, account.username)
-    record(connection, EventType.RESET_CREATED, account_id, identity.actor, subject)
+    facts = {"ends_second_factor": new.ends_second_factor}
+    record(connection, EventType.RESET_CREATED, account_id, identity.actor, subject, **facts)
     return account
 
 
@@ -112,9 +115,15 @@ def find(connection: Connection, token_hash: bytes, now: int) -> Offer:
     """Return what the link of a token offers; raises `NotFound`."""
     row = _invitation(connection, token_hash, now)
     if row is not None:
-        return Offer(None, row.email, row.tier, row.expires_at)
+        return Offer(None, row.email, row.tier, row.expires_at, ends_second_factor=False)
     reset = _reset(connection, token_hash, now)
-    return Offer(reset.username, reset.email, reset.tier, reset.expires_at)
+    return Offer(
+        reset.username,
+        reset.email,
+        reset.tier,
+        reset.expires_at,
+        ends_second_factor=reset.ends_second_factor,
+    )
 
 
 def accept_invitation(
@@ -142,7 +151,13 @@ def use_reset(
         raise _gone()  # somebody else was faster
     subject = Subject("account", reset.uuid, reset.username)
     record(connection, EventType.RESET_USED, reset.id, actor, subject)
-    administration.set_password(connection, reset.uuid, password_hash, actor)
+    administration.set_password(
+        connection,
+        reset.uuid,
+        password_hash,
+        actor,
+        ends_second_factor=reset.ends_second_factor,
+    )
     return administration.named(connection, reset.username)
 
 

@@ -81,14 +81,21 @@ class Welcome:
         await access.write(rows.take_back, uuid)
 
     async def offer_reset(
-        self, access: Access, uuid: str, expires_in: int, *, url_of: UrlOf
+        self,
+        access: Access,
+        uuid: str,
+        expires_in: int,
+        *,
+        ends_second_factor: bool,
+        url_of: UrlOf,
     ) -> tuple[Link, Account, NewReset]:
         """Offer an account's owner a new password for ``expires_in`` seconds, by mail if possible.
 
         Raises `NotFound`, `Forbidden` and `Conflict`.
         """
         token, now = one_time_tokens.generate(), clock.now()
-        new = NewReset(one_time_tokens.hash_of(token), now, now + expires_in * clock.SECOND)
+        until = now + expires_in * clock.SECOND
+        new = NewReset(one_time_tokens.hash_of(token), now, until, ends_second_factor)
         account = await access.write(rows.offer_reset, uuid, new)
         url = url_of(token)
         letter = letters.of_reset(url, account.username, new)

@@ -98,9 +98,8 @@ async def token(request: Request, response: Response, runtime: RuntimeDep) -> St
     The answer's `access` goes into `Authorization: Bearer …`.
     """
     given = await read_fields(request, StoragetiersLogin)
-    tokens = await logins.log_in(
-        request, response, runtime, given.username, given.password, client=CLIENT
-    )
+    login = await logins.authenticate_program(request, runtime, given.username, given.password)
+    tokens = await logins.begin(request, response, runtime, login, client=CLIENT)
     return StoragetiersTokens(refresh=tokens.refresh_token, access=tokens.access_token)
 
 

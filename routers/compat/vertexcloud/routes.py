@@ -9,7 +9,14 @@ from fastapi.responses import Response
 from pydantic import BaseModel
 
 from app.accounts.entities import Login, NewSession
-from app.errors import EmailTaken, Forbidden, Unauthorized, UsernameTaken
+from app.errors import (
+    ConfirmationNeeded,
+    EmailTaken,
+    Forbidden,
+    SecondFactorNeeded,
+    Unauthorized,
+    UsernameTaken,
+)
 from app.runtime import Runtime
 from app.security.credentials import AccessToken
 from routers.compat.vertexcloud import files as vertexcloud_files
@@ -116,7 +123,9 @@ async def login(request: Request, runtime: RuntimeDep) -> Response:
     """
     form = await read_fields(request, VertexcloudLogin)
     try:
-        found = await logins.authenticate(request, runtime, form.username, form.password)
+        found = await logins.authenticate_program(request, runtime, form.username, form.password)
+    except SecondFactorNeeded as error:
+        return refused(error.detail, current_user_status=False)
     except Unauthorized:
         message = "A severe Error Occured. Could not log you in. Try again"
         return refused(message, current_user_status=False)
@@ -139,7 +148,9 @@ async def token(request: Request, runtime: RuntimeDep) -> Response:
     """
     form = await read_fields(request, VertexcloudLogin)
     try:
-        found = await logins.authenticate(request, runtime, form.username, form.password)
+        found = await logins.authenticate_program(request, runtime, form.username, form.password)
+    except SecondFactorNeeded as error:
+        return refused(error.detail)
     except Unauthorized:
         return refused("Invalid username or password!")
     holder = await find_by_cookie(request, runtime, "account")
@@ -268,6 +279,8 @@ async def _delete(request: Request, runtime: Runtime, key: str | None, password:
     holder = await find_holder(request, runtime, key, "account", _DELETING)
     try:
         await runtime.accounts.delete_own(holder.access, password)
+    except ConfirmationNeeded:
+        return refused("This account has a second factor: delete it on its own page")
     except Forbidden:
         return refused("Invalid User Credentials")
     message = "User has been Deleted Successfully and all corresponding sessions has been flushed"

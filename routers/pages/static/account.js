@@ -2,21 +2,26 @@
 
 import { ask, url } from "./http.js";
 import { localise } from "./page.js";
+import { forgetProof, ME, proofOf } from "./proof.js";
 import { forgetAll } from "./remembered.js";
+import { secondFactor } from "./second_factor.js";
 
-const ME = "/v1/accounts/me";
 
 const actions = {
   async email(form, fields) {
     const email = fields.get("email") || null;
-    await ask("PATCH", ME, { email, current_password: fields.get("current_password") });
-    form.elements.current_password.value = "";
+    await ask("PATCH", ME, { email, ...proofOf(fields) });
+    forgetProof(form);
     return email ? "The address is changed" : "The address is removed";
   },
 
   async password(form, fields) {
     const password = fields.get("password");
-    await ask("PATCH", ME, { password, current_password: fields.get("current_password") });
+    await ask("PATCH", ME, { password, ...proofOf(fields) });
+    if (fields.has("otp")) {
+      location.assign(url("/account/login?next=/account/profile")); // which wants another code
+      return "";
+    }
     // that has ended this session too: begin another
     await ask("POST", "/account/login", { username: form.dataset.username, password });
     form.reset();
@@ -57,10 +62,12 @@ const actions = {
   },
 
   async delete(_form, fields) {
-    await ask("POST", `${ME}/delete`, { password: fields.get("password") });
+    await ask("POST", `${ME}/delete`, { password: fields.get("password"), otp: fields.get("otp") });
     forgetAll();
     location.assign(url("/"));
   },
+
+  ...secondFactor,
 };
 
 document.addEventListener("submit", async (event) => {

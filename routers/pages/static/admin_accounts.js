@@ -29,8 +29,9 @@ const change = manage(account, {
     await ask("PATCH", `/v1/accounts/${chosen.change}`, body);
     return `${chosen.name} is changed`;
   },
-  async reset() {
-    const made = await ask("POST", `/v1/accounts/${chosen.change}/password-reset`, {});
+  async reset({ ends_second_factor }) {
+    const body = { ends_second_factor: ends_second_factor.checked };
+    const made = await ask("POST", `/v1/accounts/${chosen.change}/password-reset`, body);
     keepReset(made, `A new password for ${chosen.name}`);
     return `The link for ${chosen.name} is made`;
   },
@@ -77,10 +78,12 @@ document.addEventListener("click", async ({ target }) => {
     return;
   }
   chosen = { ...button.dataset };
-  const { tier, is_active, is_admin } = account.querySelector("form").elements;
+  const { tier, is_active, is_admin, ends_second_factor } = account.querySelector("form").elements;
   tier.value = chosen.tier;
   is_active.checked = chosen.active === "true";
   is_admin.checked = chosen.admin === "true";
+  ends_second_factor.checked = false;
+  account.querySelector("[data-of-second-factor]").hidden = chosen.secondFactor !== "true";
   change(chosen.name, `Delete ${chosen.name} and all it keeps? There is no way back.`);
 });
 

@@ -8,6 +8,7 @@ export class Problem extends Error {
     const fields = (body.errors ?? []).map((error) => `${error.loc.at(-1)}: ${error.msg}`);
     super(fields.length ? fields.join("; ") : (body.detail ?? `The server answered ${status}`));
     this.status = status;
+    this.type = body.type;
     this.retryAfter = Number(retryAfter) * 1000 || 0; // ms
   }
 }
@@ -59,9 +60,9 @@ export function problemOf(status, text, retryAfter) {
   return new Problem(status, body, retryAfter);
 }
 
-/** Begin a session; rejects with the problem of a wrong password. */
-export function signIn(username, password) {
-  return ask("POST", LOGIN, { username, password });
+/** Begin a session; rejects with the problem of a wrong password, or of a code that is needed. */
+export function signIn(username, password, otp) {
+  return ask("POST", LOGIN, { username, password, otp });
 }
 
 /** Lead to the login. */

@@ -2,6 +2,8 @@
 
 import { signIn } from "./http.js";
 
+const CODE_NEEDED = "urn:holdall:problem:second-factor-needed";
+
 let asking = null;
 
 /** Let the person sign in again; resolves to whether they did. */
@@ -13,7 +15,8 @@ export function askPassword() {
 function open() {
   const dialog = document.getElementById("sign-in");
   const form = dialog.querySelector("form");
-  const password = form.elements.password;
+  const { username, password, otp } = form.elements;
+  const code = form.querySelector("[data-code]");
   const wrong = dialog.querySelector(".error");
   const button = form.querySelector("[type=submit]");
   wrong.textContent = "";
@@ -23,19 +26,22 @@ function open() {
       event.preventDefault();
       button.disabled = true;
       try {
-        await signIn(form.elements.username.value, password.value);
+        await signIn(username.value, password.value, otp.value);
         dialog.returnValue = "signed in";
         dialog.close();
       } catch (error) {
-        wrong.textContent = error.message;
-        password.select();
+        const isCodeAsked = error.type === CODE_NEEDED;
+        wrong.textContent = isCodeAsked && code.hidden ? "" : error.message;
+        code.hidden = !isCodeAsked;
+        (isCodeAsked ? otp : password).select();
       } finally {
         button.disabled = false;
       }
     };
     dialog.querySelector("[data-act=later]").onclick = () => dialog.close();
     dialog.onclose = () => {
-      password.value = "";
+      password.value = otp.value = "";
+      code.hidden = true;
       resolve(dialog.returnValue === "signed in");
       dialog.returnValue = "";
     };

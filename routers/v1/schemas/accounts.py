@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, Field
 from app import clock
 from app.accounts import entities
 from app.accounts import fields as account_fields
+from app.accounts.otp.codes import MAX_LENGTH
 from app.security import guessable
 from routers.v1.schemas.fields import Id
 from routers.v1.schemas.lists import ListOf
@@ -54,6 +55,8 @@ SourceUrl = Annotated[
     ),
 ]
 GivenPassword = Annotated[str, Field(max_length=1024, json_schema_extra={"format": "password"})]
+Otp = Annotated[str, Field(max_length=MAX_LENGTH, examples=["492039"])]
+OTP_NEEDED = "A code of the second factor, or a recovery code; needed where the account has one."
 
 
 class AccountCreate(BaseModel):
@@ -70,6 +73,7 @@ class AccountChange(BaseModel):
     current_password: GivenPassword | None = Field(
         default=None, description="Needed for a new address or password."
     )
+    otp: Otp | None = Field(default=None, description=OTP_NEEDED)
     email: Email | None = None
     password: NewPassword | None = None
     source_url: SourceUrl | None = None
@@ -79,6 +83,7 @@ class AccountDeletion(BaseModel):
     """The account's password, again."""
 
     password: GivenPassword
+    otp: Otp | None = Field(default=None, description=OTP_NEEDED)
 
 
 class Usage(BaseModel):
@@ -101,6 +106,7 @@ class Account(BaseModel):
     created_at: datetime
     usage: Usage
     source_url: SourceUrl | None
+    has_second_factor: bool
 
     @classmethod
     def of(cls, account: entities.Account) -> Self:
@@ -115,6 +121,7 @@ class Account(BaseModel):
                 "is_active": account.is_active,
                 "created_at": clock.to_datetime(account.created_at),
                 "source_url": account.source_url,
+                "has_second_factor": account.has_second_factor,
                 "usage": Usage(
                     bytes=account.used_bytes,
                     objects=account.used_objects,

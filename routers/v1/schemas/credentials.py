@@ -10,7 +10,7 @@ from app import clock
 from app.accounts import entities
 from app.accounts.entities import MAX_KEY_LIFETIME
 from app.features import SCOPES
-from routers.v1.schemas.accounts import GivenPassword
+from routers.v1.schemas.accounts import OTP_NEEDED, GivenPassword, Otp
 from routers.v1.schemas.fields import Id
 from routers.v1.schemas.lists import ListOf
 
@@ -23,6 +23,7 @@ class PasswordForm(BaseModel):
     grant_type: Literal["password"] | None = None
     username: Annotated[str, Field(max_length=1024)] = Field(examples=["ada"])
     password: GivenPassword
+    otp: Otp | None = Field(default=None, description=OTP_NEEDED)
 
 
 class RefreshRequest(BaseModel):

@@ -94,11 +94,14 @@ class InvitationList(ListOf[Invitation]):
 
 
 class PasswordResetCreate(BaseModel):
-    """How long a new password can be set."""
+    """How long a new password can be set, and what else that does."""
 
     expires_in: Annotated[
         int, Field(ge=MIN_LIFETIME, le=MAX_RESET_LIFETIME, description="Seconds.")
     ] = RESET_LIFETIME
+    ends_second_factor: bool = Field(
+        default=False, description="Whether it turns the second factor off: the device is lost."
+    )
 
 
 class PasswordReset(BaseModel):
@@ -127,6 +130,7 @@ class Offer(BaseModel):
     )
     email: str | None = Field(examples=["ada@example.org"])
     tier: str = Field(examples=["Basic"])
+    ends_second_factor: bool
     expires_at: datetime
 
     @classmethod
@@ -137,6 +141,7 @@ class Offer(BaseModel):
             username=offer.username,
             email=offer.email,
             tier=offer.tier,
+            ends_second_factor=offer.ends_second_factor,
             expires_at=clock.to_datetime(offer.expires_at),
         )
 

@@ -10,6 +10,7 @@ from uuid_utils import uuid7
 from app import clock
 from app.accounts import administration, api_keys, authentication, bootstrap, registration, sessions
 from app.accounts import rows as accounts
+from app.accounts.authentication import Client, Guard
 from app.accounts.entities import Account, Login, NewSession
 from app.accounts.identity import Identity, identify
 from app.accounts.sessions import end_everything
@@ -21,7 +22,14 @@ from app.events.entities import Actor
 from app.security.credentials import AccessToken
 from app.security.keyring import RefreshToken
 from app.security.passwords import Passwords
-from app.security.rate_limits import LOGIN, LOGIN_BY_NAME, LocalRateLimits, NoRateLimits
+from app.security.rate_limits import (
+    LOGIN,
+    LOGIN_BY_NAME,
+    LocalRateLimits,
+    NoRateLimits,
+    RateLimits,
+)
+from app.security.sealing import Seal
 
 pytestmark = pytest.mark.anyio
 
@@ -43,10 +51,13 @@ async def account(database: Database, passwords: Passwords, settings: Settings) 
     )
 
 
+def guard_of(database: Database, passwords: Passwords, limits: RateLimits) -> Guard:
+    return Guard(database, passwords, limits, Seal([bytes(32)]), [bytes(32)])
+
+
 async def log_in(database: Database, passwords: Passwords, password: str) -> Login:
-    return await authentication.authenticate(
-        database, passwords, NoRateLimits(), username="ada", password=password, address="::1"
-    )
+    guard = guard_of(database, passwords, NoRateLimits())
+    return await authentication.authenticate(guard, "ada", password, None, Client("::1"))
 
 
 def new_session() -> NewSession:
@@ -195,17 +206,11 @@ async def test_a_key_made_while_everything_ends_does_not_outlive_it(
 async def test_guesses_that_come_at_once_are_counted_like_others(
     database: Database, passwords: Passwords, account: Account
 ) -> None:
-    limits = LocalRateLimits()
+    guard = guard_of(database, passwords, LocalRateLimits())
 
     async def guess(n: int) -> Login:
-        return await authentication.authenticate(
-            database,
-            passwords,
-            limits,
-            username="ADA",
-            password=f"wrong {n}",
-            address="192.0.2.1",
-        )
+        client = Client("192.0.2.1")
+        return await authentication.authenticate(guard, "ADA", f"wrong {n}", None, client)
 
     answers = await asyncio.gather(*(guess(n) for n in range(40)), return_exceptions=True)
     kinds = [type(answer) for answer in answers]
@@ -220,30 +225,21 @@ async def test_guesses_that_come_at_once_are_counted_like_others(
 async def test_right_passwords_are_not_counted(
     database: Database, passwords: Passwords, account: Account
 ) -> None:
-    limits = LocalRateLimits()
+    guard = guard_of(database, passwords, LocalRateLimits())
     for _ in range(LOGIN.limit + 1):
-        await authentication.authenticate(
-            database, passwords, limits, username="ada", password=PASSWORD, address="::1"
-        )
+        await authentication.authenticate(guard, "ada", PASSWORD, None, Client("::1"))
 
 
 @pytest.mark.slow("postgresql")
 async def test_all_devices_of_a_name_together_may_not_guess_for_ever(
     database: Database, passwords: Passwords, account: Account
 ) -> None:
-    limits = LocalRateLimits()
+    guard = guard_of(database, passwords, LocalRateLimits())
 
     async def guess(n: int) -> type[BaseException] | None:
+        client = Client("::1", {account.uuid: f"device {n}"})
         try:
-            await authentication.authenticate(
-                database,
-                passwords,
-                limits,
-                username="ada",
-                password="wrong",
-                address="::1",
-                devices={account.uuid: f"device {n}"},
-            )
+            await authentication.authenticate(guard, "ada", "wrong", None, client)
         except (Unauthorized, TooManyRequests) as error:
             return type(error)
         return None
@@ -257,7 +253,6 @@ async def test_all_devices_of_a_name_together_may_not_guess_for_ever(
 async def test_other_names_are_nobody(
     database: Database, passwords: Passwords, account: Account, name: str
 ) -> None:
+    guard = guard_of(database, passwords, LocalRateLimits())
     with pytest.raises(Unauthorized, match="Invalid credentials"):
-        await authentication.authenticate(
-            database, passwords, LocalRateLimits(), username=name, password="x", address="::1"
-        )
+        await authentication.authenticate(guard, name, "x", None, Client("::1"))

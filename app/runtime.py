@@ -141,6 +141,7 @@ async def open_runtime(
             stack.push_async_callback(Supervisor(tasks).aclose)
         await stack.enter_async_context(measuring_lag())
         runtime = _build(parts, reports, symbols, tasks, closing, link)
+        await runtime.second_factor.renew_seals()
         stack.push_async_callback(runtime.gauges.aclose)
         stack.push_async_callback(runtime.archives.aclose)
         stack.callback(closing.set)

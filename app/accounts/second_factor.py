@@ -24,6 +24,14 @@ class SecondFactor:
         host = urlsplit(settings.public_url).hostname if settings.public_url else None
         self._issuer = f"Holdall {host}" if host else "Holdall"
 
+    async def renew_seals(self) -> None:
+        """Seal all secrets by the first signing key, so that older ones can be taken away."""
+        database, seal = self._guard.database, self._guard.seal
+        for number, sealed, account in await database.read(rows.sealed_secrets):
+            renewed = seal.renew(sealed, account.encode())
+            if renewed is not None:
+                await database.write(rows.replace, number, sealed, renewed)
+
     async def state(self, access: Access) -> State:
         """Return what the caller's account has."""
         return await access.read(_state)

@@ -22,11 +22,21 @@ class Seal:
         nonce = os.urandom(_NONCE)
         return nonce + self._keys[0].encrypt(nonce, secret, owner)
 
+    def renew(self, sealed: bytes, owner: bytes) -> bytes | None:
+        """Seal by the first key what another of them has sealed; None: there is nothing to do."""
+        if _open(self._keys[0], sealed, owner) is not None:
+            return None
+        secret = self.open(sealed, owner)
+        return None if secret is None else self.close(secret, owner)
+
     def open(self, sealed: bytes, owner: bytes) -> bytes | None:
         """Return a secret that was sealed; None if it was by another key, or for another owner."""
-        for key in self._keys:
-            try:
-                return key.decrypt(sealed[:_NONCE], sealed[_NONCE:], owner)
-            except InvalidTag:
-                continue
+        opened = (_open(key, sealed, owner) for key in self._keys)
+        return next((secret for secret in opened if secret is not None), None)
+
+
+def _open(key: AESGCM, sealed: bytes, owner: bytes) -> bytes | None:
+    try:
+        return key.decrypt(sealed[:_NONCE], sealed[_NONCE:], owner)
+    except InvalidTag:
         return None

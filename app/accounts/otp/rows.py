@@ -105,6 +105,20 @@ def use(connection: Connection, account_id: int, seal: Seal, code: str, actor: A
     return True
 
 
+def sealed_secrets(connection: Connection) -> Sequence[tuple[int, bytes, str]]:
+    """Return the id of each second factor, its sealed secret, and the uuid of its account."""
+    query = _select.add_columns(second_factors.c.id)
+    return [(row.id, row.secret, row.uuid) for row in connection.execute(query)]
+
+
+def replace(connection: Connection, id: int, before: bytes, after: bytes) -> None:  # noqa: A002
+    """Replace a sealed secret, unless that has just been done."""
+    same = update(second_factors).where(
+        second_factors.c.id == id, second_factors.c.secret == before
+    )
+    connection.execute(same.values(secret=after))
+
+
 def remove(connection: Connection, account_id: int) -> bool:
     """Remove a second factor with its recovery codes; returns whether it was on."""
     was_on = state(connection, account_id).enabled_at is not None

@@ -24,7 +24,7 @@ from app.pictures.entities import Picture
 MANY: Final = 1000
 """Where counting stops, so that an overview of many things costs no more."""
 
-_NEWEST: Final = 3
+_NEWEST: Final = 8
 
 
 @dataclass(frozen=True, slots=True)

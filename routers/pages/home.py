@@ -1,4 +1,4 @@
-"""The page behind the URL that the start prints: what this is, or what one keeps, at a glance."""
+"""The page behind the printed URL: what this is or, signed in, what takes anything."""
 
 import shlex
 from collections.abc import Callable, Iterator
@@ -9,16 +9,19 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from app.accounts.registration import Registration
-from app.buffer.entities import Clip
-from app.overview import MANY, look
+from app.overview import MANY, Overview, look
+from app.runtime import Runtime
 from routers.http.negotiation import is_browser
 from routers.pages.page import PageRoute, Visitor, find_visitor, render_app
+from routers.pages.recent import SHOWN, RecentThings
+from routers.web.application import Place
 from routers.web.dependencies import RuntimeDep
 from routers.web.urls import base_url
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
-_PREVIEW: Final = 200  # characters of a text in the buffer
+_COUNTED: Final = {"links": "timelinks"}
+"""What counts are called, where places are called otherwise."""
 _SIGN_UP: Final = """\
 curl $HOLDALL/v1/accounts -H 'Content-Type: application/json' \\
   -d '{"username": "ada", "password": "correct-horse"}'"""
@@ -40,6 +43,18 @@ class Step:
     lines: str
 
 
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of things, how many there are, and where."""
+
+    name: str
+    title: str
+    path: str
+    number: int | None
+    """None: it isn't counted, and ``words`` say what there is."""
+    words: str
+
+
 @router.get("/")
 async def home(request: Request, runtime: RuntimeDep) -> Response:
     """Show what this is and the first steps; to somebody signed in, what they keep."""
@@ -48,7 +63,7 @@ async def home(request: Request, runtime: RuntimeDep) -> Response:
         return answer_program()
     visitor = await find_visitor(request)
     if visitor is not None:
-        return await _glance(request, visitor)
+        return await _own(request, runtime, visitor)
     opened_to = await runtime.accounts.registration()
     is_open = opened_to is not Registration.NOBODY
     steps = list(_first_steps(base_url(request, runtime), is_open=is_open))
@@ -68,23 +83,29 @@ def _first_steps(url: str, *, is_open: bool) -> Iterator[Step]:
     yield Step("Store something, and fetch it", _STORE)
 
 
-async def _glance(request: Request, visitor: Visitor) -> Response:
+async def _own(request: Request, runtime: Runtime, visitor: Visitor) -> Response:
     seen = await look(visitor.access)
+    bundles = await runtime.bundles.page(visitor.access, SHOWN, None)
+    kinds = [_kind(place, seen) for place in request.app.state.places]
     return render_app(
         request,
         "home.html",
         visitor,
         place="home",
-        seen=seen,
         account=seen.account,
-        preview=_beginning(seen.buffer),
+        kinds=kinds,
+        recent=RecentThings(request, runtime).rows(
+            seen, bundles.items, visitor.identity.tier.heights
+        ),
+        is_new=not (any(seen.counts.values()) or seen.buffer or bundles.items),
         many=MANY,
+        max_files=runtime.settings.max_files,
     )
 
 
-def _beginning(buffer: Clip | None) -> str | None:
-    """Return the beginning of a text in the buffer, if it is at hand."""
-    if buffer is None or buffer.data_type != "text" or buffer.content.data is None:
-        return None
-    text = buffer.content.data[: 4 * _PREVIEW].decode("utf-8", "ignore").strip()
-    return f"{text[:_PREVIEW]}…" if len(text) > _PREVIEW else text
+def _kind(place: Place, seen: Overview) -> Kind:
+    number = seen.counts.get(_COUNTED.get(place.kind, place.kind))
+    words = "empty" if seen.buffer is None else seen.buffer.data_type
+    return Kind(
+        place.kind, "Files" if place.kind == "files" else place.text, place.path, number, words
+    )

@@ -5,7 +5,6 @@ import pytest
 from app import clock
 from app import overview as service_module
 from app.accounts.identity import Access
-from app.features import COUNTED
 from app.overview import Overview, overview
 from app.security.credentials import ServiceToken
 from tests.api.conftest import Service
@@ -66,15 +65,3 @@ async def test_counting_stops_where_there_is_much(
         stored = await service.client.put(path, content=b"x", headers=service.service_token)
         assert stored.status_code == 201
     assert (await seen(service)).counts["blobs"] == 3
-
-
-async def test_what_has_no_tile_of_its_own_has_a_plain_one(
-    service: Service, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    counted = {**COUNTED, "notes": COUNTED["blobs"]}
-    monkeypatch.setattr(service_module, "COUNTED", counted)
-    await service.client.post(
-        "/account/register", data={"username": "ada", "password": "correct horse battery"}
-    )
-    page = await service.client.get("/", headers={"Accept": "text/html"})
-    assert '<a href="/notes">Notes</a></h2><span class="count">0</span>' in page.text

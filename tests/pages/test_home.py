@@ -1,14 +1,18 @@
 """The home page: what a stranger is told, and what somebody signed in sees at a glance."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
+from typing import Any, Final
 
 import pytest
 from playwright.sync_api import APIResponse, FilePayload, Locator, Page, ViewportSize, expect
 
 from tests import pictures
+from tests.minidump_files import Minidump
 from tests.pages.conftest import LAPTOP, PHONE, OpenPage, SignUp, fits
+from tests.system.processes import wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -17,9 +21,24 @@ def _stored(answer: APIResponse) -> None:
     assert answer.ok, answer.text()
 
 
-def _tile(page: Page, name: str) -> Locator:
-    heading = page.get_by_role("heading", name=name, exact=True)
-    return page.get_by_role("main").get_by_role("listitem").filter(has=heading)
+def _payload(name: str, data: bytes) -> FilePayload:
+    return {"name": name, "mimeType": "application/octet-stream", "buffer": data}
+
+
+LAKE: Final = _payload("lake.jpg", pictures.plain())
+
+
+def kind(page: Page, name: str) -> Locator:
+    return page.locator("#kinds a").filter(has_text=name)
+
+
+def recent(page: Page) -> Locator:
+    return page.get_by_role("region", name="Recent").get_by_role("listitem")
+
+
+def bundles(page: Page) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = page.request.get("/v1/bundles").json()["items"]
+    return items
 
 
 @pytest.mark.parametrize("viewport", [PHONE, LAPTOP], ids=["phone", "laptop"])
@@ -64,11 +83,11 @@ def test_from_home_to_an_account(page: Page) -> None:
     page.get_by_label("User name").fill("newcomer")
     page.get_by_label("Password").fill("correct horse battery")
     page.get_by_role("button", name="Make the account").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("What you keep here")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Home")
     expect(page.get_by_role("navigation").get_by_role("link", name="newcomer")).to_be_visible()
-    for name in ("Files", "Pictures", "Dumps", "Links", "Blobs"):
-        expect(_tile(page, name).locator(".count")).to_have_text("0")
-    expect(_tile(page, "Buffer")).to_contain_text("Empty")
+    expect(page.get_by_role("region", name="Three things to begin with")).to_be_visible()
+    expect(kind(page, "Files")).to_be_hidden()
+    expect(recent(page)).to_have_count(0)
 
 
 def test_all_that_is_kept_is_seen_at_a_glance(page: Page, sign_up: SignUp) -> None:
@@ -78,36 +97,82 @@ def test_all_that_is_kept_is_seen_at_a_glance(page: Page, sign_up: SignUp) -> No
         _stored(request.put(f"/v1/send/{name}", data=b"x" * 2048))
     text = {"X-Data-Type": "text", "Content-Type": "text/plain"}
     _stored(request.put("/v1/buffer", data="<b>carry me</b>", headers=text))
-    picture: FilePayload = {
-        "name": "photo.jpg",
-        "mimeType": "image/jpeg",
-        "buffer": pictures.plain(),
-    }
-    _stored(request.post("/v1/pictures", multipart={"name": "a lake", "img": picture}))
+    _stored(request.post("/v1/pictures", multipart={"name": "a lake", "img": LAKE}))
     dump: FilePayload = {
         "name": "crash.dmp",
         "mimeType": "application/octet-stream",
         "buffer": b"no minidump",
     }
     _stored(request.post("/v1/dumps", multipart={"label": "app 1.0", "file": dump}))
-    _stored(request.put("/v1/blobs/b/content", data=b"blob"))
+    _stored(request.post("/v1/bundles", data={"name": "a bundle"}))
     page.goto("/")
 
-    expect(_tile(page, "Files").locator(".count")).to_have_text("2")
-    expect(_tile(page, "Files").get_by_role("listitem")).to_contain_text(
-        ["second.txt 2.0 KiB, 2 h left", "first.txt 2.0 KiB, 2 h left"]
+    expect(recent(page).get_by_role("link").filter(has_text=re.compile("."))).to_have_text(
+        ["a bundle", "crash.dmp", "a lake", "<b>carry me</b>", "second.txt", "first.txt"]
     )
-    expect(_tile(page, "Buffer")).to_contain_text("<b>carry me</b>")
-    expect(_tile(page, "Pictures").locator(".count")).to_have_text("1")
-    thumbnail = page.get_by_role("img", name="a lake")
+    expect(recent(page).filter(has_text="second.txt")).to_contain_text("2.0 KiB 2 h left")
+    counts = {"Files": "2", "Buffer": "text", "Pictures": "1", "Dumps": "1", "Links": "3"}
+    for name, count in counts.items():
+        expect(kind(page, name)).to_have_text(f"{name}{count}")
+    thumbnail = recent(page).filter(has_text="a lake").locator("img")
     expect(thumbnail).to_have_js_property("naturalHeight", 200)
-    expect(_tile(page, "Dumps")).to_contain_text("app 1.0")
-    expect(_tile(page, "Links").locator(".count")).to_have_text("2")
-    expect(_tile(page, "Blobs").locator(".count")).to_have_text("1")
     expect(page.get_by_text("of 100 GiB")).to_be_visible()
-    used = page.get_by_role("meter", name="Space used").get_attribute("value")
+    used = page.get_by_role("meter", name="Storage used").get_attribute("value")
     account = request.get("/v1/accounts/me").json()
     assert int(used or 0) == account["usage"]["bytes"] > 4096
+    page.set_viewport_size({"width": 320, "height": 700})
+    assert fits(page)
+
+
+def test_what_is_dropped_goes_to_its_place(page: Page, sign_up: SignUp) -> None:
+    sign_up(page)
+    page.goto("/")
+    choose = page.get_by_label("Choose files")
+    choose.set_input_files([LAKE])
+    expect(recent(page)).to_contain_text(["lake"])
+    choose.set_input_files([_payload("core", Minidump().write())])
+    expect(recent(page)).to_contain_text(["core", "lake"])
+    choose.set_input_files([_payload("notes.txt", b"notes")])
+    expect(recent(page)).to_contain_text(["notes.txt", "core", "lake"])
+    expect(page.get_by_role("region", name="Three things to begin with")).to_be_hidden()
+
+    page.get_by_role("button", name="Copy the link to notes.txt").click()
+    page.get_by_role("link", name="QR code of the link to notes.txt").click()
+    address = page.get_by_role("dialog", name="notes.txt").locator(".address").inner_text()
+    assert page.request.get(f"{address}?download=1").body() == b"notes"
+    page.keyboard.press("Escape")
+
+    page.get_by_label("Text for your other devices").fill("typed")
+    page.get_by_role("button", name="Share text").click()
+    expect(recent(page)).to_contain_text(["typed", "notes.txt"])
+    page.evaluate(
+        """() => {
+          const clipboardData = new DataTransfer();
+          clipboardData.setData("text/plain", "pasted");
+          const options = { clipboardData, bubbles: true };
+          document.body.dispatchEvent(new ClipboardEvent("paste", options));
+        }"""
+    )
+    expect(recent(page)).to_contain_text(["pasted", "notes.txt"])
+    for path in ("/v1/pictures", "/v1/dumps", "/v1/files"):
+        assert len(page.request.get(path).json()["items"]) == 1, path
+
+
+def test_several_kinds_at_once_are_asked_about(page: Page, sign_up: SignUp) -> None:
+    sign_up(page)
+    page.goto("/")
+    several = [LAKE, _payload("a.txt", b"a"), _payload("b.txt", b"b")]
+    choose = page.get_by_label("Choose files")
+    asked = page.get_by_role("dialog", name="3 things of several kinds")
+    choose.set_input_files(several)
+    asked.get_by_role("button", name="All under one link").click()
+    expect(recent(page)).to_contain_text(["3 files"])
+    choose.set_input_files(several)
+    asked.get_by_role("button", name="Each to its place").click()
+    expect(recent(page).filter(has_text="lake")).to_have_count(1)
+    expect(recent(page).filter(has_text="2 files")).to_have_count(1)
+    wait_for(lambda: [b["is_open"] for b in bundles(page)] == [False, False])
+    assert sorted(bundle["count"] for bundle in bundles(page)) == [2, 3]
 
 
 def test_another_account_sees_nothing_of_it(
@@ -118,4 +183,4 @@ def test_another_account_sees_nothing_of_it(
     other = open_page()
     sign_up(other)
     other.goto("/")
-    expect(_tile(other, "Files").locator(".count")).to_have_text("0")
+    expect(recent(other)).to_have_count(0)

@@ -26,8 +26,8 @@ export class Queue {
    * `onChange` hears of every change of state, `onDone(upload, path)` of those that are there,
    * `onFailed(upload)` and `onSignedOut()` say themselves.
    */
-  constructor(kind, { onChange, onDone, onFailed, onSignedOut }) {
-    Object.assign(this, { kind, onChange, onDone, onFailed, onSignedOut });
+  constructor(kinds, { onChange, onDone, onFailed, onSignedOut }) {
+    Object.assign(this, { kinds, onChange, onDone, onFailed, onSignedOut });
     remembered.onChange(() => this.recall());
   }
 
@@ -49,11 +49,14 @@ export class Queue {
     return phases.includes(null) || !phases.length ? null : phases[0];
   }
 
-  /** Add files, each `{ file, name, fields, onEnd }`; `onEnd` is called when it is there or won't come. */
+  /**
+   * Add files, each `{ file, name, fields, kind, onEnd }`: it becomes the first kind of the queue unless
+   * it has its own; `onEnd` is called when it is there or won't come.
+   */
   add(files) {
     if (!this.left) this.#beginBatch();
-    for (const { file, name, fields, onEnd } of files) {
-      const upload = new Upload(this.kind, file, name, fields);
+    for (const { file, name, fields, kind = this.kinds[0], onEnd } of files) {
+      const upload = new Upload(kind, file, name, fields);
       upload.onEnd = onEnd;
       this.#count(upload, 1);
       this.waiting.add(upload);
@@ -135,13 +138,13 @@ export class Queue {
 
   /** Look for uploads that no page is sending any more. */
   async recall() {
-    const entries = remembered.unfinished(this.kind);
+    const entries = this.kinds.flatMap(remembered.unfinished);
     const paths = new Set(entries.map(({ path }) => path));
     for (const upload of this.unfinished) if (!paths.has(upload.path)) this.unfinished.delete(upload);
     const known = new Set([...this.unfinished].map(({ path }) => path));
-    for (const { file, name, fields, path } of entries) {
+    for (const { kind, file, name, fields, path } of entries) {
       if (known.has(path)) continue;
-      const upload = new Upload(this.kind, file, name, fields, { path });
+      const upload = new Upload(kind, file, name, fields, { path });
       upload.state = "unfinished";
       this.unfinished.add(upload);
       this.#ask(upload);
@@ -170,7 +173,7 @@ export class Queue {
   #revive(upload, file) {
     if (!this.left) this.#beginBatch();
     upload.file = file;
-    remembered.claim(this.kind, file);
+    remembered.claim(upload.kind, file);
     this.#count(upload, 1);
     this.#move(upload, "waiting");
   }

@@ -19,12 +19,12 @@ export function refuse(words = "") {
 }
 
 /**
- * Open the queue of the page's uploads, which become things of a `kind`. `onDone(id, upload)` hears
+ * Open the queue of the page's uploads, which become things of these `kinds`. `onDone(id, upload)` hears
  * of each that has been made; `verb` says what has happened to it then, unless the page does.
  * `onChange(queue)` hears of every change, `onSignedOut(queue)` that nobody is let in any more.
  */
-export function openQueue(kind, { verb, onDone, onChange, onSignedOut = signInAgain }) {
-  const queue = new Queue(kind, {
+export function openQueue(kinds, { verb, onDone, onChange, onSignedOut = signInAgain }) {
+  const queue = new Queue([kinds].flat(), {
     onChange: () => {
       view.update();
       guard(queue.sending.size > 0);

@@ -24,6 +24,7 @@ FIRST = 1_000
 LABELS = 10_000
 BATCH = 20_000
 _FOLDERS = 256
+_DAYS = 97  # over which dumps came
 
 Row = tuple[Any, ...]
 
@@ -32,7 +33,7 @@ _OBJECTS = (
 )
 _DUMPS = (
     "id, uuid, account_id, object_id, archived, created_at, modified_at, report_state, platform,"
-    " signature, label, original_name, search, description, annotations"
+    " signature, label, original_name, search, description, annotations, version"
 )
 _REMAINING = """
     SELECT max(id) FROM (SELECT id FROM dumps UNION ALL SELECT id FROM tombstones) AS remaining
@@ -117,7 +118,7 @@ async def _fill_postgres(url: str, uuid: str, count: int) -> None:
 
 def _tables(account: int, count: int) -> Iterator[tuple[str, str, Iterator[Row]]]:
     yield "objects", _OBJECTS, (_object(account, FIRST + n) for n in range(count))
-    yield "dumps", _DUMPS, (_dump(account, FIRST + n, n) for n in range(count))
+    yield "dumps", _DUMPS, (_dump(account, FIRST + n, n, count) for n in range(count))
 
 
 def _object(account: int, number: int) -> Row:
@@ -129,12 +130,14 @@ def _key(number: int) -> str:
     return f"dumps/{digits[0]}/{digits[1]}/{digits}"
 
 
-def _dump(account: int, number: int, n: int) -> Row:
+def _dump(account: int, number: int, n: int, count: int) -> Row:
     label = f"app {n % LABELS}"
     name = f"report-{n:x}.dmp"
     text = f"crashed in module {n % 977} " + (f"needle-{n // 1_000}" if n % 1_000 == 0 else "")
-    signature = f"SIGSEGV app+0x{n % 5_000:x}"
-    now = clock.now()
+    signature = f"SIGSEGV app+0x{n % 5_000 if n % 10 else 0:x}"  # one has a tenth of all
+    platform, version = ("linux", "windows", "macos")[n % 3], f"1.{n // 7 % 20}"
+    made = clock.now() - (count - n) * _DAYS // count * 24 * 60 * clock.MINUTE
     search = searchable(account, [name, label, text])
-    facts = (False, now, now, "read", "Linux", signature, label, name, search, text, "{}")
+    read = (False, made, made, "read", platform, signature)
+    facts = (*read, label, name, search, text, "{}", version)
     return (number, str(UUID(int=number)), account, number, *facts)

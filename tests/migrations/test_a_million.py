@@ -22,6 +22,13 @@ ROWS: Final = {"objects": 1_000_000, "dumps": 500_000, "files": 400_000, "blobs"
 FIRST_OBJECT: Final = {"dumps": 0, "files": 500_000, "blobs": 900_000}
 """Each row has an object of its own, from this one on."""
 
+CRASHES: Final = {
+    "annotations": """'{"ver": "1.' || (n % 20) || '"}'""",
+    "report_state": "'read'",
+    "signature": "'s' || (n % 1000)",
+    "created_at": "CAST(n AS bigint) * 1000000",
+}
+
 
 def fill(connection: Connection) -> None:
     """Make an account that has them all; columns that must have a value get a plain one."""
@@ -32,6 +39,8 @@ def fill(connection: Connection) -> None:
         values = {"account_id": "1", "key": "'key' || n", "state": "'ready'"}
         if table in FIRST_OBJECT:
             values["object_id"] = f"n + {FIRST_OBJECT[table]}"
+        if table == "dumps":
+            values |= CRASHES
         insert(connection, table, count, values)
 
 
@@ -87,6 +96,7 @@ async def test_a_million_objects_are_taken_along(
     opened = open_database(settings)
     assert await opened.read(current_revision) == newest_revision()
     assert await opened.read(counts) == ROWS
+    assert await opened.read(signature) == (500, 0, "1.1", 500)
     await opened.aclose()
 
 
@@ -95,3 +105,15 @@ def counts(connection: Connection) -> dict[str, int]:
         table: connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one()
         for table in ROWS
     }
+
+
+def signature(connection: Connection) -> tuple[object, ...]:
+    """Return how many dumps one has and never had, and its versions with their counts."""
+    one = "FROM signatures JOIN signature_counts ON signature = name WHERE name = 's1'"
+    found = connection.execute(
+        text(
+            f"SELECT signatures.count, gone, version, sum(signature_counts.count) {one} "
+            "GROUP BY 1, 2, 3"
+        )
+    )
+    return tuple(found.one())

@@ -38,12 +38,14 @@ NAMES: Final = (
     "Tram",
 )
 
+_DUMP: Final = "upload_file_minidump"
+
 SHOTS: Final = {
     "home": ("/", LAPTOP, "light"),
     "send": ("/file/load", PHONE, "light"),
     "buffer": ("/file/buffer", PHONE, "dark"),
     "pictures": ("/pictures", LAPTOP, "dark"),
-    "dumps": ("/dumps", LAPTOP, "light"),
+    "dumps": ("/dumps?state=all&sort=count", LAPTOP, "light"),
     "signature": ("/dumps/signatures/{signature}", LAPTOP, "dark"),
     "links": ("/links", LAPTOP, "light"),
     "link": ("{link}", PHONE, "light"),
@@ -104,16 +106,22 @@ def _fill(owner: BrowserContext) -> dict[str, str]:
         file = post("/v1/files", file=_payload(name, "application/octet-stream", data))
     text = "https://example.org/the-article\nsee section 3"
     assert ask.put("/v1/buffer", data=text, headers={"X-Data-Type": "text"}).ok
-    for number in range(24):
-        post("/v1/dumps", label=f"app 1.{number % 3}", file=_dump(randomly))
+    for _ in range(40):
+        version = f"1.{randomly.randrange(8, 12)}"
+        report = {"prod": "App", "ver": version, _DUMP: _dump(randomly)}
+        assert ask.post("/v1/dumps/minidump", multipart=report).ok
     wait_for(lambda: all(dump["report_state"] == "read" for dump in _dumps(owner)))
+    signatures = ask.get("/v1/dumps/signatures?sort=count").json()["items"]
+    fates = ({"note": "A race in the parser"}, {"state": "ignored"}, {"state": "resolved"})
+    for signature, fate in zip(signatures, fates, strict=False):
+        assert ask.patch(f"/v1/dumps/signatures/{signature['id']}", data=fate).ok
     dump = _dumps(owner)[0]["id"]
     for kind, identity, count in (("file", file["id"], 3), ("dump", dump, 1)):
         body = {"kind": kind, "id": identity, "time": 3600, "max_downloads": count}
         assert ask.post("/v1/timelinks", data=body).ok
     picture = ask.get("/v1/pictures").json()["items"][0]["id"]
     link = ask.post("/v1/timelinks", data={"kind": "picture", "id": picture, "time": 7200})
-    return {"dump": dump, "link": link.json()["url"]}
+    return {"dump": dump, "link": link.json()["url"], "signature": signatures[0]["id"]}
 
 
 def _dumps(owner: BrowserContext) -> Any:  # noqa: ANN401 - JSON

@@ -108,8 +108,10 @@ def _fill(owner: BrowserContext) -> dict[str, str]:
     assert ask.put("/v1/buffer", data=text, headers={"X-Data-Type": "text"}).ok
     for _ in range(40):
         version = f"1.{randomly.randrange(8, 12)}"
-        report = {"prod": "App", "ver": version, _DUMP: _dump(randomly)}
-        assert ask.post("/v1/dumps/minidump", multipart=report).ok
+        sent = ask.post(
+            "/v1/dumps/minidump", multipart={"prod": "App", "ver": version, _DUMP: _dump(randomly)}
+        )
+        assert sent.ok, sent.text()
     wait_for(lambda: all(dump["report_state"] == "read" for dump in _dumps(owner)))
     signatures = ask.get("/v1/dumps/signatures?sort=count").json()["items"]
     fates = ({"note": "A race in the parser"}, {"state": "ignored"}, {"state": "resolved"})

@@ -83,7 +83,7 @@ def test_its_life_works_without_scripts(open_page: OpenPage, sign_up: SignUp) ->
     page.reload()
     expect(row(page, F).locator(".what .badge")).to_have_text("regression in 1.11")
     page.get_by_role("link", name=F).click()
-    expect(page.locator(".notice.error")).to_contain_text(
+    expect(page.locator("#regression")).to_contain_text(
         re.compile(r"It was resolved in 1\.10, and came again .*, in 1\.11\.")
     )
     page.get_by_role("button", name="Ignore").click()

@@ -27,7 +27,9 @@ _charge = Statement(
 )
 _used = Statement(select(accounts.c.used_bytes).where(accounts.c.id == bindparam("account_id")))
 _lock_account = Statement(
-    select(accounts.c.id).where(accounts.c.id == bindparam("account_id")).with_for_update()
+    select(accounts.c.id)
+    .where(accounts.c.id == bindparam("account_id"))
+    .with_for_update(key_share=True)  # who only refers to it, as an event does, need not wait
 )
 
 

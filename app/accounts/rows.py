@@ -89,7 +89,7 @@ def insert(connection: Connection, new: NewAccount, *, tier_id: int) -> bool:
 def take_turn(connection: Connection) -> None:
     """Lock out others who make an account until the transaction ends."""
     built_in = select(accounts.c.id).where(accounts.c.username_key == SERVICE_ACCOUNT)
-    connection.execute(built_in.with_for_update())
+    connection.execute(built_in.with_for_update(key_share=True))
 
 
 def create(connection: Connection, new: NewAccount) -> Account:
@@ -177,7 +177,7 @@ def keep_an_admin(connection: Connection, *, without: int) -> None:
         select(accounts.c.id)
         .where(accounts.c.is_admin, accounts.c.is_active, accounts.c.deleted_at.is_(None))
         .order_by(accounts.c.id)
-        .with_for_update()
+        .with_for_update(key_share=True)
     )
     if connection.execute(admins).scalars().all() == [without]:
         raise Conflict("This is the only administrator")

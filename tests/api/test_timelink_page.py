@@ -193,12 +193,12 @@ async def test_a_limited_link_has_a_button_that_claims(service: Service, user: H
     url = await make_link(service, user, file, max_downloads=2)
     for _ in range(3):
         page = await see(service, url)
-        assert "Downloads left2" in page.text
+        assert "Downloads left: 2" in page.text
     assert page.all("img") == page.all("input") == []
     form = page.one("form")
     assert (form["method"], form["action"]) == ("post", url.removeprefix("http://test"))
     headers = PAGE | {"Content-Type": "application/x-www-form-urlencoded"}
-    for text in ("Downloads left1", None):
+    for text in ("Downloads left: 1", None):
         taken = await service.client.post(str(form["action"]), headers=headers)
         assert taken.status_code == 303
         got = await service.client.get(taken.headers["location"], headers=PAGE)

@@ -64,7 +64,7 @@ def put_text(page: Page, text: str) -> None:
     """Put a text in; returns when the service has it."""
     page.get_by_label("Text", exact=True).fill(text)
     with page.expect_response("**/v1/buffer"):
-        page.get_by_role("button", name="Put the text in").click()
+        page.get_by_role("button", name="Share text").click()
 
 
 def put_file(page: Page, payload: FilePayload) -> None:
@@ -245,11 +245,11 @@ def test_the_forms_without_scripts(open_page: OpenPage, sign_up: SignUp) -> None
     page.goto("/file/buffer")
     assert fits(page)
     page.get_by_label("Text", exact=True).fill("without scripts")
-    page.get_by_role("button", name="Put the text in").click()
+    page.get_by_role("button", name="Share text").click()
     expect(shown(page)).to_have_text("without scripts")
     expect(page.get_by_role("button", name=re.compile("Copy|Clear"))).to_have_count(0)
     page.get_by_label("Choose a file").set_input_files(image())
-    page.get_by_role("button", name="Put the file in").click()
+    page.get_by_role("button", name="Share file").click()
     expect(current(page).get_by_role("img", name="pasted.png")).to_be_visible()
     before(page).get_by_role("button", name="Bring back without scripts").click()
     expect(shown(page)).to_have_text("without scripts")
@@ -280,6 +280,6 @@ def test_a_session_that_has_ended_leads_to_the_login(
     page.goto("/file/buffer")
     assert page.context.request.post("/account/logout").ok
     page.get_by_label("Text", exact=True).fill("lost")
-    page.get_by_role("button", name="Put the text in").click()
+    page.get_by_role("button", name="Share text").click()
     expect(page).to_have_url(re.compile(r"/account/login\?next=%2Ffile%2Fbuffer$"))
     watch.expect_status(401)

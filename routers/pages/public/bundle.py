@@ -18,7 +18,7 @@ from routers.http.downloads import DownloadHeaders, send_content
 from routers.http.negotiation import wants_page
 from routers.pages.preview import glimpse
 from routers.pages.public import leases
-from routers.pages.public.rendering import render_link
+from routers.pages.public.rendering import look_of, render_link
 from routers.v1.forms import pictures as picture_forms
 from routers.v1.schemas.timelinks import PublicMember, PublicSet, PublicTimelink
 
@@ -126,6 +126,8 @@ async def _describe_member(
         request,
         link,
         "timelink.html",
+        sha256=member.content.sha256.hex(),
+        look=look_of("file", member.content_type),
         action=path,
         path=path,
         name=member.name,
@@ -179,4 +181,6 @@ def _render(request: Request, link: PublicLink, status: int = 200, **context: ob
         "wrong": False,
         "note": None,
     }
-    return render_link(request, link, "bundle.html", status, **blank | context)
+    return render_link(
+        request, link, "bundle.html", status, look=look_of("bundle"), **blank | context
+    )

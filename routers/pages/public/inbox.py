@@ -33,6 +33,7 @@ from routers.http.headers import media_type
 from routers.http.negotiation import is_browser, wants_page
 from routers.http.resumable import draft
 from routers.pages.public import leases, unlocking
+from routers.pages.public.rendering import look_of
 from routers.pages.public.visiting import LinkRoute, guarded
 from routers.pages.rendering import SCRIPTED_CSP, iso_time, render
 from routers.v1.forms.files import checked_name
@@ -207,6 +208,7 @@ def _page(
         expires_at=iso_time(inbox.expires_at),
         time_left=inbox.time_left,
         downloads_left=None,
+        look=look_of("inbox"),
         wrong=wrong,
         receipts=receipts,
         has_password=inbox.password_hash is not None,

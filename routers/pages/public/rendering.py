@@ -1,5 +1,7 @@
 """What the pages of all public links have in common."""
 
+from typing import Final, NamedTuple
+
 from fastapi import Request
 from fastapi.responses import Response
 
@@ -7,10 +9,33 @@ from app.links.entities import PublicLink
 from routers.pages.rendering import SCRIPTED_CSP, iso_time, render
 
 
+class Look(NamedTuple):
+    """What shows a kind of thing."""
+
+    icon: str
+    hue: str
+
+
+_FILE: Final = Look("file", "files")
+_LOOKS: Final = {
+    "blob": Look("blobs", "blobs"),
+    "dump": Look("dumps", "dumps"),
+    "picture": Look("pictures", "pictures"),
+    "bundle": Look("bundle", "files"),
+    "inbox": Look("inboxes", "inboxes"),
+}
+
+
+def look_of(kind: str, content_type: str = "") -> Look:
+    """Return the look of what a link leads to."""
+    return _LOOKS.get("picture" if content_type.startswith("image/") else kind, _FILE)
+
+
 def render_link(
     request: Request, link: PublicLink, template: str, status: int = 200, **context: object
 ) -> Response:
     """Render a page of a link, with what is left of that."""
+    known: dict[str, object] = {"qr": None, "sha256": None}
     return render(
         request,
         template,
@@ -19,5 +44,5 @@ def render_link(
         expires_at=None if link.expires_at is None else iso_time(link.expires_at),
         time_left=link.time_left,
         downloads_left=link.downloads_left,
-        **context,
+        **(known | context),
     )

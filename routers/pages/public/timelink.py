@@ -14,15 +14,17 @@ from app.runtime import Runtime
 from routers.http.downloads import DownloadHeaders, send_content
 from routers.http.forms.reading import read_fields
 from routers.http.negotiation import is_browser, wants_page
+from routers.http.qr import qr_svg
 from routers.http.resumable import tus
 from routers.pages.preview import preview_of
 from routers.pages.public import bundle, inbox, inbox_uploads, leases, unlocking
-from routers.pages.public.rendering import render_link
+from routers.pages.public.rendering import look_of, render_link
 from routers.pages.public.visiting import HEADERS, LinkRoute, guarded
 from routers.v1.schemas.accounts import GivenPassword
 from routers.v1.schemas.lists import CursorParam
 from routers.v1.schemas.timelinks import PublicTimelink
 from routers.web.dependencies import RuntimeDep, basic_password
+from routers.web.urls import base_url
 
 router = APIRouter(include_in_schema=False, route_class=LinkRoute)
 
@@ -159,8 +161,14 @@ async def _describe(
         return await bundle.describe(request, runtime, token, link, name, cursor)
     path = leases.path_of(request, token, link)
     if wants_page(request):
-        preview = await preview_of(runtime, link, path)
-        return _page(request, link, path=path, preview=preview, is_unlocked=True)
+        return _page(
+            request,
+            link,
+            path=path,
+            preview=await preview_of(runtime, link, path),
+            qr=await qr_svg(f"{base_url(request, runtime)}/t/{token}"),
+            is_unlocked=True,
+        )
     described = PublicTimelink.of(link, f"{path}?download=1")
     return Response(to_json(described), media_type="application/json")
 
@@ -172,6 +180,7 @@ def _page(
     path: str = "",
     wrong: bool = False,
     preview: object = None,
+    qr: object = None,
     is_unlocked: bool = False,
 ) -> Response:
     """Render the page; it tells nothing of what a password protects.
@@ -193,8 +202,11 @@ def _page(
         has_password=is_protected,
         lease=None if link.is_plain or opens_page else new_lease(),
         preview=preview,
+        qr=qr,
+        sha256=None if is_protected else link.content.sha256.hex(),
         wrong=wrong,
         whole=None,
+        look=look_of(link.target_type, link.target.content_type),
     )
 
 

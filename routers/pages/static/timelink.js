@@ -1,6 +1,6 @@
 // The public page of a link: the time that is left runs on, and a download that is claimed is told of.
 
-import { duration } from "./words.js";
+import { duration, moment } from "./words.js";
 
 // from the seconds that the server gave: this device's clock may be wrong
 const end = Date.now() + Number(document.getElementById("left")?.dataset.seconds) * 1000;
@@ -14,7 +14,7 @@ function tick() {
     return;
   }
   clearInterval(ticking);
-  left.textContent = "none";
+  left.parentElement.textContent = "has ended";
   document.getElementById("take").hidden = true;
   say("This link has ended. Ask for a new one.");
 }
@@ -83,8 +83,14 @@ function show(html) {
   document.title = page.title;
   document.querySelector("main").replaceWith(document.adoptNode(page.querySelector("main")));
   document.querySelector("[autofocus]")?.focus();
+  localise();
   tick();
 }
 
+function localise() {
+  for (const time of document.querySelectorAll("time[data-local]")) time.textContent = moment(time.dateTime);
+}
+
 const ticking = setInterval(tick, 1000);
+localise();
 tick();

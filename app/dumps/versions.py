@@ -8,7 +8,7 @@ and what follows a ``+`` (SemVer's build metadata) say nothing.
 
 import re
 from collections.abc import Iterable
-from functools import cmp_to_key
+from functools import cmp_to_key, lru_cache
 from itertools import zip_longest
 from typing import Final
 
@@ -36,8 +36,9 @@ def _compare(version: str, other: str) -> int:
     return 0
 
 
-def _parts(version: str) -> list[tuple[int, int, str]]:
-    """Return what is compared; zeros at the end and before a word are left out, as in 2.0-rc1."""
+@lru_cache(maxsize=1024)
+def _parts(version: str) -> tuple[tuple[int, int, str], ...]:
+    """Return what is compared; zeros before a word are left out, as in 2.0-rc1."""
     text = version.partition("+")[0].casefold().removeprefix("v")
     parts: list[tuple[int, int, str]] = []
     for part in _PARTS.findall(text):
@@ -47,4 +48,4 @@ def _parts(version: str) -> list[tuple[int, int, str]]:
         while parts[-1:] == [_ABSENT]:
             parts.pop()
         parts.append((0, 0, part))
-    return parts
+    return tuple(parts)

@@ -1,6 +1,6 @@
 """Signatures as rows: the transactions that list, find and change them."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -179,7 +179,7 @@ def _listed(
             size=signature.size - sum(dump.size for dump in less),
             gone=signature.gone + len(less),
         )
-        days, versions = recent.get(signature.name, (Counter(), Counter()))
+        days, versions = recent[signature.name]
         today = now // DAY
         return Listed(
             signature,
@@ -193,7 +193,7 @@ def _listed(
 def _recent(
     connection: Connection, identity: Identity, names: Sequence[str], now: int
 ) -> dict[str, tuple[Counter[int], Counter[str]]]:
-    """Return how many dumps came in the last days, by signature: by day, and by version."""
+    """Return how many dumps came in the last days, of any signature: by day, and by version."""
     counted = signature_counts.c
     rows = connection.execute(
         select(counted.signature, counted.day, counted.version, func.sum(counted.count))
@@ -204,9 +204,10 @@ def _recent(
         )
         .group_by(counted.signature, counted.day, counted.version)
     )
-    found: dict[str, tuple[Counter[int], Counter[str]]] = {}
-    for name, day, version, count in rows:
-        days, versions = found.setdefault(name, (Counter(), Counter()))
+    found: dict[str, tuple[Counter[int], Counter[str]]]
+    found = defaultdict(lambda: (Counter(), Counter()))
+    for name, day, version, count in rows.all():
+        days, versions = found[name]
         days[day] += int(count)
         if version:
             versions[version] += int(count)

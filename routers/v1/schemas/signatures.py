@@ -49,7 +49,7 @@ class DumpsOfVersion(BaseModel):
 class DumpsOfPlatform(BaseModel):
     """How many dumps a platform has."""
 
-    platform: str = Field(examples=["linux"])
+    platform: str = Field(description="Empty: it isn't known.", examples=["linux"])
     count: int = Field(examples=[12])
 
 

@@ -3,7 +3,18 @@
 import json
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Connection, String, Text, bindparam, insert, literal, or_, select
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    String,
+    Text,
+    bindparam,
+    exists,
+    insert,
+    literal,
+    or_,
+    select,
+)
 
 from app import clock
 from app.database import Statement
@@ -21,6 +32,14 @@ _BY_EVENT: Final = {
     "expires_at": BigInteger,
     "due_at": BigInteger,
 }
+
+
+HAS_WEBHOOKS: Final = (
+    exists()
+    .where(webhooks.c.account_id == bindparam("owner", type_=BigInteger), webhooks.c.is_active)
+    .label("has_webhooks")
+)
+"""Whether the account ``owner`` has webhooks; asked where an event is inserted, it costs little."""
 
 
 def _enqueue() -> Statement:

@@ -10,13 +10,13 @@ from uuid_utils import uuid7
 
 from app import clock
 from app.database import Statement, insert_into, notify
-from app.events.deliveries import enqueue
+from app.events.deliveries import HAS_WEBHOOKS, enqueue
 from app.events.entities import Actor, Event, EventType, Subject
 from app.events.tables import events
 
 _HOUR: Final = 60 * clock.MINUTE
 
-_insert = Statement(insert_into(events))
+_insert = Statement(insert_into(events).returning(HAS_WEBHOOKS))
 
 
 def _counting(dialect: Any) -> Any:  # noqa: ANN401 - either dialect's insert
@@ -32,7 +32,7 @@ def _counting(dialect: Any) -> Any:  # noqa: ANN401 - either dialect's insert
             "last_at": new.excluded.last_at,
             "address": new.excluded.address,
         },
-    ).returning(events.c.count.label("number"))
+    ).returning(events.c.count.label("number"), HAS_WEBHOOKS)
 
 
 _count = Statement({"sqlite": _counting(sqlite), "postgresql": _counting(postgresql)})
@@ -54,8 +54,9 @@ def record(
     """
     event = Event(type, account_id, actor, subject, facts)
     row = _row(event, merged=None)
-    _insert(connection, **row)
-    notify(connection, replace(event, is_awaited=enqueue(connection, event, row["uuid"])))
+    has_webhooks = _insert(connection, owner=account_id, **row).scalar_one()
+    is_awaited = bool(has_webhooks) and enqueue(connection, event, row["uuid"])
+    notify(connection, replace(event, is_awaited=is_awaited))
 
 
 def count(
@@ -75,8 +76,9 @@ def count(
     """
     event = Event(type, account_id, actor, subject, facts)
     row = _row(event, merged=f"{account_id} {type} {actor.at // _HOUR} {by}")
-    is_first = _count(connection, **row).one().number == 1
-    is_awaited = is_first and enqueue(connection, event, row["uuid"])
+    counted = _count(connection, owner=account_id, **row).one()
+    is_first = counted.number == 1
+    is_awaited = is_first and bool(counted.has_webhooks) and enqueue(connection, event, row["uuid"])
     notify(connection, replace(event, is_awaited=is_awaited))
 
 

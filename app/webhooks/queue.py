@@ -163,6 +163,8 @@ def note(
             "outcomes": json.dumps(outcomes),
         }
         connection.execute(update(deliveries).where(named).values(columns))
+    if again_at is not None and schedule.asks_to_wait(attempt):
+        _postpone(connection, webhook.id, again_at, now)
     if webhook.is_active and webhook.failing_since is not None:
         _pause_if_due(connection, attempt, webhook, now)
 
@@ -210,6 +212,12 @@ def _note_for_webhook(
         columns = {"failing_since": failing_since, "failures": webhooks.c.failures + 1}
     noted = update(webhooks).where(webhooks.c.id == claimed.due.webhook_id).values(columns)
     return connection.execute(noted.returning(webhooks)).first()
+
+
+def _postpone(connection: Connection, webhook_id: int, again_at: int, now: int) -> None:
+    """Let all that is due wait that hasn't been begun."""
+    is_due = and_(deliveries.c.webhook_id == webhook_id, deliveries.c.due_at <= now)
+    connection.execute(update(deliveries).where(is_due).values(due_at=again_at))
 
 
 def _pause_if_due(connection: Connection, attempt: Attempt, webhook: Row[Any], now: int) -> None:

@@ -33,9 +33,14 @@ def next_attempt(attempts: int, attempt: Attempt, now: int) -> int | None:
     if attempts > len(_DELAYS):
         return None
     delay = _DELAYS[attempts - 1]
-    if attempt.status in _BUSY and attempt.retry_after is not None:
+    if attempt.retry_after is not None and asks_to_wait(attempt):
         delay = max(delay, min(attempt.retry_after * clock.SECOND, _LONGEST_WAIT))
     return now + round(delay * random.uniform(1, 1 + _JITTER))  # noqa: S311 - spreads load
+
+
+def asks_to_wait(attempt: Attempt) -> bool:
+    """Tell whether a receiver has said when it wants to hear more."""
+    return attempt.status in _BUSY and attempt.retry_after is not None
 
 
 def pause_after(

@@ -279,6 +279,21 @@ async def test_what_fails_is_tried_again(
 
 
 @pytest.mark.ordinary
+async def test_a_busy_receiver_is_left_alone(
+    service: Service, user: Headers, receiver: Receiver
+) -> None:
+    await make(service, user, receiver.url, "file.received")
+    for _ in range(4):
+        await send_file(service, user)
+    receiver.answers += [answer(429, retry_after="60")] * 2
+    await deliver(service)
+    await deliver(service, after=30 * clock.SECOND)
+    assert len(receiver.take()) == 2  # at once
+    await deliver(service, after=70 * clock.SECOND)
+    assert len(receiver.take()) == 4
+
+
+@pytest.mark.ordinary
 async def test_a_receiver_that_is_gone_pauses_its_webhook(
     service: Service, user: Headers, receiver: Receiver
 ) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Connection, or_, select, update
+from sqlalchemy import delete as delete_from
 
 from app.accounts import rows
 from app.accounts.entities import Account
@@ -12,7 +13,7 @@ from app.accounts.otp import rows as otp_rows
 from app.accounts.quota import lock_account
 from app.accounts.rows import ROW, account_of, keep_an_admin, refuse_service
 from app.accounts.sessions import end_everything
-from app.accounts.tables import accounts
+from app.accounts.tables import accounts, invitations
 from app.accounts.tiers import tier_id_of
 from app.database.pagination import Page, decode_cursor, page_of
 from app.errors import NotFound
@@ -81,7 +82,10 @@ def set_password(
 def change(
     connection: Connection, identity: Identity, uuid: str, changes: Mapping[str, Any]
 ) -> Account:
-    """Set ``tier`` (a name), ``is_active`` or ``is_admin``; deactivation ends all credentials."""
+    """Set ``tier`` (a name), ``is_active`` or ``is_admin``.
+
+    Deactivation ends all credentials, and whoever administrates no more has invited nobody.
+    """
     account_id = id_of(connection, uuid)
     refuse_service(connection, account_id)
     values: dict[str, Any] = {
@@ -89,6 +93,7 @@ def change(
     }
     if False in values.values():
         keep_an_admin(connection, without=account_id)
+        connection.execute(delete_from(invitations).where(invitations.c.account_id == account_id))
     if "tier" in changes:
         values["tier_id"] = tier_id_of(connection, changes["tier"])
     lock_account(connection, account_id)

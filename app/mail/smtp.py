@@ -34,6 +34,8 @@ class SmtpMailer:
             async with asyncio.timeout(TIMEOUT):
                 await aiosmtplib.send(
                     self._message(recipient, subject, text),
+                    sender=self._sender.addr_spec,
+                    recipients=[recipient],
                     hostname=server.host,
                     port=server.port,
                     username=server.username,
@@ -51,7 +53,7 @@ class SmtpMailer:
     def _message(self, recipient: str, subject: str, text: str) -> EmailMessage:
         message = EmailMessage()
         message["From"] = self._sender
-        message["To"] = Address(addr_spec=recipient)
+        message["To"] = recipient  # dots that RFC 5322 has nowhere are in some addresses
         message["Subject"] = subject
         message["Date"] = format_datetime(clock.to_datetime(clock.now()))
         message["Message-ID"] = make_msgid(domain=self._sender.domain)

@@ -46,7 +46,7 @@ LOGIN: Final = Rule("login", 10, 300)  # a name from an address, or from a known
 LOGIN_BY_NAME: Final = Rule("login-name", 100, 900)
 LOGIN_BY_ADDRESS: Final = Rule("login-address", 50, 300)  # offices share an address
 PASSWORD_CHECK: Final = Rule("password-check", 10, 300)  # failures of a session
-# wrong codes after a right password: 20 an hour find one of six digits in a year, if ever
+# wrong codes after a right password: at 20 an hour, one of six digits is found in two years
 SECOND_FACTOR: Final = Rule("second-factor", 20, 3600)
 SIGN_UP: Final = Rule("sign-up", 200, 600)
 LINK_MISSES: Final = Rule("link-misses", 300, 300)  # public links that lead nowhere, an address

@@ -26,7 +26,7 @@ _known = select(invitations, accounts.c.username, tiers.c.name.label("tier")).se
     )
 )
 _good = _known.where(
-    # those of somebody who may not invite any more don't count; the command line is the service
+    # the command line invites as the service does
     or_(accounts.c.is_admin, accounts.c.username_key == SERVICE_ACCOUNT),
     accounts.c.is_active,
     accounts.c.deleted_at.is_(None),

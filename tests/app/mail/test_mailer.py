@@ -105,7 +105,10 @@ async def test_a_letter_arrives_as_it_was_written(postbox: Postbox) -> None:
     async with serving(postbox) as port:
         assert await send(f"smtp://127.0.0.1:{port}")
         assert not await send(f"smtp://127.0.0.1:{port}", "nobody@example.org")
-    (letter,) = postbox.received
+        assert not await send(f"smtp://127.0.0.1:{port}", "ada@example.org\r\nBcc: bob@example.org")
+        assert await send(f"smtp://127.0.0.1:{port}", "ada..l.@example.org")
+    letter, other = postbox.received
+    assert other["To"] == "ada..l.@example.org"
     assert letter["From"] == "Höldall <holdall@example.org>"
     assert (letter["To"], letter["Subject"]) == ("ada@example.org", "Wünsche")
     assert letter["Message-ID"].endswith("@example.org>")

@@ -18,7 +18,7 @@ OF_THE_MOMENT = {"date", "x-request-id", "set-cookie", "content-security-policy"
 """Headers that no two answers share: cookies are fresh, and policies name what a page draws."""
 MEASURED = {"/readyz", "/metrics", "/admin"}
 """Their bodies say how long something took, or how much there is: so does their length."""
-STREAMS = ("/v1/buffer/events", "/v1/inboxes/events")
+STREAMS = ("/v1/buffer/events", "/v1/events/stream", "/v1/inboxes/events")
 """Answers without an end."""
 
 

@@ -3,10 +3,10 @@
 import itertools
 from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import Any, Final, Protocol
+from typing import Any, Final, Literal, Protocol
 
 import pytest
-from playwright.sync_api import Browser, Page, ViewportSize, expect
+from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
 
 from tests.deadline import DEADLINE
 from tests.system import processes
@@ -15,6 +15,9 @@ from tests.system.processes import Service
 PASSWORD: Final = "correct horse battery"
 ADMIN: Final = "root"
 """Who administrates the service of `live`, with `PASSWORD`."""
+
+LINKS: Final = ("Download", "Make a link", "Open", "What came")
+"""How those entries of menus begin that are links."""
 
 PHONE: Final[ViewportSize] = {"width": 360, "height": 740}
 LAPTOP: Final[ViewportSize] = {"width": 1280, "height": 800}
@@ -159,6 +162,13 @@ def sign_up(live: Service) -> SignUp:
         return name
 
     return sign_up
+
+
+def from_menu(row: Page | Locator, label: str, name: str) -> Locator:
+    """Open the menu of the row of a thing, and return one of its entries: a link or a button."""
+    row.get_by_role("button", name=f"More for {name}", exact=True).click()
+    role: Literal["button", "link"] = "link" if label.startswith(LINKS) else "button"
+    return row.get_by_role(role, name=label)
 
 
 def fits(page: Page) -> bool:

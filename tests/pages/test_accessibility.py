@@ -66,7 +66,7 @@ OWN: Final = {
     "tiers": "/admin/tiers",
 }
 DIALOGS: Final = {
-    "/file/load": "[data-file-options]",
+    "/file/load": "#list [data-qr]",
     "/pictures": "#grid a",
     "/links": "[data-qr]",
     "/admin/accounts": "[data-change]",

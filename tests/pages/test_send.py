@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import FilePayload, Locator, Page, expect
 
 from tests import plain_http
-from tests.pages.conftest import LAPTOP, PHONE, OpenPage, SignUp, Watch, fits
+from tests.pages.conftest import LAPTOP, PHONE, OpenPage, SignUp, Watch, fits, from_menu
 from tests.system.processes import Service
 
 LONG = "a-name-without-any-place-where-it-could-be-broken-but-anywhere" * 2 + ".txt"
@@ -95,8 +95,11 @@ def test_links_are_copied(open_page: OpenPage, sign_up: SignUp) -> None:
     expect(button).to_have_text("Copied")
     assert page.evaluate("navigator.clipboard.readText()") == link
     page.evaluate("navigator.clipboard.writeText('')")
-    rows(page).get_by_role("button", name="Copy the link to one.txt").click()
+    of_row = rows(page).get_by_role("button", name="Copy the link to one.txt")
+    of_row.click()
     page.wait_for_function("async link => await navigator.clipboard.readText() === link", arg=link)
+    expect(of_row.locator("use")).to_have_attribute("href", re.compile("#check$"))
+    expect(of_row.locator("use")).to_have_attribute("href", re.compile("#copy$"))
     # as on a page that isn't https
     page.evaluate("""async () => {
         await navigator.clipboard.writeText("");
@@ -129,7 +132,7 @@ def test_the_choice_of_an_end(send_page: Page) -> None:
     expect(sent(page, "kept.txt").get_by_role("img")).to_have_count(0)
     row = rows(page).filter(has_text="kept.txt")
     expect(row).not_to_contain_text("left")
-    make_link = row.get_by_role("link", name="Make a link to kept.txt")
+    make_link = from_menu(row, "Make a link to kept.txt", "kept.txt")
     expect(make_link).to_have_attribute("href", re.compile(r"/links\?kind=file&id=[0-9a-f-]{36}"))
     make_link.click()
     dialog = page.get_by_role("dialog", name="A link to kept.txt")
@@ -157,7 +160,7 @@ def test_options_hold_for_the_link_and_are_changed(send_page: Page) -> None:
     assert plain_http.get(link).status_code == 401
 
     expect(rows(page).first).to_contain_text("0 of 3 downloads")
-    rows(page).get_by_role("button", name="Change one.txt").click()
+    from_menu(rows(page), "Change one.txt", "one.txt").click()
     dialog = page.get_by_role("dialog", name="Change one.txt")
     dialog.get_by_label("Downloads").fill("")
     dialog.get_by_label("No password any more").check()
@@ -210,18 +213,19 @@ def test_a_file_is_downloaded_and_deleted(send_page: Page) -> None:
         expect(sent(page, name)).to_be_visible()
     expect(rows(page)).to_have_count(2)
     with page.expect_download() as download:
-        page.get_by_role("link", name="Download two.txt").click()
+        from_menu(page, "Download two.txt", "two.txt").click()
     assert download.value.suggested_filename == "two.txt"
     assert Path(download.value.path()).read_bytes() == b"second"
     page.once("dialog", lambda dialog: dialog.dismiss())
-    page.get_by_role("button", name="Delete two.txt").click()
+    from_menu(page, "Delete two.txt", "two.txt").click()
     expect(rows(page)).to_have_count(2)
     page.once("dialog", lambda dialog: dialog.accept())
-    page.get_by_role("button", name="Delete two.txt").press("Enter")
+    from_menu(page, "Delete two.txt", "two.txt").press("Enter")
     expect(rows(page)).to_have_count(1)
-    expect(page.get_by_role("button", name="Delete one.txt")).to_be_focused()
+    expect(page.get_by_role("button", name="More for one.txt")).to_be_focused()
     page.once("dialog", lambda dialog: dialog.accept())
-    page.keyboard.press("Enter")
+    for key in ("ArrowDown", "End", "Enter"):
+        page.keyboard.press(key)
     expect(page.get_by_text("Nothing here yet.")).to_be_visible()
     assert page.request.get("/v1/files").json()["items"] == []
 
@@ -247,7 +251,7 @@ def test_older_files_are_loaded(send_page: Page) -> None:
     expect(rows(page)).to_have_count(50)
     page.get_by_role("link", name="Older files").press("Enter")
     expect(rows(page)).to_have_count(60)
-    expect(rows(page).nth(50).get_by_role("button").first).to_be_focused()
+    expect(rows(page).nth(50).get_by_role("link").first).to_be_focused()
     expect(page.get_by_role("link", name="Older files")).to_have_count(0)
 
 
@@ -277,6 +281,8 @@ def test_the_form_without_scripts(open_page: OpenPage, sign_up: SignUp, live: Se
     assert "To &lt;you&gt;" in shown.text
     page.get_by_role("link", name="see all files").click()
     expect(rows(page)).to_have_count(1)
+    page.get_by_role("button", name="More for one.txt").click()  # a browser does this by itself
+    expect(page.get_by_role("link", name="Download one.txt")).to_be_visible()
     expect(page.get_by_role("button", name=re.compile("^(Delete|Copy)"))).to_have_count(0)
 
 
@@ -294,5 +300,13 @@ def test_it_fits_its_window(open_page: OpenPage, sign_up: SignUp, viewport: dict
         expect(page.get_by_role("progressbar")).to_be_visible()
         assert fits(page)
         page.get_by_role("button", name=f"Cancel x{LONG}").click()
+    menu = from_menu(rows(page), "Delete", LONG).locator("..")
+    box = menu.bounding_box()
+    assert box is not None
+    assert 0 <= box["x"] <= box["x"] + box["width"] <= viewport["width"]
+    assert 0 <= box["y"] <= box["y"] + box["height"] <= viewport["height"]
+    page.keyboard.press("Escape")
+    expect(menu).to_be_hidden()
+    expect(rows(page).get_by_role("button", name="More for")).to_be_focused()
     rows(page).get_by_role("link", name="QR code").click()
     assert fits(page)

@@ -13,7 +13,7 @@ const part = (id) => document.getElementById(id);
 
 const gone = new Set(); // ids of dumps removed from the list, which a pending response may still hold
 
-growing("more", rows);
+growing("more", "rows");
 
 const look = looking(() => rows.querySelector('[data-state="pending"]'), update);
 look();

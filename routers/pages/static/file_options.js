@@ -6,11 +6,11 @@ import { refresh } from "./parts.js";
 
 const dialog = document.getElementById("change-file");
 const said = document.getElementById("said");
-let file = null; // what its row says of it
-let list = ""; // that it is in
+let file = null; // as the server has it
+let path = ""; // of it
 
 const open = formDialog(dialog, async (fields) => {
-  const changed = await ask("PATCH", `${list}/${file.id}`, changes(fields));
+  const changed = await ask("PATCH", path, changes(fields));
   dialog.close();
   await refresh("bundle-list", "list");
   said.textContent = `${changed.name} is changed`;
@@ -27,10 +27,13 @@ function changes({ name, expires_in, max_downloads, password, note, unprotected 
 }
 
 document.addEventListener("click", (event) => {
-  const button = event.target.closest("[data-file-options]");
-  if (!button) return;
-  file = JSON.parse(button.dataset.fileOptions);
-  list = button.dataset.of ?? "/v1/files";
+  const { change } = event.target.closest("[data-change]")?.dataset ?? {};
+  if (change) edit(change).catch((error) => alert(error.message));
+});
+
+async function edit(changed) {
+  file = await ask("GET", changed);
+  path = changed;
   const form = dialog.querySelector("form");
   form.reset();
   const { name, max_downloads, password, note, unprotected } = form.elements;
@@ -41,4 +44,4 @@ document.addEventListener("click", (event) => {
   unprotected.closest("p").hidden = !file.has_password;
   dialog.querySelector("h2").textContent = `Change ${file.name}`;
   open();
-});
+}

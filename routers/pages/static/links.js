@@ -1,8 +1,7 @@
-// The page of links: suggests what to link to, revokes, shows QR codes, and keeps the list up to date.
+// The page of links: suggests what to link to, and keeps the list up to date.
 
 import { ask } from "./http.js";
-import { refresh } from "./parts.js";
-import { showCode } from "./qr.js";
+import { growing, refresh } from "./parts.js";
 import { offerShare } from "./sharing.js";
 import { moment, size } from "./words.js";
 
@@ -12,7 +11,6 @@ const HINT = "Its name, or its id. Of several with one name, the newest counts."
 
 const dialog = document.getElementById("qr");
 const form = document.getElementById("make");
-const said = document.getElementById("said");
 
 const named = new Map(); // what the newest things of the chosen kind are, by what the field may say
 let suggested = null;
@@ -43,28 +41,7 @@ form.elements.id.addEventListener("input", () => {
   document.getElementById("target-name").textContent = named.get(form.elements.id.value) ?? "";
 });
 
-document.addEventListener("click", (event) => {
-  const { qr, url: link, name, revoke } = event.target.closest("button")?.dataset ?? {};
-  if (qr) showCode(qr, link, name);
-  if (revoke) end(event.target);
-});
-
-async function end(button) {
-  const { revoke, name } = button.dataset;
-  if (!confirm(`Revoke the link to ${name}? It stops working at once.`)) return;
-  button.disabled = true;
-  try {
-    await ask("DELETE", `/v1/timelinks/${revoke}`);
-    document.getElementById("list").focus();
-    await refresh("list");
-    said.className = "visually-hidden"; // the list shows it
-    said.textContent = `The link to ${name} is revoked`;
-  } catch (error) {
-    button.disabled = false;
-    said.className = "notice error";
-    said.textContent = error.message;
-  }
-}
+growing("more", "links");
 
 const share = document.getElementById("share");
 if (share) offerShare(share, share.dataset.name, share.dataset.url);

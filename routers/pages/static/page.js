@@ -3,6 +3,9 @@
 import { forgetAll } from "./remembered.js";
 import { duration, moment } from "./words.js";
 
+const SHOWN = 2000; // ms that a button says what it has done
+const SOON = 3600; // seconds: what ends within them looks so
+
 // <button data-copy="text"> copies the text, and says so.
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-copy]");
@@ -13,12 +16,30 @@ const labels = new WeakMap();
 
 /** Copy a text, and let the button that was pressed for it say whether that worked. */
 export async function copy(button, text) {
-  if (!labels.has(button)) labels.set(button, button.textContent);
   const done = await copied(text, button.parentElement);
-  button.textContent = done ? "Copied" : "Copy it by hand";
+  const words = done ? "Copied" : "Copy it by hand";
   const said = document.getElementById("said");
-  if (said) said.textContent = button.textContent;
-  setTimeout(() => (button.textContent = labels.get(button)), 2000);
+  if (said) said.textContent = words;
+  if (button.querySelector(".icon")) mark(button, done);
+  else label(button, words);
+}
+
+function label(button, words) {
+  if (!labels.has(button)) labels.set(button, button.textContent);
+  button.textContent = words;
+  setTimeout(() => (button.textContent = labels.get(button)), SHOWN);
+}
+
+function mark(button, done) {
+  const use = button.querySelector("use");
+  const [sprite, name] = use.getAttribute("href").split("#");
+  if (!labels.has(button)) labels.set(button, name);
+  use.setAttribute("href", `${sprite}#${done ? "check" : "warning"}`);
+  button.classList.toggle("done", done);
+  setTimeout(() => {
+    use.setAttribute("href", `${sprite}#${labels.get(button)}`);
+    button.classList.remove("done");
+  }, SHOWN);
 }
 
 async function copied(text, place) {
@@ -51,7 +72,9 @@ document.querySelector('form[action$="/account/logout"]')?.addEventListener("sub
 export function tick() {
   for (const time of document.querySelectorAll("time[data-left]")) {
     const seconds = (new Date(time.dateTime) - Date.now()) / 1000;
-    time.textContent = seconds > 0 ? duration(seconds) : "ended";
+    const words = seconds > 0 ? duration(seconds) : "ended";
+    if (time.textContent !== words) time.textContent = words; // of thousands, few change
+    time.classList.toggle("soon", seconds < SOON);
   }
 }
 

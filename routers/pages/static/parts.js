@@ -1,6 +1,7 @@
 // Parts of a page, fetched anew: the server makes them, here they only take their places.
 
 import { leave, reach, signedOut } from "./http.js";
+import { merge } from "./merging.js";
 import { localise, tick } from "./page.js";
 
 const last = new Map();
@@ -19,7 +20,10 @@ export async function fetchPage(href) {
   return new DOMParser().parseFromString(await answer.text(), "text/html");
 }
 
-/** Replace the elements with these ids by those of the page as it is now; focus stays where it was. */
+/**
+ * Replace the elements with these ids by those of the page as it is now; focus stays where it was. Of
+ * lists, rows that differ are replaced: what was loaded beyond the first page stays.
+ */
 export async function refresh(...ids) {
   const fresh = await fetchPage(location.href);
   if (!fresh) return;
@@ -28,14 +32,14 @@ export async function refresh(...ids) {
     if (!old || !part || last.get(id) === part.outerHTML) continue;
     last.set(id, part.outerHTML);
     const focused = old.contains(document.activeElement) ? document.activeElement.id : "";
-    old.replaceWith(document.adoptNode(part));
     localise(part);
+    if (!merge(old, part)) old.replaceWith(document.adoptNode(part));
     if (focused) document.getElementById(focused)?.focus();
   }
   tick();
 }
 
-/** Let the link with this id append the next page's children of `list` instead of leading to it. */
+/** Let the link with this id append the next page's children of a list, given by its id, instead of leading to it. */
 export function growing(id, list) {
   document.addEventListener("click", async (event) => {
     const link = event.target.closest(`#${id}`);
@@ -54,10 +58,12 @@ export function growing(id, list) {
 async function grow(link, list) {
   const fresh = await fetchPage(link.href);
   if (!fresh) return;
-  const items = [...fresh.getElementById(list.id).children];
-  list.append(...items);
-  localise(list);
-  if (document.activeElement === link) items[0]?.querySelector("a")?.focus();
+  const more = fresh.getElementById(list);
+  localise(more);
+  const items = [...more.children];
+  document.getElementById(list).append(...items);
+  tick();
+  if (document.activeElement === link) items[0]?.querySelector("a, button")?.focus();
   const next = fresh.getElementById(link.id);
   if (next) link.href = next.href;
   else link.remove();

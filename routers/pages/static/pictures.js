@@ -122,7 +122,7 @@ part("delete").addEventListener("click", async () => {
 
 // Further pages, on scrolling.
 
-growing("more", grid);
+growing("more", "grid");
 if (part("more")) {
   new IntersectionObserver((entries) => {
     if (entries.some((entry) => entry.isIntersecting)) part("more")?.click();

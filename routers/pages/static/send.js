@@ -4,8 +4,7 @@ import { Closer, haveLink, makeBundle } from "./bundles.js";
 import { optionsOf } from "./dialogs.js";
 import { nameOf } from "./folders.js";
 import { ask, url } from "./http.js";
-import { inTurn, refresh } from "./parts.js";
-import { showCode } from "./qr.js";
+import { growing, inTurn, refresh } from "./parts.js";
 import { enter, expiring, leave } from "./room.js";
 import { offerShare } from "./sharing.js";
 import { insist, openQueue, pickers, refuse, soon, takeInto } from "./uploads.js";
@@ -148,52 +147,17 @@ function lifetime(file) {
   return facts.join(", ");
 }
 
+growing("more", "files");
+
 document.addEventListener("click", (event) => {
-  const control = event.target.closest("[data-qr], [data-delete], [data-close-bundle], #more");
-  if (!control) return;
-  if (control.dataset.delete) {
-    remove(control);
-    return;
-  }
-  if (control.dataset.closeBundle) {
-    close(control);
-    return;
-  }
-  event.preventDefault();
-  if (control.id === "more") showMore(control);
-  else showCode(control.href, control.dataset.qr, control.closest("li").dataset.name);
+  const button = event.target.closest("[data-close-bundle]");
+  if (button) close(button.dataset);
 });
 
-async function remove(button) {
-  const row = button.closest("li");
-  const { name } = row.dataset;
-  if (!confirm(`Delete ${name}? Its links end at once.`)) return;
-  button.disabled = true;
-  try {
-    await ask("DELETE", `${button.dataset.of ?? "/v1/files"}/${button.dataset.delete}`);
-  } catch (error) {
-    if (error.status !== 404) {
-      button.disabled = false;
-      said.textContent = error.message;
-      alert(error.message);
-      return;
-    }
-  }
-  const card = cards.querySelector(`[data-file="${button.dataset.delete}"]`);
-  if (card) end(card, "It is deleted, and its links have ended.");
-  const beside = row.nextElementSibling ?? row.previousElementSibling;
-  row.remove();
-  (beside?.querySelector("[data-delete]") ?? document.getElementById("list")).focus();
-  said.textContent = `${name} is deleted`;
-  if (!beside) await refresh("bundle-list", "list");
-}
-
 /** Close a bundle to which something may be added. */
-async function close(button) {
-  button.disabled = true;
-  const { name } = button.closest("li").dataset;
+async function close({ closeBundle: id, name }) {
   try {
-    await ask("PATCH", `/v1/bundles/${button.dataset.closeBundle}`, { is_open: false });
+    await ask("PATCH", `/v1/bundles/${id}`, { is_open: false });
     said.textContent = `${name} is closed`;
   } catch (error) {
     said.textContent = error.message;
@@ -201,21 +165,10 @@ async function close(button) {
   await refresh("bundle-list");
 }
 
-async function showMore(link) {
-  link.setAttribute("aria-disabled", "true");
-  const answer = await fetch(link.href, { headers: { Accept: "text/html" } });
-  if (!answer.ok || answer.redirected) {
-    location.assign(link.href);
-    return;
-  }
-  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-  const rows = [...page.querySelectorAll("#files > li")].map((row) => document.adoptNode(row));
-  document.getElementById("files").append(...rows);
-  rows[0]?.querySelector("button, a").focus();
-  const more = page.getElementById("more");
-  if (more) link.replaceWith(document.adoptNode(more));
-  else link.remove();
-}
+document.addEventListener("deleted", ({ detail: id }) => {
+  const card = cards.querySelector(`[data-file="${id}"]`);
+  if (card) end(card, "It is deleted, and its links have ended.");
+});
 
 setInterval(() => {
   if (document.visibilityState === "visible") lookAgain();

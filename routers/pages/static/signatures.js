@@ -2,7 +2,7 @@
 
 import { growing } from "./parts.js";
 
-growing("more", document.getElementById("rows"));
+growing("more", "rows");
 
 for (const id of ["state", "sort"]) {
   document.getElementById(id).addEventListener("change", ({ target }) => target.form.requestSubmit());

@@ -1,0 +1,65 @@
+// Rows whose things are deleted: `<button data-delete="/v1/…" data-question="…" data-done="…">` asks, and deletes.
+
+import { ask } from "./http.js";
+import { refresh } from "./parts.js";
+
+const AT_ONCE = 6; // browsers make no more connections
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-delete]");
+  if (button && confirm(button.dataset.question)) remove(button);
+});
+
+async function remove(button) {
+  const { error } = await deleteAll([button.closest(".item")]);
+  say(error?.message ?? button.dataset.done, Boolean(error));
+}
+
+/**
+ * Delete what rows show, and take these away; `onProgress(count)` hears how many are gone. Ends at
+ * the first error, which it resolves to with the `count` of those that are gone.
+ */
+export async function deleteAll(rows, onProgress = () => {}) {
+  const left = rows.map((row) => [row, row.querySelector("[data-delete]").dataset.delete]);
+  const gone = [];
+  let error = null;
+  const work = async () => {
+    while (left.length && !error) {
+      const [row, path] = left.shift();
+      try {
+        await ask("DELETE", path);
+      } catch (problem) {
+        if (problem.status !== 404) {
+          error = problem;
+          return;
+        }
+      }
+      gone.push(row);
+      document.dispatchEvent(new CustomEvent("deleted", { detail: path.split("/").at(-1) }));
+      onProgress(gone.length);
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  await takeAway(gone);
+  return { count: gone.length, error };
+}
+
+/** Take rows away; what is beside them gets the focus. */
+async function takeAway(rows) {
+  if (!rows.length) return;
+  const list = rows[0].closest(".items");
+  const going = new Set(rows);
+  const all = [...list.children];
+  const at = all.findIndex((row) => going.has(row));
+  const beside = all.slice(at).find((row) => !going.has(row)) ?? all.slice(0, at).at(-1);
+  for (const row of rows) row.remove();
+  (beside?.querySelector("[popovertarget]") ?? document.getElementById("list")).focus();
+  if (!beside) await refresh("bundle-list", "list");
+}
+
+/** Say how it went. */
+export function say(words, isWrong) {
+  const said = document.getElementById("said");
+  said.textContent = words;
+  said.className = isWrong ? "notice error" : "visually-hidden"; // the list shows what went well
+}

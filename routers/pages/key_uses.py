@@ -68,6 +68,7 @@ _LINES: Final = (
         "/v1/timelinks",
     ),
     ("List the links", "timelinks:read", "", "/v1/timelinks"),
+    ("See what happened", "events:read", "", "/v1/events?limit=20"),
     ("Read the metrics", "metrics:read", "", "/metrics"),
 )
 _SUBMIT: Final = "curl -F upload_file_minidump=@crash.dmp -F prod=app -F ver=1.0"

@@ -1,4 +1,7 @@
-"""axe-core finds nothing serious on any page, on a phone and a laptop, light and dark."""
+"""axe-core finds nothing serious on any page, on a phone and a laptop, light and dark.
+
+Nothing is cut or needs scrolling sideways, from 320 to 1920 px and with letters of twice the size.
+"""
 
 from collections.abc import Iterator
 from importlib.resources import files
@@ -25,6 +28,18 @@ AXE: Final = files("axe_playwright_python").joinpath("axe.min.js").read_text()
 FIND: Final = """rules => axe.run({resultTypes: ["violations"], ...(rules && {runOnly: rules})})
   .then(found => found.violations.filter(({impact}) => ["serious", "critical"].includes(impact))
     .map(({id, nodes}) => `${id}: ${nodes.map(node => node.target).join(", ")}`))"""
+
+WIDE: Final = """() => [...document.querySelectorAll("body *")]
+  .filter(e => e.getBoundingClientRect().right > document.documentElement.clientWidth + 1)
+  .map(e => `${e.tagName}.${e.className} ${e.textContent.trim().slice(0, 20)}`).slice(0, 8)"""
+CUT: Final = """() => [...document.querySelectorAll("body *")].filter(e => {
+    const style = getComputedStyle(e);
+    return e.checkVisibility() && !e.closest(".visually-hidden, .skip, svg")
+      && [...e.childNodes].some(node => node.nodeType === Node.TEXT_NODE && node.data.trim())
+      && ["hidden", "clip"].includes(style.overflowX) && style.textOverflow !== "ellipsis"
+      && e.scrollWidth > e.clientWidth + 1;
+  }).map(e => `${e.tagName} ${e.textContent.trim().slice(0, 40)}`)"""
+"""Finds what has text that is cut off."""
 
 PUBLIC: Final = {
     "home": "/",
@@ -198,6 +213,12 @@ def check(context: BrowserContext, path: str, opener: str | None = None) -> None
             page.emulate_media(color_scheme="dark")
             found += violations(page, "color-contrast")  # nothing else differs
         assert found == []
+        for width, letters in ((320, 100), (1920, 100), (360, 200)):
+            page.set_viewport_size({"width": width, "height": 740})
+            page.evaluate("size => document.documentElement.style.fontSize = size", f"{letters}%")
+            where = f"at {width} px with letters at {letters} %"
+            assert fits(page), f"{where} these are too wide: {page.evaluate(WIDE)}"
+            assert page.evaluate(CUT) == [], where
     finally:
         page.close()
 

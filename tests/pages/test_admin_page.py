@@ -255,7 +255,7 @@ def test_a_tier_is_made_changed_and_deleted(admin: Page, watch: Watch) -> None:
     dialog.get_by_label("Largest file", exact=True).fill("")
     dialog.get_by_label("Heights of thumbnails").fill("")
     dialog.get_by_role("button", name="Save").click()
-    expect(tier).to_contain_text("An objectno limit")
+    expect(tier).to_contain_text("Largest fileno limit")
     expect(tier).to_contain_text("Thumbnailsnone")
     expect(tier).to_contain_text("700 MiB")
     expect(change).to_be_focused()

@@ -17,7 +17,7 @@ const said = document.getElementById("said");
 const unsure = document.getElementById("unsure");
 const fields = pickers();
 
-const show = soon(() => refresh("recent", "kinds", "storage"));
+const show = soon(() => refresh("begin", "kinds", "recent", "storage"));
 const closer = new Closer(show);
 const queue = openQueue(["file", "picture", "dump"], {
   verb: "stored",

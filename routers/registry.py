@@ -12,6 +12,7 @@ from routers.pages import (
     account,
     activity,
     admin,
+    albums,
     docs,
     home,
     invitation,
@@ -81,7 +82,7 @@ RESOURCES: Final = (
     ),
     Resource(
         Tag("pictures", "Pictures and their thumbnails.", "picture"),
-        [pictures.router, picture_pages.router],
+        [pictures.router, albums.router, picture_pages.router],
         place=Place("/pictures", "Pictures", "pictures"),
     ),
     Resource(

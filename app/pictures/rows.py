@@ -46,6 +46,16 @@ _page = Statement(
     .order_by(pictures.c.id.desc())
     .limit(bindparam("limit"))
 )
+_beside = bindparam("id", type_=BigInteger)
+_newer = Statement(
+    select(pictures.c.uuid).where(_own, pictures.c.id > _beside).order_by(pictures.c.id).limit(1)
+)
+_older = Statement(
+    select(pictures.c.uuid)
+    .where(_own, pictures.c.id < _beside)
+    .order_by(pictures.c.id.desc())
+    .limit(1)
+)
 _current = Statement(
     select(pictures.c.id, pictures.c.object_id, pictures.c.modified_at, object_rows.c.sha256)
     .select_from(pictures.join(object_rows))
@@ -60,6 +70,18 @@ def find(connection: Connection, identity: Identity, uuid: str) -> Picture:
     if row is None:
         raise unknown()
     return _picture(row, identity.tier)
+
+
+def find_with_neighbours(
+    connection: Connection, identity: Identity, uuid: str
+) -> tuple[Picture, str | None, str | None]:
+    """Return a picture, and the ids on the wire of the next newer and the next older one."""
+    row = _find(connection, account_id=identity.account_id, uuid=uuid).first()
+    if row is None:
+        raise unknown()
+    beside = {"account_id": identity.account_id, "id": row.id}
+    newer, older = (find(connection, **beside).first() for find in (_newer, _older))
+    return _picture(row, identity.tier), newer and newer.uuid, older and older.uuid
 
 
 def find_original(connection: Connection, identity: Identity, uuid: str) -> Picture:

@@ -65,6 +65,12 @@ class Pictures:
         """Return a picture; raises `NotFound`."""
         return await access.read(rows.find, uuid)
 
+    async def find_with_neighbours(
+        self, access: Access, uuid: str
+    ) -> tuple[Picture, str | None, str | None]:
+        """Return a picture, and the ids of the next newer and the next older; raises `NotFound`."""
+        return await access.read(rows.find_with_neighbours, uuid)
+
     async def find_original(self, access: Access, uuid: str) -> Picture:
         """Return a picture to be read as it was uploaded; raises `NotFound` and `Forbidden`."""
         return await access.read(rows.find_original, uuid)

@@ -1,48 +1,40 @@
-"""The page of pictures: a grid of thumbnails that open larger ones."""
+"""The pages of pictures: a grid of thumbnails, and a page for each."""
 
-from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Annotated, Final
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import urlencode
 from uuid import UUID
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Path, Request
 from fastapi.responses import RedirectResponse, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
-from app.accounts.identity import Tier
-from app.bundles.entities import NewBundle
+from app.accounts.identity import Access
+from app.errors import NotFound
 from app.links import targets
-from app.pictures import entities
-from routers.http.forms.reading import check_fields
+from app.objects.preconditions import Preconditions
+from app.pictures.entities import MAX_NAME_LENGTH, NewPicture
+from app.runtime import Runtime
+from routers.http.forms.reading import check_fields, open_form, read_form
+from routers.pages.albums import Selection, read_selection
 from routers.pages.link_choice import link_choice
 from routers.pages.page import PageRoute, SignedIn, render_app
-from routers.pages.send import show_sent
+from routers.pages.picture_tiles import by_month, tile_of
 from routers.v1.schemas.lists import CursorParam
-from routers.v1.schemas.pictures import Picture
+from routers.v1.schemas.pictures import PictureFields
 from routers.web.dependencies import RuntimeDep
-from routers.web.urls import base_path, own_link
+from routers.web.urls import base_path
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
-PAGE: Final = 48
-_ALBUM: Final = "Album"
-_TILE: Final = 200  # px: thumbnails of this height are as sharp as the grid's tiles
+PAGE: Final = 60
+_UNNAMED: Final = "Picture"
+
+_Id = Annotated[UUID, Path()]
 
 
-@dataclass(frozen=True, slots=True)
-class Tile:
-    """A picture in the grid, with the paths of its images."""
-
-    picture: Picture
-    thumbnail: str | None
-    large: str | None
-    original: str | None
-
-
-class Selection(BaseModel):
-    """The pictures that are selected."""
-
-    id: Annotated[list[UUID], Field(min_length=1)]
+class _NoFields(BaseModel):
+    """A form that has pictures only."""
 
 
 @router.get("/pictures")
@@ -51,16 +43,16 @@ async def show(
 ) -> Response:
     """Show the account's pictures, newest first."""
     page = await runtime.pictures.page(visitor.access, PAGE, cursor)
-    tier = visitor.identity.tier
+    base, tier = base_path(request), visitor.identity.tier
     more = None
     if page.next_cursor is not None:
-        more = f"{base_path(request)}/pictures?{urlencode({'cursor': page.next_cursor})}"
+        more = f"{base}/pictures?{urlencode({'cursor': page.next_cursor})}"
     return render_app(
         request,
         "pictures.html",
         visitor,
         place="pictures",
-        tiles=[_tile(base_path(request), picture) for picture in page.items],
+        months=by_month([tile_of(base, picture) for picture in page.items]),
         more=more,
         is_first=cursor is None,
         tier=tier,
@@ -69,44 +61,71 @@ async def show(
     )
 
 
-@router.post("/pictures/albums")
-async def share_album(request: Request, visitor: SignedIn, runtime: RuntimeDep) -> Response:
-    """Make a bundle of the pictures that are selected, and redirect to the page that shows it."""
-    fields = parse_qs((await request.body()).decode("utf-8", "replace"))
-    ids = check_fields(Selection, {"id": fields.get("id", [])}).id
-    album = await runtime.bundles.create_of_things(
-        visitor.access, NewBundle(_ALBUM), [("picture", str(picture)) for picture in ids]
-    )
-    return RedirectResponse(f"{base_path(request)}/pictures/albums/{album.uuid}", 303)
+@router.post("/pictures")
+async def take(request: Request, visitor: SignedIn, runtime: RuntimeDep) -> Response:
+    """Keep pictures from the form that works without scripts, each under its file's name."""
+    async with open_form(request, visitor.access, _NoFields, file="img", noun="picture") as form:
+        async for file in form.files():
+            name = check_fields(PictureFields, {"name": _name_of(file.name)}).name
+
+            async def describe(name: str = name) -> NewPicture:
+                return NewPicture(name)
+
+            await runtime.pictures.create(visitor.access, file.body, describe)
+    return RedirectResponse(f"{base_path(request)}/pictures", 303)
 
 
-@router.get("/pictures/albums/{id}")
-async def show_album(
-    id: UUID,  # noqa: A002 - in the URL
+@router.post("/pictures/delete")
+async def remove(request: Request, visitor: SignedIn, runtime: RuntimeDep) -> Response:
+    """Delete the pictures that are selected; those that are gone already are no error."""
+    fields = await read_selection(request)
+    for picture in check_fields(Selection, {"id": fields.get("id", [])}).id:
+        await _remove(runtime, visitor.access, str(picture))
+    return RedirectResponse(f"{base_path(request)}/pictures", 303)
+
+
+@router.get("/pictures/{id}")
+async def show_one(
+    id: _Id,  # noqa: A002 - in the URL
     request: Request,
     visitor: SignedIn,
     runtime: RuntimeDep,
 ) -> Response:
-    """Show the link of an album."""
-    album = await runtime.bundles.find(visitor.access, str(id))
-    link = own_link(request, runtime, album.link)
-    return await show_sent(request, runtime, visitor.access, album, link)
-
-
-def _tile(base: str, picture: entities.Picture) -> Tile:
-    path = f"{base}/v1/pictures/{picture.uuid}"
-    original = f"{path}/original?inline=1" if picture.tier.allow_original else None
-    paths = [f"{path}/thumbnails/{height}?inline=1" for height in _heights(picture.tier)]
-    return Tile(
-        picture=Picture.of(picture),
-        thumbnail=paths[0] if paths else original,
-        large=paths[-1] if paths else original,
-        original=original,
+    """Show a picture, what there is to know of it, and ways to those beside it."""
+    picture, newer, older = await runtime.pictures.find_with_neighbours(visitor.access, str(id))
+    return render_app(
+        request,
+        "picture.html",
+        visitor,
+        place="pictures",
+        tile=tile_of(base_path(request), picture),
+        newer=newer,
+        older=older,
+        tier=visitor.identity.tier,
+        can_link=targets.allows("picture", visitor.identity.tier),
     )
 
 
-def _heights(tier: Tier) -> list[int]:
-    """Return the heights of the small and the large thumbnail."""
-    heights = sorted(tier.heights)
-    sharp = [height for height in heights if height >= _TILE]
-    return [] if not heights else [(sharp or heights[-1:])[0], heights[-1]]
+@router.post("/pictures/{id}")
+async def rename(
+    id: _Id,  # noqa: A002 - in the URL
+    request: Request,
+    visitor: SignedIn,
+    runtime: RuntimeDep,
+) -> Response:
+    """Rename a picture, and show it again."""
+    form = await read_form(request, PictureFields)
+    await runtime.pictures.rename(visitor.access, str(id), form.name, Preconditions())
+    return RedirectResponse(f"{base_path(request)}/pictures/{id}", 303)
+
+
+async def _remove(runtime: Runtime, access: Access, uuid: str) -> None:
+    try:
+        await runtime.pictures.remove(access, uuid, Preconditions())
+    except NotFound:
+        return
+
+
+def _name_of(filename: str | None) -> str:
+    """Return the name of a picture that comes as a file: that without its extension."""
+    return PurePath(filename or _UNNAMED).stem[:MAX_NAME_LENGTH] or _UNNAMED

@@ -100,7 +100,7 @@ class RecentThings:
             icon="pictures",
             name=picture.name,
             facts=f"{picture.facts.width} × {picture.facts.height}",  # noqa: RUF001
-            href=f"{self._base}/pictures",
+            href=f"{self._base}/pictures/{picture.uuid}",
             created_at=picture.created_at,
             thumbnail=None if height is None else thumbnail,
         )

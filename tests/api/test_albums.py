@@ -77,7 +77,7 @@ async def test_selected_pictures_become_an_album(service: Service, user: Headers
         assert image.headers["cache-control"] == "no-store"
         with Image.open(io.BytesIO(image.content)) as opened:
             assert (opened.format, opened.height) == ("JPEG", min(200, quarters().height))
-    assert "Share the selected" in grid.text
+    assert "Make an album" in grid.text
 
 
 async def test_thumbnails_are_shown_as_the_pictures_are(service: Service, user: Headers) -> None:

@@ -61,6 +61,7 @@ OWN: Final = {
     "send": "/file/load",
     "buffer": "/file/buffer",
     "pictures": "/pictures",
+    "a picture": "/pictures/{picture}",
     "dumps": "/dumps/all",
     "signatures": "/dumps",
     "a signature": "/dumps/signatures?name=SIGSEGV+app%2B0x123",
@@ -118,7 +119,7 @@ def places(owner: BrowserContext) -> dict[str, str]:
     _sent(asking.patch(f"/v1/accounts/{account}", data={"tier": "Enterprise"}))
     _sent(asking.put("/v1/buffer", data="text", headers={"X-Data-Type": "text"}))
     file = _post(asking, "/v1/files", file=_payload("notes.txt", "text/plain", b"what it says"))
-    _post(
+    picture = _post(
         asking, "/v1/pictures", name="Red", img=_payload("red.png", "image/png", pictures.plain())
     )
     dump = _post(
@@ -151,6 +152,7 @@ def places(owner: BrowserContext) -> dict[str, str]:
     invitation = _sent(asking.post("/v1/invitations", data={"email": "someone@example.org"}))
     reset = _sent(asking.post(f"/v1/accounts/{account}/password-reset", data={}))
     return {
+        "picture": picture["id"],
         "invitation": invitation["url"],
         "reset": reset["url"],
         "link": made["url"],

@@ -1,29 +1,38 @@
-// The page of pictures: uploads, and a viewer with actions on a picture.
+// The page of pictures: uploads, a selection, and what can be done with the picture in the viewer.
 
 import { nameOf } from "./folders.js";
 import { ask, url } from "./http.js";
+import { localise } from "./page.js";
 import { fetchPage, growing } from "./parts.js";
-import { openQueue, pickers, soon, takeInto } from "./uploads.js";
-import { moment } from "./words.js";
+import { Selection } from "./selecting.js";
+import { openQueue, pickers, refuse, soon, takeInto } from "./uploads.js";
+import { Viewer } from "./viewer.js";
+
+const AT_ONCE = 6; // browsers make no more connections
+const EXTENSION = /\.(jpe?g|png|webp|gif|avif|hei[cf]|hif)$/i;
 
 const grid = document.getElementById("grid");
 const said = document.getElementById("said");
-const viewer = document.getElementById("viewer");
 const part = (id) => document.getElementById(id);
-const EXTENSION = /\.(jpe?g|png|webp|gif|avif|hei[cf]|hif)$/i;
 
-let shown = null; // the tile of the picture in the viewer
+function showHowMany() {
+  for (const month of grid.querySelectorAll("section:not(:has(.tile))")) month.remove();
+  const isEmpty = grid.children.length === 0;
+  part("empty").hidden = !isEmpty;
+  part("selection").hidden = isEmpty;
+}
 
 // Uploads.
 
 if (part("picker")) {
+  part("picker").required = false;
   const arrived = new Set(); // ids of pictures that the grid doesn't show yet
   const showArrived = soon(async () => {
     const fresh = await fetchPage(url("/pictures"));
-    for (const tile of [...(fresh?.querySelectorAll("#grid > li") ?? [])].reverse()) {
-      if (arrived.delete(tile.dataset.id)) grid.prepend(tile);
+    for (const tile of [...(fresh?.querySelectorAll("#grid .tile") ?? [])].reverse()) {
+      if (arrived.delete(tile.dataset.id)) monthOf(tile, "prepend").prepend(tile);
     }
-    part("empty").hidden = grid.children.length > 0;
+    showHowMany();
   });
   const onDone = (id) => {
     arrived.add(id);
@@ -38,93 +47,144 @@ if (part("picker")) {
   });
 }
 
+/** The list of the month that a tile is to move to; a month that isn't there is added by `how`. */
+function monthOf(tile, how) {
+  const section = tile.closest("section");
+  const { month } = section.dataset;
+  let there = [...grid.children].find((each) => each.dataset.month === month);
+  if (!there) {
+    there = section.cloneNode(true);
+    there.querySelector("ul").replaceChildren();
+    grid[how](there);
+  }
+  return there.querySelector("ul");
+}
+
 // The viewer.
 
-grid.addEventListener("click", (event) => {
-  const tile = event.target.closest(".tile");
-  if (!tile || event.ctrlKey || event.metaKey || event.shiftKey || !event.target.closest("a")) return;
-  event.preventDefault();
-  show(tile);
-});
+let isAbout = false; // whether the facts are shown
 
-function show(tile) {
-  shown = tile;
-  const { id, name, large, original, facts, time } = tile.dataset;
-  part("viewer-name").textContent = name;
-  part("large").alt = name;
-  part("large").hidden = !large;
-  if (large) part("large").src = large;
-  part("facts").textContent = facts;
-  part("time").dateTime = time;
-  part("time").textContent = moment(time);
-  part("new-name").value = name;
+const viewer = new Viewer(part("viewer"), grid, (tile) => {
+  const { id, name, original } = tile.dataset;
   part("wrong").textContent = "";
   if (part("original")) part("original").href = original;
   if (part("link")) {
     part("link").href = url(`/links?kind=picture&id=${id}`);
     Object.assign(part("link").dataset, { linkId: id, linkName: name });
   }
-  part("previous").disabled = !tile.previousElementSibling;
-  part("next").disabled = !tile.nextElementSibling;
-  if (!viewer.open) viewer.showModal();
+  if (isAbout) showFacts(tile);
+});
+
+part("about").addEventListener("click", () => {
+  isAbout = !isAbout;
+  part("about").ariaExpanded = String(isAbout);
+  part("panel").hidden = !isAbout;
+  if (isAbout) showFacts(viewer.tile);
+});
+
+/** Show what the picture's own page says of it. */
+async function showFacts(tile) {
+  part("panel").replaceChildren();
+  const fresh = (await fetchPage(tile.querySelector("a").href))?.getElementById("panel");
+  if (!fresh || viewer.tile !== tile) return;
+  localise(fresh);
+  part("panel").replaceChildren(...fresh.children);
 }
 
-function turn(tile) {
-  if (tile) show(tile);
-}
-
-part("previous").addEventListener("click", () => turn(shown.previousElementSibling));
-part("next").addEventListener("click", () => turn(shown.nextElementSibling));
-part("close").addEventListener("click", () => viewer.close());
-viewer.addEventListener("click", (event) => {
-  if (event.target === viewer) viewer.close(); // a click outside
-});
-viewer.addEventListener("close", () => {
-  part("large").removeAttribute("src");
-  shown?.querySelector("a").focus();
-});
-viewer.addEventListener("keydown", (event) => {
-  if (event.target.matches("input")) return;
-  if (event.key === "ArrowLeft") turn(shown.previousElementSibling);
-  if (event.key === "ArrowRight") turn(shown.nextElementSibling);
-});
-
-part("rename").addEventListener("submit", async (event) => {
+part("panel").addEventListener("submit", async (event) => {
   event.preventDefault();
-  const tile = shown;
-  try {
+  const { tile } = viewer;
+  await attempt(async () => {
     const picture = await ask("PATCH", `/v1/pictures/${tile.dataset.id}`, { name: part("new-name").value });
     tile.dataset.name = picture.name;
     tile.querySelector(".name").textContent = picture.name;
-    if (shown === tile) part("viewer-name").textContent = picture.name;
+    if (viewer.tile === tile) part("viewer-name").textContent = picture.name;
     said.textContent = `It is called ${picture.name} now`;
-  } catch (error) {
-    part("wrong").textContent = error.message;
-  }
+  });
 });
 
 part("delete").addEventListener("click", async () => {
-  const tile = shown;
+  const { tile } = viewer;
   const { id, name } = tile.dataset;
   if (!confirm(`Delete ${name}? Its links end with it.`)) return;
-  try {
+  await attempt(async () => {
     await ask("DELETE", `/v1/pictures/${id}`);
+    viewer.remove(tile);
+    selection.update();
+    showHowMany();
+    said.textContent = `${name} is deleted`;
+  });
+});
+
+async function attempt(run) {
+  try {
+    part("wrong").textContent = "";
+    await run();
   } catch (error) {
     part("wrong").textContent = error.message;
-    return;
   }
-  shown = tile.nextElementSibling ?? tile.previousElementSibling;
-  tile.remove();
-  viewer.close();
-  part("empty").hidden = grid.children.length > 0;
-  said.textContent = `${name} is deleted`;
+}
+
+// The selection.
+
+const selection = new Selection(grid, (tiles) => {
+  part("count").textContent = `${tiles.length} selected`;
 });
+
+part("selection").addEventListener("click", async (event) => {
+  const act = event.target.closest("[data-act]")?.dataset.act;
+  if (!act) return;
+  event.preventDefault();
+  if (act === "clear") selection.clear();
+  if (act === "album") part("new-album").showModal();
+  if (act === "delete") await deleteSelected();
+});
+
+part("new-album")?.querySelector("[data-close]").addEventListener("click", () => part("new-album").close());
+
+async function deleteSelected() {
+  const { tiles } = selection;
+  const what = tiles.length === 1 ? tiles[0].dataset.name : `${tiles.length} pictures`;
+  if (!confirm(`Delete ${what}? Their links end with them.`)) return;
+  refuse();
+  const left = [...tiles];
+  const work = async () => {
+    while (left.length) {
+      const tile = left.shift();
+      await ask("DELETE", `/v1/pictures/${tile.dataset.id}`).catch((error) => {
+        if (error.status !== 404) throw error;
+      });
+      tile.remove();
+    }
+  };
+  try {
+    await Promise.all(Array.from({ length: AT_ONCE }, work));
+    said.textContent = `${what} deleted`;
+  } catch (error) {
+    left.length = 0;
+    refuse(error.message);
+  }
+  selection.update();
+  showHowMany();
+  (grid.querySelector("a") ?? part("picker"))?.focus({ preventScroll: true });
+}
 
 // Further pages, on scrolling.
 
 growing("more", "grid");
 if (part("more")) {
+  new MutationObserver(joinMonths).observe(grid, { childList: true });
   new IntersectionObserver((entries) => {
     if (entries.some((entry) => entry.isIntersecting)) part("more")?.click();
   }, { rootMargin: "600px" }).observe(part("more"));
+}
+
+/** Let a month that goes on in a further page be one. */
+function joinMonths() {
+  for (const section of grid.querySelectorAll("section + section")) {
+    const before = section.previousElementSibling;
+    if (before.dataset.month !== section.dataset.month) continue;
+    before.querySelector("ul").append(...section.querySelectorAll(".tile"));
+    section.remove();
+  }
 }

@@ -28,7 +28,9 @@ PUBLIC: Final = frozenset(
     {
         "/v1/accounts", "/v1/auth/token", "/v1/auth/refresh",
         "/t/{token}", "/t/{token}/{name:path}", "/t/{token}/uploads/{upload}",
-        "/account/login", "/account/register", "/account/registet", "/account/logout",
+        "/v1/welcome/{token}", "/welcome/{token}",
+        "/account/login", "/account/login/code", "/account/register", "/account/registet",
+        "/account/logout",
         "/api/token/", "/api/token/refresh/", "/signup/", "/login/", "/token/",
         # the key is in the body
         "/clear/session/", "/delete/user/", "/get/files/", "/create/file/",

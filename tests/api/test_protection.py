@@ -99,6 +99,7 @@ CREATIONS: Final[dict[str, dict[str, Any]]] = {
     "/v1/uploads": {},
     "/v1/timelinks": {"json": {"kind": "blob", "id": "a/b ü", "time": 300}},
     "/v1/inboxes": {"json": {"title": "Photos"}},
+    "/v1/webhooks": {"json": {"url": "https://example.org/", "events": ["file.received"]}},
     "/api/dumps/": file(),
     "/api/pictures": PICTURE,
 }

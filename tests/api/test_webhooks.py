@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import subprocess
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -187,9 +188,14 @@ async def test_a_new_secret_and_the_old_one(
 
 @pytest.mark.ordinary
 async def test_an_event_is_delivered(service: Service, user: Headers, receiver: Receiver) -> None:
-    webhook = await make(service, user, receiver.url, "file.received", description="Ours")
+    woken = service.runtime.parts.deliveries.woken
+    woken.clear()
     await make(service, user, receiver.url, "picture.added")
+    await send_file(service, user)
+    assert not woken.is_set()
+    webhook = await make(service, user, receiver.url, "file.received", description="Ours")
     file = await send_file(service, user)
+    assert woken.is_set()
     await deliver(service)
     (request,) = receiver.take()
     assert request.line == "POST /hook?token=hidden HTTP/1.1"
@@ -347,29 +353,40 @@ async def test_how_long_failures_are_borne(
     assert (await state_of(service, other, worked))["paused_for"] == "failing"
 
 
-async def test_one_that_hangs_holds_up_no_other(
-    service: Service, user: Headers, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+async def test_what_hangs_holds_up_nobody_else(
+    service: Service, user: Headers, receiver: Receiver
 ) -> None:
-    monkeypatch.setattr("app.webhooks.client.SECONDS", 0.5)
+    released = asyncio.Event()
+
+    async def hang_on(*_: object) -> None:
+        await released.wait()
+
     task = service.runtime.parts.deliveries
-    hanging = await make(service, user, receiver.url, "file.received")
-    receiver.answers += [hang] * 5
-    for _ in range(5):
+    hanging = [
+        await make(service, user, f"{receiver.url}&n={number}", "file.received")
+        for number in range(3)
+    ]
+    receiver.answers += [hang_on] * 9
+    for _ in range(3):
         await send_file(service, user)
     async with receiving() as other:
-        await make(service, user, other.url, "picture.added", "file.received")
+        _, others = await service.sign_up()
+        await make(service, others, other.url, "file.received")
         for _ in range(5):
-            await send_file(service, user)
+            await send_file(service, others)
         async with asyncio.timeout(DEADLINE):
             while len(other.requests) < 5:
                 task.woken.clear()
                 if not await task.run_once(clock.now()):
                     await task.woken.wait()  # for the end of an attempt
-        assert len(receiver.requests) == 2
+    began = Counter(request.line for request in receiver.take())
+    assert max(began.values()) == 2  # of a webhook
+    assert began.total() == 4  # of an account
+    released.set()
     await task.settle()
-    log = await log_of(service, user, hanging)
-    errors = [outcome["error"] for one in log for outcome in one["outcomes"]]
-    assert errors == ["No answer within 0 seconds"] * 2
+    logs = [await log_of(service, user, webhook) for webhook in hanging]
+    errors = [outcome["error"] for log in logs for one in log for outcome in one["outcomes"]]
+    assert errors == ["The connection broke before there was an answer"] * 4
 
 
 @pytest.mark.ordinary

@@ -10,6 +10,8 @@ from tests.pages.conftest import OpenPage, SignUp, Watch
 from tests.receiver import Receiver, answer, receiving_beside
 from tests.system.processes import wait_for
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:

@@ -77,14 +77,16 @@ async def test_a_name_is_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None
 async def test_redirects_proxies_and_cookies(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with receiving() as inside, client() as posting:
+    names = Names("127.0.0.1")
+    async with receiving() as inside, client(look_up=names) as posting:
+        url = f"http://{HOST}:{receiver.port}/"
         for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
             monkeypatch.setenv(name, inside.url)
         receiver.answers += [
             answer(307, location=inside.url, set_cookie="a=b; Path=/"),
             answer(301, location=inside.url),
         ]
-        statuses = [(await posting.post(receiver.url, b"{}", {})).status for _ in range(3)]
+        statuses = [(await posting.post(url, b"{}", {})).status for _ in range(3)]
         assert statuses == [307, 301, 204]
         assert inside.requests == []
     assert all("cookie" not in request.headers for request in receiver.requests)
@@ -137,13 +139,13 @@ async def test_slow_answers_end_in_time(
 
 async def test_large_answers_are_cut(receiver: Receiver) -> None:
     sent: list[int] = []
-    bomb = gzip.compress(bytes(MIB))
+    bomb = gzip.compress(b"bomb" * MIB)
     receiver.answers += [flood(sent), answer(200, bomb, content_encoding="gzip")]
     async with client() as posting:
         attempt = await posting.post(receiver.url, b"{}", {})
         assert (attempt.status, attempt.answer) == (200, "x" * 512)
         inflated = await posting.post(receiver.url, b"{}", {})
-        assert "\0" not in inflated.answer
+        assert "bomb" not in inflated.answer
         assert inflated.status == 200
     assert sum(sent) < 64 * MIB  # what sockets hold, though nobody reads it
 

@@ -44,6 +44,7 @@ from app.symbols import rows as symbol_rows
 from app.symbols.tables import symbol_files, symbols
 from app.tasks.expiry import Expiring, next_of, rows_of, things_of
 from app.tasks.tables import daily, moves
+from app.trends.tables import daily_use
 from app.uploads import rows as upload_rows
 from app.uploads.tables import uploads
 
@@ -222,7 +223,7 @@ COUNTED: Final[Mapping[str, tuple[Table, Lives]]] = {
 TABLES: Final = tuple(table for feature in FEATURES for table in feature.tables)
 """Tables that the purge empties of an account, in this order."""
 
-OWN_TABLES: Final = (tiers, instance, tombstones, holds, daily, moves)
+OWN_TABLES: Final = (tiers, instance, tombstones, holds, daily, moves, daily_use)
 """Tables of the service itself. Every other one refers to an account, or to what is one's."""
 
 EXPIRING: Final = (

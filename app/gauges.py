@@ -3,13 +3,12 @@
 import asyncio
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Final
 
 import structlog
 from prometheus_client import generate_latest
 
-from app import clock, metrics
+from app import clock, disks, metrics
 from app.config import Settings
 from app.database import DatabaseUnavailable
 from app.moving.rows import Progress
@@ -39,7 +38,7 @@ class Gauges:
         self._state = state
         self._tasks = tasks
         self._settings = settings
-        self._folders = _folders(settings)
+        self._folders = disks.folders_of(settings)
         self._finding: asyncio.Task[None] | None = None
 
     async def refresh(self) -> None:
@@ -64,7 +63,7 @@ class Gauges:
             await asyncio.wait([self._finding])
 
     async def _find(self) -> None:
-        _set_disks(await asyncio.to_thread(_disks, self._folders))
+        _set_disks(await asyncio.to_thread(disks.look_at, self._folders))
         try:
             now = clock.now()
             lags = {task.name: await task.lag(now) for task in self._tasks}
@@ -99,32 +98,9 @@ def _set_stored(use: StorageUse | None) -> None:
             metrics.stored_bytes.labels(kind.kind).set(kind.bytes)
 
 
-def _set_disks(disks: Mapping[str, os.statvfs_result]) -> None:
+def _set_disks(found: Mapping[str, os.statvfs_result]) -> None:
     metrics.disk_free.clear()
     metrics.disk_size.clear()
-    for name, disk in disks.items():
+    for name, disk in found.items():
         metrics.disk_free.labels(name).set(disk.f_bavail * disk.f_frsize)
         metrics.disk_size.labels(name).set(disk.f_blocks * disk.f_frsize)
-
-
-def _folders(settings: Settings) -> dict[str, Path]:
-    """Return the folders whose disks can run full, by what they hold."""
-    folders = {"temporary files": settings.data_dir}
-    if not settings.uses_postgres:
-        folders["database"] = settings.sqlite_path.parent
-    if settings.active_storage == "local":
-        folders["objects"] = settings.objects_path
-        if settings.dumps_base_dir is not None:
-            folders["dumps"] = settings.dumps_base_dir
-    return folders
-
-
-def _disks(folders: Mapping[str, Path]) -> dict[str, os.statvfs_result]:
-    """Look at the disks of folders, those that are there."""
-    found = {}
-    for name, folder in folders.items():
-        try:
-            found[name] = os.statvfs(folder)
-        except OSError as error:
-            log.warning("a disk can't be looked at", folder=str(folder), error=repr(error))
-    return found

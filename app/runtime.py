@@ -24,6 +24,7 @@ from app.bundles.members import Members
 from app.bundles.use_cases import Bundles
 from app.changes import Changes
 from app.config import Settings
+from app.disks import folders_of
 from app.dumps.reports.task import Reports
 from app.dumps.signatures.use_cases import Signatures
 from app.dumps.use_cases import Dumps
@@ -61,6 +62,7 @@ from app.tasks.leases import RenewLeases
 from app.tasks.reconcile import Reconcile
 from app.tasks.session_uses import WriteSessionUses
 from app.tasks.supervisor import Supervisor, Task
+from app.trends.task import NoteUse
 from app.uploads.entities import Kind
 from app.uploads.makers import makers_of
 from app.uploads.use_cases import ResumableUploads
@@ -155,6 +157,7 @@ def _tasks(parts: Parts, reports: Reports, symbols: SymbolFiles) -> Sequence[Tas
         RaiseGeneration(database, store),
         Reconcile(database, store),
         TrimEvents(database, kept_for=parts.settings.events_kept),
+        NoteUse(database),
     ]
     waking = [parts.sweep, parts.expiry, parts.purge, reports, symbols.caches, parts.deliveries]
     of_process = [RenewLeases(parts.uploads), WriteSessionUses(database, parts.session_uses)]
@@ -215,6 +218,7 @@ def _build(
         sweep=parts.sweep,
         expiry=parts.expiry,
         moving=isinstance(parts.store, MovingStore),
+        folders=folders_of(settings),
     )
     blobs = Blobs(uploads, wake_sweep=wake_sweep)
     buffer = Buffer(

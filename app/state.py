@@ -4,17 +4,21 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final, Literal
 
 import structlog
 
 from app import clock
 from app.database import Database
+from app.disks import look_at
 from app.moving.rows import Progress, progress
-from app.objects.storage_use import StorageUse, StorageUses
+from app.objects.storage_use import MAX_AGE, StorageUse, StorageUses
 from app.processes.pool import ChildPool
 from app.tasks.supervisor import Task
 from app.tasks.sweep import Sweep
+from app.trends.entities import Trends
+from app.trends.rows import trends
 
 CHECK_TIMEOUT: Final = 5.0
 """Seconds within which a part must answer."""
@@ -57,8 +61,9 @@ class ServiceState:
         sweep: Sweep,
         expiry: Task,
         moving: bool,
+        folders: Mapping[str, Path],
     ) -> None:
-        """``parts`` are further parts that must answer, by name."""
+        """``parts`` are further parts that must answer, by name, ``folders`` what is on disks."""
         self._database = database
         self._moving = moving
         self._parts = {"database": database.ping, **parts, "decoders": decoders.ping}
@@ -66,6 +71,9 @@ class ServiceState:
         self._uses = StorageUses(database)
         self._sweep = sweep
         self._tasks = (expiry, sweep)
+        self._folders = folders
+        self._counting = asyncio.Lock()
+        self._trends: tuple[int, Trends] | None = None
         self._checking: asyncio.Task[dict[str, Check]] | None = None
 
     async def readiness(self) -> Readiness:
@@ -88,6 +96,22 @@ class ServiceState:
     async def storage_use(self) -> StorageUse:
         """Return how much the service keeps."""
         return await self._uses.latest(clock.now())
+
+    async def trends(self, days: int) -> Trends:
+        """Return the figures of the last days; counted anew when they are older than 5 minutes."""
+        now = clock.now()
+        async with self._counting:
+            if self._trends is None or now - self._trends[0] >= MAX_AGE:
+                self._trends = now, await self._database.read_long(trends, days, now)
+            return self._trends[1]
+
+    async def disks(self) -> dict[str, tuple[int, int]]:
+        """Return by what is on disks how many of their bytes are free, and how many there are."""
+        found = await asyncio.to_thread(look_at, self._folders)
+        return {
+            name: (disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize)
+            for name, disk in found.items()
+        }
 
     async def move(self) -> Progress | None:
         """Return how far the move to another store has come; None: there is none, as far as known.

@@ -7,9 +7,9 @@ _UNITS: Final = ("KiB", "MiB", "GiB", "TiB")
 _MANY: Final = 100  # of a unit: a decimal more says nothing
 
 
-def plural(number: int, noun: str) -> str:
+def plural(number: int, noun: str, several: str | None = None) -> str:
     """Return a number of things in words: ``1 byte``, ``2 bytes``."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {several or f'{noun}s'}"
 
 
 def size_in_words(size: int) -> str:

@@ -13,11 +13,15 @@ from app.objects.storage_use import MAX_AGE
 from app.security.credentials import SERVICE_ACCOUNT
 from app.stores import BACKENDS
 from app.tasks.sweep import MANY
+from app.trends.entities import Trends
+from app.words import plural, size_in_words
+from routers.pages import bars
 from routers.pages.page import PageRoute, Visitor, render_app, visitor_of
 from routers.v1.schemas.lists import CursorParam
 from routers.v1.schemas.tiers import Tier
 from routers.web.dependencies import RuntimeDep, credential_of, runtime_of
 
+_DAYS: Final = 30  # of trends
 _LIMIT: Final = 50  # accounts on a page
 _LIFETIMES: Final = (DAY, INVITATION_LIFETIME, MAX_INVITATION_LIFETIME)  # seconds
 _KINDS: Final = {"thumbs": "thumbnails"}  # those that people call otherwise
@@ -57,6 +61,11 @@ async def show_state(request: Request, runtime: RuntimeDep, visitor: Administrat
         many=MANY,
         move=await state.move(),
         use=await state.storage_use(),
+        charts=_charts(await state.trends(_DAYS)),
+        disks=await state.disks(),
+        in_bytes=size_in_words,
+        in_things=lambda count: plural(count, "thing"),
+        in_dumps=lambda count: plural(count, "crash", "crashes"),
         max_age=MAX_AGE // clock.SECOND,
         kinds=_KINDS,
         iso=_iso,
@@ -112,6 +121,11 @@ async def show_tiers(
         default=[tier.name for tier in page.items if runtime.tiers.is_default(tier)],
         next_cursor=page.next_cursor,
     )
+
+
+def _charts(trends: Trends) -> dict[str, bars.Chart]:
+    days = {"stored": trends.stored, "received": trends.received, "crashes": trends.crashes}
+    return {name: bars.draw(of_days) for name, of_days in days.items()}
 
 
 def _storage_of(settings: Settings) -> str:

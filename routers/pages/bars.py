@@ -36,6 +36,10 @@ class Chart:
     def width(self) -> int:
         return len(self.bars)
 
+    @property
+    def total(self) -> int:
+        return sum(bar.count for bar in self.bars)
+
 
 def draw(days: Sequence[tuple[date, int]]) -> Chart:
     """Make the chart of some days, at least one."""

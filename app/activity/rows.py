@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, delete, func, select
+from sqlalchemy import Connection, Row, Select, Table, delete, func, select
 
 from app.accounts.identity import Identity
 from app.accounts.tables import accounts
@@ -12,13 +12,15 @@ from app.activity.entities import Entry, Filters, Newest
 from app.database.pagination import Page, before_of, page_of
 from app.errors import NotFound
 from app.events.entities import Subject
-from app.events.tables import events
+from app.events.tables import deliveries, events
 
 NEWEST: Final = 200
 """How many entries a listener can catch up with."""
 
 MAX_ENTRIES: Final = 100_000
-"""Entries that an account's log has at most, from one day to the next."""
+"""Entries that an account has at most in each of the logs, from one day to the next."""
+
+LOGS: Final = (events, deliveries)
 
 _LIST: Final = "events"
 _ENTRIES: Final[Select[Any]] = select(
@@ -91,26 +93,21 @@ def remove_old(connection: Connection, before: int, batch: int) -> int:
     return connection.execute(delete(events).where(events.c.id.in_(old))).rowcount
 
 
-def overfull(connection: Connection) -> Sequence[int]:
-    """Return the accounts whose logs have more than `MAX_ENTRIES`."""
-    own = events.c.account_id
+def overfull(connection: Connection, table: Table) -> Sequence[int]:
+    """Return the accounts that have more than `MAX_ENTRIES` in one of the `LOGS`."""
+    own = table.c.account_id
     full = select(own).group_by(own).having(func.count() > MAX_ENTRIES)
     return connection.execute(full).scalars().all()
 
 
-def remove_first(connection: Connection, account_id: int, batch: int) -> int:
+def remove_first(connection: Connection, table: Table, account_id: int, batch: int) -> int:
     """Remove a batch of an account's oldest entries beyond `MAX_ENTRIES`; returns how many."""
-    own = events.c.account_id == account_id
+    own, id_ = table.c.account_id == account_id, table.c.id
     kept = (
-        select(events.c.id)
-        .where(own)
-        .order_by(events.c.id.desc())
-        .offset(MAX_ENTRIES)
-        .limit(1)
-        .scalar_subquery()
+        select(id_).where(own).order_by(id_.desc()).offset(MAX_ENTRIES).limit(1).scalar_subquery()
     )
-    surplus = select(events.c.id).where(own, events.c.id <= kept).order_by(events.c.id).limit(batch)
-    return connection.execute(delete(events).where(events.c.id.in_(surplus))).rowcount
+    surplus = select(id_).where(own, id_ <= kept).order_by(id_).limit(batch)
+    return connection.execute(delete(table).where(id_.in_(surplus))).rowcount
 
 
 def _page(

@@ -1,4 +1,4 @@
-"""Trimming: the log of events ends where it is too old, or too long."""
+"""Trimming: the log of events ends where it is too old, or too long; so do deliveries."""
 
 from typing import Final
 
@@ -10,7 +10,10 @@ _BATCH: Final = 500
 
 
 class TrimEvents(Daily):
-    """Removes events that are older than ``kept_for`` days, and what an account has too many of."""
+    """Removes events that are older than ``kept_for`` days, and what an account has too many of.
+
+    Deliveries to webhooks expire by themselves, but may be too many as well.
+    """
 
     name = "trim_events"
 
@@ -21,6 +24,7 @@ class TrimEvents(Daily):
     async def run_today(self, now: int) -> None:
         while await self._database.write(rows.remove_old, now - self._kept_for, _BATCH):
             pass
-        for account in await self._database.read_long(rows.overfull):
-            while await self._database.write(rows.remove_first, account, _BATCH):
-                pass
+        for table in rows.LOGS:
+            for account in await self._database.read_long(rows.overfull, table):
+                while await self._database.write(rows.remove_first, table, account, _BATCH):
+                    pass

@@ -33,7 +33,6 @@ _BY_EVENT: Final = {
     "due_at": BigInteger,
 }
 
-
 HAS_WEBHOOKS: Final = (
     exists()
     .where(webhooks.c.account_id == bindparam("owner", type_=BigInteger), webhooks.c.is_active)

@@ -23,7 +23,7 @@ LEASE: Final = 60 * clock.SECOND
 """How long a claim lasts: longer than an attempt with its transactions."""
 
 _LOOKED_AT: Final = 64  # deliveries, to find some of different webhooks
-_KEPT: Final = 12  # outcomes of a delivery
+_OUTCOMES: Final = 12  # of a delivery that are kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +155,7 @@ def note(
         return
     if former is not None:  # else it is sent again already
         state = _state_after(claimed, attempt, again_at)
-        outcomes = [*json.loads(former), asdict(attempt)][-_KEPT:]
+        outcomes = [*json.loads(former), asdict(attempt)][-_OUTCOMES:]
         columns = {
             "state": state.value,
             "due_at": again_at if state is DeliveryState.WAITING and webhook.is_active else None,

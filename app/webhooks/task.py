@@ -3,13 +3,14 @@
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from app import clock, metrics
-from app.database import Database
+from app.database import Database, DatabaseUnavailable
 from app.tasks.supervisor import Task
 from app.webhooks import payloads, queue, schedule, signatures
 from app.webhooks.entities import Attempt
@@ -40,7 +41,6 @@ class Deliveries(Task):
         *,
         private: bool,
         public_url: str | None,
-        client: "Client | None" = None,
     ) -> None:
         """``keys`` are those of `signatures.headers_of`; ``private`` is that of `Client`."""
         super().__init__()
@@ -48,7 +48,7 @@ class Deliveries(Task):
         self._keys = keys
         self._private = private
         self._public_url = public_url
-        self._client = client
+        self._client: Client | None = None
         self._running: dict[asyncio.Task[None], Claimed] = {}
 
     async def run_once(self, now: int) -> int:
@@ -80,7 +80,7 @@ class Deliveries(Task):
         for task in self._running:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
-        if broken_off:
+        with suppress(DatabaseUnavailable):  # then the claim ends by itself
             await self._database.write(queue.give_back, broken_off, clock.now())
         if self._client is not None:
             await self._client.aclose()

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, update
 
 from app import clock
 from app.accounts.tables import accounts
+from app.activity.trimming import TrimEvents
 from app.webhooks import queue
 from app.webhooks.queue import Busy
 from app.webhooks.task import Deliveries
@@ -368,6 +369,17 @@ async def test_old_deliveries_go(service: Service, user: Headers, receiver: Rece
     for days, left in ((29, 1), (31, 0)):
         await service.runtime.parts.expiry.run_once(clock.now() + days * DAY)
         assert len(await log_of(service, await service.log_in(name), webhook)) == left
+
+
+async def test_too_many_deliveries_go(
+    service: Service, user: Headers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    webhook = await make(service, user, "https://example.org", "file.received")
+    files = [await send_file(service, user) for _ in range(5)]
+    monkeypatch.setattr("app.activity.rows.MAX_ENTRIES", 3)
+    await TrimEvents(service.runtime.parts.database, kept_for=2).run_today(clock.now())
+    kept = [one["data"]["subject"]["id"] for one in await log_of(service, user, webhook)]
+    assert kept == [file["id"] for file in files[:1:-1]]
 
 
 async def test_an_account_that_is_locked_tells_nothing(

@@ -19,6 +19,7 @@ from routers.pages import (
     links,
     manifest,
     profile,
+    selection,
     share,
     static,
 )
@@ -68,7 +69,7 @@ RESOURCES: Final = (
     ),
     Resource(
         Tag("files", "Files that are kept, or expire, each with a link.", "file"),
-        [files.router, send.router],
+        [files.router, send.router, selection.router],
         place=Place("/file/load", "Send", "files"),
     ),
     Resource(

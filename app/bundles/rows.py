@@ -1,12 +1,13 @@
 """The rows of bundles: plain functions for `Access.read` and `Access.write`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from sqlalchemy import (
     BigInteger,
     Connection,
     Row,
+    and_,
     bindparam,
     or_,
     select,
@@ -24,7 +25,8 @@ from app.bundles.entities import (
 from app.bundles.members import Members
 from app.bundles.tables import bundles
 from app.database import Statement, insert_into
-from app.database.pagination import Page, before_of, page_of
+from app.database.pagination import Page, before_of, encode_cursor, page_of
+from app.database.search import contains, find_newest
 from app.errors import NotFound
 from app.events.entities import EventType, Subject
 from app.links import expiry as link_expiry
@@ -150,8 +152,14 @@ def page(
     now: int,
     *,
     expiring: bool | None = None,
+    text: str = "",
 ) -> Page[Bundle]:
-    """Return a page of the account's bundles, newest first: all, the expiring, or the kept."""
+    """Return a page of the account's bundles, newest first: all, the expiring, or the kept.
+
+    ``text`` is what their names contain: a page of those that takes too long to fill ends early.
+    """
+    if text:
+        return _search(connection, identity, members, text, limit, cursor, now, expiring=expiring)
     rows = _page[expiring](
         connection,
         account_id=identity.account_id,
@@ -161,6 +169,32 @@ def page(
     ).rows
     counts = members.count(connection, [row.id for row in rows], now)
     return page_of(KIND, rows, limit, lambda row: _bundle(row, counts), lambda row: int(row.id))
+
+
+def _search(
+    connection: Connection,
+    identity: Identity,
+    members: Members,
+    text: str,
+    limit: int,
+    cursor: str | None,
+    now: int,
+    *,
+    expiring: bool | None,
+) -> Page[Bundle]:
+    ends = bundles.c.expires_at
+    conditions = [contains(bundles.c.name, text), or_(ends.is_(None), ends > now)]
+    if expiring is not None:
+        conditions.append(ends.is_not(None) if expiring else ends.is_(None))
+    own, before = identity.account_id, before_of(KIND, cursor)
+    found = find_newest(connection, bundles, own, and_(*conditions), before, limit + 1)
+    ids = found.ids[:limit]
+    stopped_at = ids[-1] if len(found.ids) > limit else found.stopped_at
+    some = _select.where(bundles.c.id.in_(ids)).order_by(bundles.c.id.desc())
+    rows: Sequence[Any] = connection.execute(some, {"account_id": own, "now": now}).all()
+    counts = members.count(connection, ids, now)
+    next_cursor = None if stopped_at is None else encode_cursor(KIND, stopped_at)
+    return Page([_bundle(row, counts) for row in rows], next_cursor)
 
 
 def change(

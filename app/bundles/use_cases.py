@@ -101,11 +101,20 @@ class Bundles:
         return await access.read(rows.find, self._members, uuid, clock.now())
 
     async def page(
-        self, access: Access, limit: int, cursor: str | None, *, expiring: bool | None = None
+        self,
+        access: Access,
+        limit: int,
+        cursor: str | None,
+        *,
+        expiring: bool | None = None,
+        text: str = "",
     ) -> Page[Bundle]:
-        """Return a page of bundles, newest first: all, those that expire, or those kept."""
+        """Return a page of bundles, newest first: all, those that expire, or those kept.
+
+        ``text`` is what their names contain.
+        """
         return await access.read(
-            rows.page, self._members, limit, cursor, clock.now(), expiring=expiring
+            rows.page, self._members, limit, cursor, clock.now(), expiring=expiring, text=text
         )
 
     async def hash_password(self, access: Access, password: str | None) -> str | None:

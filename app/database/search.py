@@ -1,4 +1,6 @@
-"""Search for the newest rows that match, by a trigram index, within a bounded number of rows.
+"""Search for the newest rows that match, within a bounded number of rows.
+
+Any column can be searched so (`find_newest`), and one with a trigram index in longer lists.
 
 The differences between PostgreSQL (pg_trgm) and SQLite (FTS5) are here. Neither must sort
 thousands of hits. FTS5 returns its rows newest first. PostgreSQL returns them in no order, so the
@@ -10,7 +12,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, column, literal_column, select, table
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Table,
+    and_,
+    column,
+    literal_column,
+    or_,
+    select,
+    table,
+)
 
 BUDGET: Final = 20_000
 """Rows that are looked at, at most, for one page."""
@@ -86,6 +98,34 @@ def walk(
         if left == 0:
             return Found(ids, before)
         size *= _GROWTH
+
+
+def contains(names: ColumnElement[str], text: str) -> ColumnElement[bool]:
+    """Return the condition that names contain a text, whatever its case.
+
+    SQLite knows the case of ASCII letters alone: of others, the usual ways to write them are tried.
+    """
+    ways = {text} if text.isascii() else {text, text.lower(), text.upper(), text.capitalize()}
+    return or_(*(names.icontains(way, autoescape=True) for way in sorted(ways)))
+
+
+def find_newest(
+    connection: Connection,
+    rows: Table,
+    account_id: int,
+    condition: ColumnElement[bool],
+    before: int,
+    count: int,
+) -> Found[int]:
+    """Find the ids of an account's newest rows, below ``before``, for which a condition holds."""
+
+    def look(below: int, size: int) -> Sequence[Any]:
+        some = select(rows.c.id, condition.label("hit")).where(
+            rows.c.account_id == account_id, rows.c.id < below
+        )
+        return connection.execute(some.order_by(rows.c.id.desc()).limit(size)).all()
+
+    return walk(look, before, count)
 
 
 def search(connection: Connection, indexed: Indexed, wanted: Wanted, count: int) -> Found[int]:

@@ -1,8 +1,10 @@
 """What a file is: handed on by a link of its own for a while, or kept for good."""
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Final
 
+from app.database.search import BUDGET
 from app.links.entities import LinkRef, Origin, Sharing
 from app.objects.entities import Content, new_uuid
 
@@ -58,6 +60,34 @@ class File:
     """The inbox that it came by, if that is still there."""
     clamped: tuple[str, ...] = ()
     """Names of what was lowered when it was made."""
+
+
+class Sort(StrEnum):
+    """What a list of files is sorted by."""
+
+    NEWEST = "newest"
+    NAME = "name"
+    SIZE = "size"
+    """The largest first."""
+    ENDS = "ends"
+    """What ends first comes first, and what is kept last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which files are listed, and in which order."""
+
+    text: str = ""
+    """What their names contain."""
+    sort: Sort = Sort.NEWEST
+    expiring: bool | None = None
+    """Only those that expire, or only those that are kept."""
+
+
+ALL: Final = Wanted()
+
+SORTED: Final = BUDGET
+"""How many of an account's newest files other orders are of."""
 
 
 @dataclass(frozen=True, slots=True)

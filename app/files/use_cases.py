@@ -9,10 +9,12 @@ from sqlalchemy import Connection
 
 from app import clock
 from app.accounts.identity import Access, Identity
+from app.archives.archive import Archive
+from app.archives.use_cases import lay_out
 from app.config import Settings
 from app.database.pagination import Page
-from app.files import by_name, changes, eviction, rows
-from app.files.entities import ANY, KIND, Evicted, File, NewFile
+from app.files import by_name, changes, eviction, listing, rows
+from app.files.entities import ALL, ANY, KIND, Evicted, File, NewFile, Wanted
 from app.files.unclaimed import UnclaimedUploads
 from app.links.terms import settle
 from app.links.use_cases import Links
@@ -97,10 +99,14 @@ class Files:
         return await access.read(rows.find, uuid, clock.now())
 
     async def page(
-        self, access: Access, limit: int, cursor: str | None, *, expiring: bool | None = None
+        self, access: Access, limit: int, cursor: str | None, wanted: Wanted = ALL
     ) -> Page[File]:
-        """Return a page of files, newest first: all, those that expire, or those that are kept."""
-        return await access.read(rows.page, limit, cursor, clock.now(), expiring=expiring)
+        """Return a page of files: all, or those that are wanted."""
+        return await access.read(listing.page, wanted, limit, cursor, clock.now())
+
+    async def archive(self, access: Access, uuids: Sequence[str]) -> Archive:
+        """Return the archive of several files; raises `NotFound` if one isn't there."""
+        return await lay_out(await access.read(listing.entries, uuids, clock.now()))
 
     async def next_evicted(self, access: Access) -> Evicted | None:
         """Return the file that one more would evict; None if there is room for it."""

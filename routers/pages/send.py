@@ -1,6 +1,7 @@
 """The page for sending files, and the list of those that were sent."""
 
 from typing import Final
+from urllib.parse import urlencode
 
 from fastapi import Request
 from fastapi.responses import Response
@@ -8,6 +9,7 @@ from fastapi.responses import Response
 from app.accounts.identity import Access
 from app.bundles.entities import Bundle as BundleEntity
 from app.files import entities
+from app.files.entities import Wanted
 from app.links.bounds import usual_lifetime
 from app.runtime import Runtime
 from routers.http.qr import qr_svg
@@ -17,7 +19,7 @@ from routers.v1.schemas.bundles import Bundle
 from routers.v1.schemas.files import StoredFile
 from routers.web.urls import file_link, own_link
 
-_LIMIT: Final = 50  # files on a page
+_LIMIT: Final = 100  # files on a page
 _TIMES: Final = (600, 3600, 86_400, 7 * 86_400, 30 * 86_400)  # seconds
 
 
@@ -27,11 +29,13 @@ async def show(
     access: Access,
     cursor: str | None,
     bundles_cursor: str | None,
+    wanted: Wanted,
 ) -> Response:
     """Show the form, and the account's bundles and files; older ones with a cursor."""
     visitor = await visitor_of(runtime, access)
-    page = await runtime.files.page(access, _LIMIT, cursor)
-    bundles = await runtime.bundles.page(access, _LIMIT, bundles_cursor)
+    page = await runtime.files.page(access, _LIMIT, cursor, wanted)
+    bundles = await runtime.bundles.page(access, _LIMIT, bundles_cursor, text=wanted.text)
+    query = {"q": wanted.text, "sort": wanted.sort}
     tier = visitor.identity.tier
     usual = usual_lifetime(tier, runtime.settings.expire_time)
     return render_app(
@@ -40,9 +44,10 @@ async def show(
         visitor,
         place="send",
         files=[StoredFile.of(file, file_link(request, runtime, file)) for file in page.items],
-        next_cursor=page.next_cursor,
+        more=page.next_cursor and urlencode(query | {"cursor": page.next_cursor}),
         bundles=[Bundle.of(one, own_link(request, runtime, one.link)) for one in bundles.items],
-        next_bundles=bundles.next_cursor,
+        more_bundles=bundles.next_cursor and urlencode(query | {"bundles": bundles.next_cursor}),
+        wanted=wanted,
         times=sorted(within(_TIMES, tier.max_lifetime) | {usual}),
         usual=usual,
         **link_choice(runtime.settings, tier),

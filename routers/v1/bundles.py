@@ -19,7 +19,7 @@ from routers.v1.schemas.bundles import (
 )
 from routers.v1.schemas.bundles import Member as MemberAnswer
 from routers.v1.schemas.files import FileState
-from routers.v1.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
+from routers.v1.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit, NameParam
 from routers.web.dependencies import Requires, RuntimeDep
 from routers.web.problems import problems
 from routers.web.route import HoldallRoute
@@ -72,13 +72,14 @@ async def list_bundles(
     state: Annotated[
         FileState | None, Query(description="Only those that expire, or only those kept.")
     ] = None,
+    q: NameParam = "",
 ) -> BundleList:
     """List bundles, newest first.
 
     Each comes with its link, where it has one, and with how many members it has.
     """
     expiring = None if state is None else state is FileState.EXPIRING
-    page = await runtime.bundles.page(access, limit, cursor, expiring=expiring)
+    page = await runtime.bundles.page(access, limit, cursor, expiring=expiring, text=q)
     items = [Bundle.of(bundle, own_link(request, runtime, bundle.link)) for bundle in page.items]
     return BundleList(items=items, next_cursor=page.next_cursor)
 

@@ -1,5 +1,7 @@
 """Files: kept, or handed on by a link until they expire."""
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -8,8 +10,11 @@ from fastapi.responses import Response
 
 from app.accounts.identity import Access
 from app.errors import NotFound
+from app.files.entities import SORTED, Sort, Wanted
+from app.runtime import Runtime
 from app.uploads.entities import Kind
 from routers.http import ranges
+from routers.http.archives import ZIP, send_archive
 from routers.http.downloads import DownloadHeaders, send_content
 from routers.http.forms.schemas import form_or_raw
 from routers.http.qr import Format, FormatParam, qr_answer, qr_response
@@ -17,7 +22,7 @@ from routers.v1 import answers, by_draft
 from routers.v1.forms import files as file_forms
 from routers.v1.forms import raw as raw_forms
 from routers.v1.schemas.files import FileChange, FileForm, FileList, FileState, StoredFile
-from routers.v1.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
+from routers.v1.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit, NameParam
 from routers.web.dependencies import Requires, RuntimeDep
 from routers.web.downloadable import downloadable
 from routers.web.problems import problems
@@ -28,6 +33,10 @@ router = APIRouter(prefix="/v1/files", tags=["files"], route_class=HoldallRoute)
 
 Reading = Annotated[Access, Depends(Requires("files:read"))]
 Writing = Annotated[Access, Depends(Requires("files:write"))]
+Selected = Annotated[
+    list[UUID],
+    Query(alias="id", min_length=1, max_length=1000, description="The ids of the files."),
+]
 
 
 @router.post(
@@ -68,15 +77,42 @@ async def list_files(
     state: Annotated[
         FileState | None, Query(description="Only files that expire, or only those that are kept.")
     ] = None,
+    q: NameParam = "",
+    sort: Annotated[
+        Sort,
+        Query(
+            description=f"Their order. Any but `newest` is of the newest {SORTED:,} files alone; "
+            "`size` begins with the largest, `ends` with what ends first."
+        ),
+    ] = Sort.NEWEST,
 ) -> FileList:
     """List files, newest first.
 
     Each comes with its link, where it has one.
     """
     expiring = None if state is None else state is FileState.EXPIRING
-    page = await runtime.files.page(access, limit, cursor, expiring=expiring)
+    page = await runtime.files.page(access, limit, cursor, Wanted(q, sort, expiring))
     items = [StoredFile.of(file, file_link(request, runtime, file)) for file in page.items]
     return FileList(items=items, next_cursor=page.next_cursor)
+
+
+@downloadable(router, "/archive", get="files_get_archive", head="files_head_archive")
+async def get_archive(
+    request: Request, runtime: RuntimeDep, access: Reading, ids: Selected
+) -> Response:
+    """Get several files as one ZIP, or a range of it.
+
+    They are stored in it as they are, in the order of the ids, each under a name of its own.
+    """
+    return await send_selected(request, runtime, access, [str(id_) for id_ in ids])
+
+
+async def send_selected(
+    request: Request, runtime: Runtime, access: Access, ids: Sequence[str]
+) -> Response:
+    """Answer several files as one ZIP."""
+    make = partial(runtime.files.archive, access, ids)
+    return await send_archive(request, runtime, make, DownloadHeaders("files.zip", ZIP))
 
 
 @router.get(

@@ -500,6 +500,18 @@ async def test_an_expired_bundle_goes_with_all_that_it_owns(
     assert await usage(service, user) == (0, 0)
 
 
+@pytest.mark.ordinary
+async def test_names_are_searched(service: Service, user: Headers) -> None:
+    for name in ("Holiday", "Tax", "holidays"):
+        await make(service, user, name=name)
+    found = []
+    answer = (await service.client.get("/v1/bundles?q=HOLI&limit=1", headers=user)).json()
+    found += answer["items"]
+    rest = {"q": "holi", "cursor": answer["next_cursor"]}
+    found += (await service.client.get("/v1/bundles", params=rest, headers=user)).json()["items"]
+    assert [bundle["name"] for bundle in found] == ["holidays", "Holiday"]
+
+
 async def test_lists_are_paged(service: Service, user: Headers) -> None:
     made = [await make(service, user, expires_in=0) for _ in range(3)]
     await add(service, user, made[0], *[(f"{n}", b"1") for n in range(5)])

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import zipfile
 from collections.abc import AsyncIterator
 from io import BytesIO
 from typing import Any
@@ -742,6 +743,67 @@ async def test_delete_takes_bytes_and_links_away(
     (link,) = (await service.client.get("/v1/timelinks", headers=user)).json()["items"]
     assert (link["state"], link["target"], link["time_left"]) == ("expired", None, 0)
     assert httpx_time(link["expires_at"]) <= clock.now()
+
+
+@pytest.mark.ordinary
+async def test_names_are_searched_and_lists_sorted(service: Service, user: Headers) -> None:
+    for name, size in (("b 5%.txt", 3), ("A.txt", 2), ("Äpfel.TXT", 4), ("c_1.bin", 1)):
+        await upload(service, user, name, b"x" * size, expires_in=0)
+    await upload(service, user, "soon.txt", b"x" * 9, expires_in=60)
+
+    async def listed(**query: object) -> list[str]:
+        found: list[str] = []
+        cursor: dict[str, str] = {}
+        while True:
+            asked = {name: str(value) for name, value in query.items()}
+            answer = await service.client.get(
+                "/v1/files", params=asked | {"limit": "2"} | cursor, headers=user
+            )
+            assert answer.status_code == 200, answer.text
+            found += [item["name"] for item in answer.json()["items"]]
+            if answer.json()["next_cursor"] is None:
+                return found
+            cursor = {"cursor": answer.json()["next_cursor"]}
+
+    assert await listed(q=".txt") == ["soon.txt", "Äpfel.TXT", "A.txt", "b 5%.txt"]
+    assert await listed(q="%") == ["b 5%.txt"]
+    assert await listed(q="_") == ["c_1.bin"]
+    assert await listed(q="äPF") == ["Äpfel.TXT"]
+    assert await listed(q="nothing") == []
+    by_size = ["soon.txt", "Äpfel.TXT", "b 5%.txt", "A.txt", "c_1.bin"]
+    assert await listed(sort="size") == by_size
+    assert await listed(sort="size", q="txt", state="kept") == by_size[1:4]
+    assert (await listed(sort="ends"))[0] == "soon.txt"
+    by_name = await listed(sort="name")
+    assert [name for name in by_name if name.isascii()] == [
+        "A.txt",
+        "b 5%.txt",
+        "c_1.bin",
+        "soon.txt",
+    ]
+    assert sorted(by_name) == sorted(by_size)
+    wrong = await service.client.get("/v1/files?sort=size&cursor=WzEsMl0", headers=user)
+    assert_problem(wrong, 400)
+
+
+@pytest.mark.ordinary
+async def test_several_are_one_archive(service: Service, user: Headers) -> None:
+    ids = [
+        (await upload(service, user, name, data, expires_in=0))["id"]
+        for name, data in (("a.txt", b"one"), ("a.txt", b"two"), ("large", b"x" * LARGE))
+    ]
+    url = "/v1/files/archive"
+    answer = await service.client.get(url, params={"id": ids}, headers=user)
+    assert answer.status_code == 200
+    assert answer.headers["content-length"] == str(len(answer.content))
+    with zipfile.ZipFile(BytesIO(answer.content)) as archive:
+        found = {name: archive.read(name) for name in archive.namelist()}
+    assert found == {"a.txt": b"one", "a (2).txt": b"two", "large": b"x" * LARGE}
+    ranged = {"Range": "bytes=10-19", "If-Range": answer.headers["etag"]}
+    part = await service.client.get(url, params={"id": ids}, headers=user | ranged)
+    assert (part.status_code, part.content) == (206, answer.content[10:20])
+    _, other = await service.sign_up()
+    assert_problem(await service.client.get(url, params={"id": ids}, headers=other), 404)
 
 
 async def test_lists_go_from_the_newest_in_pages(service: Service, user: Headers) -> None:

@@ -1,6 +1,7 @@
 """The page for sending, in a real browser: many files, their links, and the list of them."""
 
 import re
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,6 +54,13 @@ def hand(page: Page, kind: str, target: str, *files: tuple[str, str]) -> None:
         document.querySelector(target).dispatchEvent(event);
     }"""
     page.evaluate(script, [kind, target, files])
+
+
+def keep(page: Page, *names: str) -> None:
+    """Send files that are kept; each is its name."""
+    for name in names:
+        answer = page.request.put(f"/v1/send/{name}?expires_in=0", data=name.encode())
+        assert answer.status == 201
 
 
 @contextmanager
@@ -245,14 +253,80 @@ def test_a_qr_code_opens_large(send_page: Page) -> None:
 
 def test_older_files_are_loaded(send_page: Page) -> None:
     page = send_page
-    for n in range(60):
-        assert page.request.put(f"/v1/send/{n}.txt", data=b"x").status == 201
+    sort = page.get_by_label("Sort files by")
+    keep(page, *(f"{n}.txt" for n in range(120)))
     page.reload()
-    expect(rows(page)).to_have_count(50)
+    expect(rows(page)).to_have_count(100)
     page.get_by_role("link", name="Older files").press("Enter")
-    expect(rows(page)).to_have_count(60)
-    expect(rows(page).nth(50).get_by_role("link").first).to_be_focused()
+    expect(rows(page)).to_have_count(120)
+    expect(rows(page).nth(100).get_by_role("button", name="More for")).to_be_focused()
     expect(page.get_by_role("link", name="Older files")).to_have_count(0)
+    choose(page, file("fresh.txt"))  # what was loaded stays when more comes
+    expect(rows(page)).to_have_count(121)
+    expect(rows(page).first).to_contain_text("fresh.txt")
+
+    page.get_by_label("Search by name").press_sequentially("11")
+    expect(rows(page)).to_have_count(11)
+    expect(page).to_have_url(re.compile(r"q=11"))
+    sort.select_option("By name")
+    expect(rows(page).first).to_contain_text("11.txt")
+    expect(rows(page).nth(1)).to_contain_text("110.txt")
+    page.reload()
+    expect(sort).to_have_value("name")
+    page.get_by_label("Search by name").fill("nowhere")
+    expect(page.get_by_text("No name contains “nowhere”.")).to_be_visible()
+    page.get_by_label("Search by name").fill("")
+    expect(rows(page)).to_have_count(100)
+    page.get_by_role("link", name="More files").click()
+    expect(rows(page)).to_have_count(121)
+
+
+def test_several_are_selected_and_taken_together(send_page: Page) -> None:
+    page = send_page
+    keep(page, "a.txt", "b.txt", "c.txt", "d.txt", "e.txt", "f.txt")
+    page.reload()
+    bar = page.get_by_role("form", name="What is selected")
+    box = page.get_by_role("checkbox", name="Select").filter(visible=True)
+    box.nth(0).check()
+    box.nth(3).click(modifiers=["Shift"])
+    expect(bar).to_contain_text("4 selected")
+    rows(page).nth(1).get_by_text("kept").click()  # goes on anywhere on a row
+    expect(bar).to_contain_text("3 selected")
+    with page.expect_download() as download:
+        bar.get_by_role("button", name="Download").click()
+    with zipfile.ZipFile(download.value.path()) as archive:
+        assert archive.namelist() == ["f.txt", "d.txt", "c.txt"]
+        assert archive.read("d.txt") == b"d.txt"
+    page.keyboard.press("Escape")
+    expect(bar).to_be_hidden()
+    rows(page).nth(5).get_by_text("kept").click(modifiers=["Control"])
+    rows(page).nth(4).get_by_text("kept").click(modifiers=["Shift"])
+    page.once("dialog", lambda dialog: dialog.accept())
+    bar.get_by_role("button", name="Delete").click()
+    expect(rows(page)).to_have_count(4)
+    expect(page.locator("#said")).to_have_text("2 files are deleted")
+    box.nth(0).check()
+    bar.get_by_role("button", name="Select all").click()
+    bar.get_by_role("button", name="One link").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("4 files")
+    link = page.get_by_role("link", name="/t/").get_attribute("href") or ""
+    assert plain_http.get(link, headers={"Accept": "application/json"}).json()["count"] == 4
+
+
+def test_a_long_press_begins_a_selection(open_page: OpenPage, sign_up: SignUp) -> None:
+    page = open_page(viewport=PHONE, has_touch=True, is_mobile=True)
+    sign_up(page)
+    keep(page, "a.txt", "b.txt")
+    page.goto("/file/load")
+    row = rows(page).first
+    touch = {"pointerType": "touch", "isPrimary": True, "bubbles": True, "clientX": 9, "clientY": 9}
+    row.dispatch_event("pointerdown", touch)
+    bar = page.get_by_role("form", name="What is selected")
+    expect(bar).to_contain_text("1 selected")
+    row.dispatch_event("pointerup", touch)
+    rows(page).nth(1).tap(position={"x": 100, "y": 20})
+    expect(bar).to_contain_text("2 selected")
+    assert fits(page)
 
 
 def test_what_has_expired_disappears(send_page: Page) -> None:

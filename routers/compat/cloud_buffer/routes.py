@@ -13,6 +13,7 @@ from fastapi.responses import RedirectResponse, Response
 from app.accounts.identity import Access
 from app.buffer.entities import DataType, NewClip
 from app.errors import BadRequest, FieldError, InvalidRequest, ProblemError
+from app.files.entities import Sort, Wanted
 from app.objects import file_names
 from app.objects.preconditions import Preconditions
 from app.runtime import Runtime
@@ -40,7 +41,7 @@ from routers.v1.forms import files as file_forms
 from routers.v1.schemas.buffer import DATA_TYPE as DATA_TYPE_HEADER
 from routers.v1.schemas.buffer import DispositionHeader, NameHeader
 from routers.v1.schemas.files import FileForm
-from routers.v1.schemas.lists import CursorParam
+from routers.v1.schemas.lists import CursorParam, NameParam
 from routers.web.dependencies import Requires, RuntimeDep
 from routers.web.downloadable import downloadable
 from routers.web.forwarded import address_of
@@ -85,9 +86,11 @@ async def show_load(
     access: FilesReading,
     cursor: CursorParam = None,
     bundles: Annotated[str | None, Query(max_length=4096)] = None,
+    q: NameParam = "",
+    sort: Sort = Sort.NEWEST,
 ) -> Response:
     """Show the page for sending files."""
-    return await send_page.show(request, runtime, access, cursor, bundles)
+    return await send_page.show(request, runtime, access, cursor, bundles, Wanted(q, sort))
 
 
 @router.post(

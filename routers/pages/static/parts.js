@@ -24,7 +24,16 @@ export async function fetchPage(href) {
  * Replace the elements with these ids by those of the page as it is now; focus stays where it was. Of
  * lists, rows that differ are replaced: what was loaded beyond the first page stays.
  */
-export async function refresh(...ids) {
+export function refresh(...ids) {
+  return put(ids, merge);
+}
+
+/** The same for lists that are others now: none of their rows stays. */
+export function renew(...ids) {
+  return put(ids, () => false);
+}
+
+async function put(ids, merge) {
   const fresh = await fetchPage(location.href);
   if (!fresh) return;
   for (const id of ids) {
@@ -37,6 +46,7 @@ export async function refresh(...ids) {
     if (focused) document.getElementById(focused)?.focus();
   }
   tick();
+  document.dispatchEvent(new Event("refreshed"));
 }
 
 /** Let the link with this id append the next page's children of a list, given by its id, instead of leading to it. */

@@ -96,6 +96,7 @@ const showArrived = soon(async () => {
   for (const file of fresh.reverse()) showCard(file, "/v1/files");
   while (cards.children.length > CARDS) cards.lastElementChild.remove();
   await refresh("list");
+  document.getElementById("find").hidden = false;
   lookAgain();
 });
 

@@ -6,6 +6,7 @@ from fastapi import Query
 from pydantic import BaseModel, Field
 
 from app.database.pagination import DEFAULT_LIMIT, MAX_LIMIT
+from routers.v1.schemas.fields import Text
 
 T = TypeVar("T")
 
@@ -17,6 +18,16 @@ CursorParam = Annotated[
     Query(alias="cursor", max_length=4096, description="The `next_cursor` of the previous page."),
 ]
 
+NameParam = Annotated[
+    Text,
+    Query(
+        alias="q",
+        max_length=255,
+        description="Only those whose names contain it, ignoring case. A page that takes too long "
+        "to fill ends early, with a cursor.",
+    ),
+]
+
 
 class ListOf(BaseModel, Generic[T]):
     """A page of a list; subclass it to give it a name in OpenAPI."""
@@ -25,4 +36,4 @@ class ListOf(BaseModel, Generic[T]):
     next_cursor: str | None = Field(description="The cursor of the next page; null on the last.")
 
 
-__all__ = ["DEFAULT_LIMIT", "CursorParam", "Limit", "ListOf"]
+__all__ = ["DEFAULT_LIMIT", "CursorParam", "Limit", "ListOf", "NameParam"]

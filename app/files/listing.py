@@ -1,0 +1,162 @@
+"""Lists of files: by any part of their names, sorted, and several at once for an archive.
+
+The newest are paged by an index, all else within the newest `SORTED` files of the account: a search
+of the newest goes on below these, on its next page; other orders are of these alone.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    and_,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+)
+
+from app.accounts.identity import Identity
+from app.archives.archive import Entry
+from app.database.pagination import Page, before_of, decode_cursor, encode_cursor
+from app.database.search import contains, find_newest
+from app.errors import InvalidCursor
+from app.files import rows
+from app.files.entities import KIND, SORTED, File, Sort, Wanted
+from app.files.tables import files
+from app.objects import contents
+from app.objects.tables import objects as object_rows
+
+_NEVER: Final = 2**62  # when what is kept ends
+_NAME: Final = 200  # characters of a name that sort: a cursor has them
+
+_stored = select(
+    files.c.uuid, files.c.name, *contents.content_columns(with_data=False)
+).select_from(files.join(object_rows))
+
+
+def page(
+    connection: Connection,
+    identity: Identity,
+    wanted: Wanted,
+    limit: int,
+    cursor: str | None,
+    now: int,
+) -> Page[File]:
+    """Return a page of the account's files."""
+    if wanted.sort is not Sort.NEWEST:
+        return _sorted_page(connection, identity, wanted, limit, cursor, now)
+    if not wanted.text:
+        return rows.page(connection, identity, limit, cursor, now, expiring=wanted.expiring)
+    condition = _condition(wanted, files.c, now)
+    before = before_of(KIND, cursor)
+    found = find_newest(connection, files, identity.account_id, condition, before, limit + 1)
+    ids = found.ids[:limit]
+    stopped_at = ids[-1] if len(found.ids) > limit else found.stopped_at
+    items = _of_ids(connection, identity, ids, now)
+    return Page(items, None if stopped_at is None else encode_cursor(KIND, stopped_at))
+
+
+def entries(
+    connection: Connection, identity: Identity, uuids: Sequence[str], now: int
+) -> list[Entry]:
+    """Return files as entries of an archive, in this order; raises `NotFound` if one is gone."""
+    wanted = _stored.where(
+        files.c.account_id == identity.account_id, _is_alive(files.c, now), files.c.uuid.in_(uuids)
+    )
+    found: dict[str, Entry] = {}
+    for uuid, name, *content in connection.execute(wanted):
+        found[uuid] = Entry(name, contents.content_of(content))
+    if len(found) < len(set(uuids)):
+        raise rows.unknown()
+    return [found[uuid] for uuid in dict.fromkeys(uuids)]
+
+
+def _sorted_page(
+    connection: Connection,
+    identity: Identity,
+    wanted: Wanted,
+    limit: int,
+    cursor: str | None,
+    now: int,
+) -> Page[File]:
+    list_name = f"{KIND} by {wanted.sort}"
+    newest = (
+        select(files.c.id, files.c.name, files.c.object_id, files.c.expires_at)
+        .where(files.c.account_id == identity.account_id)
+        .order_by(files.c.id.desc())
+        .limit(SORTED)
+        .subquery()
+    )
+    key, descends = _key(wanted.sort, newest.c)
+    some = (
+        select(newest.c.id, key.label("key"))
+        .select_from(newest.join(object_rows, object_rows.c.id == newest.c.object_id))
+        .where(_condition(wanted, newest.c, now))
+        .where(_is_after(list_name, cursor, key, newest.c.id, descends=descends))
+    )
+    order = (key.desc(), newest.c.id.desc()) if descends else (key, newest.c.id)
+    found = connection.execute(some.order_by(*order).limit(limit + 1)).all()
+    items = _of_ids(connection, identity, [row.id for row in found[:limit]], now)
+    if len(found) <= limit:
+        return Page(items, None)
+    last = found[limit - 1]
+    return Page(items, encode_cursor(list_name, f"{last.id} {last.key}"))
+
+
+def _key(sort: Sort, columns: Any) -> tuple[ColumnElement[Any], bool]:  # noqa: ANN401 - of a subquery
+    """Return what a list is sorted by, and whether that descends."""
+    if sort is Sort.NAME:
+        return func.substr(func.lower(columns.name), 1, _NAME), False
+    if sort is Sort.SIZE:
+        return object_rows.c.size, True
+    return func.coalesce(columns.expires_at, literal(_NEVER, BigInteger)), False
+
+
+def _is_after(
+    list_name: str,
+    cursor: str | None,
+    key: ColumnElement[Any],
+    id_: ColumnElement[int],
+    *,
+    descends: bool,
+) -> ColumnElement[bool]:
+    position = decode_cursor(list_name, cursor, str)
+    if position is None:
+        return true()
+    number, _, text = position.partition(" ")
+    try:
+        last_id = int(number)
+        last: int | str = text if list_name.endswith(Sort.NAME) else int(text)
+    except ValueError:
+        raise InvalidCursor from None
+    if any(isinstance(part, int) and abs(part) >= 2**63 for part in (last_id, last)):
+        raise InvalidCursor
+    if descends:
+        return or_(key < last, and_(key == last, id_ < last_id))
+    return or_(key > last, and_(key == last, id_ > last_id))
+
+
+def _condition(wanted: Wanted, columns: Any, now: int) -> ColumnElement[bool]:  # noqa: ANN401 - of a table
+    conditions = [_is_alive(columns, now)]
+    if wanted.text:
+        conditions.append(contains(columns.name, wanted.text))
+    if wanted.expiring is not None:
+        kept = columns.expires_at.is_(None)
+        conditions.append(~kept if wanted.expiring else kept)
+    return and_(*conditions)
+
+
+def _is_alive(columns: Any, now: int) -> ColumnElement[bool]:  # noqa: ANN401 - of a table
+    return or_(columns.expires_at.is_(None), columns.expires_at > now)
+
+
+def _of_ids(connection: Connection, identity: Identity, ids: Sequence[int], now: int) -> list[File]:
+    """Return files in the order of their ids."""
+    bound: Mapping[str, int] = {"account_id": identity.account_id, "now": now}
+    listed: Iterable[Any] = connection.execute(rows.LISTED.where(files.c.id.in_(ids)), bound)
+    found = {row.id: rows.file_of(row) for row in listed}
+    return [found[id_] for id_ in ids if id_ in found]

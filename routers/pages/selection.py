@@ -1,0 +1,63 @@
+"""What the page for sending does with several files at once: one ZIP, one link."""
+
+from typing import Annotated, Final
+from urllib.parse import parse_qs
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+from fastapi.responses import RedirectResponse, Response
+from pydantic import BaseModel, Field
+
+from app.bundles.entities import MAX_MEMBERS, NewBundle
+from app.words import plural
+from routers.http.bodies import read_small
+from routers.http.forms.reading import check_fields
+from routers.pages.page import PageRoute, SignedIn
+from routers.pages.send import show_sent
+from routers.v1.files import send_selected
+from routers.web.dependencies import RuntimeDep
+from routers.web.urls import base_path, own_link
+
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
+
+_FORM: Final = 64 * MAX_MEMBERS  # bytes
+
+
+class Selection(BaseModel):
+    """The files that are selected."""
+
+    id: Annotated[list[UUID], Field(min_length=1, max_length=MAX_MEMBERS)]
+
+
+@router.post("/file/archive")
+async def download(request: Request, visitor: SignedIn, runtime: RuntimeDep) -> Response:
+    """Send the files that are selected as one ZIP."""
+    return await send_selected(request, runtime, visitor.access, await _selected(request))
+
+
+@router.post("/file/together")
+async def share(request: Request, visitor: SignedIn, runtime: RuntimeDep) -> Response:
+    """Make a bundle that points to the files that are selected, and show its link."""
+    ids = await _selected(request)
+    things = [("file", file) for file in ids]
+    new = NewBundle(plural(len(ids), "file"))
+    bundle = await runtime.bundles.create_of_things(visitor.access, new, things)
+    return RedirectResponse(f"{base_path(request)}/file/together/{bundle.uuid}", 303)
+
+
+@router.get("/file/together/{id}")
+async def show(
+    id: UUID,  # noqa: A002 - in the URL
+    request: Request,
+    visitor: SignedIn,
+    runtime: RuntimeDep,
+) -> Response:
+    """Show the link to files that were selected."""
+    bundle = await runtime.bundles.find(visitor.access, str(id))
+    link = own_link(request, runtime, bundle.link)
+    return await show_sent(request, runtime, visitor.access, bundle, link)
+
+
+async def _selected(request: Request) -> list[str]:
+    fields = parse_qs((await read_small(request, _FORM)).decode("utf-8", "replace"))
+    return [str(id_) for id_ in check_fields(Selection, {"id": fields.get("id", [])}).id]

@@ -62,7 +62,7 @@ class File:
     """Names of what was lowered when it was made."""
 
 
-class Sort(StrEnum):
+class FileSort(StrEnum):
     """What a list of files is sorted by."""
 
     NEWEST = "newest"
@@ -79,7 +79,7 @@ class Wanted:
 
     text: str = ""
     """What their names contain."""
-    sort: Sort = Sort.NEWEST
+    sort: FileSort = FileSort.NEWEST
     expiring: bool | None = None
     """Only those that expire, or only those that are kept."""
 

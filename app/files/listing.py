@@ -25,7 +25,7 @@ from app.database.pagination import Page, before_of, decode_cursor, encode_curso
 from app.database.search import contains, find_newest
 from app.errors import InvalidCursor
 from app.files import rows
-from app.files.entities import KIND, SORTED, File, Sort, Wanted
+from app.files.entities import KIND, SORTED, File, FileSort, Wanted
 from app.files.tables import files
 from app.objects import contents
 from app.objects.tables import objects as object_rows
@@ -47,7 +47,7 @@ def page(
     now: int,
 ) -> Page[File]:
     """Return a page of the account's files."""
-    if wanted.sort is not Sort.NEWEST:
+    if wanted.sort is not FileSort.NEWEST:
         return _sorted_page(connection, identity, wanted, limit, cursor, now)
     if not wanted.text:
         return rows.page(connection, identity, limit, cursor, now, expiring=wanted.expiring)
@@ -107,11 +107,11 @@ def _sorted_page(
     return Page(items, encode_cursor(list_name, f"{last.id} {last.key}"))
 
 
-def _key(sort: Sort, columns: Any) -> tuple[ColumnElement[Any], bool]:  # noqa: ANN401 - of a subquery
+def _key(sort: FileSort, columns: Any) -> tuple[ColumnElement[Any], bool]:  # noqa: ANN401 - of a subquery
     """Return what a list is sorted by, and whether that descends."""
-    if sort is Sort.NAME:
+    if sort is FileSort.NAME:
         return func.substr(func.lower(columns.name), 1, _NAME), False
-    if sort is Sort.SIZE:
+    if sort is FileSort.SIZE:
         return object_rows.c.size, True
     return func.coalesce(columns.expires_at, literal(_NEVER, BigInteger)), False
 
@@ -130,7 +130,7 @@ def _is_after(
     number, _, text = position.partition(" ")
     try:
         last_id = int(number)
-        last: int | str = text if list_name.endswith(Sort.NAME) else int(text)
+        last: int | str = text if list_name.endswith(FileSort.NAME) else int(text)
     except ValueError:
         raise InvalidCursor from None
     if any(isinstance(part, int) and abs(part) >= 2**63 for part in (last_id, last)):

@@ -10,7 +10,7 @@ from fastapi.responses import Response
 
 from app.accounts.identity import Access
 from app.errors import NotFound
-from app.files.entities import SORTED, Sort, Wanted
+from app.files.entities import SORTED, FileSort, Wanted
 from app.runtime import Runtime
 from app.uploads.entities import Kind
 from routers.http import ranges
@@ -79,12 +79,12 @@ async def list_files(
     ] = None,
     q: NameParam = "",
     sort: Annotated[
-        Sort,
+        FileSort,
         Query(
             description=f"Their order. Any but `newest` is of the newest {SORTED:,} files alone; "
             "`size` begins with the largest, `ends` with what ends first."
         ),
-    ] = Sort.NEWEST,
+    ] = FileSort.NEWEST,
 ) -> FileList:
     """List files, newest first.
 

@@ -13,7 +13,7 @@ from fastapi.responses import RedirectResponse, Response
 from app.accounts.identity import Access
 from app.buffer.entities import DataType, NewClip
 from app.errors import BadRequest, FieldError, InvalidRequest, ProblemError
-from app.files.entities import Sort, Wanted
+from app.files.entities import FileSort, Wanted
 from app.objects import file_names
 from app.objects.preconditions import Preconditions
 from app.runtime import Runtime
@@ -87,7 +87,7 @@ async def show_load(
     cursor: CursorParam = None,
     bundles: Annotated[str | None, Query(max_length=4096)] = None,
     q: NameParam = "",
-    sort: Sort = Sort.NEWEST,
+    sort: FileSort = FileSort.NEWEST,
 ) -> Response:
     """Show the page for sending files."""
     return await send_page.show(request, runtime, access, cursor, bundles, Wanted(q, sort))

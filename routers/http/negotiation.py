@@ -42,6 +42,12 @@ def prefers(header: str | None, named: str, usual: str) -> bool:
     return weights.get(named, 0.0) > 0 and weights[named] >= worth
 
 
+def accepts_gzip(request: Request) -> bool:
+    """Tell whether a client takes an answer in gzip, as it says itself (RFC 9110 §12.5.3)."""
+    weights = dict(_weights(request.headers.get("accept-encoding", "")))
+    return weights.get("gzip", weights.get("*", 0.0)) > 0
+
+
 def _weights(header: str) -> Iterator[tuple[str, float]]:
     for item in header.split(","):
         media_range, *parameters = (part.strip().lower() for part in item.split(";"))

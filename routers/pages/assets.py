@@ -3,8 +3,10 @@
 All share one version, so that a script finds another beside itself.
 """
 
+import gzip
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -22,12 +24,18 @@ _TYPES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Asset:
     """A file of the pages, in memory."""
 
     content: bytes
     media_type: str
+
+    @cached_property
+    def gzipped(self) -> bytes | None:
+        """The content as gzip (RFC 1952), made once; None where that would gain nothing."""
+        gzipped = gzip.compress(self.content, 9, mtime=0)
+        return gzipped if len(gzipped) < 0.9 * len(self.content) else None
 
 
 ASSETS: Final = {

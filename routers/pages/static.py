@@ -2,10 +2,11 @@
 
 from typing import Final
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from app.errors import NotFound
+from routers.http.negotiation import accepts_gzip
 from routers.pages.assets import ASSETS, VERSION
 from routers.web.route import HoldallRoute
 
@@ -18,12 +19,16 @@ _FOR_A_DAY: Final = _NO_SNIFFING | {"Cache-Control": "public, max-age=86400"}
 
 @router.head("/static/{version}/{name}")
 @router.get("/static/{version}/{name}")
-async def static(version: str, name: str) -> Response:
+async def static(version: str, name: str, request: Request) -> Response:
     """Answer a file of the pages."""
     asset = ASSETS.get(name)
     if asset is None or version != VERSION:
         raise NotFound
-    return Response(asset.content, headers=_FOR_GOOD, media_type=asset.media_type)
+    headers = _FOR_GOOD | {"Vary": "Accept-Encoding"}
+    if accepts_gzip(request) and asset.gzipped is not None:
+        headers["Content-Encoding"] = "gzip"
+        return Response(asset.gzipped, headers=headers, media_type=asset.media_type)
+    return Response(asset.content, headers=headers, media_type=asset.media_type)
 
 
 @router.head("/favicon.ico")

@@ -298,6 +298,10 @@ async def test_static_files_are_kept_for_good(service: Service, user: Headers) -
         kind = "text/css; charset=utf-8" if url.endswith("css") else "image/svg+xml"
         assert got.headers["content-type"] == kind
         assert (await service.client.head(url)).status_code == 200
+        assert (got.headers["content-encoding"], got.headers["vary"]) == ("gzip", "Accept-Encoding")
+        plain = await service.client.get(url, headers={"Accept-Encoding": "gzip;q=0, br"})
+        assert "content-encoding" not in plain.headers
+        assert plain.content == got.content
         stale = re.sub(r"[0-9a-f]{12}", "0" * 12, url)
         for missing in (stale, "/static/pages.css", "/static/..%2Ftimelink.py"):
             answer = await service.client.get(missing)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import BigInteger, Connection, Select, cast, func, select
 
 from app import clock
 from app.accounts.identity import Identity
@@ -73,16 +73,17 @@ def count(
     kept = _kept(identity, filters, first)
     if kept is None:
         return _one_by_one(connection, identity, filters, days, now)
-    counted = Counter({tuple(key): int(number) for *key, number in connection.execute(kept)})
+    counted = [Counter(dict(tuple(row) for row in connection.execute(each))) for each in kept]
     for dump in expired(connection, identity, now):
         if dump.day >= first and _passes(dump, filters):
-            of = () if filters.signature is None else (dump.version or "", dump.platform or "")
-            counted[(dump.day, *of)] -= 1
+            keys = (dump.day, dump.version or "", dump.platform or "")
+            for counts, key in zip(counted, keys, strict=False):
+                counts[key] -= 1
     return _counts(counted, days, now)
 
 
-def _kept(identity: Identity, filters: Filters, first: int) -> Select[Any] | None:
-    """Return what selects kept counts: days, of a signature with version and platform as well.
+def _kept(identity: Identity, filters: Filters, first: int) -> Sequence[Select[Any]] | None:
+    """Return what selects kept counts: by day, of a signature by version and by platform as well.
 
     None where none are kept for the filters.
     """
@@ -102,9 +103,9 @@ def _kept(identity: Identity, filters: Filters, first: int) -> Select[Any] | Non
         wanted = [table.facet == facet, table.name == given.get("label", "")]
         columns = [table.day]
     number = {None: table.count, True: table.archived, False: table.count - table.archived}
-    own = (table.account_id == identity.account_id, table.day >= first)
-    total = func.sum(number[filters.archived])
-    return select(*columns, total).where(*own, *wanted).group_by(*columns)
+    total = cast(func.sum(number[filters.archived]), BigInteger)
+    wanted += [table.account_id == identity.account_id, table.day >= first]
+    return [select(column, total).where(*wanted).group_by(column) for column in columns]
 
 
 def _passes(dump: Expired, filters: Filters) -> bool:
@@ -119,32 +120,23 @@ def _one_by_one(
     since = max(filters.since or 0, first * DAY)
     filters = replace(filters, since=since)
     found = find_ids(connection, identity.account_id, filters, 2**62, NEWEST, now)
-    rows = connection.execute(
-        select(dumps.c.created_at, dumps.c.version, dumps.c.platform).where(
-            dumps.c.id.in_(found.ids)
-        )
-    )
-    counted = Counter((made // DAY, version or "", of or "") for made, version, of in rows)
+    facts = select(dumps.c.created_at, dumps.c.version, dumps.c.platform)
+    rows = connection.execute(facts.where(dumps.c.id.in_(found.ids))).all()
+    counted = [Counter(made // DAY for made, *_ in rows)]
+    counted += [Counter(row[place] or "" for row in rows) for place in (1, 2)]
     counts = _counts(counted, days, now)
     is_all = found.stopped_at is None and len(found.ids) < NEWEST
     return counts if is_all else replace(counts, newest=len(found.ids))
 
 
-def _counts(counted: Counter[Any], days: int, now: int) -> Counts:
-    """Return counts by day, version and platform, of those by all three, or by day alone."""
+def _counts(counted: Sequence[Counter[Any]], days: int, now: int) -> Counts:
+    """Return counts of those by day and, if there are any, by version and by platform."""
+    by_day, versions, platforms = (*counted, Counter[Any](), Counter[Any]())[:3]
     today = now // DAY
-    by_day: Counter[int] = Counter()
-    versions: Counter[str] = Counter()
-    platforms: Counter[str] = Counter()
-    for (day, *of), number in counted.items():
-        by_day[day] += number
-        if of and number > 0:
-            versions[of[0]] += number
-            platforms[of[1]] += number
     return Counts(
         days=[(_date(day), by_day[day]) for day in range(today - days + 1, today + 1)],
-        versions=[(name, versions[name]) for name in newest_first(versions)],
-        platforms=sorted(platforms.items(), key=lambda item: (-item[1], item[0])),
+        versions=[(name, versions[name]) for name in newest_first(+versions)],
+        platforms=sorted((+platforms).items(), key=lambda item: (-item[1], item[0])),
     )
 
 

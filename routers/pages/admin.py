@@ -94,7 +94,7 @@ async def show_accounts(
         q=q.strip(),
         accounts=page.items,
         next_cursor=page.next_cursor,
-        invitations=invited.items,
+        invitations=() if q.strip() or cursor else invited.items,  # not among what was found
         older_invitations=invited.next_cursor,
         lifetimes=_LIFETIMES,
         usual_lifetime=INVITATION_LIFETIME,

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field, StrictBool
 
 from app import clock
 from app.accounts import entities
@@ -144,8 +144,8 @@ class AccountAdministration(BaseModel):
     tier: Annotated[str, Field(max_length=64, description="The name of a tier.")] | None = Field(
         default=None, examples=["Premium"]
     )
-    is_active: bool | None = None
-    is_admin: bool | None = None
+    is_active: StrictBool | None = None
+    is_admin: StrictBool | None = None
 
 
 class AccountList(ListOf[AdministeredAccount]):

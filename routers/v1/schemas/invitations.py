@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StrictBool
 
 from app import clock
 from app.accounts.welcome import entities
@@ -46,7 +46,7 @@ class InvitationCreate(BaseModel):
         description="The name of a tier; null: that of all new accounts.",
         examples=["Premium"],
     )
-    is_admin: bool = False
+    is_admin: StrictBool = False
     email: Email | None = Field(
         default=None, description="Whom it is for: the account gets this address, or another."
     )
@@ -99,7 +99,7 @@ class PasswordResetCreate(BaseModel):
     expires_in: Annotated[
         int, Field(ge=MIN_LIFETIME, le=MAX_RESET_LIFETIME, description="Seconds.")
     ] = RESET_LIFETIME
-    ends_second_factor: bool = Field(
+    ends_second_factor: StrictBool = Field(
         default=False, description="Whether it turns the second factor off: the device is lost."
     )
 

@@ -27,7 +27,13 @@ from app.bundles import removal as bundle_removal
 from app.bundles.tables import bundle_members, bundles
 from app.database.instance import instance
 from app.dumps import expiry as dump_expiry
-from app.dumps.tables import dump_attachments, dump_modules, dumps, signatures
+from app.dumps.tables import (
+    dump_attachments,
+    dump_modules,
+    dumps,
+    signature_rules,
+    signatures,
+)
 from app.events.tables import deliveries, events, webhooks
 from app.files import eviction as file_eviction
 from app.files import expiry as file_expiry
@@ -86,7 +92,7 @@ FEATURES: Final = (
     ),
     Feature(
         "dumps",
-        (dump_modules, dump_attachments, signatures, dumps),
+        (dump_modules, dump_attachments, signature_rules, signatures, dumps),
         verbs=(*_READ_WRITE, "submit"),
         expiring=(things_of(dumps, dump_expiry.remove_all),),
         target=(

@@ -25,7 +25,7 @@ from app.bundles.use_cases import Bundles
 from app.changes import Changes
 from app.config import Settings
 from app.disks import folders_of
-from app.dumps.reports.task import Reports
+from app.dumps.rules.use_cases import SignatureRules
 from app.dumps.signatures.use_cases import Signatures
 from app.dumps.use_cases import Dumps
 from app.events.outbox import TOPIC
@@ -54,7 +54,7 @@ from app.security.keyring import Keyring
 from app.security.sealing import Seal
 from app.sending.use_cases import Sending
 from app.state import Ping, ServiceState
-from app.symbolication import open_symbolication
+from app.symbolication import Symbolication, open_symbolication
 from app.symbols.use_cases import SymbolFiles
 from app.takeout.use_cases import Takeout
 from app.tasks.generation import RaiseGeneration
@@ -91,6 +91,7 @@ class Runtime:
     buffer: Buffer
     dumps: Dumps
     signatures: Signatures
+    signature_rules: SignatureRules
     files: Files
     bundles: Bundles
     pictures: Pictures
@@ -133,8 +134,8 @@ async def open_runtime(
     async with AsyncExitStack() as stack:
         parts = await open_parts(stack, settings, adopt=adopt, link=link)
         await bootstrap.prepare(parts.database, parts.passwords, settings)
-        reports, symbols = open_symbolication(stack, parts)
-        tasks = _tasks(parts, reports, symbols)
+        reading = open_symbolication(stack, parts)
+        tasks = _tasks(parts, reading)
         closing = asyncio.Event()
         if link is not None:
             _follow(link, tasks)
@@ -142,7 +143,7 @@ async def open_runtime(
         if background:
             stack.push_async_callback(Supervisor(tasks).aclose)
         await stack.enter_async_context(measuring_lag())
-        runtime = _build(parts, reports, symbols, tasks, closing, link)
+        runtime = _build(parts, reading, tasks, closing, link)
         await runtime.second_factor.renew_seals()
         stack.push_async_callback(runtime.gauges.aclose)
         stack.push_async_callback(runtime.archives.aclose)
@@ -151,7 +152,7 @@ async def open_runtime(
             yield runtime
 
 
-def _tasks(parts: Parts, reports: Reports, symbols: SymbolFiles) -> Sequence[Task]:
+def _tasks(parts: Parts, reading: Symbolication) -> Sequence[Task]:
     database, store = parts.database, parts.store
     daily = [
         RaiseGeneration(database, store),
@@ -159,7 +160,8 @@ def _tasks(parts: Parts, reports: Reports, symbols: SymbolFiles) -> Sequence[Tas
         TrimEvents(database, kept_for=parts.settings.events_kept),
         NoteUse(database),
     ]
-    waking = [parts.sweep, parts.expiry, parts.purge, reports, symbols.caches, parts.deliveries]
+    of_dumps = [reading.reports, reading.symbols.caches, reading.rules.applying]
+    waking = [parts.sweep, parts.expiry, parts.purge, *of_dumps, parts.deliveries]
     of_process = [RenewLeases(parts.uploads), WriteSessionUses(database, parts.session_uses)]
     tasks = [*waking, *of_process, *daily]
     if isinstance(store, MovingStore):
@@ -182,8 +184,7 @@ def _follow(link: Link, tasks: Sequence[Task]) -> None:
 
 def _build(
     parts: Parts,
-    reports: Reports,
-    symbols: SymbolFiles,
+    reading: Symbolication,
     tasks: Sequence[Task],
     closing: asyncio.Event,
     link: Link | None,
@@ -233,7 +234,7 @@ def _build(
         uploads,
         limits,
         parts.memory,
-        reports,
+        reading.reports,
         wake_expiry=wake_expiry,
         wake_sweep=wake_sweep,
     )
@@ -281,13 +282,14 @@ def _build(
         buffer=buffer,
         dumps=dumps,
         signatures=Signatures(),
+        signature_rules=reading.rules,
         files=files,
         bundles=bundles,
         pictures=pictures,
         links=links,
         inboxes=inboxes,
         sending=Sending(uploads, files, bundles),
-        symbols=symbols,
+        symbols=reading.symbols,
         uploads=ResumableUploads(
             settings,
             database,

@@ -52,6 +52,7 @@ from routers.v1 import (
     send,
     service,
     sessions,
+    signature_rules,
     signatures,
     tiers,
     timelinks,
@@ -91,6 +92,7 @@ RESOURCES: Final = (
         [
             minidumps.router,
             signatures.router,
+            signature_rules.router,
             dumps.router,
             dump_attachments.router,
             signature_pages.router,

@@ -19,7 +19,7 @@ from app.dumps.entities import (
     NewAttachment,
     NewDump,
 )
-from app.dumps.reports import older
+from app.dumps.minidump import older
 from app.dumps.tables import dump_attachments, dumps
 from app.errors import NotFound
 from app.objects import contents

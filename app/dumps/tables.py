@@ -159,6 +159,9 @@ signatures = Table(
     Column("in_hour", BigInteger, nullable=False),
     Column("in_hour_before", BigInteger, nullable=False),
     Column("spike_day", Integer),  # in UTC, since 1970: the last day with a spike
+    # while rules are applied to the dumps: the name that all moved to, '' for several
+    Column("becomes", CodePoints),
+    Column("made_of", Integer),  # and of how many renamed ones it is made; NULL: it was there
     Index(None, "account_id", "name", unique=True),
     Index(None, "account_id", "last_seen_at", "id"),
     Index(None, "account_id", "first_seen_at", "id"),
@@ -171,6 +174,20 @@ partial_index(
     signatures.c.account_id,
     signatures.c.last_seen_at,
     name="ix_signatures_without_dumps",
+)
+
+# an account's own rules for signatures; apart from accounts, whose rows each request reads
+signature_rules = Table(
+    "signature_rules",
+    metadata,
+    identity(),
+    reference("account_id", "accounts", unique=True),
+    Column("rules", Text, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("is_off", Boolean, nullable=False),  # they took too long
+    Column("apply_below", BigInteger),  # the dumps that are to get new signatures; NULL: none
+    moment("modified_at"),
+    sqlite_autoincrement=True,
 )
 
 # the modules that the stacks of dumps pass through, those that have an id

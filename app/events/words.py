@@ -18,6 +18,8 @@ _SENTENCES: Final[Mapping[str, str]] = {
     EventType.DUMP_NEW_SIGNATURE: "A new crash: {name}",
     EventType.DUMP_REGRESSION: "A crash is back that was resolved: {name}",
     EventType.DUMP_SPIKE: "A crash comes often: {name}",
+    EventType.DUMP_RULES_CHANGED: "{who} changed the rules for signatures of crashes",
+    EventType.DUMP_RULES_STOPPED: "The rules for signatures of crashes took too long, and are off",
     EventType.LOGIN_FAILED: "Somebody tried to sign in{as_user} with a wrong password",
     EventType.SESSION_BEGUN: "{who} signed in",
     EventType.SESSION_ENDED: "{who} ended a session",

@@ -19,6 +19,7 @@ from sqlalchemy import Connection, select, update
 from app import clock
 from app.dumps.reports.reader import CHILD_MODULES, DumpReader
 from app.dumps.reports.task import CLAIM, Reports
+from app.dumps.rules.task import Naming
 from app.dumps.tables import dumps
 from app.objects.tables import objects
 from app.processes.pool import ChildFailed, ChildPool
@@ -455,7 +456,8 @@ def reports_with(service: Service, children: ChildPool) -> Reports:
     database, downloads = service.runtime.parts.database, service.runtime.downloads
     folder = service.settings.data_dir / "symbols"
     cached = CachedFiles(downloads, service.runtime.parts.scratch, folder, max_bytes=2**20)
-    return Reports(database, DumpReader(database, downloads, cached, children), kept_for=None)
+    reader = DumpReader(database, downloads, cached, children)
+    return Reports(database, reader, Naming(database, children), kept_for=None)
 
 
 class FailingPool(ChildPool):

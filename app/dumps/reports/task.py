@@ -15,6 +15,8 @@ from app.dumps import modules, rows
 from app.dumps.entities import Dump
 from app.dumps.minidump.file import Unreadable
 from app.dumps.reports.reader import DumpReader
+from app.dumps.rules import rows as rule_rows
+from app.dumps.rules.task import Naming
 from app.dumps.signatures import life
 from app.dumps.tables import dumps
 from app.errors import InvalidRequest, NotFound, ObjectDamaged
@@ -53,6 +55,8 @@ class Found:
     values: dict[str, Any]
     modules: Sequence[Module] = ()
     symbols: Sequence[int] = ()
+    revision: int = 0
+    """Of the account's rules that made the signature."""
 
 
 class Reports(Task):
@@ -64,10 +68,13 @@ class Reports(Task):
 
     name = "reports"
 
-    def __init__(self, database: Database, reader: DumpReader, *, kept_for: int | None) -> None:
+    def __init__(
+        self, database: Database, reader: DumpReader, naming: Naming, *, kept_for: int | None
+    ) -> None:
         super().__init__()
         self._database = database
         self._reader = reader
+        self._naming = naming
         self._kept_for = kept_for
 
     async def run_once(self, now: int) -> int:
@@ -104,16 +111,20 @@ class Reports(Task):
             return Found(unread, _NOTHING | {"report_state": "failed", "report": reason})
         report = read.reading.report
         exception, module = report["exception"], report["crashing_module"]
+        text = json.dumps(report)
+        signature, revision = await self._naming.name(
+            unread.account_id, text, read.reading.signature
+        )
         values = {
             "report_state": "read",
-            "report": json.dumps(report),
+            "report": text,
             "platform": report["platform"],
             "architecture": report["architecture"],
             "exception": None if exception is None else exception["name"],
             "module": None if module is None else module["name"],
-            "signature": read.reading.signature,
+            "signature": signature,
         }
-        return Found(unread, values, read.reading.modules, read.symbols)
+        return Found(unread, values, read.reading.modules, read.symbols, revision)
 
 
 def claim(connection: Connection, now: int) -> list[Unread]:
@@ -156,9 +167,18 @@ def _unread(connection: Connection, ids: Sequence[int], *, is_again: bool) -> li
 
 
 def keep(connection: Connection, found: Found, kept_for: int | None, now: int) -> None:
-    """Keep a report, unless its dump has been replaced meanwhile; one that failed replaces none."""
+    """Keep a report, unless its dump has been replaced meanwhile; one that failed replaces none.
+
+    It is read again where the rules for its signature have changed.
+    """
     unread, values = found.unread, found.values
     quota.lock_account(connection, unread.account_id)
+    if values.get("signature") and found.revision != _revision(connection, unread.account_id):
+        until = "reread_at" if unread.is_again else "report_claimed_until"
+        due = dumps.c[until].is_not(None)  # it may have been replaced by what is no minidump
+        again = update(dumps).where(dumps.c.id == unread.id, due).values({until: now})
+        connection.execute(again)
+        return
     if unread.is_again and values["report_state"] == "failed":
         values = {}
     before = connection.execute(_before.where(dumps.c.id == unread.id)).first()
@@ -179,6 +199,10 @@ def keep(connection: Connection, found: Found, kept_for: int | None, now: int) -
         symbol_rows.note_use(connection, found.symbols, kept_for, now)
         assert before is not None, "it was updated"
         _note(connection, found, before, now, is_new=is_new)
+
+
+def _revision(connection: Connection, account_id: int) -> int:
+    return rule_rows.of_account(connection, account_id).revision
 
 
 _before: Final = select(

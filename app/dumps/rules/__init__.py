@@ -1,0 +1,1 @@
+"""An account's own rules for signatures: kept, tried, and applied to the dumps that are there."""

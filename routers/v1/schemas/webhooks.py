@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Final, Self
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field, StrictBool
 
 from app import clock
 from app.events.entities import ALL, EventType
@@ -69,7 +69,7 @@ class WebhookCreate(BaseModel):
     url: Url
     events: Types
     format: FormatField = PayloadFormat.STANDARD
-    is_active: bool = Field(
+    is_active: StrictBool = Field(
         default=True, description="Whether it is told of what happens from now on."
     )
     description: Description | None = None
@@ -85,7 +85,7 @@ class WebhookChange(BaseModel):
     url: Url | None = None
     events: Types | None = None
     format: FormatField | None = None
-    is_active: bool | None = Field(
+    is_active: StrictBool | None = Field(
         None, description="`true` ends a pause, and sends what has waited."
     )
     description: Description | None = None

@@ -23,6 +23,7 @@ from routers.pages import (
     share,
     static,
 )
+from routers.pages import blobs as blob_pages
 from routers.pages import buffer as buffer_page
 from routers.pages import dumps as dump_pages
 from routers.pages import inboxes as inbox_pages
@@ -64,10 +65,6 @@ from routers.web.application import Contract, Place, Resource, Site
 from routers.web.openapi import Tag
 
 RESOURCES: Final = (
-    Resource(
-        Tag("blobs", "Bytes under an id that the client chooses, in JSON or raw.", "blob"),
-        [blobs.router],
-    ),
     Resource(
         Tag("files", "Files that are kept, or expire, each with a link.", "file"),
         [files.router, send.router, selection.router],
@@ -117,6 +114,11 @@ RESOURCES: Final = (
         Tag("inboxes", "Links by which others give files, and read nothing.", "inbox"),
         [inboxes.router, inbox.router, inbox_uploads.router, inbox_pages.router],
         place=Place("/inboxes", "Inboxes", "inboxes"),
+    ),
+    Resource(
+        Tag("blobs", "Bytes under an id that the client chooses, in JSON or raw.", "blob"),
+        [blobs.router, blob_pages.router],
+        place=Place("/blobs", "Blobs", "blobs"),
     ),
     Resource(
         Tag("events", "What happened to an account: listed, and as it happens.", "event"),

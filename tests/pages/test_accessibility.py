@@ -73,6 +73,8 @@ OWN: Final = {
     "past links": "/links?state=expired",
     "inboxes": "/inboxes",
     "an inbox": "/inboxes/{inbox}",
+    "blobs": "/blobs",
+    "a blob": "/blobs/show?id=a%2Fblob",
     "activity": "/activity",
     "webhooks": "/webhooks",
     "a webhook": "/webhooks/{webhook}",
@@ -118,6 +120,7 @@ def places(owner: BrowserContext) -> dict[str, str]:
     account = _sent(asking.get("/v1/accounts/me"))["id"]
     _sent(asking.patch(f"/v1/accounts/{account}", data={"tier": "Enterprise"}))
     _sent(asking.put("/v1/buffer", data="text", headers={"X-Data-Type": "text"}))
+    _sent(asking.put("/v1/blobs/a%2Fblob/content", data="text"))
     file = _post(asking, "/v1/files", file=_payload("notes.txt", "text/plain", b"what it says"))
     picture = _post(
         asking, "/v1/pictures", name="Red", img=_payload("red.png", "image/png", pictures.plain())

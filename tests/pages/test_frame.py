@@ -36,7 +36,7 @@ def test_a_phone_shows_all_of_the_bar(page: Page, viewport: ViewportSize) -> Non
     for path in ("/file/load", "/dumps", "/account/profile", "/admin"):
         page.goto(path)
         bar = page.get_by_role("banner")
-        entries = ["Holdall", "Send", "Buffer", "Pictures", "Dumps", "Links", "Inboxes"]
+        entries = ["Holdall", "Send", "Buffer", "Pictures", "Dumps", "Links", "Inboxes", "Blobs"]
         entries += ["Admin", ADMIN]
         for name in entries:
             assert is_whole(bar.get_by_role("link", name=name, exact=True)), (path, name)

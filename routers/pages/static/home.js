@@ -4,7 +4,7 @@ import { Closer, makeBundle } from "./bundles.js";
 import { nameOf } from "./folders.js";
 import { send } from "./http.js";
 import { refresh } from "./parts.js";
-import { showCode } from "./qr.js";
+import "./qr.js";
 import { enter, leave } from "./room.js";
 import { insist, openQueue, pickers, refuse, soon, takeInto } from "./uploads.js";
 
@@ -117,13 +117,6 @@ document.addEventListener("paste", (event) => {
   if (event.target.closest("input, textarea, dialog") || event.clipboardData.files.length) return;
   const pasted = event.clipboardData.getData("text/plain");
   if (pasted) putText(pasted);
-});
-
-document.addEventListener("click", (event) => {
-  const control = event.target.closest("[data-qr]");
-  if (!control) return;
-  event.preventDefault();
-  showCode(control.href, control.dataset.qr, control.dataset.name);
 });
 
 document.addEventListener("arrived", show);

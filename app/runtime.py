@@ -46,6 +46,7 @@ from app.objects.downloads import Downloads
 from app.objects.intake.memory import BodyMemoryLimit
 from app.parts import Parts, open_parts
 from app.pictures.imaging import Imaging
+from app.pictures.placeholders import Placeholders
 from app.pictures.thumbnails import Thumbnails
 from app.pictures.use_cases import Pictures
 from app.processes import confinement
@@ -135,7 +136,8 @@ async def open_runtime(
         parts = await open_parts(stack, settings, adopt=adopt, link=link)
         await bootstrap.prepare(parts.database, parts.passwords, settings)
         reading = open_symbolication(stack, parts)
-        tasks = _tasks(parts, reading)
+        imaging = Imaging(parts.downloads, parts.decoders, max_pixels=settings.max_pixels)
+        tasks = _tasks(parts, reading, imaging)
         closing = asyncio.Event()
         if link is not None:
             _follow(link, tasks)
@@ -143,7 +145,7 @@ async def open_runtime(
         if background:
             stack.push_async_callback(Supervisor(tasks).aclose)
         await stack.enter_async_context(measuring_lag())
-        runtime = _build(parts, reading, tasks, closing, link)
+        runtime = _build(parts, reading, imaging, tasks, closing, link)
         await runtime.second_factor.renew_seals()
         stack.push_async_callback(runtime.gauges.aclose)
         stack.push_async_callback(runtime.archives.aclose)
@@ -152,7 +154,7 @@ async def open_runtime(
             yield runtime
 
 
-def _tasks(parts: Parts, reading: Symbolication) -> Sequence[Task]:
+def _tasks(parts: Parts, reading: Symbolication, imaging: Imaging) -> Sequence[Task]:
     database, store = parts.database, parts.store
     daily = [
         RaiseGeneration(database, store),
@@ -161,7 +163,8 @@ def _tasks(parts: Parts, reading: Symbolication) -> Sequence[Task]:
         NoteUse(database),
     ]
     of_dumps = [reading.reports, reading.symbols.caches, reading.rules.applying]
-    waking = [parts.sweep, parts.expiry, parts.purge, *of_dumps, parts.deliveries]
+    placeholders = Placeholders(database, imaging)
+    waking = [parts.sweep, parts.expiry, parts.purge, *of_dumps, placeholders, parts.deliveries]
     of_process = [RenewLeases(parts.uploads), WriteSessionUses(database, parts.session_uses)]
     tasks = [*waking, *of_process, *daily]
     if isinstance(store, MovingStore):
@@ -185,6 +188,7 @@ def _follow(link: Link, tasks: Sequence[Task]) -> None:
 def _build(
     parts: Parts,
     reading: Symbolication,
+    imaging: Imaging,
     tasks: Sequence[Task],
     closing: asyncio.Event,
     link: Link | None,
@@ -199,7 +203,6 @@ def _build(
         keyring.subkeys("pending logins"),
     )
     wake_sweep, wake_expiry = parts.sweep.wake, parts.expiry.wake_for
-    imaging = Imaging(parts.downloads, parts.decoders, max_pixels=settings.max_pixels)
     pings: dict[str, Ping] = {"storage": parts.store.ping}
     if parts.redis is not None:
         pings["redis"] = parts.redis.ping

@@ -8,9 +8,10 @@ from typing import Any, BinaryIO, Final
 from PIL import Image, ImageCms
 
 from app.errors import InvalidRequest, ProblemError
+from app.pictures.decoders.picture_files import PictureFile
+from app.pictures.decoders.pixels import shrunk
+from app.pictures.decoders.thumbhash import LONGEST, thumbhash
 from app.pictures.formats import Facts, ThumbnailFormat
-from app.pictures.picture_files import PictureFile
-from app.pictures.pixels import shrunk
 
 _TURNED: Final = frozenset({5, 6, 7, 8})  # orientations that swap width and height
 _UPRIGHT: Final = {
@@ -31,7 +32,7 @@ _OPTIONS: Final[dict[str, dict[str, Any]]] = {
 
 
 def examine(source: BinaryIO | bytes, max_pixels: int) -> Facts:
-    """Return a picture's format and size, once it has been decoded.
+    """Return a picture's format, size, placeholder and EXIF, once it has been decoded.
 
     All of it is decoded, of an animation the first frame, of a HEIC the primary picture: nothing
     less reveals that a file is cut off or damaged. A JPEG is decoded at an eighth of its size,
@@ -43,8 +44,15 @@ def examine(source: BinaryIO | bytes, max_pixels: int) -> Facts:
     """
     with _opened(source, max_pixels) as picture:
         width, height = _shown(picture.size, picture.orientation)
-        _, is_complete = picture.load((1, 1))
-    return Facts(picture.format, width, height, is_complete=is_complete)
+        small, is_complete = _scaled(picture, LONGEST * height // max(width, height), LONGEST)
+        return Facts(
+            picture.format,
+            width,
+            height,
+            is_complete=is_complete,
+            thumbhash=thumbhash(small),
+            exif=picture.exif,
+        )
 
 
 def thumbnail(
@@ -55,14 +63,20 @@ def thumbnail(
     It is upright, in sRGB and without metadata. Raises as `examine` does.
     """
     with _opened(source, max_pixels) as picture:
-        size = _fitting(_shown(picture.size, picture.orientation), height, _LONGEST[image_format])
-        stored = _shown(size, picture.orientation)
-        # a JPEG is decoded at a reduced size: more pixels cost time and make no difference
-        pixels, _ = picture.load((round(stored[0] * _DRAFT), round(stored[1] * _DRAFT)))
-        small = shrunk(pixels, stored)
-        if picture.orientation in _UPRIGHT:
-            small = small.transpose(_UPRIGHT[picture.orientation])
-        return _encoded(_in_srgb(small, picture.profile), image_format)
+        small, _ = _scaled(picture, height, _LONGEST[image_format])
+        return _encoded(small, image_format)
+
+
+def _scaled(picture: PictureFile, height: int, longest: int) -> tuple[Image.Image, bool]:
+    """Return a picture scaled down, upright and in sRGB, and whether all of it is there."""
+    size = _fitting(_shown(picture.size, picture.orientation), height, longest)
+    stored = _shown(size, picture.orientation)
+    # a JPEG is decoded at a reduced size: more pixels cost time and make no difference
+    pixels, is_complete = picture.load((round(stored[0] * _DRAFT), round(stored[1] * _DRAFT)))
+    small = shrunk(pixels, stored)
+    if picture.orientation in _UPRIGHT:
+        small = small.transpose(_UPRIGHT[picture.orientation])
+    return _in_srgb(small, picture.profile), is_complete
 
 
 @contextmanager

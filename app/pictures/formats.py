@@ -1,10 +1,11 @@
 """Formats of pictures, detected by their first bytes; no decoder is loaded here."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from app.errors import UnsupportedMediaType
+from app.pictures.exif import Exif
 
 HEADER: Final = 256
 """Bytes that are enough to detect a format."""
@@ -20,13 +21,16 @@ ThumbnailFormat = Literal["jpeg", "webp"]
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """A picture's format, and its size in pixels as it is shown."""
+    """A picture's format, its size in pixels as it is shown, and what else its file says."""
 
     format: str
     width: int
     height: int
     is_complete: bool = True
     """False: the file is cut off or damaged, and is shown as far as it goes."""
+    thumbhash: bytes | None = field(default=None, compare=False)
+    """Its placeholder; None: it isn't made yet. Empty: it can't be made."""
+    exif: Exif = field(default=Exif(), compare=False)
 
 
 def format_of(header: bytes) -> str | None:

@@ -18,6 +18,7 @@ from app.objects.entities import Content, Received
 from app.objects.preconditions import Preconditions, State
 from app.objects.tables import object_bytes
 from app.objects.tables import objects as object_rows
+from app.pictures import exif
 from app.pictures.entities import KIND, NewPicture, Picture
 from app.pictures.formats import Facts
 from app.pictures.tables import pictures, thumbnails
@@ -30,6 +31,8 @@ _columns = (
     pictures.c.width,
     pictures.c.height,
     pictures.c.is_complete,
+    pictures.c.thumbhash,
+    pictures.c.exif,
     pictures.c.created_at,
     pictures.c.modified_at,
 )
@@ -117,6 +120,8 @@ def create(
         width=facts.width,
         height=facts.height,
         is_complete=facts.is_complete,
+        thumbhash=facts.thumbhash,
+        exif=facts.exif.to_json(),
         created_at=now,
         modified_at=now,
     )
@@ -188,9 +193,9 @@ def unknown() -> NotFound:
 
 
 def _picture(row: Row[Any], tier: Tier) -> Picture:
-    _, uuid, name, *of_picture, created_at, modified_at = tuple(row)[: len(_columns)]
+    _, uuid, name, *of_picture, found, created_at, modified_at = tuple(row)[: len(_columns)]
     content = tuple(row)[len(_columns) :]
-    facts = Facts(*of_picture)
+    facts = Facts(*[*of_picture, exif.from_json(found)])
     return Picture(uuid, name, facts, created_at, modified_at, tier, contents.content_of(content))
 
 

@@ -1,9 +1,20 @@
 """Tables of pictures and their thumbnails."""
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, Text, true
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+    true,
+)
 from sqlalchemy import UniqueConstraint as Unique
 
-from app.database.schema import Id, identity, metadata, moment, public_id, reference
+from app.database.schema import Id, identity, metadata, moment, partial_index, public_id, reference
 
 pictures = Table(
     "pictures",
@@ -19,11 +30,15 @@ pictures = Table(
     Column(
         "is_complete", Boolean, nullable=False, server_default=true()
     ),  # false: cut off or damaged
+    Column("thumbhash", LargeBinary(32)),  # NULL: not made yet; empty: it can't be
+    Column("exif", Text),  # JSON; NULL: not read yet, or nothing is known
     moment("created_at"),
     moment("modified_at"),
     Index(None, "account_id", "id"),
     sqlite_autoincrement=True,
 )
+
+partial_index(pictures.c.thumbhash.is_(None), pictures.c.id, name="ix_pictures_to_be_seen")
 
 thumbnails = Table(
     "thumbnails",

@@ -1,5 +1,6 @@
 """Pictures as tiles of a grid, with the images that stand for each."""
 
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -53,6 +54,11 @@ class Tile:
         """The one of `_SHAPES` that is the picture's, nearly: the rest is cut off in the grid."""
         ratio = 100 * self.picture.facts.width / self.picture.facts.height
         return min(_SHAPES, key=lambda shape: max(shape / ratio, ratio / shape))
+
+    @property
+    def thumbhash(self) -> str:
+        """The placeholder, in Base64."""
+        return b64encode(self.picture.facts.thumbhash or b"").decode()
 
     @property
     def facts(self) -> str:

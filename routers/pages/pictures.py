@@ -19,6 +19,7 @@ from routers.http.forms.reading import check_fields, open_form, read_form
 from routers.pages.albums import Selection, read_selection
 from routers.pages.link_choice import link_choice
 from routers.pages.page import PageRoute, SignedIn, render_app
+from routers.pages.picture_facts import facts_of
 from routers.pages.picture_tiles import by_month, tile_of
 from routers.v1.schemas.lists import CursorParam
 from routers.v1.schemas.pictures import PictureFields
@@ -99,6 +100,7 @@ async def show_one(
         visitor,
         place="pictures",
         tile=tile_of(base_path(request), picture),
+        facts=facts_of(picture.facts.exif),
         newer=newer,
         older=older,
         tier=visitor.identity.tier,

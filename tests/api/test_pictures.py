@@ -1,6 +1,7 @@
 """Pictures over HTTP: stored, listed, renamed, deleted; what a tier lets be seen of them."""
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -118,9 +119,12 @@ async def test_a_picture_says_what_it_is(service: Service, user: Headers, kind: 
         "format": kind,
         "size": len(data),
         "is_complete": True,
+        "thumbhash": picture["thumbhash"],
+        "exif": dict.fromkeys(picture["exif"]),
         "created_at": "",
         "urls": [f"{path}/thumbnails/200", f"{path}/thumbnails/400", f"{path}/original"],
     }
+    assert len(base64.b64decode(picture["thumbhash"])) in range(18, 26)
     read = await service.client.get(path, headers=user)
     assert read.json() == picture
     original = await service.client.get(f"{path}/original", headers=user)

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
@@ -17,6 +17,7 @@ from app.objects.tables import objects
 from app.pictures import thumbnail_rows
 from app.pictures.formats import ThumbnailFormat
 from app.pictures.imaging import CHILD_MODULES, Imaging
+from app.pictures.placeholders import Placeholders
 from app.pictures.tables import pictures, thumbnails
 from app.pictures.thumbnails import Thumbnails
 from app.processes.pool import ChildPool
@@ -354,3 +355,34 @@ async def test_thumbnails_are_free(service: Service, access: Access) -> None:
 
 def _thumbs(connection: Connection) -> list[Any]:
     return list(connection.execute(select(objects).where(objects.c.kind == "thumbs")))
+
+
+async def test_older_pictures_get_their_placeholders(service: Service, picture: str) -> None:
+    broken = await upload(service, PICTURE)
+    parts = service.runtime.parts
+    imaging = Imaging(
+        service.runtime.downloads, parts.decoders, max_pixels=service.runtime.settings.max_pixels
+    )
+    task = Placeholders(parts.database, imaging)
+    found = await service.client.get(f"/v1/pictures/{picture}", headers=service.service_token)
+    await parts.database.write(_forget_placeholders, [picture, broken])
+    await parts.store.delete([await parts.database.read(_key_of, broken)])
+    assert await task.next_due(5) == 5
+    assert await task.run_once(5) == 2
+    assert await task.run_once(5) == 0
+    assert await task.next_due(5) is None
+    again = await service.client.get(f"/v1/pictures/{picture}", headers=service.service_token)
+    assert again.json() == found.json()
+    assert again.json()["thumbhash"] is not None
+    lost = await service.client.get(f"/v1/pictures/{broken}", headers=service.service_token)
+    assert lost.json()["thumbhash"] is None
+
+
+def _forget_placeholders(connection: Connection, uuids: Sequence[str]) -> None:
+    older = update(pictures).where(pictures.c.uuid.in_(uuids))
+    connection.execute(older.values(thumbhash=None, exif=None))
+
+
+def _key_of(connection: Connection, uuid: str) -> str:
+    stored = select(objects.c.key).select_from(pictures.join(objects))
+    return str(connection.execute(stored.where(pictures.c.uuid == uuid)).scalar_one())

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests import pictures, plain_http
 from tests.pages.conftest import ADMIN, LAPTOP, PASSWORD, PHONE, OpenPage, SignUp, Watch, fits
@@ -92,6 +92,22 @@ def test_pictures_are_dropped_and_pasted(page: Page, person: str, how: str) -> N
     page.goto("/pictures")
     bring(page, how, "harbour.png", LANDSCAPE)
     expect_drawn(tile(page, "harbour").locator("img"))
+
+
+def test_a_placeholder_is_painted_until_the_thumbnail_is_there(page: Page, person: str) -> None:
+    store(page, "hill")
+    held: list[Route] = []
+    page.route(re.compile("/thumbnails/"), lambda route: held.append(route))  # noqa: PLW0108 - Playwright takes no built-in function
+    page.goto("/pictures", wait_until="domcontentloaded")
+    colour = page.locator(".tile canvas").evaluate(
+        "e => [...e.getContext('2d').getImageData(5, 5, 1, 1).data]"
+    )
+    assert colour[0] > 240
+    assert max(colour[1:3]) < 20  # LANDSCAPE is red
+    for route in held:
+        route.continue_()
+    expect(page.locator(".tile canvas")).to_have_count(0)
+    expect_drawn(page.locator(".tile img"))
 
 
 def test_what_is_no_picture_is_refused(page: Page, person: str, watch: Watch) -> None:

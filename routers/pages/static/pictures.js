@@ -4,6 +4,7 @@ import { nameOf } from "./folders.js";
 import { ask, url } from "./http.js";
 import { localise } from "./page.js";
 import { fetchPage, growing } from "./parts.js";
+import { paintPlaceholders } from "./placeholders.js";
 import { Selection } from "./selecting.js";
 import { openQueue, pickers, refuse, soon, takeInto } from "./uploads.js";
 import { Viewer } from "./viewer.js";
@@ -14,6 +15,8 @@ const EXTENSION = /\.(jpe?g|png|webp|gif|avif|hei[cf]|hif)$/i;
 const grid = document.getElementById("grid");
 const said = document.getElementById("said");
 const part = (id) => document.getElementById(id);
+
+paintPlaceholders(grid);
 
 function showHowMany() {
   for (const month of grid.querySelectorAll("section:not(:has(.tile))")) month.remove();

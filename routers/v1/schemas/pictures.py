@@ -1,11 +1,12 @@
 """Schemas of pictures."""
 
+import base64
 import unicodedata
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
 from fastapi import Path
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from app import clock
 from app.pictures import entities
@@ -64,6 +65,27 @@ class PictureChange(BaseModel):
     name: PictureName | None = None
 
 
+class Exif(BaseModel):
+    """What the camera wrote into a picture; null: it didn't."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    camera: str | None = Field(examples=["FUJIFILM X100V"])
+    lens: str | None = Field(examples=["23mm F2"])
+    taken_at: str | None = Field(
+        description="In local time, without an offset where the camera knew none.",
+        examples=["2026-05-01T18:20:00+02:00"],
+    )
+    exposure_time: float | None = Field(description="In seconds.", examples=[0.004])
+    f_number: float | None = Field(examples=[5.6])
+    iso: int | None = Field(examples=[160])
+    focal_length: float | None = Field(
+        description="In mm, of 35 mm film where that is known.", examples=[35]
+    )
+    latitude: float | None = Field(description="In degrees north.", examples=[52.520008])
+    longitude: float | None = Field(description="In degrees east.", examples=[13.404954])
+
+
 class Picture(BaseModel):
     """A picture without its bytes."""
 
@@ -77,6 +99,11 @@ class Picture(BaseModel):
         description="False: the file is cut off or damaged, and is shown as far as it goes.",
         examples=[True],
     )
+    thumbhash: str | None = Field(
+        description="A placeholder by ThumbHash, in Base64; null: there is none (yet).",
+        examples=["1QcSHQRnh493V4dIh4eXh1h4kJUI"],
+    )
+    exif: Exif = Field(description="How it was taken, as far as its file says.")
     created_at: datetime
     urls: list[str] = Field(
         description="Paths below the service's URL: a thumbnail for each height of the owner's "
@@ -99,6 +126,8 @@ class Picture(BaseModel):
             format=facts.format,
             size=picture.content.size,
             is_complete=facts.is_complete,
+            thumbhash=base64.b64encode(facts.thumbhash).decode() if facts.thumbhash else None,
+            exif=Exif.model_validate(facts.exif),
             created_at=clock.to_datetime(picture.created_at),
             urls=urls,
         )

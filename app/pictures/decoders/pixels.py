@@ -5,7 +5,7 @@ from typing import Final
 
 from PIL import Image, ImageChops
 
-from app.pictures.essentials import Box
+from app.pictures.decoders.essentials import Box
 
 _GAP: Final = 2  # times the final size, from which a good filter scales down the rest
 _STRIP: Final = 1_000_000  # pixels converted at a time

@@ -7,7 +7,7 @@ from typing import Final
 from PIL import Image, ImageChops, ImageFile
 
 from app.errors import InvalidRequest
-from app.pictures.essentials import Box, Grid
+from app.pictures.decoders.essentials import Box, Grid
 
 _STRIP: Final = 1_000_000  # pixels compared at a time
 _FILLS: Final = (0, 255)

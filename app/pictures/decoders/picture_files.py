@@ -14,10 +14,12 @@ from PIL import (
 )
 
 from app.errors import ContentTooLarge
-from app.pictures import essentials, isobmff, partial
-from app.pictures.essentials import Essentials
+from app.pictures import exif
+from app.pictures.decoders import essentials, isobmff, partial
+from app.pictures.decoders.essentials import Essentials
+from app.pictures.decoders.pixels import Pixels
+from app.pictures.exif import Exif
 from app.pictures.formats import HEADER, format_of, unsupported
-from app.pictures.pixels import Pixels
 
 _PLUGINS: Final = {"heic": "heif"}
 _ORIENTATION: Final = 0x0112  # of EXIF
@@ -68,13 +70,25 @@ class PictureFile:
         if self.format == "heic":
             return 1
         try:
-            # not `getexif`, which looks at XMP and texts too
-            exif = Image.Exif()
-            exif.load(self._image.info["exif"])
-            orientation = int(exif[_ORIENTATION])
+            orientation = int(self._tags()[_ORIENTATION])
         except Exception:  # noqa: BLE001 - absent or broken; the picture may still be good
             return 1
         return orientation if orientation in _ORIENTATIONS else 1
+
+    @property
+    def exif(self) -> Exif:
+        """How it was taken; empty where its file doesn't say that."""
+        try:
+            tags = self._tags()
+            return exif.read(tags, tags.get_ifd(exif.DETAILS), tags.get_ifd(exif.PLACE))
+        except Exception:  # noqa: BLE001 - absent or broken; the picture may still be good
+            return Exif()
+
+    def _tags(self) -> Image.Exif:
+        # not `getexif`, which looks at XMP and texts too
+        tags = Image.Exif()
+        tags.load(self._image.info["exif"])
+        return tags
 
     def load(self, size: tuple[int, int]) -> tuple[Pixels, bool]:
         """Decode the picture, a JPEG to at least ``size``; returns pixels, and if they are all.

@@ -49,7 +49,7 @@ async def profile(
         sessions=await runtime.logins.page(access, _AT_ONCE, older_sessions),
         keys=await runtime.logins.keys(access, _AT_ONCE, older_keys),
         device=device_in_words,
-        resources=[feature.name for feature in FEATURES if feature.verbs],
+        resources={feature.name: feature.verbs for feature in FEATURES if feature.verbs},
         lifetimes=_LIFETIMES,
         uses=key_uses(base_url(request, runtime)),
         placeholder=KEY,

@@ -1,5 +1,6 @@
 """API keys over HTTP: shown once, good for their scopes only, and ended at once."""
 
+import re
 from typing import Any
 
 import httpx
@@ -23,6 +24,13 @@ async def make_key(service: Service, headers: dict[str, str], **body: object) ->
 
 def bearer(key: dict[str, Any]) -> dict[str, str]:
     return {"Authorization": f"Bearer {key['key']}"}
+
+
+async def test_the_page_offers_the_scopes_that_there_are(service: Service) -> None:
+    _, headers = await service.sign_up()
+    page = await service.client.get("/account/profile", headers=headers | {"Accept": "text/html"})
+    offered = re.findall(r'name="scopes" value="([^"]+)"', page.text)
+    assert sorted(offered) == sorted(SCOPES - {"metrics:read"})
 
 
 async def test_a_key_is_shown_once_and_kept_as_a_hash(service: Service) -> None:

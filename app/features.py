@@ -30,6 +30,7 @@ from app.dumps import expiry as dump_expiry
 from app.dumps.tables import (
     dump_attachments,
     dump_modules,
+    dump_policies,
     dumps,
     signature_rules,
     signatures,
@@ -92,7 +93,7 @@ FEATURES: Final = (
     ),
     Feature(
         "dumps",
-        (dump_modules, dump_attachments, signature_rules, signatures, dumps),
+        (dump_modules, dump_attachments, dump_policies, signature_rules, signatures, dumps),
         verbs=(*_READ_WRITE, "submit"),
         expiring=(things_of(dumps, dump_expiry.remove_all),),
         target=(
@@ -103,6 +104,7 @@ FEATURES: Final = (
                 dumps.c.original_name,
                 text_of(media_types.UNKNOWN),
                 dumps.c.expires_at,
+                gone_at=dumps.c.dropped_at,
             ),
         ),
         counted=_unexpired(dumps),

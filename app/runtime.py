@@ -25,6 +25,7 @@ from app.bundles.use_cases import Bundles
 from app.changes import Changes
 from app.config import Settings
 from app.disks import folders_of
+from app.dumps.flood.use_cases import DumpPolicies
 from app.dumps.rules.use_cases import SignatureRules
 from app.dumps.signatures.use_cases import Signatures
 from app.dumps.use_cases import Dumps
@@ -93,6 +94,7 @@ class Runtime:
     dumps: Dumps
     signatures: Signatures
     signature_rules: SignatureRules
+    dump_policies: DumpPolicies
     files: Files
     bundles: Bundles
     pictures: Pictures
@@ -286,6 +288,7 @@ def _build(
         dumps=dumps,
         signatures=Signatures(),
         signature_rules=reading.rules,
+        dump_policies=DumpPolicies(),
         files=files,
         bundles=bundles,
         pictures=pictures,

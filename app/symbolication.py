@@ -65,6 +65,7 @@ def _open_reports(stack: AsyncExitStack, parts: Parts, names: Naming) -> Reports
         DumpReader(parts.database, parts.downloads, cached, children),
         names,
         kept_for=kept_unused(parts.settings),
+        wake_sweep=parts.sweep.wake,
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final
 
+from app.errors import Gone
 from app.objects.entities import Content, Received, new_uuid
 
 KIND: Final = "dumps"
@@ -39,7 +40,16 @@ class Dump:
     exception: str | None
     module: str | None
     signature: str | None
+    dropped_at: int | None
+    """When its bytes were dropped, since enough dumps alike have theirs; None: they are there."""
     content: Content
+
+    def require_bytes(self) -> None:
+        """Raise `Gone` if its bytes were dropped."""
+        if self.dropped_at is not None:
+            raise Gone(
+                "The bytes of this dump were dropped: enough of its signature and version are kept"
+            )
 
 
 @dataclass(frozen=True, slots=True)

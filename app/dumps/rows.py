@@ -26,7 +26,7 @@ from app.objects.tables import objects as object_rows
 _COLUMNS: Final = (
     "uuid", "original_name", "label", "version", "description", "archived", "annotations",
     "created_at", "modified_at", "expires_at", "report_state", "platform", "architecture",
-    "exception", "module", "signature",
+    "exception", "module", "signature", "dropped_at",
 )  # fmt: skip
 _columns = (dumps.c.id, *(dumps.c[name] for name in _COLUMNS))
 _own = dumps.c.account_id == bindparam("account_id")
@@ -199,6 +199,7 @@ def _unread(file: DumpFile) -> dict[str, Any]:
         "report_claimed_until": 0 if file.is_minidump else None,
         "report": None,
         "reread_at": None,
+        "dropped_at": None,
     } | dict.fromkeys(("platform", "architecture", "exception", "module", "signature"))
 
 

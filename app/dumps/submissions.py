@@ -67,6 +67,15 @@ def release(connection: Connection, account_id: int, ids: Sequence[int]) -> None
         _add(connection, account_id=account_id, size=-int(size))
 
 
+def shrink(connection: Connection, account_id: int, dump_id: int) -> None:
+    """Count a submitted dump whose bytes are dropped as little: it can still be evicted."""
+    its = dumps.c.id == dump_id
+    if connection.execute(select(dumps.c.submitted_bytes).where(its)).scalar() is not None:
+        release(connection, account_id, [dump_id])
+        count(connection, account_id, _LEAST)
+        connection.execute(update(dumps).where(its).values(submitted_bytes=_LEAST))
+
+
 def oldest(
     connection: Connection, account_id: int, size: int, budget: int
 ) -> Iterator[Mapping[int, int]]:

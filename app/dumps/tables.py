@@ -57,6 +57,7 @@ dumps = Table(
     Column("submitted_bytes", BigInteger),  # of the budget of public keys; NULL: not in it
     moment("reread_at", nullable=True),  # when it is to be read again; NULL: it isn't
     Column("version", CodePoints),  # of the application
+    moment("dropped_at", nullable=True),  # when its bytes were dropped; NULL: they are there
     Index(None, "account_id", "id"),
     Index(None, "account_id", "label", "id"),
     # for filters, and for the first and the last dump of a signature
@@ -86,6 +87,15 @@ partial_index(
     dumps.c.object_id,
     dumps.c.submitted_bytes,
     name="ix_dumps_submitted",
+)
+
+# of how many dumps alike the bytes are there
+partial_index(
+    dumps.c.dropped_at.is_(null()),
+    dumps.c.account_id,
+    dumps.c.signature,
+    dumps.c.version,
+    name="ix_dumps_with_bytes",
 )
 
 dump_attachments = Table(
@@ -187,6 +197,16 @@ signature_rules = Table(
     Column("is_off", Boolean, nullable=False),  # they took too long
     Column("apply_below", BigInteger),  # the dumps that are to get new signatures; NULL: none
     moment("modified_at"),
+    sqlite_autoincrement=True,
+)
+
+# what an account keeps of a flood of dumps
+dump_policies = Table(
+    "dump_policies",
+    metadata,
+    identity(),
+    reference("account_id", "accounts", unique=True),
+    Column("kept", Integer),  # dumps of a signature and version with their bytes; NULL: all
     sqlite_autoincrement=True,
 )
 

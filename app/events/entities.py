@@ -20,6 +20,7 @@ class EventType(StrEnum):
     DUMP_NEW_SIGNATURE = "dump.new_signature"
     DUMP_REGRESSION = "dump.regression"
     DUMP_SPIKE = "dump.spike"
+    DUMP_POLICY_CHANGED = "dump.policy_changed"
     DUMP_RULES_CHANGED = "dump.rules_changed"
     DUMP_RULES_STOPPED = "dump.rules_stopped"  # by the service
     LOGIN_FAILED = "login.failed"

@@ -18,6 +18,7 @@ _SENTENCES: Final[Mapping[str, str]] = {
     EventType.DUMP_NEW_SIGNATURE: "A new crash: {name}",
     EventType.DUMP_REGRESSION: "A crash is back that was resolved: {name}",
     EventType.DUMP_SPIKE: "A crash comes often: {name}",
+    EventType.DUMP_POLICY_CHANGED: "{who} changed what is kept of a flood of dumps",
     EventType.DUMP_RULES_CHANGED: "{who} changed the rules for signatures of crashes",
     EventType.DUMP_RULES_STOPPED: "The rules for signatures of crashes took too long, and are off",
     EventType.LOGIN_FAILED: "Somebody tried to sign in{as_user} with a wrong password",

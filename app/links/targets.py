@@ -59,6 +59,8 @@ class TargetTable:
     expires_at: ColumnElement[Any] | None = None
     remove: Remove | None = None
     """Removes one that goes with its link's last download; None: none does."""
+    gone_at: ColumnElement[Any] | None = None
+    """When its bytes went, where these can go before it does."""
     resource: str | None = None
     """Whose scope permits to read it; None: its table's name."""
 
@@ -73,10 +75,11 @@ class TargetTable:
         return f"{self.resource or self.table.name}:read"
 
     def alive(self, now: ColumnElement[int] | int) -> ColumnElement[bool]:
-        """Say which rows have not expired."""
+        """Say which rows have not expired, and have their bytes."""
         if self.expires_at is None:
             return self.table.c.id.is_not(None)
-        return or_(self.expires_at.is_(None), self.expires_at > now)
+        lives = or_(self.expires_at.is_(None), self.expires_at > now)
+        return lives if self.gone_at is None else and_(lives, self.gone_at.is_(None))
 
     def select(self) -> Select[Any]:
         """Select targets for `_target`."""

@@ -4,6 +4,7 @@ All are plain functions for `Database.write` and `Database.read`. A transaction 
 changes what an account keeps locks the account first (`quota`), which prevents deadlocks.
 """
 
+import hashlib
 from typing import Final
 
 from sqlalchemy import (
@@ -268,6 +269,32 @@ def replace(connection: Connection, *, old: int, new: int, modified_at: int, now
     _take_place(connection, object_id=new, charged_slots=row.charged_slots, modified_at=modified_at)
     _leave_place(connection, object_id=old)
     remove(connection, old, due_at=now + GRACE)
+
+
+def insert_empty(connection: Connection, account_id: int, like: int, now: int) -> int:
+    """Make an object without bytes, for the place of another; returns its id.
+
+    It is charged for nothing: `replace` gives it the slot of the other.
+    """
+    kind = connection.execute(select(objects.c.kind).where(objects.c.id == like)).scalar_one()
+    object_id: int = _insert_object(
+        connection,
+        account_id=account_id,
+        kind=kind,
+        key=None,
+        state="ready",
+        size=0,
+        sha256=hashlib.sha256().digest(),
+        crc32=0,
+        encoding=None,
+        charged_bytes=0,
+        charged_slots=0,
+        created_at=now,
+        lease_until=None,
+        inbox_id=None,
+    ).scalar_one()
+    _insert_bytes(connection, object_id=object_id, data=b"")
+    return object_id
 
 
 def succeed(connection: Connection, object_id: int, modified_at: int) -> None:

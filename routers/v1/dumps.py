@@ -216,6 +216,7 @@ async def delete(
     "/{id}/content",
     get="dumps_get_content",
     head="dumps_head_content",
+    statuses=(401, 403, 404, 410, 412, 422, 503),
 )
 @direct
 async def get_content(
@@ -231,5 +232,6 @@ async def get_content(
     Conditions and ranges are honoured; the name is that of the uploaded file.
     """
     dump = await runtime.dumps.find(access, str(id))
+    dump.require_bytes()
     headers = DownloadHeaders(dump.original_name, DEFAULT_TYPE)
     return await send_content(request, runtime, dump.content, headers, inline=inline)

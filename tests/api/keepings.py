@@ -90,6 +90,7 @@ class Keeper:
     async def _keep_symbols(self) -> None:
         await self._ask("PUT", "/v1/symbols/upload/app.sym", content=breakpad())
         await self._ask("PUT", "/v1/dumps/rules", json={"rules": "[ignore]\nacme::log"})
+        await self._ask("PATCH", "/v1/dumps/policy", json={"kept": 50})
         runtime = self._service.runtime
         for task in (runtime.symbols.caches, runtime.dumps.reports):
             while await task.run_once(clock.now()):
@@ -149,7 +150,7 @@ class Keeper:
         client, seen = service.client, {}
         for what in (
             "blobs", "files", "bundles", "pictures", "dumps", "symbols", "timelinks", "inboxes",
-            "webhooks", "dumps/rules", "accounts/me",
+            "webhooks", "dumps/rules", "dumps/policy", "accounts/me",
         ):  # fmt: skip
             seen[what] = (await client.get(f"/v1/{what}", headers=self.headers)).json()
         for link in (*seen["timelinks"]["items"], *seen["inboxes"]["items"]):

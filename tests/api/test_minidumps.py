@@ -457,7 +457,8 @@ def reports_with(service: Service, children: ChildPool) -> Reports:
     folder = service.settings.data_dir / "symbols"
     cached = CachedFiles(downloads, service.runtime.parts.scratch, folder, max_bytes=2**20)
     reader = DumpReader(database, downloads, cached, children)
-    return Reports(database, reader, Naming(database, children), kept_for=None)
+    names = Naming(database, children)
+    return Reports(database, reader, names, kept_for=None, wake_sweep=lambda: None)
 
 
 class FailingPool(ChildPool):

@@ -1,7 +1,7 @@
 """Reports: what minidumps say, read after the upload, and again when symbols arrive."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from app.accounts.identity import Identity
 from app.database import Database
 from app.dumps import modules, rows
 from app.dumps.entities import Dump
+from app.dumps.flood import rows as flood_rows
 from app.dumps.minidump.file import Unreadable
 from app.dumps.reports.reader import DumpReader
 from app.dumps.rules import rows as rule_rows
@@ -69,13 +70,20 @@ class Reports(Task):
     name = "reports"
 
     def __init__(
-        self, database: Database, reader: DumpReader, naming: Naming, *, kept_for: int | None
+        self,
+        database: Database,
+        reader: DumpReader,
+        naming: Naming,
+        *,
+        kept_for: int | None,
+        wake_sweep: Callable[[], None],
     ) -> None:
         super().__init__()
         self._database = database
         self._reader = reader
         self._naming = naming
         self._kept_for = kept_for
+        self._wake_sweep = wake_sweep
 
     async def run_once(self, now: int) -> int:
         """Read a batch, one by one: uploads need the processors more."""
@@ -90,8 +98,9 @@ class Reports(Task):
                 continue
             except Exception as error:  # noqa: BLE001 - raised below; the others are kept first
                 errors.append(error)
-        for each in found:
-            await self._database.write(keep, each, self._kept_for, now)
+        dropped = [await self._database.write(keep, each, self._kept_for, now) for each in found]
+        if any(dropped):
+            self._wake_sweep()
         if errors:
             raise ExceptionGroup(
                 "some minidumps could not be read, and will be tried again", errors
@@ -166,10 +175,11 @@ def _unread(connection: Connection, ids: Sequence[int], *, is_again: bool) -> li
     return [Unread(row.id, row.account_id, is_again, contents.content_of(row[2:])) for row in found]
 
 
-def keep(connection: Connection, found: Found, kept_for: int | None, now: int) -> None:
+def keep(connection: Connection, found: Found, kept_for: int | None, now: int) -> bool:
     """Keep a report, unless its dump has been replaced meanwhile; one that failed replaces none.
 
-    It is read again where the rules for its signature have changed.
+    It is read again where the rules for its signature have changed. Returns whether the dump's
+    bytes were dropped, since there are enough alike.
     """
     unread, values = found.unread, found.values
     quota.lock_account(connection, unread.account_id)
@@ -178,7 +188,7 @@ def keep(connection: Connection, found: Found, kept_for: int | None, now: int) -
         due = dumps.c[until].is_not(None)  # it may have been replaced by what is no minidump
         again = update(dumps).where(dumps.c.id == unread.id, due).values({until: now})
         connection.execute(again)
-        return
+        return False
     if unread.is_again and values["report_state"] == "failed":
         values = {}
     before = connection.execute(_before.where(dumps.c.id == unread.id)).first()
@@ -199,6 +209,9 @@ def keep(connection: Connection, found: Found, kept_for: int | None, now: int) -
         symbol_rows.note_use(connection, found.symbols, kept_for, now)
         assert before is not None, "it was updated"
         _note(connection, found, before, now, is_new=is_new)
+        if before.unread:
+            return flood_rows.drop_if_enough(connection, unread.account_id, unread.id, now)
+    return False
 
 
 def _revision(connection: Connection, account_id: int) -> int:
@@ -233,6 +246,7 @@ def begin_again(connection: Connection, identity: Identity, uuid: str, now: int)
     dump = rows.find(connection, identity, uuid, now)
     if dump.report_state == "none":
         raise InvalidRequest("The dump is no minidump")
+    dump.require_bytes()
     connection.execute(
         update(dumps)
         .where(dumps.c.id == dump.number)

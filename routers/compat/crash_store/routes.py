@@ -204,7 +204,7 @@ async def delete(
     get="crash_store_download",
     head="crash_store_head_download",
     errors=_errors,
-    statuses=(401, 403, 404, 412, 503),
+    statuses=(401, 403, 404, 410, 412, 503),
 )
 async def download(
     id: Number,  # noqa: A002 - on the wire
@@ -217,5 +217,6 @@ async def download(
     Conditions and ranges are honoured.
     """
     dump = await runtime.dumps.find_numbered(access, id)
+    dump.require_bytes()
     headers = DownloadHeaders(dump.original_name, DEFAULT_TYPE)
     return await send_content(request, runtime, dump.content, headers)

@@ -26,11 +26,12 @@ class CrashStoreDump(BaseModel):
     @classmethod
     def of(cls, dump: Dump) -> Self:
         """Make the schema of a dump."""
-        assert dump.content.key is not None  # dumps are never kept in rows
+        # dumps are never kept in rows, but for those whose bytes were dropped
+        key = dump.content.key or dump.uuid.replace("-", "")
         return cls(
             id=dump.number,
             original_name=dump.original_name,
-            stored_name=dump.content.key.rpartition("/")[2],
+            stored_name=key.rpartition("/")[2],
             time=clock.to_datetime(dump.created_at),
             label=dump.label,
             archived=dump.archived,

@@ -108,6 +108,10 @@ class Dump(BaseModel):
     created_at: datetime
     modified_at: datetime
     expires_at: datetime | None = Field(description="Null: never.")
+    dropped_at: datetime | None = Field(
+        description="When its bytes were dropped, since enough of its signature and version are "
+        "kept. Null: they are there."
+    )
     report_state: ReportState = Field(description=_STATE)
     platform: str | None = Field(examples=["linux"])
     architecture: str | None = Field(examples=["x86_64"])

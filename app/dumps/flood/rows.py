@@ -1,0 +1,89 @@
+"""Policies as rows, and the dumps whose bytes they drop."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from app.accounts import quota
+from app.accounts.identity import Identity
+from app.bundles import removal as bundles
+from app.database import require_storage
+from app.dumps import submissions
+from app.dumps.flood.entities import OFF, Policy
+from app.dumps.tables import dump_attachments, dump_modules, dump_policies, dumps
+from app.events.entities import EventType
+from app.links import rows as timelinks
+from app.objects import lifecycle, removal
+
+
+def find(connection: Connection, identity: Identity) -> Policy:
+    """Return the account's policy."""
+    return _of_account(connection, identity.account_id)
+
+
+def change(connection: Connection, identity: Identity, changes: Mapping[str, Any]) -> Policy:
+    """Change the account's policy, whichever fields ``changes`` has."""
+    require_storage(connection)
+    quota.lock_account(connection, identity.account_id)
+    own = dump_policies.c.account_id == identity.account_id
+    before = find(connection, identity)
+    if (
+        changes
+        and not connection.execute(update(dump_policies).where(own).values(changes)).rowcount
+    ):
+        row = {"account_id": identity.account_id, **changes}
+        connection.execute(insert(dump_policies).values(row))
+    after = find(connection, identity)
+    if after != before:
+        identity.record(connection, EventType.DUMP_POLICY_CHANGED, None)
+    return after
+
+
+def drop_if_enough(connection: Connection, account_id: int, dump_id: int, now: int) -> bool:
+    """Drop the bytes of a dump of a locked account, if enough others like it have theirs.
+
+    It has just been read. Those that were read first keep theirs, and archived ones always.
+    """
+    kept = _of_account(connection, account_id).kept
+    if kept is None:
+        return False
+    dump = connection.execute(select(dumps).where(dumps.c.id == dump_id)).one()
+    if dump.archived or dump.signature is None:
+        return False
+    alike = (
+        select(dumps.c.id)
+        .where(dumps.c.account_id == account_id, dumps.c.signature == dump.signature)
+        .where(dumps.c.version.is_not_distinct_from(dump.version), dumps.c.dropped_at.is_(None))
+        .where(dumps.c.id != dump_id)
+        .limit(kept)
+    )
+    if len(connection.execute(alike).all()) < kept:
+        return False
+    _drop(connection, account_id, dump_id, dump.object_id, now)
+    return True
+
+
+def _drop(connection: Connection, account_id: int, dump_id: int, object_id: int, now: int) -> None:
+    """Put nothing in the place of a dump's bytes, and remove its attachments and links."""
+    its = dump_attachments.c.dump_id == dump_id
+    attached: Sequence[int] = (
+        connection.execute(select(dump_attachments.c.object_id).where(its)).scalars().all()
+    )
+    connection.execute(delete(dump_attachments).where(its))
+    connection.execute(delete(dump_modules).where(dump_modules.c.dump_id == dump_id))
+    timelinks.end(connection, "dump", [dump_id], now)
+    bundles.forget(connection, "dump", [dump_id])
+    submissions.shrink(connection, account_id, dump_id)
+    empty = lifecycle.insert_empty(connection, account_id, object_id, now)
+    connection.execute(
+        update(dumps).where(dumps.c.id == dump_id).values(object_id=empty, dropped_at=now)
+    )
+    lifecycle.replace(connection, old=object_id, new=empty, modified_at=now, now=now)
+    removal.remove_all(connection, attached, due_at=now)
+
+
+def _of_account(connection: Connection, account_id: int) -> Policy:
+    own = select(dump_policies.c.kept).where(dump_policies.c.account_id == account_id)
+    row = connection.execute(own).first()
+    return OFF if row is None else Policy(row.kept)

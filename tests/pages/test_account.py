@@ -130,8 +130,9 @@ def test_a_new_password_keeps_this_session_and_ends_the_others(
 
 
 def test_one_session_is_ended_and_then_all(
-    page: Page, open_page: OpenPage, sign_up: SignUp
+    page: Page, open_page: OpenPage, sign_up: SignUp, watch: Watch
 ) -> None:
+    watch.expect_status(401)  # of the stream that a page listens to, if it comes back in time
     name = sign_up(page)
     agent = "Mozilla/5.0 (Android 14; Mobile; rv:128.0) Gecko/128.0 Firefox/128.0"
     phone = open_page(user_agent=agent)

@@ -4,8 +4,8 @@ import sqlalchemy as sa
 
 from migrations.indexes import create_index
 
-revision = "0044"
-down_revision = "0043"
+revision = "0046"
+down_revision = "0045"
 branch_labels = None
 depends_on = None
 

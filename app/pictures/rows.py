@@ -1,8 +1,9 @@
 """Pictures as rows: the transactions that create, rename, list and delete them."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Row, bindparam, delete, select, update
+from sqlalchemy import BigInteger, Connection, Row, Select, bindparam, delete, select, update
 
 from app.accounts import quota
 from app.accounts.identity import Identity, Tier
@@ -73,6 +74,19 @@ def find(connection: Connection, identity: Identity, uuid: str) -> Picture:
     if row is None:
         raise unknown()
     return _picture(row, identity.tier)
+
+
+def find_all(
+    connection: Connection, identity: Identity, uuids: Sequence[str]
+) -> dict[str, Picture]:
+    """Return those pictures of the account that are there, by their ids, without their bytes."""
+    found: Select[Any] = select(*_columns, *contents.listed_columns())
+    rows = connection.execute(
+        found.select_from(pictures.join(object_rows)).where(
+            pictures.c.account_id == identity.account_id, pictures.c.uuid.in_(uuids)
+        )
+    )
+    return {row.uuid: _picture(row, identity.tier) for row in rows}
 
 
 def find_with_neighbours(

@@ -1,6 +1,6 @@
 """Pictures: what an account may do with them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from app import clock
@@ -64,6 +64,10 @@ class Pictures:
     async def find(self, access: Access, uuid: str) -> Picture:
         """Return a picture; raises `NotFound`."""
         return await access.read(rows.find, uuid)
+
+    async def find_all(self, access: Access, uuids: Sequence[str]) -> Mapping[str, Picture]:
+        """Return those pictures that are there, by their ids, to be listed."""
+        return await access.read(rows.find_all, uuids)
 
     async def find_with_neighbours(
         self, access: Access, uuid: str

@@ -76,7 +76,7 @@ def tile_of(base: str, picture: Picture) -> Tile:
     ]
     original = f"{path}/original" if picture.tier.allow_original else None
     whole = None
-    if original is not None and _is_shown(picture):
+    if original is not None and is_shown(picture):
         facts = picture.facts
         whole = Shown(f"{original}?inline=1", facts.width, facts.height)
     sharp = [image for image in thumbnails if image.height >= min(_HEIGHT, picture.facts.height)]
@@ -108,6 +108,7 @@ def _fitting(picture: Picture, height: int, path: str) -> Shown:
     )
 
 
-def _is_shown(picture: Picture) -> bool:
+def is_shown(picture: Picture) -> bool:
+    """Tell whether browsers can show the original, and soon enough."""
     is_light = picture.content.size <= _LARGEST_SHOWN
     return is_light and picture.facts.format not in _HIDDEN_FORMATS

@@ -69,8 +69,9 @@ async def test_selected_pictures_become_an_album(service: Service, user: Headers
     link = await make_album(service, user, "sea", "sea", "hill.JPG")
     service.client.cookies.clear()
     page = await service.client.get(link, headers=PAGE)
-    shown = re.findall(r'<img src="([^"]+)" alt="([^"]+)"', page.text)
-    assert [name for _, name in shown] == ["sea.jpg", "sea (2).jpg", "hill.JPG"]
+    names = re.findall(r'class="tile".* data-name="([^"]+)"', page.text)
+    shown = zip(re.findall(r'<img src="([^"]+thumbnail[^"]+)"', page.text), names, strict=True)
+    assert names == ["sea.jpg", "sea (2).jpg", "hill.JPG"]
     for path, _ in shown:
         image = await service.client.get(path.replace("&amp;", "&"))
         assert image.status_code == 200, image.text

@@ -49,6 +49,7 @@ PUBLIC: Final = {
     "a protected link": "{protected}",
     "a bundle": "{bundle}",
     "a file of a bundle": "{bundle}/a.txt",
+    "an album": "{album}",
     "a limited bundle": "{limited}",
     "an inbox": "{given}",
     "an invitation": "{invitation}",
@@ -144,6 +145,10 @@ def places(owner: BrowserContext) -> dict[str, str]:
         items = f"/v1/bundles/{bundle['id']}/items"
         _post(asking, items, file=_payload("a.txt", "text/plain", b"text"))
         bundles[key] = bundle["link"]
+    album = _sent(asking.post("/v1/bundles", data={"name": "Harbours"}))
+    member = {"kind": "picture", "id": picture["id"]}
+    _sent(asking.post(f"/v1/bundles/{album['id']}/items", data=member))
+    bundles["album"] = album["link"]
     inbox = _sent(asking.post("/v1/inboxes", data={"title": "Photos", "message": "All of them"}))
     assert asking.put(f"{inbox['url']}/a.txt", data="text").ok
     ended = _sent(asking.post("/v1/timelinks", data=of_file))

@@ -299,6 +299,19 @@ def test_what_the_tier_allows(live: Service, page: Page, person: str) -> None:
     album.get_by_label("Name").fill("Harbours")
     album.get_by_role("button", name="Make the album").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Harbours")
+    page.locator(".address a").click()
+    expect(page.locator("main")).to_contain_text("1 picture")
+    page.get_by_role("link", name=f"{name}.png", exact=True).click()
+    shown = page.get_by_role("dialog")
+    expect_drawn(shown.get_by_role("img"))
+    assert width_of(shown.get_by_role("img")) == 600
+    with page.expect_download() as download:
+        shown.get_by_role("link", name="Download").click()
+    assert download.value.path().read_bytes() == LANDSCAPE
+    page.reload()  # its page
+    expect_drawn(page.get_by_role("img", name=f"Preview of {name}.png"))
+    page.get_by_role("link", name="All of Harbours").click()
+    expect(page.locator(".tile")).to_have_count(1)
 
 
 def test_more_come_as_one_scrolls(page: Page, person: str) -> None:

@@ -16,14 +16,15 @@ from app.security.credentials import OpenedLink
 from routers.http.archives import ZIP, send_archive
 from routers.http.downloads import DownloadHeaders, send_content
 from routers.http.negotiation import wants_page
+from routers.http.qr import qr_svg
 from routers.pages.preview import glimpse
-from routers.pages.public import leases
+from routers.pages.public import album, leases
 from routers.pages.public.rendering import look_of, render_link
 from routers.v1.forms import pictures as picture_forms
 from routers.v1.schemas.timelinks import PublicMember, PublicSet, PublicTimelink
+from routers.web.urls import base_url
 
 _NO_STORE: Final = "no-store"
-_PICTURE: Final = "picture"
 _TILE: Final = 200  # px: what is at least so high is sharp in a tile
 _ON_PAGE: Final = 200  # members
 _LISTED: Final = 1000
@@ -58,7 +59,7 @@ async def send_thumbnail(
 ) -> Response:
     """Answer a thumbnail of a member that points to a picture; else `NotFound`."""
     member = await runtime.bundles.shown_member(link, name)
-    if link.is_limited or member.kind != _PICTURE or member.target is None:
+    if link.is_limited or member.kind != album.PICTURE or member.target is None:
         raise NotFound
     access = runtime.access(OpenedLink(link.owner), "pictures:read")
     tier = (await access.identity()).tier
@@ -85,6 +86,9 @@ async def describe(
     if not wants_page(request):
         return await _list(request, runtime, token, link, cursor)
     shown = await runtime.bundles.show(link, _ON_PAGE, cursor)
+    members = [
+        (member, _member_path(request, token, link, member)) for member in shown.members.items
+    ]
     return _render(
         request,
         link,
@@ -94,12 +98,10 @@ async def describe(
         is_open=shown.is_open,
         size=shown.size,
         count=shown.count,
-        members=[
-            (member, _member_path(request, token, link, member)) for member in shown.members.items
-        ],
+        members=members,
+        tiles=await album.tiles_of(runtime, link, members),
         next_cursor=shown.members.next_cursor,
-        is_album=not link.is_limited
-        and all(member.kind == _PICTURE for member in shown.members.items),
+        qr=await qr_svg(f"{base_url(request, runtime)}/t/{token}"),
         lease=new_lease() if link.is_limited else None,
     )
 
@@ -175,12 +177,17 @@ def _member_path(request: Request, token: str, link: PublicLink, member: Member)
 def _render(request: Request, link: PublicLink, status: int = 200, **context: object) -> Response:
     blank: dict[str, object] = {
         "members": [],
-        "is_album": False,
+        "tiles": [],
         "next_cursor": None,
         "lease": None,
         "wrong": False,
         "note": None,
     }
     return render_link(
-        request, link, "bundle.html", status, look=look_of("bundle"), **blank | context
+        request,
+        link,
+        "bundle.html",
+        status,
+        look=look_of("picture" if context.get("tiles") else "bundle"),
+        **blank | context,
     )

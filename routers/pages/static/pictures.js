@@ -67,7 +67,10 @@ function monthOf(tile, how) {
 
 let isAbout = false; // whether the facts are shown
 
-const viewer = new Viewer(part("viewer"), grid, (tile) => {
+const onNear = () => part("more")?.click();
+const viewer = new Viewer(part("viewer"), grid, { onShown, onNear });
+
+function onShown(tile) {
   const { id, name, original } = tile.dataset;
   part("wrong").textContent = "";
   if (part("original")) part("original").href = original;
@@ -76,7 +79,7 @@ const viewer = new Viewer(part("viewer"), grid, (tile) => {
     Object.assign(part("link").dataset, { linkId: id, linkName: name });
   }
   if (isAbout) showFacts(tile);
-});
+}
 
 part("about").addEventListener("click", () => {
   isAbout = !isAbout;

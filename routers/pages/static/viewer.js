@@ -7,12 +7,14 @@ const NEAR = 5; // pictures before the last that is there, from where more are a
 export class Viewer {
   #tile = null;
   #onShown;
+  #onNear;
 
-  /** `onShown(tile)` hears of each picture that is shown. */
-  constructor(dialog, grid, onShown = () => {}) {
+  /** `onShown(tile)` hears of each picture that is shown, `onNear()` when the last ones of the grid are near. */
+  constructor(dialog, grid, { onShown = () => {}, onNear = () => {} } = {}) {
     this.dialog = dialog;
     this.grid = grid;
     this.#onShown = onShown;
+    this.#onNear = onNear;
     this.image = dialog.querySelector("#large");
     this.zoom = new Zoom(dialog.querySelector(".stage"), this.image, (way) => this.turn(way));
     grid.addEventListener("click", (event) => this.#onClick(event));
@@ -96,7 +98,7 @@ export class Viewer {
     const left = tiles.length - 1 - tiles.indexOf(this.#tile);
     this.dialog.querySelector("[data-act=newer]").disabled = left === tiles.length - 1;
     this.dialog.querySelector("[data-act=older]").disabled = left === 0;
-    if (left < NEAR) document.getElementById("more")?.click();
+    if (left < NEAR) this.#onNear();
   }
 
   #onClick(event) {

@@ -47,9 +47,8 @@ export async function deleteAll(rows, onProgress = () => {}) {
 /** Take rows away; what is beside them gets the focus. */
 async function takeAway(rows) {
   if (!rows.length) return;
-  const list = rows[0].closest(".items");
   const going = new Set(rows);
-  const all = [...list.children];
+  const all = [...rows[0].closest(".items").parentElement.querySelectorAll(":scope > .items > .item")];
   const at = all.findIndex((row) => going.has(row));
   const beside = all.slice(at).find((row) => !going.has(row)) ?? all.slice(0, at).at(-1);
   for (const row of rows) row.remove();

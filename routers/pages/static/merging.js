@@ -2,24 +2,25 @@
 
 const sources = new WeakMap(); // what the server made, by rows, which times and selections change
 
-/** Let the list in `old` have the rows of that in `fresh`; false if one of them has none. */
+/** Let the first list in `old` have the rows of that in `fresh`; false if one of them has none. */
 export function merge(old, fresh) {
-  const [list, newer] = [old, fresh].map((part) => part.querySelector(":scope > .items"));
+  const [[list, ...further], [newer]] = [old, fresh].map((part) => [...part.querySelectorAll(":scope > .items")]);
   if (!list || !newer) return false;
   old.hidden = fresh.hidden;
   const [links, rows] = [[old, fresh].map((part) => part.querySelector("#more")), [...newer.children]];
-  const beyond = links[1] ? rowsBeyond(list, rows) : [];
+  const beyond = links[1] ? rowsBeyond(list, rows) : null;
   mergeRows(list, rows, new Set(beyond));
-  if (!beyond.length) mergeLink(old, ...links);
+  if (!beyond) for (const one of further) one.remove();
+  if (!beyond?.length && !(beyond && further.length)) mergeLink(old, ...links);
   return true;
 }
 
-/** The rows that were loaded beyond the first page. */
+/** The rows of the first list that are below what is its first page now; null if all are others. */
 function rowsBeyond(list, rows) {
   const first = new Set(rows.map(({ id }) => id));
   const shown = [...list.children];
   const last = shown.findLastIndex(({ id }) => first.has(id));
-  return last < 0 ? [] : shown.slice(last + 1);
+  return last < 0 ? null : shown.slice(last + 1);
 }
 
 function mergeRows(list, rows, beyond) {
@@ -30,6 +31,7 @@ function mergeRows(list, rows, beyond) {
     sources.set(row, source);
     const [box, shownBox] = [row, shown].map((one) => one?.querySelector(":scope > .face > input"));
     if (box && shownBox) box.checked = shownBox.checked;
+    shown?.remove();
     return document.adoptNode(row);
   });
   const stays = new Set(wanted);

@@ -68,10 +68,15 @@ export function growing(id, list) {
 async function grow(link, list) {
   const fresh = await fetchPage(link.href);
   if (!fresh) return;
-  const more = fresh.getElementById(list);
+  const [shown, more] = [document.getElementById(list), fresh.getElementById(list)];
   localise(more);
   const items = [...more.children];
-  document.getElementById(list).append(...items);
+  if (shown.matches(".items")) {
+    more.removeAttribute("id"); // a list of its own, which a browser skips while it is out of sight
+    link.closest("p").before(more);
+  } else {
+    shown.append(...items);
+  }
   tick();
   if (document.activeElement === link) items[0]?.querySelector("a, button")?.focus();
   const next = fresh.getElementById(link.id);

@@ -177,7 +177,7 @@ setInterval(() => {
 
 // what has expired is gone
 setInterval(() => {
-  for (const time of document.querySelectorAll(":is(#files, #bundles) time[data-left]")) {
-    if (new Date(time.dateTime) <= Date.now()) time.closest("li").remove();
+  for (const time of document.querySelectorAll(".item time[data-left]")) {
+    if (new Date(time.dateTime) <= Date.now()) time.closest(".item").remove();
   }
 }, 1000);

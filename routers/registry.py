@@ -25,6 +25,7 @@ from routers.pages import (
 )
 from routers.pages import blobs as blob_pages
 from routers.pages import buffer as buffer_page
+from routers.pages import dump_rules as dump_rules_page
 from routers.pages import dumps as dump_pages
 from routers.pages import inboxes as inbox_pages
 from routers.pages import pictures as picture_pages
@@ -95,6 +96,7 @@ RESOURCES: Final = (
             dumps.router,
             dump_attachments.router,
             signature_pages.router,
+            dump_rules_page.router,
             dump_pages.router,
         ],
         place=Place("/dumps", "Dumps", "dumps"),

@@ -67,6 +67,7 @@ OWN: Final = {
     "signatures": "/dumps",
     "a signature": "/dumps/signatures?name=SIGSEGV+app%2B0x123",
     "a dump": "/dumps/{dump}",
+    "rules for dumps": "/dumps/rules",
     "symbols": "/symbols",
     "links": "/links",
     "a new link": "/links?kind=file&id={file}",

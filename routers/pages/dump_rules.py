@@ -1,0 +1,98 @@
+"""The page of an account's rules for its dumps: their signatures, and what is kept of a flood."""
+
+from typing import Final, Literal
+
+from fastapi import APIRouter, Request
+from fastapi.responses import RedirectResponse, Response
+from pydantic import BaseModel
+
+from app.dumps.rules.entities import Trial
+from app.errors import InvalidRequest
+from app.runtime import Runtime
+from routers.http.forms.reading import check_fields, read_fields
+from routers.pages.page import PageRoute, SignedIn, Visitor, render_app
+from routers.v1.schemas.dump_policy import DumpPolicyChange
+from routers.v1.schemas.signature_rules import SignatureRulesTry
+from routers.web.dependencies import RuntimeDep
+from routers.web.urls import base_path
+
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
+
+_LIMIT: Final = 256 * 1024  # bytes of a form, in which each of 40,000 characters may be three
+_SUGGESTED: Final = 50
+
+
+class RulesForm(BaseModel):
+    """The form of the rules, with the button that was pressed."""
+
+    rules: str = ""
+    do: Literal["try", "save"] = "try"
+
+
+class PolicyForm(BaseModel):
+    """The form of the policy; without the check mark, nothing is dropped."""
+
+    drops: str | None = None
+    kept: str = ""
+
+    def checked(self) -> DumpPolicyChange:
+        """Return the change; raises `RequestValidationError`."""
+        return check_fields(DumpPolicyChange, {"kept": self.kept if self.drops else None})
+
+
+@router.get("/dumps/rules")
+async def show(request: Request, visitor: SignedIn, runtime: RuntimeDep) -> Response:
+    """Show the rules and the policy."""
+    return await _page(request, visitor, runtime)
+
+
+@router.post("/dumps/rules")
+async def change(request: Request, visitor: SignedIn, runtime: RuntimeDep) -> Response:
+    """Try the rules of the form, or save them; wrong ones are shown with what is wrong."""
+    form = await read_fields(request, RulesForm, _LIMIT)
+    rules = check_fields(SignatureRulesTry, {"rules": form.rules}).rules
+    try:
+        if form.do == "try":
+            trial = await runtime.signature_rules.try_out(
+                visitor.access, rules, SignatureRulesTry(rules=rules).limit
+            )
+            return await _page(request, visitor, runtime, text=rules, trial=trial)
+        await runtime.signature_rules.save(visitor.access, rules)
+    except InvalidRequest as error:
+        return await _page(request, visitor, runtime, 422, text=rules, wrong=error.detail)
+    return RedirectResponse(f"{base_path(request)}/dumps/rules", 303)
+
+
+@router.post("/dumps/policy")
+async def change_policy(request: Request, visitor: SignedIn, runtime: RuntimeDep) -> Response:
+    """Change what is kept of a flood, and lead back."""
+    form = await read_fields(request, PolicyForm)
+    await runtime.dump_policies.change(visitor.access, form.checked().changes())
+    return RedirectResponse(f"{base_path(request)}/dumps/rules#flood", 303)
+
+
+async def _page(
+    request: Request,
+    visitor: Visitor,
+    runtime: Runtime,
+    status: int = 200,
+    *,
+    text: str | None = None,
+    trial: Trial | None = None,
+    wrong: str | None = None,
+) -> Response:
+    """Return the page; ``text`` is what the form has, if it isn't what is saved."""
+    saved = await runtime.signature_rules.find(visitor.access)
+    return render_app(
+        request,
+        "dump_rules.html",
+        visitor,
+        status,
+        place="dumps",
+        saved=saved,
+        text=saved.text if text is None else text,
+        trial=trial,
+        wrong=wrong,
+        policy=await runtime.dump_policies.find(visitor.access),
+        suggested=_SUGGESTED,
+    )

@@ -1,0 +1,55 @@
+"""The page of rules in a real browser: tried, refused, saved; and what is kept of a flood."""
+
+import os
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.pages.conftest import PHONE, OpenPage, SignUp, Watch, fits
+from tests.pages.test_signatures_page import crash
+
+pytestmark = pytest.mark.slow
+
+
+def shoot(page: Page, name: str) -> None:
+    folder = os.environ.get("SHOTS")
+    if folder:
+        page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+
+
+def test_rules_without_scripts(open_page: OpenPage, sign_up: SignUp, watch: Watch) -> None:
+    watch.expect_status(422)
+    page = open_page(java_script_enabled=False, viewport=PHONE)
+    sign_up(page)
+    crash(page, ver="1.9")
+    page.goto("/dumps")
+    page.get_by_role("link", name="Rules").click()
+    rules = page.get_by_label("Your rules")
+    rules.fill("[ignore]\n(a")
+    page.get_by_role("button", name="Try").click()
+    expect(page.get_by_role("alert")).to_contain_text("Line 2: no regular expression")
+    expect(rules).to_have_value("[ignore]\n(a")
+    assert fits(page)
+    shoot(page, "wrong")
+    rules.fill("[ignore]\na")
+    page.get_by_role("button", name="Try").click()
+    expect(page.locator("#trial")).to_contain_text("Nothing, of the newest 1 dump.")
+    shoot(page, "tried-phone")
+    page.set_viewport_size({"width": 1366, "height": 900})
+    shoot(page, "tried-laptop")
+    page.get_by_role("button", name="Save").first.click()
+    expect(rules).to_have_value("[ignore]\na")
+    expect(page.locator("#trial")).to_have_count(0)
+    page.get_by_label("Keep the bytes").check()
+    expect(page.get_by_label("Dumps of a signature")).to_have_value("50")
+    page.get_by_label("Dumps of a signature").fill("1")
+    page.get_by_role("button", name="Save").last.click()
+    expect(page.get_by_label("Keep the bytes")).to_be_checked()
+    crash(page, ver="1.9")
+    newest = page.context.request.get("/v1/dumps?limit=1").json()["items"][0]
+    assert newest["dropped_at"] is not None
+    page.goto(f"/dumps/{newest['id']}")
+    expect(page.get_by_text("its bytes were dropped")).to_be_visible()
+    expect(page.get_by_role("link", name="Download")).to_have_count(0)
+    shoot(page, "dropped")

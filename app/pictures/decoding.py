@@ -1,15 +1,16 @@
 """Decoding of pictures, and thumbnails, with Pillow; only child processes import this module."""
 
 import io
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, NamedTuple
 
 from PIL import Image, ImageCms
 
 from app.errors import InvalidRequest, ProblemError
 from app.pictures.decoders.picture_files import PictureFile
-from app.pictures.decoders.pixels import shrunk
+from app.pictures.decoders.pixels import Pixels, shrunk
 from app.pictures.decoders.thumbhash import LONGEST, thumbhash
 from app.pictures.formats import Facts, ThumbnailFormat
 
@@ -25,6 +26,18 @@ _UPRIGHT: Final = {
 }
 _DRAFT: Final = 1.5
 _LONGEST: Final = {"jpeg": 65500, "webp": 16383}  # pixels of an edge
+
+
+class _Moving(NamedTuple):
+    """What an animated thumbnail may take, so that it is made in seconds and loads soon."""
+
+    frames: int = 200
+    pixels: int = 50_000_000  # of all frames, decoded or scaled
+    seconds: float = 10.0
+    size: int = 2 * 1024 * 1024  # bytes
+
+
+_MOVING: Final = _Moving()
 _OPTIONS: Final[dict[str, dict[str, Any]]] = {
     "jpeg": {"quality": 82, "optimize": True},
     "webp": {"quality": 80},
@@ -60,23 +73,77 @@ def thumbnail(
 ) -> bytes:
     """Return a thumbnail ``height`` pixels high, or as high as the picture if that is less.
 
-    It is upright, in sRGB and without metadata. Raises as `examine` does.
+    It is upright, in sRGB and without metadata; a WebP of a GIF or WebP moves as that does, unless
+    that is too much. Raises as `examine` does.
     """
     with _opened(source, max_pixels) as picture:
+        if image_format == "webp":
+            moving = _animated(picture, height)
+            if moving is not None:
+                return moving
         small, _ = _scaled(picture, height, _LONGEST[image_format])
         return _encoded(small, image_format)
 
 
 def _scaled(picture: PictureFile, height: int, longest: int) -> tuple[Image.Image, bool]:
     """Return a picture scaled down, upright and in sRGB, and whether all of it is there."""
-    size = _fitting(_shown(picture.size, picture.orientation), height, longest)
-    stored = _shown(size, picture.orientation)
+    stored = _stored_size(picture, height, longest)
     # a JPEG is decoded at a reduced size: more pixels cost time and make no difference
     pixels, is_complete = picture.load((round(stored[0] * _DRAFT), round(stored[1] * _DRAFT)))
+    return _finished(picture, pixels, stored), is_complete
+
+
+def _animated(picture: PictureFile, height: int) -> bytes | None:
+    """Return an animated thumbnail; None for a still, or more than `_MOVING` permits."""
+    image = picture.animation()
+    if image is None:
+        return None
+    stored = _stored_size(picture, height, _LONGEST["webp"])
+    count: int = image.n_frames  # type: ignore[attr-defined]
+    if count > _MOVING.frames or count * max(_area(image.size), _area(stored)) > _MOVING.pixels:
+        return None
+    until = time.monotonic() + _MOVING.seconds
+    frames, durations = [], []
+    try:
+        for number in range(count):
+            image.seek(number)
+            frames.append(_finished(picture, Pixels(image), stored))
+            durations.append(_milliseconds(image.info.get("duration")))
+            if time.monotonic() > until:
+                return None
+    except Exception:  # noqa: BLE001 - the first frame may still be good
+        return None
+    for frame in frames:
+        frame.info.clear()
+    out = io.BytesIO()
+    first, *others = frames
+    loop = image.info.get("loop", 1)  # a GIF that says nothing is played once
+    options = _OPTIONS["webp"] | {"duration": durations, "loop": loop}
+    first.save(out, "webp", save_all=True, append_images=others, **options)
+    return out.getvalue() if out.tell() <= _MOVING.size else None
+
+
+def _area(size: tuple[int, int]) -> int:
+    return size[0] * size[1]
+
+
+def _milliseconds(duration: Any) -> int:  # noqa: ANN401 - what a file holds
+    """Return how long a frame is shown: like browsers, 100 ms for less than 20."""
+    return int(duration) if duration and duration >= 20 else 100  # noqa: PLR2004
+
+
+def _stored_size(picture: PictureFile, height: int, longest: int) -> tuple[int, int]:
+    """Return the size of a thumbnail before it is turned upright."""
+    size = _fitting(_shown(picture.size, picture.orientation), height, longest)
+    return _shown(size, picture.orientation)
+
+
+def _finished(picture: PictureFile, pixels: Pixels, stored: tuple[int, int]) -> Image.Image:
+    """Return pixels of a picture scaled down, upright and in sRGB."""
     small = shrunk(pixels, stored)
     if picture.orientation in _UPRIGHT:
         small = small.transpose(_UPRIGHT[picture.orientation])
-    return _in_srgb(small, picture.profile), is_complete
+    return _in_srgb(small, picture.profile)
 
 
 @contextmanager

@@ -65,6 +65,8 @@ class Essentials:
     """The part of a GIF's canvas that its first frame covers."""
     transparent: int | None = None
     """The transparent colour of a GIF."""
+    frames: int = 1
+    """How many a GIF has; 1 as well if one of them lies outside its canvas."""
 
 
 def of_jpeg(file: BinaryIO) -> Essentials:
@@ -144,9 +146,12 @@ def of_gif(file: BinaryIO) -> Essentials:
 
     Raises `EOFError` if there is none.
     """
-    canvas = 13 + _palette_size(_read(file, 0, 13)[10])
+    header = _read(file, 0, 13)
+    canvas = 13 + _palette_size(header[10])
+    edges = struct.unpack("<2H", header[6:10])
     file.seek(canvas)
     first: Span | None = None
+    frames, is_inside = 0, True
     descriptor, transparent = b"", None
     while (introducer := file.read(1)) in {_EXTENSION, _IMAGE}:
         at = file.tell() - 1
@@ -159,6 +164,9 @@ def of_gif(file: BinaryIO) -> Essentials:
             fields = file.read(9).ljust(9, b"\0")
             file.seek(_palette_size(fields[8]) + 1, os.SEEK_CUR)
             _skip_blocks(file)
+            left, top, width, height = struct.unpack("<4H", fields[:8])
+            is_inside = is_inside and left + width <= edges[0] and top + height <= edges[1]
+            frames += 1
             if first is None:
                 first, descriptor = (at, file.tell()), fields
     if first is None:
@@ -170,6 +178,7 @@ def of_gif(file: BinaryIO) -> Essentials:
         grids=_GIF_PASSES if flags & _INTERLACED else WHOLE,
         frame=(left, top, left + width, top + height),
         transparent=transparent,
+        frames=frames if is_inside else 1,
     )
 
 

@@ -50,6 +50,7 @@ class PictureFile:
             raise unsupported()
         self.format = image_format
         _check_size(_declared_size(header, image_format), max_pixels)
+        self._file = file
         self._essentials = _essentials(file, image_format)
         try:
             self._image = self._opened()
@@ -113,6 +114,20 @@ class PictureFile:
         if there == (0, 0, *image.size):
             there = None
         return Pixels(image, there, self._lower_halves()), is_complete
+
+    def animation(self) -> Image.Image | None:
+        """Return the picture with all of its frames; None if it has but one, or isn't whole.
+
+        Decoding them raises errors of any class.
+        """
+        frames = self._essentials.frames if self.format == "gif" else self._frames_of_webp()
+        if frames == 1 or not self._essentials.is_complete:
+            return None
+        self._file.seek(0)
+        return Image.open(self._file, formats=[self.format])
+
+    def _frames_of_webp(self) -> int:
+        return int(getattr(self._image, "n_frames", 1)) if self.format == "webp" else 1
 
     def _opened(self, size: tuple[int, int] | None = None) -> Image.Image:
         self._essentials.file.seek(0)

@@ -265,7 +265,8 @@ def test_of_an_animation_the_first_frame_counts(kind: str) -> None:
     for made in ("jpeg", "webp"):
         small = thumbnail(data, kind=made)
         assert is_near(middle(small.convert("RGB")), RED, 12)
-        assert getattr(small, "n_frames", 1) == 1
+        moves = made == "webp" and kind in {"gif", "webp"}  # see test_animations.py
+        assert getattr(small, "n_frames", 1) == (3 if moves else 1)
 
 
 @pytest.mark.parametrize("kind", ["jpeg", "webp"])

@@ -31,6 +31,7 @@ from app.dumps.tables import (
     dump_attachments,
     dump_modules,
     dump_policies,
+    dump_refusals,
     dumps,
     signature_rules,
     signatures,
@@ -93,7 +94,15 @@ FEATURES: Final = (
     ),
     Feature(
         "dumps",
-        (dump_modules, dump_attachments, dump_policies, signature_rules, signatures, dumps),
+        (
+            dump_modules,
+            dump_attachments,
+            dump_refusals,
+            dump_policies,
+            signature_rules,
+            signatures,
+            dumps,
+        ),
         verbs=(*_READ_WRITE, "submit"),
         expiring=(things_of(dumps, dump_expiry.remove_all),),
         target=(

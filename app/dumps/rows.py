@@ -14,6 +14,7 @@ from app.database import Statement, require_storage
 from app.database.pagination import Page, before_of, encode_cursor
 from app.dumps import expiry, submissions
 from app.dumps.entities import KIND, Dump, DumpFile, Filters, NewDump
+from app.dumps.flood import rows as flood_rows
 from app.dumps.search import find as find_ids
 from app.dumps.search import searchable
 from app.dumps.tables import dumps
@@ -129,6 +130,9 @@ def insert_dump(
     """Create a dump; returns its row's id."""
     quota.lock_account(connection, identity.account_id)
     object_id = objects.settle(connection, identity, file.received, kind=KIND, slots=1, now=now)
+    retention = new.retention
+    if retention is None:
+        retention = flood_rows.retention_of(connection, identity.account_id, new.label)
     texts = (file.name, new.label, new.description, *new.annotations.values())
     dump_id = _insert(
         connection,
@@ -139,7 +143,7 @@ def insert_dump(
         archived=False,
         created_at=now,
         modified_at=now,
-        expires_at=None if new.retention is None else now + new.retention * clock.SECOND,
+        expires_at=None if retention is None else now + retention * clock.SECOND,
         label=new.label,
         version=new.version,
         search=searchable(identity.account_id, texts),

@@ -207,6 +207,21 @@ dump_policies = Table(
     identity(),
     reference("account_id", "accounts", unique=True),
     Column("kept", Integer),  # dumps of a signature and version with their bytes; NULL: all
+    Column("retention", Text),  # a JSON object: labels with the seconds of their new dumps
+    sqlite_autoincrement=True,
+)
+
+# crash reports that an account wants not at all, by an annotation, and how many came
+dump_refusals = Table(
+    "dump_refusals",
+    metadata,
+    identity(),
+    reference("account_id", "accounts", index=True),
+    Column("name", Text, nullable=False),
+    Column("value", Text, nullable=False),
+    Column("is_prefix", Boolean, nullable=False),
+    Column("count", BigInteger, nullable=False),
+    moment("last_at", nullable=True),
     sqlite_autoincrement=True,
 )
 

@@ -23,6 +23,7 @@ from app.dumps.entities import (
     Group,
     NewDump,
 )
+from app.dumps.flood import rows as flood_rows
 from app.dumps.modules import Missing
 from app.dumps.reports import task, text
 from app.dumps.reports.task import Reports
@@ -78,30 +79,45 @@ class Dumps:
         """Create a dump of a crash report's form, sent from an address; returns its uuid.
 
         A public key has a rate, and a budget of bytes in each account: the oldest dumps that it
-        submitted are evicted for new ones. Raises `TooManyRequests` and `QuotaExceeded`.
+        submitted are evicted for new ones. A report that the account refuses is counted and not
+        kept, and has a uuid all the same: uploaders would send it again. Raises `TooManyRequests`
+        and `QuotaExceeded`.
         """
         settings = self._settings
         identity = await access.identity()  # a stranger's form isn't read
         await submissions.check_rate(
             self._rate_limits, identity, address, per_minute=settings.submissions_per_minute
         )
+        try:
+            uuid, evicted = await self._receive_report(access, parts)
+        except _Refused as refused:
+            return refused.uuid
+        if evicted:
+            self._wake_sweep()
+        self.reports.wake()
+        return uuid
+
+    async def _receive_report(self, access: Access, parts: AsyncIterator[Part]) -> tuple[str, int]:
+        """Create a dump of a form; returns its uuid, and how many dumps were evicted for it."""
+        settings = self._settings
         async with AsyncExitStack() as stack:
             receive = partial(self._uploads.receive, access, kind=KIND, admit=rows.admit)
             report = CrashReport(receive, stack, self._memory, max_bytes=settings.max_dump_bytes)
             async for part in parts:
                 await report.add(part)
-            uuid, evicted = await access.write(
+            new, minidump = report.new_dump(), report.minidump()
+            refusal = await access.read(flood_rows.find_refusal, new.annotations)
+            if refusal is not None:
+                await access.write(flood_rows.count_refused, refusal, clock.now())
+                raise _Refused(new.uuid)  # gives up what has been received
+            return await access.write(
                 attachments.submit,
-                report.new_dump(),
-                report.minidump(),
+                new,
+                minidump,
                 report.attachments,
                 clock.now(),
                 budget=settings.max_submitted_bytes,
             )
-        if evicted:
-            self._wake_sweep()
-        self.reports.wake()
-        return uuid
 
     async def change(
         self, access: Access, uuid: str, changes: Mapping[str, Any], conditions: Preconditions
@@ -207,6 +223,14 @@ class Dumps:
             access, body, kind=KIND, admit=admit, inline=False
         ) as received:
             yield DumpFile(name, start.is_minidump, received)
+
+
+class _Refused(Exception):
+    """A crash report isn't wanted; ``uuid`` is what its dump would have had."""
+
+    def __init__(self, uuid: str) -> None:
+        super().__init__(uuid)
+        self.uuid = uuid
 
 
 class _Start:

@@ -90,7 +90,8 @@ class Keeper:
     async def _keep_symbols(self) -> None:
         await self._ask("PUT", "/v1/symbols/upload/app.sym", content=breakpad())
         await self._ask("PUT", "/v1/dumps/rules", json={"rules": "[ignore]\nacme::log"})
-        await self._ask("PATCH", "/v1/dumps/policy", json={"kept": 50})
+        policy = {"kept": 50, "refuse": [{"name": "channel", "value": "dev"}]}
+        await self._ask("PATCH", "/v1/dumps/policy", json=policy)
         runtime = self._service.runtime
         for task in (runtime.symbols.caches, runtime.dumps.reports):
             while await task.run_once(clock.now()):

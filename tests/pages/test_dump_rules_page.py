@@ -49,6 +49,15 @@ def test_rules_without_scripts(open_page: OpenPage, sign_up: SignUp, watch: Watc
     crash(page, ver="1.9")
     newest = page.context.request.get("/v1/dumps?limit=1").json()["items"][0]
     assert newest["dropped_at"] is not None
+    policy = {
+        "refuse": [{"name": "channel", "prefix": "dev"}],
+        "retention": {"*": 86_400 * 7, "a nightly": 86_400},
+    }
+    assert page.context.request.patch("/v1/dumps/policy", data=policy).ok
+    page.goto("/dumps/rules")
+    expect(page.get_by_role("row", name="channel dev")).to_contain_text("0")
+    expect(page.get_by_role("row", name="all others")).to_contain_text("7")
+    shoot(page, "policy")
     page.goto(f"/dumps/{newest['id']}")
     expect(page.get_by_text("its bytes were dropped")).to_be_visible()
     expect(page.get_by_role("link", name="Download")).to_have_count(0)

@@ -1,6 +1,8 @@
 """Policies as rows, and the dumps whose bytes they drop."""
 
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
@@ -10,8 +12,8 @@ from app.accounts.identity import Identity
 from app.bundles import removal as bundles
 from app.database import require_storage
 from app.dumps import submissions
-from app.dumps.flood.entities import OFF, Policy
-from app.dumps.tables import dump_attachments, dump_modules, dump_policies, dumps
+from app.dumps.flood.entities import Policy, Refusal
+from app.dumps.tables import dump_attachments, dump_modules, dump_policies, dump_refusals, dumps
 from app.events.entities import EventType
 from app.links import rows as timelinks
 from app.objects import lifecycle, removal
@@ -19,7 +21,8 @@ from app.objects import lifecycle, removal
 
 def find(connection: Connection, identity: Identity) -> Policy:
     """Return the account's policy."""
-    return _of_account(connection, identity.account_id)
+    policy = _of_account(connection, identity.account_id)
+    return replace(policy, refuse=_refusals(connection, identity.account_id))
 
 
 def change(connection: Connection, identity: Identity, changes: Mapping[str, Any]) -> Policy:
@@ -28,12 +31,15 @@ def change(connection: Connection, identity: Identity, changes: Mapping[str, Any
     quota.lock_account(connection, identity.account_id)
     own = dump_policies.c.account_id == identity.account_id
     before = find(connection, identity)
-    if (
-        changes
-        and not connection.execute(update(dump_policies).where(own).values(changes)).rowcount
-    ):
-        row = {"account_id": identity.account_id, **changes}
+    values = {name: value for name, value in changes.items() if name == "kept"}
+    if "retention" in changes:
+        values["retention"] = json.dumps(changes["retention"])
+    changed = update(dump_policies).where(own).values(values)
+    if values and not connection.execute(changed).rowcount:
+        row = {"account_id": identity.account_id, **values}
         connection.execute(insert(dump_policies).values(row))
+    if "refuse" in changes:
+        _refuse(connection, identity.account_id, before.refuse, changes["refuse"])
     after = find(connection, identity)
     if after != before:
         identity.record(connection, EventType.DUMP_POLICY_CHANGED, None)
@@ -83,7 +89,57 @@ def _drop(connection: Connection, account_id: int, dump_id: int, object_id: int,
     removal.remove_all(connection, attached, due_at=now)
 
 
+def retention_of(connection: Connection, account_id: int, label: str | None) -> int | None:
+    """Return how many seconds a new dump of a label is kept; None: for ever."""
+    return _of_account(connection, account_id).retention_of(label)
+
+
+def find_refusal(
+    connection: Connection, identity: Identity, annotations: Mapping[str, str]
+) -> Refusal | None:
+    """Return what refuses a crash report with these annotations, if anything does."""
+    refusals = _refusals(connection, identity.account_id)
+    return next((each for each in refusals if each.refuses(annotations)), None)
+
+
+def count_refused(connection: Connection, identity: Identity, refusal: Refusal, now: int) -> None:
+    """Count a crash report that has been refused."""
+    connection.execute(
+        update(dump_refusals)
+        .where(
+            dump_refusals.c.account_id == identity.account_id,
+            dump_refusals.c.name == refusal.name,
+            dump_refusals.c.value == refusal.value,
+            dump_refusals.c.is_prefix == refusal.is_prefix,
+        )
+        .values(count=dump_refusals.c["count"] + 1, last_at=now)
+    )
+
+
+def _refuse(
+    connection: Connection, account_id: int, before: Sequence[Refusal], after: Sequence[Refusal]
+) -> None:
+    """Put refusals in the place of others; one that stays keeps its count."""
+    kept = {(each.name, each.value, each.is_prefix): each for each in before}
+    own = dump_refusals.c.account_id == account_id
+    connection.execute(delete(dump_refusals).where(own))
+    for each in after:
+        known = kept.get((each.name, each.value, each.is_prefix), each)
+        connection.execute(insert(dump_refusals).values(account_id=account_id, **asdict(known)))
+
+
+def _refusals(connection: Connection, account_id: int) -> list[Refusal]:
+    columns = [dump_refusals.c[name] for name in Refusal.__dataclass_fields__]
+    own = select(*columns).where(dump_refusals.c.account_id == account_id)
+    rows = connection.execute(own.order_by(dump_refusals.c.id))
+    return [
+        Refusal(name, value, bool(is_prefix), int(count), last_at)
+        for name, value, is_prefix, count, last_at in rows
+    ]
+
+
 def _of_account(connection: Connection, account_id: int) -> Policy:
-    own = select(dump_policies.c.kept).where(dump_policies.c.account_id == account_id)
-    row = connection.execute(own).first()
-    return OFF if row is None else Policy(row.kept)
+    own = select(dump_policies.c.kept, dump_policies.c.retention)
+    row = connection.execute(own.where(dump_policies.c.account_id == account_id)).first()
+    kept, retention = (None, None) if row is None else row
+    return Policy(kept, json.loads(retention or "{}"))

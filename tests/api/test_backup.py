@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from app import backup_commands
+from app import backup_commands, clock
 from app.backup.rows import saved_tables
 from app.config import Settings
+from app.trends.rows import note_use
 from tests import sharing
 from tests.api.conftest import Service, _settings, running
 from tests.api.keepings import LARGE, Keeper, rows_of
@@ -50,6 +51,7 @@ async def test_there_and_back_again_every_byte_id_link_password_and_count_is_as_
     async with running(first) as service:
         ada = Keeper(service, "ada")
         await ada.keep_all()
+        await service.runtime.parts.database.write(note_use, clock.now())
         assert await backup_commands.backup(first, str(folder), with_key=True) == 0
         before, seen = await tables_of(service), await ada.seen_through(service)
     lacking = [name for name, rows in before.items() if not rows]

@@ -24,8 +24,8 @@ pytestmark = [pytest.mark.anyio, pytest.mark.slow("scaled")]
 
 FACTS = {
     "id", "original_name", "size", "sha256", "label", "version", "description", "archived",
-    "annotations", "created_at", "modified_at", "expires_at", "report_state", "dropped_at", "platform",
-    "architecture", "exception", "module", "signature",
+    "annotations", "created_at", "modified_at", "expires_at", "report_state", "platform",
+    "dropped_at", "architecture", "exception", "module", "signature",
 }  # fmt: skip
 BOUNDARY = "a-boundary"
 
@@ -96,8 +96,8 @@ async def test_a_dump_is_kept_as_it_came(service: Service, user: Headers) -> Non
     assert dump | {
         "original_name": "crash 1.dmp", "size": len(data), "label": "acme 1.0",
         "sha256": hashlib.sha256(data).hexdigest(), "description": "It\nfell over",
-        "archived": False, "annotations": {}, "expires_at": None, "report_state": "none", "dropped_at": None,
-        "signature": None,
+        "archived": False, "annotations": {}, "expires_at": None, "report_state": "none",
+        "dropped_at": None, "signature": None,
     } == dump  # fmt: skip
     got = await get(service, user, dump)
     assert got == dump | {"report": None, "report_error": None, "attachments": []}

@@ -3,6 +3,7 @@
 from typing import Final, Literal
 
 from fastapi import APIRouter, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel
 
@@ -11,9 +12,10 @@ from app.errors import InvalidRequest
 from app.runtime import Runtime
 from routers.http.forms.reading import check_fields, read_fields
 from routers.pages.page import PageRoute, SignedIn, Visitor, render_app
-from routers.v1.schemas.dump_policy import DumpPolicyChange
+from routers.pages.policy_form import PolicyForm, lines_of
 from routers.v1.schemas.signature_rules import SignatureRulesTry
 from routers.web.dependencies import RuntimeDep
+from routers.web.problems import invalid
 from routers.web.urls import base_path
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
@@ -27,17 +29,6 @@ class RulesForm(BaseModel):
 
     rules: str = ""
     do: Literal["try", "save"] = "try"
-
-
-class PolicyForm(BaseModel):
-    """The form of the policy; without the check mark, nothing is dropped."""
-
-    drops: str | None = None
-    kept: str = ""
-
-    def checked(self) -> DumpPolicyChange:
-        """Return the change; raises `RequestValidationError`."""
-        return check_fields(DumpPolicyChange, {"kept": self.kept if self.drops else None})
 
 
 @router.get("/dumps/rules")
@@ -65,9 +56,17 @@ async def change(request: Request, visitor: SignedIn, runtime: RuntimeDep) -> Re
 
 @router.post("/dumps/policy")
 async def change_policy(request: Request, visitor: SignedIn, runtime: RuntimeDep) -> Response:
-    """Change what is kept of a flood, and lead back."""
-    form = await read_fields(request, PolicyForm)
-    await runtime.dump_policies.change(visitor.access, form.checked().changes())
+    """Change what is kept of a flood, and lead back; a wrong form is shown with what is wrong."""
+    form = await read_fields(request, PolicyForm, _LIMIT)
+    try:
+        await runtime.dump_policies.change(visitor.access, form.checked().changes())
+    except RequestValidationError as error:
+        wrong = "; ".join(each["msg"] for each in invalid(error).errors)
+        return await _page(request, visitor, runtime, 422, policy_form=form, wrong_policy=wrong)
+    except InvalidRequest as error:
+        return await _page(
+            request, visitor, runtime, 422, policy_form=form, wrong_policy=error.detail
+        )
     return RedirectResponse(f"{base_path(request)}/dumps/rules#flood", 303)
 
 
@@ -80,9 +79,20 @@ async def _page(
     text: str | None = None,
     trial: Trial | None = None,
     wrong: str | None = None,
+    policy_form: PolicyForm | None = None,
+    wrong_policy: str | None = None,
 ) -> Response:
-    """Return the page; ``text`` is what the form has, if it isn't what is saved."""
+    """Return the page; ``text`` and ``policy_form`` are what forms have that isn't saved."""
     saved = await runtime.signature_rules.find(visitor.access)
+    policy = await runtime.dump_policies.find(visitor.access)
+    if policy_form is None:
+        retention, refuse = lines_of(policy)
+        policy_form = PolicyForm(
+            drops="1" if policy.kept else None,
+            kept=str(policy.kept or _SUGGESTED),
+            retention=retention,
+            refuse=refuse,
+        )
     return render_app(
         request,
         "dump_rules.html",
@@ -93,6 +103,7 @@ async def _page(
         text=saved.text if text is None else text,
         trial=trial,
         wrong=wrong,
-        policy=await runtime.dump_policies.find(visitor.access),
-        suggested=_SUGGESTED,
+        policy=policy,
+        form=policy_form,
+        wrong_policy=wrong_policy,
     )

@@ -1,21 +1,12 @@
 """The page of rules in a real browser: tried, refused, saved; and what is kept of a flood."""
 
-import os
-from pathlib import Path
-
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from tests.pages.conftest import PHONE, OpenPage, SignUp, Watch, fits
 from tests.pages.test_signatures_page import crash
 
 pytestmark = pytest.mark.slow
-
-
-def shoot(page: Page, name: str) -> None:
-    folder = os.environ.get("SHOTS")
-    if folder:
-        page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
 
 
 def test_rules_without_scripts(open_page: OpenPage, sign_up: SignUp, watch: Watch) -> None:
@@ -31,13 +22,10 @@ def test_rules_without_scripts(open_page: OpenPage, sign_up: SignUp, watch: Watc
     expect(page.get_by_role("alert")).to_contain_text("Line 2: no regular expression")
     expect(rules).to_have_value("[ignore]\n(a")
     assert fits(page)
-    shoot(page, "wrong")
     rules.fill("[ignore]\na")
     page.get_by_role("button", name="Try").click()
     expect(page.locator("#trial")).to_contain_text("Nothing, of the newest 1 dump.")
-    shoot(page, "tried-phone")
     page.set_viewport_size({"width": 1366, "height": 900})
-    shoot(page, "tried-laptop")
     page.get_by_role("button", name="Save").first.click()
     expect(rules).to_have_value("[ignore]\na")
     expect(page.locator("#trial")).to_have_count(0)
@@ -49,16 +37,24 @@ def test_rules_without_scripts(open_page: OpenPage, sign_up: SignUp, watch: Watc
     crash(page, ver="1.9")
     newest = page.context.request.get("/v1/dumps?limit=1").json()["items"][0]
     assert newest["dropped_at"] is not None
-    policy = {
-        "refuse": [{"name": "channel", "prefix": "dev"}],
-        "retention": {"*": 86_400 * 7, "a nightly": 86_400},
-    }
-    assert page.context.request.patch("/v1/dumps/policy", data=policy).ok
-    page.goto("/dumps/rules")
+    retention, refuse = page.get_by_label("How many days"), page.get_by_label("aren't wanted")
+    retention.fill("* = 7\na nightly = soon")
+    refuse.fill("channel = dev*\nuser = test")
+    page.get_by_role("button", name="Save").last.click()
+    expect(page.get_by_role("alert")).to_have_text("Line 2: “soon” is no number of days")
+    retention.fill("* = 7\na nightly = 0.5")
+    page.get_by_role("button", name="Save").last.click()
+    expect(retention).to_have_value("* = 7\na nightly = 0.5")
+    expect(refuse).to_have_value("channel = dev*\nuser = test")
     expect(page.get_by_role("row", name="channel dev")).to_contain_text("0")
-    expect(page.get_by_role("row", name="all others")).to_contain_text("7")
-    shoot(page, "policy")
+    policy = page.context.request.get("/v1/dumps/policy").json()
+    assert policy["retention"] == {"*": 86_400 * 7, "a nightly": 43_200}
+    assert [(r["name"], r["value"], r["prefix"]) for r in policy["refuse"]] == [
+        ("channel", None, "dev"),
+        ("user", "test", None),
+    ]
+    assert policy["kept"] == 1
+    assert fits(page)
     page.goto(f"/dumps/{newest['id']}")
     expect(page.get_by_text("its bytes were dropped")).to_be_visible()
     expect(page.get_by_role("link", name="Download")).to_have_count(0)
-    shoot(page, "dropped")

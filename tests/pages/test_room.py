@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Dialog, Page, expect
 
-from tests.pages.conftest import OpenPage, SignUp, Watch
+from tests.pages.conftest import OpenPage, SignUp, Watch, from_menu
 from tests.pages.test_send import choose, file, rows, sent
 from tests.system import processes
 from tests.system.processes import Service
@@ -168,7 +168,7 @@ def test_a_card_whose_link_has_died_says_so(person: Page, open_page: OpenPage) -
     expect(sent(person, "a.txt").get_by_role("button")).to_have_count(0)
     expect(sent(person, "b.txt").get_by_role("link")).to_have_count(1)
     person.once("dialog", lambda question: question.accept())
-    person.locator("#files").get_by_role("button", name="Delete b.txt").click()
+    from_menu(person.locator("#files"), "Delete b.txt", "b.txt").click()
     expect(sent(person, "b.txt")).to_contain_text("It is deleted, and its links have ended.")
     expect(sent(person, "b.txt").get_by_role("link")).to_have_count(0)
     expect(sent(person, "c.txt").get_by_role("link")).to_have_count(1)
@@ -181,7 +181,7 @@ def test_without_scripts_one_is_let_go_by_name(
     sign_up(page)
     fill(page, MOST - 1)
     page.goto("/file/load")
-    expect(page.get_by_role("checkbox")).to_have_count(0)
+    expect(page.get_by_role("radio")).to_have_count(0)
     page.get_by_label("Choose files").set_input_files(file("new.txt"))
     page.get_by_role("button", name="Send").click()
     expect(page.get_by_role("heading", name="new.txt is sent")).to_be_visible()

@@ -135,7 +135,7 @@ def test_an_upload_that_fails_ends_nothing(person: Page, watch: Watch) -> None:
     limit = {"detail": "The account's quota does not allow this"}
     person.route("**/v1/uploads", lambda route: route.fulfill(status=413, json=limit))
     choose(person, file("new.txt"))
-    expect(person.get_by_text(limit["detail"])).to_be_visible()
+    expect(person.get_by_text(limit["detail"], exact=True)).to_be_visible()
     watch.expect_status(413)
     person.unroute("**/v1/uploads")
     assert names(person) == {f"old{n}.txt" for n in range(MOST)}

@@ -144,7 +144,7 @@ def test_the_choice_of_an_end(send_page: Page) -> None:
     expect(make_link).to_have_attribute("href", re.compile(r"/links\?kind=file&id=[0-9a-f-]{36}"))
     make_link.click()
     dialog = page.get_by_role("dialog", name="A link to kept.txt")
-    dialog.get_by_label("For").select_option("1 day")
+    dialog.get_by_label("It lives").select_option("1 day")
     dialog.get_by_label("Downloads").fill("2")
     dialog.get_by_role("button", name="Make the link").click()
     link = dialog.get_by_role("link").get_attribute("href") or ""

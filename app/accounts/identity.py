@@ -278,20 +278,6 @@ class Access:
         admitting = self._admitting(fn, *args, **kwargs)
         return await self._database.write_in_turn(self._turn, admitting)
 
-    async def write_by(
-        self,
-        fn: Callable[Concatenate[Connection, Identity, P], T],
-        /,
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> tuple[T, Identity]:
-        """Do what `write` does; returns the identity too."""
-
-        def both(connection: Connection, identity: Identity) -> tuple[T, Identity]:
-            return fn(connection, identity, *args, **kwargs), identity
-
-        return await self.write(both)
-
     async def identity(self) -> Identity:
         """Return the caller's identity; raises `Unauthorized` and `Forbidden`."""
         return await self.read(_itself)

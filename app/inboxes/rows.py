@@ -116,10 +116,11 @@ def remove(connection: Connection, identity: Identity, uuid: str, now: int) -> N
     identity.record(connection, EventType.LINK_DELETED, Subject("inbox", uuid, inbox.title))
 
 
-def see(connection: Connection, identity: Identity) -> bool:
-    """Note that the owner looks at all that has come; returns whether anything was new."""
+def see(connection: Connection, identity: Identity) -> str | None:
+    """Note that the owner looks at all that has come; returns whose, if it is news."""
     own = (inboxes.c.account_id == identity.account_id) & (inboxes.c.unseen > 0)
-    return connection.execute(update(inboxes).where(own).values(unseen=0)).rowcount > 0
+    seen = connection.execute(update(inboxes).where(own).values(unseen=0))
+    return str(identity.account_id) if seen.rowcount else None
 
 
 def mark(connection: Connection, identity: Identity, _now: int) -> Mark:

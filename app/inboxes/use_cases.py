@@ -121,9 +121,9 @@ class Inboxes:
 
     async def see(self, access: Access) -> None:
         """Note that the owner has seen all that has come."""
-        is_news, identity = await access.write_by(rows.see)
-        if is_news:
-            await self._changes.announce(str(identity.account_id), _SEEN)
+        account = await access.write(rows.see)
+        if account is not None:
+            await self._changes.announce(account, _SEEN)
 
     def listen(self, access: Access) -> AbstractAsyncContextManager[AsyncIterator[Mark | None]]:
         """Listen to what comes, see `Changes.listen`."""

@@ -1,7 +1,6 @@
 """Albums: bundles that point to the pictures selected on their page."""
 
 from typing import Annotated, Final
-from urllib.parse import parse_qs
 from uuid import UUID
 
 from fastapi import APIRouter, Request
@@ -11,10 +10,10 @@ from pydantic import BaseModel, Field
 from app.bundles.entities import NewBundle
 from routers.http.forms.reading import check_fields
 from routers.pages.page import PageRoute, SignedIn
-from routers.pages.send import show_sent
+from routers.pages.selection import fields_of, show_bundle
 from routers.v1.schemas.pictures import PictureName
 from routers.web.dependencies import RuntimeDep
-from routers.web.urls import base_path, own_link
+from routers.web.urls import base_path
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
@@ -33,15 +32,10 @@ class NewAlbum(Selection):
     name: PictureName = _UNNAMED
 
 
-async def read_selection(request: Request) -> dict[str, list[str]]:
-    """Return the fields of a form about several pictures, each with all of its values."""
-    return parse_qs((await request.body()).decode("utf-8", "replace"))
-
-
 @router.post("/pictures/albums")
 async def share_album(request: Request, visitor: SignedIn, runtime: RuntimeDep) -> Response:
     """Make a bundle of the pictures that are selected, and redirect to the page that shows it."""
-    fields = await read_selection(request)
+    fields = fields_of(await request.body())
     name = fields.get("name", [_UNNAMED])[0]
     new = check_fields(NewAlbum, {"id": fields.get("id", []), "name": name})
     album = await runtime.bundles.create_of_things(
@@ -58,6 +52,4 @@ async def show_album(
     runtime: RuntimeDep,
 ) -> Response:
     """Show the link of an album."""
-    album = await runtime.bundles.find(visitor.access, str(id))
-    link = own_link(request, runtime, album.link)
-    return await show_sent(request, runtime, visitor.access, album, link)
+    return await show_bundle(request, runtime, visitor, id)

@@ -16,11 +16,12 @@ from app.objects.preconditions import Preconditions
 from app.pictures.entities import MAX_NAME_LENGTH, NewPicture
 from app.runtime import Runtime
 from routers.http.forms.reading import check_fields, open_form, read_form
-from routers.pages.albums import Selection, read_selection
+from routers.pages.albums import Selection
 from routers.pages.link_choice import link_choice
 from routers.pages.page import PageRoute, SignedIn, render_app
 from routers.pages.picture_facts import facts_of
 from routers.pages.picture_tiles import by_month, tile_of
+from routers.pages.selection import fields_of
 from routers.v1.schemas.lists import CursorParam
 from routers.v1.schemas.pictures import PictureFields
 from routers.web.dependencies import RuntimeDep
@@ -79,7 +80,7 @@ async def take(request: Request, visitor: SignedIn, runtime: RuntimeDep) -> Resp
 @router.post("/pictures/delete")
 async def remove(request: Request, visitor: SignedIn, runtime: RuntimeDep) -> Response:
     """Delete the pictures that are selected; those that are gone already are no error."""
-    fields = await read_selection(request)
+    fields = fields_of(await request.body())
     for picture in check_fields(Selection, {"id": fields.get("id", [])}).id:
         await _remove(runtime, visitor.access, str(picture))
     return RedirectResponse(f"{base_path(request)}/pictures", 303)

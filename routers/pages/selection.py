@@ -9,10 +9,11 @@ from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel, Field
 
 from app.bundles.entities import MAX_MEMBERS, NewBundle
+from app.runtime import Runtime
 from app.words import plural
 from routers.http.bodies import read_small
 from routers.http.forms.reading import check_fields
-from routers.pages.page import PageRoute, SignedIn
+from routers.pages.page import PageRoute, SignedIn, Visitor
 from routers.pages.send import show_sent
 from routers.v1.files import send_selected
 from routers.web.dependencies import RuntimeDep
@@ -53,11 +54,21 @@ async def show(
     runtime: RuntimeDep,
 ) -> Response:
     """Show the link to files that were selected."""
-    bundle = await runtime.bundles.find(visitor.access, str(id))
+    return await show_bundle(request, runtime, visitor, id)
+
+
+async def show_bundle(request: Request, runtime: Runtime, visitor: Visitor, uuid: UUID) -> Response:
+    """Show the link of a bundle that points to what was selected."""
+    bundle = await runtime.bundles.find(visitor.access, str(uuid))
     link = own_link(request, runtime, bundle.link)
     return await show_sent(request, runtime, visitor.access, bundle, link)
 
 
+def fields_of(form: bytes) -> dict[str, list[str]]:
+    """Return the fields of a form about several things, each with all of its values."""
+    return parse_qs(form.decode("utf-8", "replace"))
+
+
 async def _selected(request: Request) -> list[str]:
-    fields = parse_qs((await read_small(request, _FORM)).decode("utf-8", "replace"))
+    fields = fields_of(await read_small(request, _FORM))
     return [str(id_) for id_ in check_fields(Selection, {"id": fields.get("id", [])}).id]

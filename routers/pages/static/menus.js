@@ -22,7 +22,7 @@ function show(menu, button) {
   const left = Math.min(Math.max(GAP, box.right - width), innerWidth - GAP - width);
   Object.assign(menu.style, { inset: `${top}px auto auto ${left}px`, margin: "0" });
   anchor = { button, top: box.top };
-  items(menu)[0]?.focus({ preventScroll: true });
+  if (!menu.contains(document.activeElement)) items(menu)[0]?.focus({ preventScroll: true }); // somebody was quicker
 }
 
 function items(menu) {

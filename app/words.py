@@ -1,10 +1,13 @@
-"""Numbers in words, as people say them."""
+"""Numbers and times in words, as people say them."""
 
+from datetime import datetime
 from typing import Final
 
 _KIB: Final = 1024
 _UNITS: Final = ("KiB", "MiB", "GiB", "TiB")
 _MANY: Final = 100  # of a unit: a decimal more says nothing
+_NEAR: Final = {-1: "yesterday", 0: "today", 1: "tomorrow"}
+_WEEK: Final = 7  # days: from then on, the name of one would be that of another too
 
 
 def plural(number: int, noun: str, several: str | None = None) -> str:
@@ -33,3 +36,11 @@ def time_in_words(seconds: int) -> str:
         if count:
             parts.append(plural(count, noun))
     return " ".join(parts[:2])
+
+
+def moment_in_words(moment: datetime, now: datetime) -> str:
+    """Return a moment as people say it who share a time zone: ``today 14:05``, ``3 Dec 2026``."""
+    days = (moment.date() - now.date()).days
+    if abs(days) >= _WEEK:
+        return f"{moment:%-d %b %Y}"
+    return f"{_NEAR.get(days) or f'{moment:%A}'} {moment:%H:%M}"

@@ -68,7 +68,6 @@ async def show_state(request: Request, runtime: RuntimeDep, visitor: Administrat
         in_dumps=lambda count: plural(count, "crash", "crashes"),
         max_age=MAX_AGE // clock.SECOND,
         kinds=_KINDS,
-        iso=_iso,
     )
 
 
@@ -101,7 +100,6 @@ async def show_accounts(
         tiers=[tier.name for tier in choices.items],
         default_tier=next((t.name for t in choices.items if runtime.tiers.is_default(t)), ""),
         service=SERVICE_ACCOUNT,
-        iso=_iso,
     )
 
 
@@ -133,7 +131,3 @@ def _storage_of(settings: Settings) -> str:
     if settings.previous_storage is None:
         return label
     return f"{label}, before: {BACKENDS[settings.previous_storage].label}"
-
-
-def _iso(moment: int) -> str:
-    return clock.to_datetime(moment).isoformat()

@@ -1,6 +1,5 @@
 """Pages from templates: no scripts and nothing from elsewhere, unless a page says otherwise."""
 
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -10,9 +9,9 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from app import clock
 from app.errors import ProblemError
 from app.words import plural, size_in_words, time_in_words
+from routers.pages import times
 from routers.pages.assets import static_url
 from routers.web.urls import base_path
 
@@ -35,21 +34,6 @@ _REFUSALS: Final = {
 """What people are told of errors that say no more than their name: a heading, and a text."""
 
 
-def seconds_left(moment: datetime) -> int:
-    """Return the whole seconds until a moment; negative once it has passed."""
-    return int((moment - clock.to_datetime(clock.now())).total_seconds())
-
-
-def iso_time(moment: int) -> str:
-    """Return a moment in UTC microseconds as RFC 3339, for ``<time datetime>``."""
-    return clock.to_datetime(moment).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def day(moment: int) -> str:
-    """Return the day of a moment in UTC microseconds, until a script shows it in local time."""
-    return clock.to_datetime(moment).strftime("%Y-%m-%d")
-
-
 _templates: Final = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
     autoescape=True,
@@ -62,10 +46,10 @@ _templates.filters.update(
     plural=plural,
     size=size_in_words,
     time=time_in_words,
-    seconds_left=seconds_left,
-    iso=iso_time,
-    day=day,
+    seconds_left=times.seconds_left,
+    iso=times.iso,
 )
+_templates.globals.update(when=times.when, left=times.left)
 
 
 def render(
@@ -77,8 +61,9 @@ def render(
 ) -> HTMLResponse:
     """Answer with a page.
 
-    In templates ``static(name)`` is the URL of a file of ours, ``icon(name)`` one of the icons, and
-    ``base`` what paths begin with.
+    In templates ``static(name)`` is the URL of a file of ours, ``icon(name)`` one of the icons,
+    ``base`` what paths begin with, ``when(moment)`` a time in words, and ``left(moment)`` what is
+    left until then.
     """
     given = {"private": True} | context
     page = _templates.get_template(template).render(

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from typing import Any
 
 import httpx
 import pytest
 
-from app.words import size_in_words, time_in_words
+from app.words import moment_in_words, size_in_words, time_in_words
 from tests.api.conftest import MakeSettings, Service, running
 from tests.api.shared import shared_fixtures
 
@@ -370,3 +371,20 @@ async def test_a_chat_is_told_what_a_link_leads_to_and_spends_nothing(
     assert {link["downloads"] for link in listed.json()["items"]} == {0}
     program = await service.client.get(file["link"], headers={"User-Agent": "backup-bot/1.0"})
     assert program.content == b"x" * 2048
+
+
+@pytest.mark.parametrize(
+    ("moment", "words"),
+    [
+        ("2026-12-02 00:00", "today 00:00"),
+        ("2026-12-01 23:59", "yesterday 23:59"),
+        ("2026-12-03 14:05", "tomorrow 14:05"),
+        ("2026-11-26 14:05", "Thursday 14:05"),
+        ("2026-12-08 09:30", "Tuesday 09:30"),
+        ("2026-11-25 23:59", "25 Nov 2026"),
+        ("2026-12-09 00:00", "9 Dec 2026"),
+    ],
+)
+def test_moments_in_words(moment: str, words: str) -> None:
+    now = datetime(2026, 12, 2, 12, tzinfo=UTC)
+    assert moment_in_words(datetime.fromisoformat(f"{moment}+00:00"), now) == words

@@ -1,7 +1,13 @@
 """What happened to an account, in a real browser, as it happens."""
 
+import re
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
 from playwright.sync_api import Page, expect
 
+from app.words import moment_in_words
+from routers.pages.assets import VERSION
 from tests import plain_http
 from tests.pages.conftest import ADMIN, PASSWORD, PHONE, OpenPage, SignUp, fits
 from tests.system.processes import Service
@@ -52,3 +58,32 @@ def test_an_administrator_sees_all_and_each(
     admin.get_by_role("link", name="Security").click()
     expect(admin.get_by_text(f"Only what happened to {name}.")).to_be_visible()
     expect(happened.filter(has_text=f"The account {name} was made")).to_have_count(1)
+
+
+def test_times_are_the_readers_own_and_those_of_utc_without_scripts(
+    open_page: OpenPage, sign_up: SignUp
+) -> None:
+    page = open_page(timezone_id="Pacific/Auckland")
+    sign_up(page)
+    page.goto("/activity")
+    shown = page.get_by_role("listitem").locator("time").first
+    expect(shown).to_have_text(re.compile(r"^(today|yesterday) \d\d:\d\d$"))
+    expect(shown).to_have_attribute("title", re.compile(r"\d\d:\d\d:\d\d GMT\+1[23]$"))
+    unscripted = open_page(java_script_enabled=False)
+    unscripted.context.add_cookies(page.context.cookies())  # type: ignore[arg-type]
+    unscripted.goto("/activity")
+    shown = unscripted.get_by_role("listitem").locator("time").first
+    expect(shown).to_have_text(re.compile(r"^(today|yesterday) \d\d:\d\d UTC$"))
+    expect(shown).to_have_attribute("title", re.compile(r"\d\d:\d\d:\d\d UTC$"))
+
+    # the script says what the server says; the clocks change within these days
+    zone, now = ZoneInfo("Pacific/Auckland"), datetime(2026, 9, 27, 11, 30, tzinfo=UTC)
+    moments = [now + timedelta(hours=hours) for hours in range(-9 * 24, 9 * 24, 7)]
+    said = page.evaluate(
+        f"""async ([moments, now]) => {{
+          const {{ moment }} = await import("/static/{VERSION}/words.js");
+          return moments.map((each) => moment(each, new Date(now)));
+        }}""",
+        [[moment.isoformat() for moment in moments], now.isoformat()],
+    )
+    assert said == [moment_in_words(m.astimezone(zone), now.astimezone(zone)) for m in moments]

@@ -35,7 +35,7 @@ from routers.http.resumable import draft
 from routers.pages.public import leases, unlocking
 from routers.pages.public.rendering import look_of
 from routers.pages.public.visiting import LinkRoute, guarded
-from routers.pages.rendering import SCRIPTED_CSP, iso_time, render
+from routers.pages.rendering import SCRIPTED_CSP, render
 from routers.v1.forms.files import checked_name
 from routers.v1.schemas.accounts import GivenPassword
 from routers.v1.schemas.inboxes import OpenInbox, Receipt, Receipts
@@ -205,7 +205,7 @@ def _page(
         note=None if is_protected else inbox.message,
         files_left=inbox.files_left,
         bytes_left=inbox.bytes_left,
-        expires_at=iso_time(inbox.expires_at),
+        expires_at=inbox.expires_at,
         time_left=inbox.time_left,
         downloads_left=None,
         look=look_of("inbox"),

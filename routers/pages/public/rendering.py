@@ -6,7 +6,7 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from app.links.entities import PublicLink
-from routers.pages.rendering import SCRIPTED_CSP, iso_time, render
+from routers.pages.rendering import SCRIPTED_CSP, render
 
 
 class Look(NamedTuple):
@@ -41,7 +41,7 @@ def render_link(
         template,
         status,
         {"Content-Security-Policy": SCRIPTED_CSP},
-        expires_at=None if link.expires_at is None else iso_time(link.expires_at),
+        expires_at=link.expires_at,
         time_left=link.time_left,
         downloads_left=link.downloads_left,
         **(known | context),

@@ -1,10 +1,10 @@
 // The page of the account: every form that has a data-action is sent to the API from here.
 
 import { ask, url } from "./http.js";
-import { localise } from "./page.js";
 import { forgetProof, ME, proofOf } from "./proof.js";
 import { forgetAll } from "./remembered.js";
 import { secondFactor } from "./second_factor.js";
+import { localise } from "./words.js";
 
 
 const actions = {

@@ -2,10 +2,9 @@
 
 import { nameOf } from "./folders.js";
 import { ask, url } from "./http.js";
-import { localise } from "./page.js";
 import { fetchPage, growing, looking } from "./parts.js";
 import { openQueue, pickers, soon, takeInto } from "./uploads.js";
-import { files } from "./words.js";
+import { files, localise } from "./words.js";
 
 const rows = document.getElementById("rows");
 const notice = document.getElementById("notice");

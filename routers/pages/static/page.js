@@ -1,7 +1,7 @@
 // What every page of the app has: buttons that copy, times that run on, forms that ask before they end something.
 
 import { forgetAll } from "./remembered.js";
-import { duration, moment } from "./words.js";
+import { duration, localise } from "./words.js";
 
 const SHOWN = 2000; // ms that a button says what it has done
 const SOON = 3600; // seconds: what ends within them looks so
@@ -68,7 +68,7 @@ document.addEventListener("submit", (event) => {
 // Who signs out leaves nothing behind.
 document.querySelector('form[action$="/account/logout"]')?.addEventListener("submit", forgetAll);
 
-// <time datetime="…" data-left> counts down; <time datetime="…" data-local> is in local time.
+// <time datetime="…" data-left> counts down.
 export function tick() {
   for (const time of document.querySelectorAll("time[data-left]")) {
     const seconds = (new Date(time.dateTime) - Date.now()) / 1000;
@@ -78,10 +78,7 @@ export function tick() {
   }
 }
 
-export function localise(root = document) {
-  for (const time of root.querySelectorAll("time[data-local]")) time.textContent = moment(time.dateTime);
-}
-
 localise();
 tick();
 setInterval(tick, 1000);
+setInterval(localise, 60_000, document); // today becomes yesterday

@@ -2,7 +2,8 @@
 
 import { leave, reach, signedOut } from "./http.js";
 import { merge } from "./merging.js";
-import { localise, tick } from "./page.js";
+import { tick } from "./page.js";
+import { localise } from "./words.js";
 
 const last = new Map();
 

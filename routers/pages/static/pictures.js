@@ -2,12 +2,12 @@
 
 import { nameOf } from "./folders.js";
 import { ask, url } from "./http.js";
-import { localise } from "./page.js";
 import { fetchPage, growing } from "./parts.js";
 import { paintPlaceholders } from "./placeholders.js";
 import { Selection } from "./selecting.js";
 import { openQueue, pickers, refuse, soon, takeInto } from "./uploads.js";
 import { Viewer } from "./viewer.js";
+import { localise } from "./words.js";
 
 const AT_ONCE = 6; // browsers make no more connections
 const EXTENSION = /\.(jpe?g|png|webp|gif|avif|hei[cf]|hif)$/i;

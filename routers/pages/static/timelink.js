@@ -1,6 +1,6 @@
 // The public page of a link: the time that is left runs on, and a download that is claimed is told of.
 
-import { duration, moment } from "./words.js";
+import { duration, localise } from "./words.js";
 
 // from the seconds that the server gave: this device's clock may be wrong
 const end = Date.now() + Number(document.getElementById("left")?.dataset.seconds) * 1000;
@@ -85,10 +85,6 @@ function show(html) {
   document.querySelector("[autofocus]")?.focus();
   localise();
   tick();
-}
-
-function localise() {
-  for (const time of document.querySelectorAll("time[data-local]")) time.textContent = moment(time.dateTime);
 }
 
 const ticking = setInterval(tick, 1000);

@@ -38,7 +38,30 @@ export function duration(seconds) {
   return parts.slice(0, 2).join(" ");
 }
 
-/** The moment of an RFC 3339 time as people here write it. */
-export function moment(text) {
-  return new Date(text).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+const DAY = 86_400_000; // ms
+const WEEKDAY = new Intl.DateTimeFormat("en", { weekday: "long" });
+const MONTH = new Intl.DateTimeFormat("en", { month: "short" });
+const TIME = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
+const EXACT = new Intl.DateTimeFormat("en-GB", { dateStyle: "full", timeStyle: "long" });
+const NEAR = { [-1]: "yesterday", 0: "today", 1: "tomorrow" };
+
+/** The moment of an RFC 3339 time as people here say it: "today 14:05", "Tuesday 14:05", "3 Dec 2026". */
+export function moment(text, now = new Date()) {
+  const at = new Date(text);
+  const days = (midnight(at) - midnight(now)) / DAY;
+  if (Math.abs(days) >= 7) return `${at.getDate()} ${MONTH.format(at)} ${at.getFullYear()}`;
+  return `${NEAR[days] ?? WEEKDAY.format(at)} ${TIME.format(at)}`;
+}
+
+/** Let a page's moments, `<time datetime="…" data-local>`, be in local time; titles have the exact ones. */
+export function localise(root = document) {
+  for (const time of root.querySelectorAll("time[datetime]")) {
+    if (time.matches("[data-local]")) time.textContent = moment(time.dateTime);
+    time.title = EXACT.format(new Date(time.dateTime));
+  }
+}
+
+/** The day of a local time, as a number that counts in days also where the clocks change. */
+function midnight(date) {
+  return Date.UTC(date.getFullYear(), date.getMonth(), date.getDate());
 }

@@ -1,6 +1,9 @@
 """`.env.example`: every setting with its default, as its docstring documents it."""
 
+import ast
+import inspect
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Final
 
 from pydantic.fields import FieldInfo
@@ -27,10 +30,19 @@ def _section(section: type[BaseSettings]) -> str:
 
 
 def _lines(section: type[BaseSettings]) -> Iterator[str]:
-    for name in section.__annotations__:
-        field = section.model_fields[name]
-        setting = f"# {name.upper()}={_default(field)}"
-        yield f"{setting:<{_COMMENT - 1}} # {' '.join((field.description or '').split())}"
+    for name, docstring in _docstrings(section):
+        setting = f"# {name.upper()}={_default(section.model_fields[name])}"
+        yield f"{setting:<{_COMMENT - 1}} # {' '.join(docstring.split())}"
+
+
+def _docstrings(section: type[BaseSettings]) -> Iterator[tuple[str, str]]:
+    """Yield the names of a section's settings, and what is written below each."""
+    [definition] = ast.parse(inspect.getsource(section)).body
+    assert isinstance(definition, ast.ClassDef)
+    for statement, below in pairwise(definition.body):
+        match statement, below:
+            case ast.AnnAssign(ast.Name(name)), ast.Expr(ast.Constant(str(docstring))):
+                yield name, docstring
 
 
 def _default(field: FieldInfo) -> str:

@@ -29,6 +29,8 @@ class Account:
     source_url: str | None
     """Where the source lines of its crashes are, with ``{file}`` and ``{line}``."""
     has_second_factor: bool
+    display_name: str | None
+    """What visitors of its links and inboxes are told that it is called; None: they aren't."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,7 @@ def account_of(row: Row[Any]) -> Account:
         max_objects=row.max_objects,
         source_url=row.source_url,
         has_second_factor=bool(row.has_second_factor),
+        display_name=row.display_name,
     )
 
 
@@ -138,9 +139,11 @@ def change(
     return profile(connection, identity)
 
 
-def set_source_url(connection: Connection, identity: Identity, source_url: str | None) -> Account:
-    """Set where the source lines of the caller's crashes are."""
-    _update(connection, identity.account_id, {"source_url": source_url})
+def describe(
+    connection: Connection, identity: Identity, facts: Mapping[str, str | None]
+) -> Account:
+    """Set the caller's ``display_name`` or ``source_url``."""
+    _update(connection, identity.account_id, facts)
     return profile(connection, identity)
 
 

@@ -54,6 +54,7 @@ accounts = Table(
     Column("used_objects", BigInteger, nullable=False),
     # of dumps that public keys submitted, see `dumps.submitted_bytes`
     Column("submitted_bytes", BigInteger, nullable=False, server_default="0"),
+    Column("display_name", String(80)),  # that visitors see; NULL: none
     Column("source_url", Text),  # of source lines, with {file} and {line}
     moment("created_at"),
     moment("deleted_at", nullable=True, index=True),  # hidden since; a task removes all it has

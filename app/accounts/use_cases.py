@@ -139,9 +139,9 @@ class Accounts:
             columns["password_hash"] = await self._passwords.hash(password)
         return await access.write(rows.change, verified, columns)
 
-    async def set_source_url(self, access: Access, source_url: str | None) -> Account:
-        """Set where the source lines of the caller's crashes are; None: nowhere."""
-        return await access.write(rows.set_source_url, source_url)
+    async def describe(self, access: Access, facts: Mapping[str, str | None]) -> Account:
+        """Set the caller's ``display_name`` or ``source_url``, which take no password."""
+        return await access.write(rows.describe, facts)
 
     async def delete_own(self, access: Access, password: str, otp: str | None = None) -> None:
         """Delete the caller's account and all it has.

@@ -60,6 +60,8 @@ class PublicInbox:
     id: int
     owner: str
     """The uuid of its account."""
+    receiver: str | None
+    """What its account wants to be called; None: visitors aren't told."""
     uuid: str
     """Of its link."""
     title: str

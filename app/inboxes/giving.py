@@ -54,6 +54,7 @@ def find(connection: Connection, token: str, now: int) -> PublicInbox | None:
     columns = select(
         inboxes,
         accounts.c.uuid.label("owner"),
+        accounts.c.display_name.label("receiver"),
         timelinks.c.uuid.label("link"),
         timelinks.c.expires_at,
         timelinks.c.password_hash,
@@ -223,6 +224,7 @@ def _public(row: Row[Any], now: int) -> PublicInbox:
     return PublicInbox(
         id=row.id,
         owner=row.owner,
+        receiver=row.receiver,
         uuid=row.link,
         title=row.title,
         message=row.message,

@@ -131,6 +131,8 @@ class PublicLink:
     account_id: int
     owner: str
     """The uuid of its account."""
+    sender: str | None
+    """What its account wants to be called; None: visitors aren't told."""
     uuid: str
     target_type: TargetType
     expires_at: int | None

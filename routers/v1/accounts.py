@@ -83,22 +83,22 @@ async def get_takeout(request: Request, access: OwnAccess, runtime: RuntimeDep) 
     responses=problems(409, 429),
 )
 async def update_me(body: AccountChange, access: OwnAccess, runtime: RuntimeDep) -> Account:
-    """Change email address, password, or where source lines are.
+    """Change email address, password, the name that visitors see, or where source lines are.
 
     For the first two the current password is needed, and a code of the second factor, if there is
     one. A new password ends every session and API key.
     """
     changes = body.model_dump(include={"email", "password"}, exclude_unset=True)
-    changes_lines = "source_url" in body.model_fields_set
-    if changes or not changes_lines:
+    facts = body.model_dump(include={"display_name", "source_url"}, exclude_unset=True)
+    if changes or not facts:
         if body.current_password is None:
             missing = FieldError(loc=["body", "current_password"], msg="Field required")
             raise InvalidRequest(errors=[missing])
         account = await runtime.accounts.update_own(
             access, body.current_password, body.otp, changes
         )
-    if changes_lines:
-        account = await runtime.accounts.set_source_url(access, body.source_url)
+    if facts:
+        account = await runtime.accounts.describe(access, facts)
     return Account.of(account)
 
 

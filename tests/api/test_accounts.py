@@ -48,6 +48,7 @@ async def test_signing_up_answers_the_account(service: Service) -> None:
         },
         "source_url": None,
         "has_second_factor": False,
+        "display_name": None,
     }
     headers = await service.log_in("ada.l-1_")
     me = await service.client.get("/v1/accounts/me", headers=headers)

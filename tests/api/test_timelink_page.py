@@ -326,6 +326,43 @@ async def test_pages_work_below_a_path(make_settings: MakeSettings) -> None:
         assert (await see(service, path)).one("form")["action"] == path
 
 
+async def test_visitors_see_whom_a_link_is_from_if_its_owner_wants_that(service: Service) -> None:
+    account, user = await service.sign_up()
+    username = account["username"]
+    client = service.client
+
+    async def call_oneself(name: str | None) -> httpx.Response:
+        return await client.patch("/v1/accounts/me", json={"display_name": name}, headers=user)
+
+    file = await make_file(service, user, "a.txt", b"hello")
+    secret = await make_link(service, user, file, password="open sesame", note="For you")
+    bundle = (await client.post("/v1/bundles", json={"name": "Both"}, headers=user)).json()
+    inbox = (await client.post("/v1/inboxes", json={"title": "Bring it"}, headers=user)).json()
+    pages = {file["link"]: "From ", bundle["link"]: "From ", inbox["url"]: "For "}
+
+    for url in pages:
+        assert username not in (await client.get(url, headers=PAGE)).text
+    assert (await call_oneself(" Ada <i> & Co ")).json()["display_name"] == "Ada <i> & Co"
+    for url, before in pages.items():
+        page = Parsed((await client.get(url, headers=PAGE)).text)
+        assert f"{before}Ada <i> & Co" in page.text
+        assert page.all("i") == []
+        assert username not in page.text
+    assert "Ada" not in (await see(service, secret)).text
+    unlocked = await client.post(secret, data={"password": "open sesame"}, headers=PAGE)
+    assert unlocked.status_code == 303
+    assert "From Ada" in (await see(service, secret)).text
+
+    for name in ("", " ", "A\nB", "a\u202eb", "x" * 81):
+        refused = await call_oneself(name)
+        assert refused.json()["errors"][0]["loc"] == ["body", "display_name"]
+    me = await client.get("/v1/accounts/me", headers=user)
+    assert me.json()["display_name"] == "Ada <i> & Co"
+    await call_oneself(None)
+    for url in pages:
+        assert "Ada" not in (await client.get(url, headers=PAGE)).text
+
+
 @pytest.mark.parametrize(
     ("size", "words"),
     [(0, "0 bytes"), (1, "1 byte"), (1023, "1,023 bytes"), (1024, "1.0 KiB"), (1536, "1.5 KiB"),

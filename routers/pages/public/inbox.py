@@ -203,6 +203,7 @@ def _page(
         action=path,
         name=None if is_protected else inbox.title,
         note=None if is_protected else inbox.message,
+        who=None if inbox.receiver is None else f"For {inbox.receiver}",
         files_left=inbox.files_left,
         bytes_left=inbox.bytes_left,
         expires_at=inbox.expires_at,

@@ -36,6 +36,7 @@ def render_link(
 ) -> Response:
     """Render a page of a link, with what is left of that."""
     known: dict[str, object] = {"qr": None, "sha256": None}
+    known["who"] = None if link.sender is None else f"From {link.sender}"
     return render(
         request,
         template,

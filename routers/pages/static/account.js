@@ -8,6 +8,12 @@ import { localise } from "./words.js";
 
 
 const actions = {
+  async name(form, fields) {
+    const { display_name: name } = await ask("PATCH", ME, { display_name: fields.get("display_name").trim() || null });
+    form.elements.display_name.value = name ?? "";
+    return name ? `Visitors see “${name}”` : "Visitors see no name";
+  },
+
   async email(form, fields) {
     const email = fields.get("email") || null;
     await ask("PATCH", ME, { email, ...proofOf(fields) });

@@ -1,7 +1,8 @@
 """Bodies of the account routes."""
 
+import re
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, BaseModel, Field, StrictBool
 
@@ -10,8 +11,11 @@ from app.accounts import entities
 from app.accounts import fields as account_fields
 from app.accounts.otp.codes import MAX_LENGTH
 from app.security import guessable
-from routers.v1.schemas.fields import Id
+from app.security.characters import refuse_bidi
+from routers.v1.schemas.fields import Id, Text
 from routers.v1.schemas.lists import ListOf
+
+_NAME: Final = re.compile(r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$")
 
 
 def _password(value: str) -> str:
@@ -24,6 +28,12 @@ def _email(value: str) -> str:
     if account_fields.EMAIL_FORM.fullmatch(value) is None:
         raise ValueError("this is not an email address")
     return value
+
+
+def _display_name(value: str) -> str:
+    if _NAME.fullmatch(value) is None:
+        raise ValueError("a name is one line that is not blank")
+    return refuse_bidi(value).strip()
 
 
 Username = Annotated[
@@ -54,6 +64,17 @@ SourceUrl = Annotated[
         examples=["https://git.example.org/app/blob/main/{file}#L{line}"],
     ),
 ]
+DisplayName = Annotated[
+    Text,
+    Field(
+        max_length=80,
+        description="What visitors of the account's links and inboxes see that it is called; "
+        "null: they see no name.",
+        json_schema_extra={"pattern": _NAME.pattern},
+        examples=["Ada"],
+    ),
+    AfterValidator(_display_name),
+]
 GivenPassword = Annotated[str, Field(max_length=1024, json_schema_extra={"format": "password"})]
 Otp = Annotated[str, Field(max_length=MAX_LENGTH, examples=["492039"])]
 OTP_NEEDED = "A code of the second factor, or a recovery code; needed where the account has one."
@@ -77,6 +98,7 @@ class AccountChange(BaseModel):
     email: Email | None = None
     password: NewPassword | None = None
     source_url: SourceUrl | None = None
+    display_name: DisplayName | None = None
 
 
 class AccountDeletion(BaseModel):
@@ -107,6 +129,7 @@ class Account(BaseModel):
     usage: Usage
     source_url: SourceUrl | None
     has_second_factor: bool
+    display_name: DisplayName | None
 
     @classmethod
     def of(cls, account: entities.Account) -> Self:
@@ -122,6 +145,7 @@ class Account(BaseModel):
                 "created_at": clock.to_datetime(account.created_at),
                 "source_url": account.source_url,
                 "has_second_factor": account.has_second_factor,
+                "display_name": account.display_name,
                 "usage": Usage(
                     bytes=account.used_bytes,
                     objects=account.used_objects,

@@ -248,6 +248,7 @@ def _build(
         uploads,
         UnclaimedUploads(parts.scratch),
         links,
+        _MEMBERS,
         wake_expiry=wake_expiry,
         wake_sweep=wake_sweep,
     )

@@ -9,6 +9,7 @@ from app.accounts import quota
 from app.accounts.identity import Identity
 from app.accounts.lookups import Lookup
 from app.accounts.tables import accounts
+from app.archives.archive import Entry
 from app.blobs.entities import KIND, MAX_ID_LENGTH, Blob
 from app.blobs.tables import blobs
 from app.bundles import removal as bundles
@@ -182,6 +183,22 @@ def page_by_prefix(
         limit=limit + 1,
     ).rows
     return page_of("blobs by id", rows, limit, blob_of, lambda row: str(row.name))
+
+
+def entries(connection: Connection, identity: Identity, names: Sequence[str]) -> list[Entry]:
+    """Return blobs as entries of an archive, in this order; raises `NotFound` if one is gone."""
+    wanted = (
+        select(blobs.c.name, *contents.content_columns(with_data=False))
+        .select_from(blobs.join(object_rows))
+        .where(blobs.c.account_id == identity.account_id, blobs.c.name.in_(names))
+    )
+    found = {
+        name: Entry(name, contents.content_of(content))
+        for name, *content in connection.execute(wanted)
+    }
+    if missing := next((name for name in names if name not in found), None):
+        raise NotFound(f"There is no blob {missing!r}")
+    return [found[name] for name in dict.fromkeys(names)]
 
 
 def _after_prefix(prefix: str) -> str:

@@ -1,10 +1,12 @@
 """Blobs: what an account may do with them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from app import clock
 from app.accounts.identity import Access
+from app.archives.archive import Archive
+from app.archives.use_cases import lay_out
 from app.blobs import rows
 from app.blobs.entities import KIND, Blob
 from app.database.pagination import Page
@@ -67,6 +69,10 @@ class Blobs:
         if prefix is None:
             return await access.read(rows.page, limit, cursor)
         return await access.read(rows.page_by_prefix, prefix, limit, cursor)
+
+    async def archive(self, access: Access, names: Sequence[str]) -> Archive:
+        """Return the archive of several blobs; raises `NotFound` if one isn't there."""
+        return await lay_out(await access.read(rows.entries, names))
 
     async def remove(self, access: Access, name: str, conditions: Preconditions) -> None:
         """Delete a blob and end its links; raises `NotFound` and `PreconditionFailed`."""

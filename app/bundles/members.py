@@ -60,7 +60,8 @@ class Members:
         self._find = Statement(ready.where(bundle_members.c.uuid == bindparam("uuid")))
         self._named = Statement(listed.where(named))
         self._find_shown = Statement(ready.where(_may_be_shown, named))
-        self._all_shown = Statement(stored.where(_may_be_shown).order_by(bundle_members.c.id))
+        in_order = stored.order_by(bundle_members.c.id)
+        self._all = {False: Statement(in_order), True: Statement(in_order.where(_may_be_shown))}
         self._page = {
             False: Statement(_paged(listed)),
             True: Statement(_paged(listed.where(_may_be_shown))),
@@ -112,9 +113,11 @@ class Members:
         ).rows
         return page_of(_LIST, rows, limit, _member, lambda row: int(row.id))
 
-    def all_shown(self, connection: Connection, bundle_id: int, now: int) -> list[Member]:
-        """Return all members that strangers may see, without the bytes of small ones."""
-        rows = self._all_shown(connection, bundle_id=bundle_id, now=now).rows
+    def all(
+        self, connection: Connection, bundle_id: int, now: int, *, only_shown: bool = False
+    ) -> list[Member]:
+        """Return all members, or all that strangers see, without the bytes of small ones."""
+        rows = self._all[only_shown](connection, bundle_id=bundle_id, now=now).rows
         return [_member(row) for row in rows]
 
     def count(

@@ -224,7 +224,8 @@ class Bundles:
 
     async def archive(self, link: PublicLink) -> Archive:
         """Return the archive of all members that strangers may see."""
-        members = await self._database.read(self._members.all_shown, link.target.id, clock.now())
+        shown = partial(self._members.all, only_shown=True)
+        members = await self._database.read(shown, link.target.id, clock.now())
         return await lay_out([Entry(member.name, member.content) for member in members])
 
     async def _create(

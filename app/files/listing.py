@@ -21,6 +21,8 @@ from sqlalchemy import (
 
 from app.accounts.identity import Identity
 from app.archives.archive import Entry
+from app.bundles import archiving
+from app.bundles.members import Members
 from app.database.pagination import Page, before_of, decode_cursor, encode_cursor
 from app.database.search import contains, find_newest
 from app.errors import InvalidCursor
@@ -61,9 +63,17 @@ def page(
 
 
 def entries(
-    connection: Connection, identity: Identity, uuids: Sequence[str], now: int
+    connection: Connection,
+    identity: Identity,
+    members: Members,
+    uuids: Sequence[str],
+    bundles: Sequence[str],
+    now: int,
 ) -> list[Entry]:
-    """Return files as entries of an archive, in this order; raises `NotFound` if one is gone."""
+    """Return files, and then bundles as folders, as entries of an archive, in this order.
+
+    Raises `NotFound` if one is gone, and what `archiving.entries` does.
+    """
     wanted = _stored.where(
         files.c.account_id == identity.account_id, _is_alive(files.c, now), files.c.uuid.in_(uuids)
     )
@@ -72,7 +82,8 @@ def entries(
         found[uuid] = Entry(name, contents.content_of(content))
     if len(found) < len(set(uuids)):
         raise rows.unknown()
-    return [found[uuid] for uuid in dict.fromkeys(uuids)]
+    inside = archiving.entries(connection, identity, members, bundles, now)
+    return [found[uuid] for uuid in dict.fromkeys(uuids)] + inside
 
 
 def _sorted_page(

@@ -11,6 +11,7 @@ from app import clock
 from app.accounts.identity import Access, Identity
 from app.archives.archive import Archive
 from app.archives.use_cases import lay_out
+from app.bundles.members import Members
 from app.config import Settings
 from app.database.pagination import Page
 from app.files import by_name, changes, eviction, listing, rows
@@ -36,6 +37,7 @@ class Files:
         uploads: Uploads,
         unclaimed: UnclaimedUploads,
         links: Links,
+        members: Members,
         *,
         wake_expiry: Callable[[int], None],
         wake_sweep: Callable[[], None],
@@ -45,6 +47,7 @@ class Files:
         self._max_files = settings.max_files
         self._uploads = uploads
         self._links = links
+        self._members = members
         self._wake_sweep = wake_sweep
         self._wake_expiry = wake_expiry
 
@@ -104,9 +107,15 @@ class Files:
         """Return a page of files: all, or those that are wanted."""
         return await access.read(listing.page, wanted, limit, cursor, clock.now())
 
-    async def archive(self, access: Access, uuids: Sequence[str]) -> Archive:
-        """Return the archive of several files; raises `NotFound` if one isn't there."""
-        return await lay_out(await access.read(listing.entries, uuids, clock.now()))
+    async def archive(
+        self, access: Access, uuids: Sequence[str], bundles: Sequence[str] = ()
+    ) -> Archive:
+        """Return the archive of several files, and of bundles, each of which becomes a folder.
+
+        Raises `NotFound` if one isn't there, and `InvalidRequest` if bundles hold too much.
+        """
+        found = await access.read(listing.entries, self._members, uuids, bundles, clock.now())
+        return await lay_out(found)
 
     async def next_evicted(self, access: Access) -> Evicted | None:
         """Return the file that one more would evict; None if there is room for it."""

@@ -7,14 +7,19 @@ from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
+from app.bundles.entities import MAX_MEMBERS
 from app.objects.preconditions import Preconditions
+from routers.http.archives import ZIP, send_archive
+from routers.http.bodies import read_small
+from routers.http.downloads import DownloadHeaders
 from routers.http.forms.reading import check_fields, open_form
 from routers.http.headers import media_type
 from routers.pages.link_choice import link_choice
 from routers.pages.page import PageRoute, SignedIn, render_app
 from routers.pages.preview import glimpse
+from routers.pages.selection import fields_of, share_things
 from routers.v1.schemas.blobs import BlobId, BlobIdPrefix, StoredBlob
 from routers.v1.schemas.lists import CursorParam
 from routers.web.dependencies import RuntimeDep
@@ -23,12 +28,19 @@ from routers.web.urls import base_path, base_url
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 _LIMIT: Final = 100  # blobs on a page
+_FORM: Final = 4 * 1024 * 1024  # bytes of the ids of those that are selected
 
 
 class UploadForm(BaseModel):
     """What a blob's id begins with; the name of its file follows."""
 
     prefix: BlobIdPrefix = ""
+
+
+class Selection(BaseModel):
+    """The blobs that are selected."""
+
+    id: Annotated[list[BlobId], Field(min_length=1, max_length=MAX_MEMBERS)]
 
 
 class _NewId(BaseModel):
@@ -71,6 +83,23 @@ async def upload(request: Request, visitor: SignedIn, runtime: RuntimeDep) -> Re
         await runtime.blobs.put(visitor.access, blob_id, file.body, kind, Preconditions())
     query = urlencode({"id": blob_id})
     return RedirectResponse(f"{base_path(request)}/blobs/show?{query}", 303)
+
+
+@router.post("/blobs/archive")
+async def download_selected(request: Request, visitor: SignedIn, runtime: RuntimeDep) -> Response:
+    """Send the blobs that are selected as one ZIP."""
+    make = partial(runtime.blobs.archive, visitor.access, await _selected(request))
+    return await send_archive(request, runtime, make, DownloadHeaders("blobs.zip", ZIP))
+
+
+@router.post("/blobs/together")
+async def share_selected(request: Request, visitor: SignedIn, runtime: RuntimeDep) -> Response:
+    """Make a bundle that points to the blobs that are selected, and show its link."""
+    return await share_things(request, runtime, visitor, "blob", await _selected(request))
+
+
+async def _selected(request: Request) -> list[str]:
+    return check_fields(Selection, fields_of(await read_small(request, _FORM))).id
 
 
 @router.get("/blobs/show")

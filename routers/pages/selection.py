@@ -1,5 +1,6 @@
-"""What the page for sending does with several files at once: one ZIP, one link."""
+"""What pages do with several files and bundles at once: one ZIP, one link."""
 
+from collections.abc import Sequence
 from typing import Annotated, Final
 from urllib.parse import parse_qs
 from uuid import UUID
@@ -9,6 +10,7 @@ from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel, Field
 
 from app.bundles.entities import MAX_MEMBERS, NewBundle
+from app.errors import InvalidRequest
 from app.runtime import Runtime
 from app.words import plural
 from routers.http.bodies import read_small
@@ -24,26 +26,28 @@ router = APIRouter(include_in_schema=False, route_class=PageRoute)
 _FORM: Final = 64 * MAX_MEMBERS  # bytes
 
 
-class Selection(BaseModel):
-    """The files that are selected."""
+_Ids = Annotated[list[UUID], Field(max_length=MAX_MEMBERS)]
 
-    id: Annotated[list[UUID], Field(min_length=1, max_length=MAX_MEMBERS)]
+
+class Selection(BaseModel):
+    """The files and bundles that are selected."""
+
+    id: _Ids = Field(default_factory=list)
+    bundle: _Ids = Field(default_factory=list)
 
 
 @router.post("/file/archive")
 async def download(request: Request, visitor: SignedIn, runtime: RuntimeDep) -> Response:
-    """Send the files that are selected as one ZIP."""
-    return await send_selected(request, runtime, visitor.access, await _selected(request))
+    """Send what is selected as one ZIP."""
+    selected = await _selected(request)
+    return await send_selected(request, runtime, visitor.access, selected.id, selected.bundle)
 
 
 @router.post("/file/together")
 async def share(request: Request, visitor: SignedIn, runtime: RuntimeDep) -> Response:
     """Make a bundle that points to the files that are selected, and show its link."""
-    ids = await _selected(request)
-    things = [("file", file) for file in ids]
-    new = NewBundle(plural(len(ids), "file"))
-    bundle = await runtime.bundles.create_of_things(visitor.access, new, things)
-    return RedirectResponse(f"{base_path(request)}/file/together/{bundle.uuid}", 303)
+    ids = (await _selected(request)).id
+    return await share_things(request, runtime, visitor, "file", [str(id_) for id_ in ids])
 
 
 @router.get("/file/together/{id}")
@@ -55,6 +59,18 @@ async def show(
 ) -> Response:
     """Show the link to files that were selected."""
     return await show_bundle(request, runtime, visitor, id)
+
+
+async def share_things(
+    request: Request, runtime: Runtime, visitor: Visitor, kind: str, ids: Sequence[str]
+) -> Response:
+    """Make a bundle that points to things of a kind, and lead to the page that shows its link."""
+    if not ids:
+        raise InvalidRequest(f"No {kind} is selected")
+    new = NewBundle(plural(len(ids), kind))
+    things = [(kind, id_) for id_ in ids]
+    bundle = await runtime.bundles.create_of_things(visitor.access, new, things)
+    return RedirectResponse(f"{base_path(request)}/file/together/{bundle.uuid}", 303)
 
 
 async def show_bundle(request: Request, runtime: Runtime, visitor: Visitor, uuid: UUID) -> Response:
@@ -69,6 +85,5 @@ def fields_of(form: bytes) -> dict[str, list[str]]:
     return parse_qs(form.decode("utf-8", "replace"))
 
 
-async def _selected(request: Request) -> list[str]:
-    fields = fields_of(await read_small(request, _FORM))
-    return [str(id_) for id_ in check_fields(Selection, {"id": fields.get("id", [])}).id]
+async def _selected(request: Request) -> Selection:
+    return check_fields(Selection, fields_of(await read_small(request, _FORM)))

@@ -9,7 +9,8 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
 from app.accounts.identity import Access
-from app.errors import NotFound
+from app.bundles.entities import MAX_MEMBERS
+from app.errors import InvalidRequest, NotFound
 from app.files.entities import SORTED, FileSort, Wanted
 from app.runtime import Runtime
 from app.uploads.entities import Kind
@@ -34,8 +35,16 @@ router = APIRouter(prefix="/v1/files", tags=["files"], route_class=HoldallRoute)
 Reading = Annotated[Access, Depends(Requires("files:read"))]
 Writing = Annotated[Access, Depends(Requires("files:write"))]
 Selected = Annotated[
+    list[UUID], Query(alias="id", max_length=1000, description="The ids of the files.")
+]
+SelectedBundles = Annotated[
     list[UUID],
-    Query(alias="id", min_length=1, max_length=1000, description="The ids of the files."),
+    Query(
+        alias="bundle",
+        max_length=1000,
+        description="The ids of bundles, each of which becomes a folder. Together they may have "
+        f"{MAX_MEMBERS:,} members.",
+    ),
 ]
 
 
@@ -98,20 +107,33 @@ async def list_files(
 
 @downloadable(router, "/archive", get="files_get_archive", head="files_head_archive")
 async def get_archive(
-    request: Request, runtime: RuntimeDep, access: Reading, ids: Selected
+    request: Request,
+    runtime: RuntimeDep,
+    access: Reading,
+    ids: Selected = [],  # noqa: B006 - FastAPI copies it
+    bundles: SelectedBundles = [],  # noqa: B006
 ) -> Response:
-    """Get several files as one ZIP, or a range of it.
+    """Get several files and bundles as one ZIP, or a range of it.
 
     They are stored in it as they are, in the order of the ids, each under a name of its own.
     """
-    return await send_selected(request, runtime, access, [str(id_) for id_ in ids])
+    return await send_selected(request, runtime, access, ids, bundles)
 
 
 async def send_selected(
-    request: Request, runtime: Runtime, access: Access, ids: Sequence[str]
+    request: Request,
+    runtime: Runtime,
+    access: Access,
+    ids: Sequence[UUID],
+    bundles: Sequence[UUID],
 ) -> Response:
-    """Answer several files as one ZIP."""
-    make = partial(runtime.files.archive, access, ids)
+    """Answer several files and bundles as one ZIP; raises `InvalidRequest` for none."""
+    if not ids and not bundles:
+        await access.check()  # a stranger isn't told what is wrong
+        raise InvalidRequest("Say which files or bundles: `id` or `bundle` is needed")
+    make = partial(
+        runtime.files.archive, access, [str(id_) for id_ in ids], [str(id_) for id_ in bundles]
+    )
     return await send_archive(request, runtime, make, DownloadHeaders("files.zip", ZIP))
 
 

@@ -804,6 +804,21 @@ async def test_several_are_one_archive(service: Service, user: Headers) -> None:
     assert (part.status_code, part.content) == (206, answer.content[10:20])
     _, other = await service.sign_up()
     assert_problem(await service.client.get(url, params={"id": ids}, headers=other), 404)
+    assert_problem(await service.client.get(url, headers=user), 422)
+
+    bundle = (await service.client.post("/v1/bundles", json={"name": "b"}, headers=user)).json()
+    items = f"/v1/bundles/{bundle['id']}/items"
+    assert (await service.client.post(items, files={"file": ("c", b"c")}, headers=user)).is_success
+    pointer = {"kind": "file", "id": ids[1]}
+    assert (await service.client.post(items, json=pointer, headers=user)).is_success
+    both = {"id": ids[0], "bundle": bundle["id"]}
+    answer = await service.client.get(url, params=both, headers=user)
+    with zipfile.ZipFile(BytesIO(answer.content)) as archive:
+        found = {name: archive.read(name) for name in archive.namelist()}
+    assert found == {"a.txt": b"one", "b/c": b"c", "b/a.txt": b"two"}
+    assert_problem(await service.client.get(url, params=both, headers=other), 404)
+    assert_problem(await service.client.get(url), 401)
+    assert (await service.client.delete(f"/v1/bundles/{bundle['id']}", headers=user)).is_success
 
 
 async def test_lists_go_from_the_newest_in_pages(service: Service, user: Headers) -> None:

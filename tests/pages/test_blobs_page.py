@@ -1,6 +1,8 @@
 """The pages of blobs in a real browser: stored, found by a prefix, looked into, deleted."""
 
 import re
+import zipfile
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import FilePayload, Page, expect
@@ -38,6 +40,33 @@ def test_blobs_are_stored_found_shown_and_deleted(kept_page: Page, sign_up: Sign
     from_menu(page, "Delete backups/'x/a b.txt", "backups/'x/a b.txt").click()
     expect(rows).to_have_count(1)
     assert page.request.get("/v1/blobs/backups%2F%27x%2Fa%20b.txt/content").status == 404
+
+
+def test_several_are_selected_and_taken_together(kept_page: Page, sign_up: SignUp) -> None:
+    page = kept_page
+    sign_up(page)
+    for name in ("a/1", "a/2", "b", "c"):
+        assert page.request.put(f"/v1/blobs/{quote(name, safe='')}/content", data=name).ok
+    page.goto("/blobs")
+    bar = page.get_by_role("form", name="Selected blobs")
+    page.get_by_label("Select a/2").check(force=True)
+    page.get_by_label("Select a/1").click(force=True, modifiers=["Shift"])
+    with page.expect_download() as download:
+        bar.get_by_role("button", name="Download").click()
+    with zipfile.ZipFile(download.value.path()) as archive:
+        assert {name: archive.read(name) for name in archive.namelist()} == {
+            "a/2": b"a/2",
+            "a/1": b"a/1",
+        }
+    bar.get_by_role("button", name="One link").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("2 blobs")
+    page.goto("/blobs")
+    page.get_by_label("Select b").check(force=True)
+    bar.get_by_role("button", name="Select all").click()
+    page.once("dialog", lambda dialog: dialog.accept())
+    bar.get_by_role("button", name="Delete").click()
+    expect(page.get_by_text("Nothing here yet.")).to_be_visible()
+    assert page.request.get("/v1/blobs").json()["items"] == []
 
 
 @pytest.mark.slow

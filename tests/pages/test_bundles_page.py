@@ -153,3 +153,30 @@ def test_a_bundle_of_which_all_is_cancelled_goes(send_page: Page) -> None:
     page.once("dialog", lambda dialog: dialog.accept())
     page.get_by_role("button", name="Cancel all").click()
     expect(bundles.get_by_role("listitem")).to_have_count(0)
+
+
+def test_several_are_selected_apart_from_files(send_page: Page) -> None:
+    page = send_page
+    for name in ("first", "second"):
+        made = page.request.post("/v1/bundles", data={"name": name}).json()
+        items = f"/v1/bundles/{made['id']}/items"
+        assert page.request.post(items, multipart={"file": payload("one.txt")}).ok
+    assert page.request.put("/v1/send/alone.txt?expires_in=0", data="alone").ok
+    page.reload()
+    bar = page.get_by_role("form", name="Selected bundles")
+    page.get_by_label("Select alone.txt").check(force=True)
+    page.get_by_label("Select second").check(force=True)
+    expect(page.get_by_label("Select alone.txt")).not_to_be_checked()
+    expect(page.get_by_role("form", name="Selected files")).to_be_hidden()
+    bar.get_by_role("button", name="Select all").click()
+    expect(bar).to_contain_text("2 selected")
+    expect(page.locator("#said")).to_have_text("2 selected")
+    with page.expect_download() as download:
+        bar.get_by_role("button", name="Download").click()
+    with zipfile.ZipFile(download.value.path()) as archive:
+        assert archive.namelist() == ["second/one.txt", "first/one.txt"]
+    page.once("dialog", lambda dialog: dialog.accept())
+    bar.get_by_role("button", name="Delete").click()
+    expect(page.locator("#said")).to_have_text("2 bundles deleted")
+    assert page.request.get("/v1/bundles").json()["items"] == []
+    expect(page.get_by_text("alone.txt")).to_be_visible()

@@ -1,6 +1,7 @@
 """Inboxes in a real browser: made, handed on, given to with scripts and without, looked into."""
 
 import re
+import zipfile
 
 import pytest
 from playwright.sync_api import FilePayload, Page, expect
@@ -62,6 +63,20 @@ def test_what_strangers_give_comes_live(page: Page, open_page: OpenPage, sign_up
     expect(page.get_by_role("link", name="Inboxes", exact=True)).to_be_visible()  # all was seen
     stranger.get_by_label("Choose files").set_input_files([payload("three.txt")])
     expect(came.get_by_text("three.txt")).to_be_visible()
+
+    came.get_by_label("Select three.txt").check(force=True)
+    bar = page.get_by_role("form", name="What is selected")
+    bar.get_by_role("button", name="Select all").click()
+    with page.expect_download() as download:
+        bar.get_by_role("button", name="Download").click()
+    with zipfile.ZipFile(download.value.path()) as archive:
+        assert archive.namelist()[:2] == ["three.txt", "one.txt"]
+        assert {*archive.namelist()[2:]} == {"2 files/two.txt", "2 files/large"}
+    came.get_by_label("Select one.txt").uncheck()
+    page.once("dialog", lambda dialog: dialog.accept())
+    bar.get_by_role("button", name="Delete").click()
+    expect(page.locator("#said")).to_have_text("2 items deleted")
+    expect(came.get_by_label(re.compile("^Select"))).to_have_count(1)
 
     page.once("dialog", lambda dialog: dialog.accept())
     page.get_by_text("Change it, or delete it").click()

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import FilePayload, Locator, Page, expect
+from playwright.sync_api import Dialog, FilePayload, Locator, Page, expect
 
 from tests.pages.conftest import (
     ADMIN,
@@ -179,6 +179,29 @@ def test_a_link_is_copied_shown_as_a_code_and_revoked(person: Page, watch: Watch
     expect(row(person, "report.txt")).to_contain_text("until")
     expect(row(person, "other.txt")).to_have_count(0)
     assert row(person, "report.txt").get_by_role("button").count() == 0
+
+
+def test_several_are_revoked(person: Page) -> None:
+    file = send(person)
+    links = [link_to(person, file) for _ in range(3)]
+    person.goto("/links")
+    boxes = person.get_by_label("Select the link to report.txt")
+    boxes.nth(0).check(force=True)
+    boxes.nth(1).check(force=True)
+    asked: list[str] = []
+
+    def answer(question: Dialog) -> None:
+        asked.append(question.message)
+        question.accept()
+
+    person.once("dialog", answer)
+    bar = person.get_by_role("form", name="Selected links")
+    bar.get_by_role("button", name="Revoke").click()
+    expect(row(person, "report.txt")).to_have_count(1)
+    assert asked[0].startswith("Revoke 2 links?")
+    expect(bar).to_be_hidden()
+    statuses = [person.context.request.get(link["url"]).status for link in links]
+    assert statuses == [200, 404, 404]
 
 
 def test_time_runs_on_and_pages_of_links_follow_each_other(person: Page) -> None:

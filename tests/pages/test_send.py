@@ -285,7 +285,7 @@ def test_several_are_selected_and_taken_together(send_page: Page) -> None:
     page = send_page
     keep(page, "a.txt", "b.txt", "c.txt", "d.txt", "e.txt", "f.txt")
     page.reload()
-    bar = page.get_by_role("form", name="What is selected")
+    bar = page.get_by_role("form", name="Selected files")
     box = page.get_by_role("checkbox", name="Select").filter(visible=True)
     box.nth(0).check()
     box.nth(3).click(modifiers=["Shift"])
@@ -304,7 +304,7 @@ def test_several_are_selected_and_taken_together(send_page: Page) -> None:
     page.once("dialog", lambda dialog: dialog.accept())
     bar.get_by_role("button", name="Delete").click()
     expect(rows(page)).to_have_count(4)
-    expect(page.locator("#said")).to_have_text("2 files are deleted")
+    expect(page.locator("#said")).to_have_text("2 files deleted")
     box.nth(0).check()
     bar.get_by_role("button", name="Select all").click()
     bar.get_by_role("button", name="One link").click()
@@ -321,7 +321,7 @@ def test_a_long_press_begins_a_selection(open_page: OpenPage, sign_up: SignUp) -
     row = rows(page).first
     touch = {"pointerType": "touch", "isPrimary": True, "bubbles": True, "clientX": 9, "clientY": 9}
     row.dispatch_event("pointerdown", touch)
-    bar = page.get_by_role("form", name="What is selected")
+    bar = page.get_by_role("form", name="Selected files")
     expect(bar).to_contain_text("1 selected")
     row.dispatch_event("pointerup", touch)
     rows(page).nth(1).tap(position={"x": 100, "y": 20})

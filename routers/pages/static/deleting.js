@@ -6,7 +6,7 @@ import { refresh } from "./parts.js";
 const AT_ONCE = 6; // browsers make no more connections
 
 document.addEventListener("click", (event) => {
-  const button = event.target.closest("[data-delete]");
+  const button = event.target.closest("button[data-delete]");
   if (button && confirm(button.dataset.question)) remove(button);
 });
 
@@ -16,7 +16,7 @@ async function remove(button) {
 }
 
 /**
- * Delete what rows show, and take these away; `onProgress(count)` hears how many are gone. Ends at
+ * Delete what rows or tiles show, and take these away; `onProgress(count)` hears how many are gone. Ends at
  * the first error, which it resolves to with the `count` of those that are gone.
  */
 export async function deleteAll(rows, onProgress = () => {}) {
@@ -44,20 +44,23 @@ export async function deleteAll(rows, onProgress = () => {}) {
   return { count: gone.length, error };
 }
 
-/** Take rows away; what is beside them gets the focus. */
+/** Take rows or tiles away; what is beside them gets the focus. */
 async function takeAway(rows) {
   if (!rows.length) return;
   const going = new Set(rows);
-  const all = [...rows[0].closest(".items").parentElement.querySelectorAll(":scope > .items > .item")];
+  const all = [...document.querySelectorAll(".item, .tile")];
   const at = all.findIndex((row) => going.has(row));
   const beside = all.slice(at).find((row) => !going.has(row)) ?? all.slice(0, at).at(-1);
+  const lists = new Set(rows.map((row) => row.closest("ul")));
   for (const row of rows) row.remove();
-  (beside?.querySelector("[popovertarget]") ?? document.getElementById("list")).focus();
-  if (!beside) await refresh("bundle-list", "list");
+  document.dispatchEvent(new Event("removed"));
+  const next = beside?.querySelector("[popovertarget]") ?? beside?.querySelector("a") ?? document.getElementById("list");
+  next?.focus({ preventScroll: true });
+  if ([...lists].some((list) => list.matches(".items") && !list.children.length)) await refresh("bundle-list", "list"); // says what follows
 }
 
-/** Say how it went. */
-export function say(words, isWrong) {
+/** Say how it went, or what is so now. */
+export function say(words, isWrong = false) {
   const said = document.getElementById("said");
   said.textContent = words;
   said.className = isWrong ? "notice error" : "visually-hidden"; // the list shows what went well

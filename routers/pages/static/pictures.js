@@ -1,15 +1,13 @@
-// The page of pictures: uploads, a selection, and what can be done with the picture in the viewer.
+// The page of pictures: uploads, albums of what is selected, and what can be done with the picture in the viewer.
 
 import { nameOf } from "./folders.js";
 import { ask, url } from "./http.js";
 import { fetchPage, growing } from "./parts.js";
 import { paintPlaceholders } from "./placeholders.js";
-import { Selection } from "./selecting.js";
-import { openQueue, pickers, refuse, soon, takeInto } from "./uploads.js";
+import { openQueue, pickers, soon, takeInto } from "./uploads.js";
 import { Viewer } from "./viewer.js";
 import { localise } from "./words.js";
 
-const AT_ONCE = 6; // browsers make no more connections
 const EXTENSION = /\.(jpe?g|png|webp|gif|avif|hei[cf]|hif)$/i;
 
 const grid = document.getElementById("grid");
@@ -20,10 +18,10 @@ paintPlaceholders(grid);
 
 function showHowMany() {
   for (const month of grid.querySelectorAll("section:not(:has(.tile))")) month.remove();
-  const isEmpty = grid.children.length === 0;
-  part("empty").hidden = !isEmpty;
-  part("selection").hidden = isEmpty;
+  part("empty").hidden = grid.children.length > 0;
 }
+
+new MutationObserver(showHowMany).observe(grid, { childList: true, subtree: true });
 
 // Uploads.
 
@@ -35,7 +33,6 @@ if (part("picker")) {
     for (const tile of [...(fresh?.querySelectorAll("#grid .tile") ?? [])].reverse()) {
       if (arrived.delete(tile.dataset.id)) monthOf(tile, "prepend").prepend(tile);
     }
-    showHowMany();
   });
   const onDone = (id) => {
     arrived.add(id);
@@ -116,8 +113,6 @@ part("delete").addEventListener("click", async () => {
   await attempt(async () => {
     await ask("DELETE", `/v1/pictures/${id}`);
     viewer.remove(tile);
-    selection.update();
-    showHowMany();
     said.textContent = `${name} is deleted`;
   });
 });
@@ -131,49 +126,13 @@ async function attempt(run) {
   }
 }
 
-// The selection.
-
-const selection = new Selection(grid, (tiles) => {
-  part("count").textContent = `${tiles.length} selected`;
-});
-
-part("selection").addEventListener("click", async (event) => {
-  const act = event.target.closest("[data-act]")?.dataset.act;
-  if (!act) return;
-  event.preventDefault();
-  if (act === "clear") selection.clear();
-  if (act === "album") part("new-album").showModal();
-  if (act === "delete") await deleteSelected();
-});
+// An album of those that are selected.
 
 part("new-album")?.querySelector("[data-close]").addEventListener("click", () => part("new-album").close());
-
-async function deleteSelected() {
-  const { tiles } = selection;
-  const what = tiles.length === 1 ? tiles[0].dataset.name : `${tiles.length} pictures`;
-  if (!confirm(`Delete ${what}? Their links end with them.`)) return;
-  refuse();
-  const left = [...tiles];
-  const work = async () => {
-    while (left.length) {
-      const tile = left.shift();
-      await ask("DELETE", `/v1/pictures/${tile.dataset.id}`).catch((error) => {
-        if (error.status !== 404) throw error;
-      });
-      tile.remove();
-    }
-  };
-  try {
-    await Promise.all(Array.from({ length: AT_ONCE }, work));
-    said.textContent = `${what} deleted`;
-  } catch (error) {
-    left.length = 0;
-    refuse(error.message);
-  }
-  selection.update();
-  showHowMany();
-  (grid.querySelector("a") ?? part("picker"))?.focus({ preventScroll: true });
-}
+part("selection").querySelector("[data-act=album]")?.addEventListener("click", (event) => {
+  event.preventDefault();
+  part("new-album").showModal();
+});
 
 // Further pages, on scrolling.
 

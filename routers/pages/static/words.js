@@ -14,15 +14,13 @@ export function size(bytes) {
   return `${value >= 100 ? Math.round(value) : value.toFixed(1)} ${UNITS[unit]}`;
 }
 
-/** A number of files: "1 file", "10,000 files". */
-export function files(count) {
-  return count === 1 ? "1 file" : `${count.toLocaleString("en")} files`;
+/** A number of things: "1 file", "10,000 files". */
+export function plural(count, thing) {
+  return `${count.toLocaleString("en")} ${thing}${count === 1 ? "" : "s"}`;
 }
 
-/** A number of downloads: "1 download". */
-export function downloads(count) {
-  return `${count.toLocaleString("en")} ${count === 1 ? "download" : "downloads"}`;
-}
+export const files = (count) => plural(count, "file");
+export const downloads = (count) => plural(count, "download");
 
 /** A time in its two largest units: "2 h 5 min", "45 s". */
 export function duration(seconds) {

@@ -167,7 +167,11 @@ FEATURES: Final = (
         target=(
             "picture",
             TargetTable(
-                pictures, pictures.c.uuid, pictures.c.name, text_of("image/") + pictures.c.format
+                pictures,
+                pictures.c.uuid,
+                pictures.c.name,
+                text_of("image/") + pictures.c.format,
+                bare=pictures.c.bare,
             ),
         ),
         counted=lambda _: true(),

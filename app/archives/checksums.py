@@ -33,11 +33,14 @@ class Checksums:
     async def crc32(self, content: Content) -> int:
         """Return the CRC-32 of content, of which nobody reads the same at the same time.
 
-        That of bytes that are in memory isn't stored: they are read for each archive anyhow.
+        That of bytes that are in memory isn't stored: they are read for each archive anyhow. Nor is
+        that of an excerpt, of which there may be several.
         Raises as `Downloads.open` does, and `ObjectDamaged` if these aren't the bytes that came.
         """
         if content.crc32 is not None:
             return content.crc32
+        if content.excerpt is not None and content.data is None:
+            return (await self._hashed(content)).crc32
         if not content.stored:
             return zlib.crc32(content.data or b"")
         running = self._running.get(content.object_id)
@@ -59,13 +62,7 @@ class Checksums:
             known = await self._database.read(find, content.object_id)
         if known is not None:  # since the content was listed
             return known
-        hashing = Hashing()
-        async with self._downloads.open(content, ByteRange(0, content.size)) as chunks:
-            async for chunk in chunks:
-                if len(chunk) <= _IN_LOOP:
-                    hashing.update(chunk)
-                else:
-                    await asyncio.to_thread(hashing.update, chunk)
+        hashing = await self._hashed(content)
         if hashing.sha256() != content.sha256:
             metrics.damaged_objects.inc()
             keys = [segment.key for segment in content.stored]
@@ -75,6 +72,16 @@ class Checksums:
         with Patience(), suppress(DatabaseUnavailable, DatabaseFull):
             await self._database.write(store, content.object_id, hashing.crc32)
         return hashing.crc32
+
+    async def _hashed(self, content: Content) -> Hashing:
+        hashing = Hashing()
+        async with self._downloads.open(content, ByteRange(0, content.size)) as chunks:
+            async for chunk in chunks:
+                if len(chunk) <= _IN_LOOP:
+                    hashing.update(chunk)
+                else:
+                    await asyncio.to_thread(hashing.update, chunk)
+        return hashing
 
 
 def find(connection: Connection, object_id: int) -> int | None:

@@ -1,7 +1,6 @@
 """The bytes of small members, which the database has, read a batch at a time."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 from sqlalchemy import Connection, select
@@ -37,7 +36,7 @@ class SmallContents:
         data = self._data.get(content.object_id)
         if data is None:
             raise NotFound
-        return replace(content, data=data)
+        return content.filled(data)
 
     async def read_from(self, number: int) -> None:
         """Read what comes next from a member on: it stays then, even if that is deleted."""

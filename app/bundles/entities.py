@@ -35,6 +35,8 @@ class NewBundle:
     """Of its link."""
     note: str | None = None
     """To whoever opens its link."""
+    originals: bool = False
+    """Whether its link gives pictures with all that is in their files."""
     clamp: bool = False
     """Whether what its account's tier doesn't allow is lowered instead of refused."""
     delivery: bytes | None = None
@@ -107,6 +109,8 @@ class Member:
     content_type: str
     created_at: int
     content: Content
+    bare: str | None
+    """What strangers get of it unless originals are shared, see `app.links.targets`."""
 
     @property
     def file_name(self) -> str:

@@ -26,7 +26,7 @@ from app.database.pagination import Page
 from app.errors import BundleClosed, Forbidden, NotFound
 from app.events.entities import EventType, Subject
 from app.events.log import count
-from app.links.entities import NewLink
+from app.links.entities import LinkOptions, NewLink
 from app.links.targets import allows
 from app.links.terms import KEPT, settle
 from app.objects import lifecycle as objects
@@ -75,6 +75,7 @@ def create(
     It gets ``link`` if it gets one; ``usual`` is that of `settle`. Returns it and how much it has
     evicted. Raises as `point` does.
     """
+    link = replace(link, options=LinkOptions(originals=new.originals))
     agreed = settle(new, link, identity.tier, usual, now)
     require_storage(connection)
     quota.lock_account(connection, identity.account_id)

@@ -21,7 +21,7 @@ from app.bundles.entities import Member
 from app.bundles.tables import bundle_members, bundles
 from app.database import Statement
 from app.database.pagination import Page, decode_cursor, page_of
-from app.links.targets import Targets
+from app.links.targets import AS_IT_IS, Targets, bare_of
 from app.objects import contents
 from app.objects.file_names import is_storable
 from app.objects.tables import object_bytes
@@ -155,6 +155,7 @@ class Members:
         joined = joined.join(object_rows, object_rows.c.id == object_id)
         joined = joined.outerjoin(object_bytes, object_bytes.c.object_id == object_rows.c.id)
         types = [(bundle_members.c.kind == kind, of.content_type) for kind, of in things.items()]
+        bare = [(bundle_members.c.kind == kind, bare_of(of)) for kind, of in things.items()]
         return select(
             bundle_members.c.id,
             bundle_members.c.uuid,
@@ -164,6 +165,7 @@ class Members:
             bundle_members.c.name,
             func.coalesce(bundle_members.c.content_type, case(*types)).label("content_type"),
             bundle_members.c.created_at,
+            case(*bare, else_=AS_IT_IS).label("bare"),
             *content,
         ).select_from(joined)
 
@@ -173,7 +175,7 @@ def _paged(members: Select[Any]) -> Select[Any]:
 
 
 def _member(row: Row[Any]) -> Member:
-    number, uuid, bundle, kind, target, name, content_type, created_at, *content = tuple(row)
+    number, uuid, bundle, kind, target, name, content_type, created_at, bare, *content = tuple(row)
     return Member(
         number,
         uuid,
@@ -184,4 +186,5 @@ def _member(row: Row[Any]) -> Member:
         content_type,
         created_at,
         contents.content_of(content),
+        bare,
     )

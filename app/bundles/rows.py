@@ -70,6 +70,7 @@ _select = (
         link_expiry.downloads_taken(_now).label("downloads"),
         timelinks.c.password_hash,
         timelinks.c.note,
+        timelinks.c.originals,
         inboxes.c.uuid.label("inbox"),
         inboxes.c.title,
     )
@@ -249,7 +250,7 @@ def locked(connection: Connection, identity: Identity, uuid: str, now: int) -> A
 
 def _bundle(row: Row[Any], counts: Mapping[int, tuple[int, int]]) -> Bundle:
     count, size = counts.get(row.id, (0, 0))
-    options = LinkOptions(row.max_downloads, row.password_hash, row.note)
+    options = LinkOptions(row.max_downloads, row.password_hash, row.note, bool(row.originals))
     return Bundle(
         id=row.id,
         uuid=row.uuid,

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from app import clock
 from app.accounts.identity import Access
-from app.archives.archive import Archive, Entry
+from app.archives.archive import Archive
 from app.archives.use_cases import lay_out
 from app.bundles import filling, public, rows
 from app.bundles.entities import MAX_MEMBERS, OBJECTS, Bundle, Member, NewBundle, NewMember, Shown
@@ -211,22 +211,26 @@ class Bundles:
 
     async def show(self, link: PublicLink, limit: int, cursor: str | None) -> Shown:
         """Return the bundle that a link leads to, with a page of its members."""
-        bundle_id = link.target.id
         return await self._database.read(
-            public.find, self._members, bundle_id, limit, cursor, clock.now()
+            public.find, self._members, link, limit, cursor, clock.now()
         )
 
     async def shown_member(self, link: PublicLink, name: str) -> Member:
-        """Return a member by its name, ready to be read; raises `NotFound`."""
+        """Return a member by its name; raises `NotFound`. Its bytes are for its owner."""
         return await self._database.read(
             public.find_member, self._members, link.target.id, name, clock.now()
         )
 
+    async def given_member(self, link: PublicLink, name: str) -> Member:
+        """Return a member with what the link gives of it; raises as `PublicLink.content` does."""
+        member = await self.shown_member(link, name)
+        return replace(member, content=public.content_of(member, link))
+
     async def archive(self, link: PublicLink) -> Archive:
-        """Return the archive of all members that strangers may see."""
+        """Return the archive of what strangers get of all members that they may see."""
         shown = partial(self._members.all, only_shown=True)
         members = await self._database.read(shown, link.target.id, clock.now())
-        return await lay_out([Entry(member.name, member.content) for member in members])
+        return await lay_out(list(public.entries(members, link)))
 
     async def _create(
         self,

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple, Protocol, Self
 
 from app import clock
 from app.errors import NotFound
-from app.links.targets import Target, TargetType
+from app.links.targets import AS_IT_IS, Target, TargetType
 from app.objects.entities import Content
 
 MAX_DOWNLOADS: Final = 10**9
@@ -56,6 +56,8 @@ class LinkOptions:
     password_hash: str | None = None
     note: str | None = None
     """To whoever opens it."""
+    originals: bool = False
+    """Whether its pictures come with all that is in their files, such as places."""
 
 
 NO_OPTIONS: Final = LinkOptions()
@@ -70,6 +72,7 @@ class Sharing:
     """Those that have begun, if the link counts them."""
     has_password: bool
     note: str | None
+    originals: bool
 
     @property
     def is_plain(self) -> bool:
@@ -80,7 +83,9 @@ class Sharing:
     def of(cls, options: LinkOptions, downloads: int | None = 0) -> Self:
         """Make one of a link's options; ``downloads`` is None if there is no link."""
         has_password = options.password_hash is not None
-        return cls(options.max_downloads, downloads or 0, has_password, options.note)
+        return cls(
+            options.max_downloads, downloads or 0, has_password, options.note, options.originals
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +116,7 @@ class Timelink:
     downloads: int
     has_password: bool
     note: str | None
+    originals: bool
     is_active: bool
 
     @property
@@ -142,6 +148,8 @@ class PublicLink:
     downloads: int
     password_hash: str | None
     note: str | None
+    originals: bool
+    """Whether its pictures come with all that is in their files."""
     is_own: bool
     """Whether it was made with its target."""
     has_begun: bool
@@ -169,10 +177,13 @@ class PublicLink:
 
     @property
     def content(self) -> Content:
-        """The bytes of its target; raises `NotFound` if that is a set of things."""
+        """What it gives of its target; raises `NotFound` if that is a set of things.
+
+        And of a picture whose original it doesn't give, what `Content.excerpted` does.
+        """
         if self.target.content is None:
             raise NotFound("The link leads to several things")
-        return self.target.content
+        return given(self.target.content, self.target.bare, originals=self.originals)
 
     @property
     def file_name(self) -> str:
@@ -184,6 +195,11 @@ class PublicLink:
     def is_plain(self) -> bool:
         """Whether it has neither a count nor a password."""
         return not self.is_limited and self.password_hash is None
+
+
+def given(content: Content, bare: str | None, *, originals: bool) -> Content:
+    """Return what a link gives of a content, see `Target.bare`; raises as `Content.excerpted`."""
+    return content if originals or bare == AS_IT_IS else content.excerpted(bare)
 
 
 def time_left(expires_at: int | None, now: int) -> int | None:

@@ -54,6 +54,7 @@ _select = (
         downloads_taken(_now).label("downloads"),
         timelinks.c.password_hash,
         timelinks.c.note,
+        timelinks.c.originals,
         timelinks.c.is_own,
     )
     .select_from(timelinks.join(accounts).join(tiers))
@@ -160,6 +161,7 @@ def _open(
         downloads=row.downloads,
         password_hash=row.password_hash,
         note=row.note,
+        originals=bool(row.originals),
         is_own=bool(row.is_own),
         has_begun=statement is _find_leased and row.claimed_until is None,
         target=target,

@@ -120,6 +120,7 @@ def insert_link(
         downloads=0,
         password_hash=new.options.password_hash,
         note=new.options.note,
+        originals=new.options.originals,
         removal_at=None,
         is_own=new.lifetime is None,
         created_at=now,
@@ -292,6 +293,7 @@ def _timelink(row: Row[Any], now: int) -> Timelink:
         downloads=row.taken,
         has_password=row.password_hash is not None,
         note=row.note,
+        originals=bool(row.originals),
         is_active=bool(row.is_active),
     )
 

@@ -1,6 +1,6 @@
 """The tables of timelinks, of their leases, and of the inboxes that links of a kind lead to."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, LargeBinary, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, LargeBinary, String, Table, Text, false
 
 from app.database.schema import identity, metadata, moment, partial_index, public_id, reference
 
@@ -23,6 +23,7 @@ timelinks = Table(
     moment("revoked_at", nullable=True),
     Column("note", Text),  # to whoever opens it
     moment("removal_at", nullable=True),  # when its target goes with the last download
+    Column("originals", Boolean, nullable=False, server_default=false()),  # with all in their files
     Index(None, "account_id", "id"),
     Index(None, "kind", "target_id"),
     sqlite_autoincrement=True,

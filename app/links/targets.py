@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
@@ -28,6 +28,9 @@ from app.objects.entities import Content
 from app.objects.tables import object_bytes
 from app.objects.tables import objects as object_rows
 
+AS_IT_IS: Final = ""
+"""Instead of the parts of a content: strangers get all of it."""
+
 TargetType = str
 """The name of a type of targets, such as ``file``."""
 
@@ -46,6 +49,8 @@ class Target:
     expires_at: int | None
     content: Content | None
     """None: it is a set of things, each with its own."""
+    bare: str | None = AS_IT_IS
+    """What strangers get of it unless originals are shared; see `TargetTable.bare`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,11 @@ class TargetTable:
     """When its bytes went, where these can go before it does."""
     resource: str | None = None
     """Whose scope permits to read it; None: its table's name."""
+    bare: Column[Any] | None = None
+    """The parts of its bytes without what tells of its owner, see `Content.excerpted`.
+
+    None: it has nothing to be left out.
+    """
 
     @property
     def has_content(self) -> bool:
@@ -89,6 +99,7 @@ class TargetTable:
             self.name.label("name"),
             self.content_type.label("content_type"),
             expires_at.label("expires_at"),
+            bare_of(self).label("bare"),
         ).where(self.alive(bindparam("now", type_=BigInteger)))
         if not self.has_content:
             return found
@@ -97,6 +108,11 @@ class TargetTable:
                 object_bytes
             )
         )
+
+
+def bare_of(target: TargetTable) -> ColumnElement[Any]:
+    """Return the column of what strangers get of a target."""
+    return text_of(AS_IT_IS) if target.bare is None else target.bare
 
 
 def text_of(value: str) -> ColumnElement[str]:
@@ -179,6 +195,6 @@ class Targets:
 
 
 def _target(row: Row[Any]) -> Target:
-    target_id, name, content_type, expires_at, *content = tuple(row)
+    target_id, name, content_type, expires_at, bare, *content = tuple(row)
     found = contents.content_of(content) if content else None
-    return Target(target_id, name, content_type, expires_at, found)
+    return Target(target_id, name, content_type, expires_at, found, bare)

@@ -17,7 +17,7 @@ from app.links.targets import TargetType
 LIFETIME, DOWNLOADS = "max-days", "max-downloads"
 """Names of what may be lowered."""
 
-_OPTIONS: Final = ("max_downloads", "password_hash", "note")
+_OPTIONS: Final = ("max_downloads", "password_hash", "note", "originals")
 
 
 class Asked(Protocol):
@@ -60,7 +60,12 @@ def settle(new: Asked, link: NewLink, tier: Tier, usual: int, now: int) -> Terms
     ``usual`` is how many seconds it lives if neither its sender nor the tier says it. Raises
     `InvalidRequest` for what the tier doesn't allow, unless that is to be lowered.
     """
-    options = LinkOptions(new.max_downloads, new.password_hash, new.note)
+    options = replace(
+        link.options,
+        max_downloads=new.max_downloads,
+        password_hash=new.password_hash,
+        note=new.note,
+    )
     if new.expires_in == 0 and options == NO_OPTIONS:
         return KEPT
     lowered = []
@@ -103,7 +108,7 @@ def change(
         expires_at = now + seconds * clock.SECOND if seconds else None
     options = {name: facts[name] for name in _OPTIONS if name in facts}
     own = links.find_own(connection, target_type, target_id, now)
-    needs_link = own is None and any(value is not None for value in options.values())
+    needs_link = own is None and any(options.values())
     if seconds is not None:
         has_link = links.follow(connection, target_type, target_id, expires_at, now)
         needs_link = needs_link or (expires_at is not None and not has_link)

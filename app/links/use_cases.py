@@ -71,6 +71,7 @@ class Links:
         max_downloads: int | None = None,
         password: str | None = None,
         note: str | None = None,
+        originals: bool = False,
     ) -> Timelink:
         """Make a link that lives for ``lifetime`` seconds, but no longer than its target.
 
@@ -79,7 +80,7 @@ class Links:
         """
         self._check_lifetime(lifetime)
         password_hash = await self.hash_password(access, password)
-        options = LinkOptions(max_downloads, password_hash, note)
+        options = LinkOptions(max_downloads, password_hash, note, originals)
         new = replace(self.new_own_link(), lifetime=lifetime, options=options)
         return await access.write(
             rows.create, self._targets, target_type, target_id, new, clock.now()

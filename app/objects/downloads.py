@@ -39,8 +39,10 @@ class Downloads:
         self._scratch = scratch
 
     def files(self, content: Content, part: ByteRange) -> Sequence[FilePart] | None:
-        """Return the files that hold a part of the content; None: they aren't on this host."""
+        """Return the files that hold a part of the content; None: no files of this host do."""
         if not content.stored or not isinstance(self._store, SupportsLocalPath):
+            return None
+        if content.excerpt is not None:
             return None
         locate = self._store.local_path
         return [FilePart(locate(key), within) for key, within in content.locate(part)]
@@ -73,29 +75,34 @@ class Downloads:
         if content.data is not None:
             yield _once(content.data[part.start : part.stop])
             return
-        located = list(content.locate(part))
-        if not located:
-            yield _once(b"")
-            return
+        pieces = list(content.pieces(part))
+        located = [piece for piece in pieces if not isinstance(piece, bytes)]
         async with AsyncExitStack() as stack:
-            first = await self._enter(stack, content, *located[0])
-            async with aclosing(self._chunks(stack, first, content, located[1:])) as chunks:
+            first = await self._enter(stack, content, *located[0]) if located else None
+            async with aclosing(self._chunks(stack, first, content, pieces)) as chunks:
                 yield chunks
 
     async def _chunks(
         self,
         stack: AsyncExitStack,
-        reader: ObjectReader,
+        reader: ObjectReader | None,
         content: Content,
-        following: Sequence[tuple[str, ByteRange]],
+        pieces: Sequence[tuple[str, ByteRange] | bytes],
     ) -> AsyncGenerator[bytes, None]:
-        """Yield what a reader has, and then the segments that follow it; ``stack`` closes each."""
-        async for chunk in reader:
-            yield chunk
-        for key, within in following:
-            await stack.aclose()
-            async for chunk in await self._enter(stack, content, key, within):
+        """Yield pieces one after the other: a reader has the first that is stored.
+
+        ``stack`` closes it, and those of the pieces that follow.
+        """
+        for piece in pieces:
+            if isinstance(piece, bytes):
+                yield piece
+                continue
+            if reader is None:
+                reader = await self._enter(stack, content, *piece)
+            async for chunk in reader:
                 yield chunk
+            await stack.aclose()
+            reader = None
 
     async def _enter(
         self, stack: AsyncExitStack, content: Content, key: str, within: ByteRange

@@ -1,12 +1,16 @@
 """Objects: reserved, received, ready to be read."""
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 from uuid_utils import uuid7
 
 from app.accounts.identity import Identity
+from app.errors import Forbidden, ServiceUnavailable
+from app.objects import excerpts
+from app.objects.excerpts import Excerpt
 from storage.base import ByteRange
 
 OnSettle = Callable[[Connection, Identity], None]
@@ -117,6 +121,35 @@ class Content:
     """The parts of an object that is stored in several, in their order."""
     crc32: int | None = None
     """Of the same bytes as ``sha256``; None: nobody has computed it yet."""
+    excerpt: Excerpt | None = None
+    """What of the object it is; None: all. The ``sha256`` of an excerpt is that of no bytes."""
+
+    def excerpted(self, parts: str | None) -> "Content":
+        """Return an excerpt, given by its parts as `excerpts.to_json` has kept them.
+
+        Raises `ServiceUnavailable` where nobody has found these out yet, and `Forbidden` where
+        there can be none.
+        """
+        if parts is None:
+            raise ServiceUnavailable("This has to be looked at first. Try again in a minute.")
+        excerpt = excerpts.from_json(parts)
+        if excerpt.is_whole(self.size):
+            return self
+        if not excerpt.parts:
+            raise Forbidden("What else the file tells can't be taken out of it, so it isn't given")
+        return replace(
+            self,
+            size=excerpt.size,
+            sha256=hashlib.sha256(self.sha256 + parts.encode()).digest(),
+            data=None if self.data is None else excerpt.of(self.data),
+            segments=self.stored,
+            crc32=None,
+            excerpt=excerpt,
+        )
+
+    def filled(self, data: bytes) -> "Content":
+        """Return it with the bytes of its object, which is small."""
+        return replace(self, data=data if self.excerpt is None else self.excerpt.of(data))
 
     @property
     def stored(self) -> tuple[Segment, ...]:
@@ -126,5 +159,13 @@ class Content:
         return (Segment(self.key, self.size),)
 
     def locate(self, part: ByteRange) -> Iterator[tuple[str, ByteRange]]:
-        """Yield the keys that hold a part of the bytes, each with the range of its own."""
+        """Yield the keys that hold a part of the object, each with the range of its own."""
         return locate(self.stored, part)
+
+    def pieces(self, part: ByteRange) -> Iterator[tuple[str, ByteRange] | bytes]:
+        """Yield what a part of the content consists of: of the object, see `locate`, or bytes."""
+        for piece in [part] if self.excerpt is None else self.excerpt.within(part):
+            if isinstance(piece, bytes):
+                yield piece
+            else:
+                yield from self.locate(piece)

@@ -45,7 +45,7 @@ _OPTIONS: Final[dict[str, dict[str, Any]]] = {
 
 
 def examine(source: BinaryIO | bytes, max_pixels: int) -> Facts:
-    """Return a picture's format, size, placeholder and EXIF, once it has been decoded.
+    """Return what there is to know of a picture, once it has been decoded.
 
     All of it is decoded, of an animation the first frame, of a HEIC the primary picture: nothing
     less reveals that a file is cut off or damaged. A JPEG is decoded at an eighth of its size,
@@ -65,6 +65,7 @@ def examine(source: BinaryIO | bytes, max_pixels: int) -> Facts:
             is_complete=is_complete,
             thumbhash=thumbhash(small),
             exif=picture.exif,
+            bare=picture.bare,
         )
 
 

@@ -31,6 +31,11 @@ class Facts:
     thumbhash: bytes | None = field(default=None, compare=False)
     """Its placeholder; None: it isn't made yet. Empty: it can't be made."""
     exif: Exif = field(default=Exif(), compare=False)
+    bare: str | None = field(default=None, compare=False)
+    """The parts of the file that are the picture and nothing else, see `app.objects.excerpts`.
+
+    None: nobody has looked yet.
+    """
 
 
 def format_of(header: bytes) -> str | None:

@@ -136,6 +136,7 @@ def create(
         is_complete=facts.is_complete,
         thumbhash=facts.thumbhash,
         exif=facts.exif.to_json(),
+        bare=facts.bare,
         created_at=now,
         modified_at=now,
     )

@@ -32,13 +32,14 @@ pictures = Table(
     ),  # false: cut off or damaged
     Column("thumbhash", LargeBinary(32)),  # NULL: not made yet; empty: it can't be
     Column("exif", Text),  # JSON; NULL: not read yet, or nothing is known
+    Column("bare", Text),  # parts of its file as `app.objects.excerpts` has them; NULL: not known
     moment("created_at"),
     moment("modified_at"),
     Index(None, "account_id", "id"),
     sqlite_autoincrement=True,
 )
 
-partial_index(pictures.c.thumbhash.is_(None), pictures.c.id, name="ix_pictures_to_be_seen")
+partial_index(pictures.c.bare.is_(None), pictures.c.id, name="ix_pictures_to_be_examined")
 
 thumbnails = Table(
     "thumbnails",

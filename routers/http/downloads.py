@@ -51,7 +51,10 @@ async def send_content(
 
     Raises all errors of finding the bytes here, before any header is sent.
     """
-    what = _Described(content.sha256, content.modified_at, content.encoding, described, inline)
+    digest = content.sha256 if content.excerpt is None else None
+    what = _Described(
+        content.sha256, digest, content.modified_at, content.encoding, described, inline
+    )
     if content.data is not None and request.method == "GET" and not ranges.are_asked(request):
         return SmallContent(content.data, _raw_headers(what))
     headers = dict(_headers(what))
@@ -106,6 +109,8 @@ class _Described(NamedTuple):
     """All that the headers of a content depend on."""
 
     sha256: bytes
+    digest: bytes | None
+    """Of the bytes that are sent, if it is known."""
     modified_at: int
     encoding: str | None
     described: DownloadHeaders
@@ -122,7 +127,7 @@ def _raw_headers(what: _Described) -> list[tuple[bytes, bytes]]:
 @lru_cache(maxsize=_REMEMBERED)
 def _headers(what: _Described) -> Mapping[str, str]:
     coded = {} if what.encoding is None else {"Content-Encoding": what.encoding}
-    digest = {"Repr-Digest": repr_digest(what.sha256)}
+    digest = {} if what.digest is None else {"Repr-Digest": repr_digest(what.digest)}
     common = download_headers(what.sha256, what.modified_at, what.described, inline=what.inline)
     return coded | digest | common
 

@@ -38,6 +38,7 @@ class LinkForm(BaseModel):
     max_downloads: str = ""
     password: GivenPassword = ""
     note: Annotated[Text, Field(max_length=4096)] = ""
+    originals: bool = False
 
     def checked(self) -> NewTimelink:
         """Return the new link; raises `RequestValidationError`."""
@@ -76,6 +77,7 @@ async def create(request: Request, runtime: RuntimeDep, visitor: SignedIn) -> Re
             max_downloads=new.max_downloads,
             password=new.password,
             note=new.note,
+            originals=new.originals,
         )
     except RequestValidationError as error:
         return await _page(request, runtime, visitor, form, wrong=invalid(error))

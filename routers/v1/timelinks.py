@@ -45,6 +45,7 @@ async def create(
         max_downloads=body.max_downloads,
         password=body.password,
         note=body.note,
+        originals=body.originals,
     )
     locate(request, response, f"/v1/timelinks/{link.uuid}")
     return Timelink.of(link, link_url(request, runtime, link.ref))

@@ -26,6 +26,7 @@ from storage.errors import StoreUnavailable
 from tests import children
 from tests.api.conftest import Service
 from tests.api.shared import shared_fixtures, store_of
+from tests.app.pictures.test_animations import moving
 from tests.deadline import DEADLINE
 from tests.lines import Line
 from tests.pictures import decoded, encoded, noise
@@ -357,6 +358,23 @@ def _thumbs(connection: Connection) -> list[Any]:
     return list(connection.execute(select(objects).where(objects.c.kind == "thumbs")))
 
 
+async def test_thumbnails_of_older_animations_are_made_anew(service: Service) -> None:
+    parts = service.runtime.parts
+    others = {thumb.id for thumb in await parts.database.read(_thumbs)}
+    animation = await upload(service, moving("gif"))
+    url, headers = f"/v1/pictures/{animation}/thumbnails/200", dict(service.service_token)
+    for kind in ("image/webp", "image/jpeg"):
+        await service.client.get(url, headers=headers | {"Accept": kind})
+    imaging = Imaging(service.runtime.downloads, parts.decoders, max_pixels=10**8)
+    await parts.database.write(_forget_placeholders, [animation])
+    made = {thumb.id for thumb in await parts.database.read(_thumbs)} - others
+    assert await Placeholders(parts.database, imaging).run_once(clock.now()) == 1
+    left = {thumb.id for thumb in await parts.database.read(_thumbs)} - others
+    assert (len(made), len(left), left < made) == (2, 1, True)  # the JPEG stays
+    again = await service.client.get(url, headers=headers | {"Accept": "image/webp"})
+    assert getattr(decoded(again.content), "n_frames", 1) == 3
+
+
 async def test_older_pictures_get_their_placeholders(service: Service, picture: str) -> None:
     broken = await upload(service, PICTURE)
     parts = service.runtime.parts
@@ -380,7 +398,7 @@ async def test_older_pictures_get_their_placeholders(service: Service, picture: 
 
 def _forget_placeholders(connection: Connection, uuids: Sequence[str]) -> None:
     older = update(pictures).where(pictures.c.uuid.in_(uuids))
-    connection.execute(older.values(thumbhash=None, exif=None))
+    connection.execute(older.values(thumbhash=None, exif=None, bare=None))
 
 
 def _key_of(connection: Connection, uuid: str) -> str:

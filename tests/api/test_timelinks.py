@@ -95,7 +95,8 @@ async def plant(service: Service, user: Headers, kind: str) -> str:
                     "annotations": "{}", "search": "", "report_state": "none"}  # fmt: skip
             connection.execute(insert(dumps).values(row))
         else:
-            row |= {"name": "a.txt", "format": "png", "width": 1, "height": 1}
+            row |= {"name": "a.txt", "format": "png", "width": 1, "height": 1,
+                    "bare": f"[[0,{len(DATA)}]]"}  # fmt: skip
             connection.execute(insert(pictures).values(row))
 
     await service.runtime.parts.database.write(write)

@@ -18,16 +18,16 @@ class Box(NamedTuple):
 def is_complete(file: BinaryIO) -> bool:
     """Tell whether none of a file's boxes is cut off."""
     size = file.seek(0, io.SEEK_END)
-    return all(box.end <= size for box in _boxes(file, 0, size))
+    return all(box.end <= size for box in boxes(file, 0, size))
 
 
 def largest_extent(file: BinaryIO) -> tuple[int, int]:
     """Return the width and height of the largest image in the file's properties."""
     largest = (0, 0)
     for properties in _found(file, b"meta", b"iprp", b"ipco"):
-        for box in _inside(file, properties):
+        for box in inside(file, properties):
             if box.name == b"ispe":
-                width, height = struct.unpack(">II", _read(file, box.content + 4, 8))
+                width, height = struct.unpack(">II", read(file, box.content + 4, 8))
                 largest = max(largest, (width, height), key=lambda size: size[0] * size[1])
     return largest
 
@@ -39,9 +39,9 @@ def with_joined_associations(file: BinaryIO) -> BinaryIO:
     (ISO/IEC 14496-12, 8.11.14.1). The space saved becomes a ``free`` box, so that nothing moves.
     """
     for meta in _found(file, b"meta"):
-        for properties in (box for box in _inside(file, meta) if box.name == b"iprp"):
-            parts = [box for box in _inside(file, properties) if box.name == b"ipma"]
-            versions = {_read(file, box.content, 4) for box in parts}  # with flags
+        for properties in (box for box in inside(file, meta) if box.name == b"iprp"):
+            parts = [box for box in inside(file, properties) if box.name == b"ipma"]
+            versions = {read(file, box.content, 4) for box in parts}  # with flags
             if (
                 len(parts) > 1
                 and len(versions) == 1
@@ -52,14 +52,14 @@ def with_joined_associations(file: BinaryIO) -> BinaryIO:
 
 
 def _joined(file: BinaryIO, meta: Box, properties: Box, parts: list[Box]) -> BinaryIO:
-    count = sum(int.from_bytes(_read(file, box.content + 4, 4)) for box in parts)
-    entries = b"".join(_read(file, box.content + 8, box.end - box.content - 8) for box in parts)
-    version = _read(file, parts[0].content, 4)
+    count = sum(int.from_bytes(read(file, box.content + 4, 4)) for box in parts)
+    entries = b"".join(read(file, box.content + 8, box.end - box.content - 8) for box in parts)
+    version = read(file, parts[0].content, 4)
     one = _box(b"ipma", version + count.to_bytes(4) + entries)
-    others = _read(file, properties.content, parts[0].start - properties.content)
-    written = _box(b"iprp", others + one) + _read(file, properties.end, meta.end - properties.end)
+    others = read(file, properties.content, parts[0].start - properties.content)
+    written = _box(b"iprp", others + one) + read(file, properties.end, meta.end - properties.end)
     free = meta.end - properties.start - len(written) - 8
-    data = bytearray(_read(file, 0, -1))
+    data = bytearray(read(file, 0, -1))
     data[properties.start : meta.end] = written + _box(b"free", bytes(free))
     return io.BytesIO(data)
 
@@ -70,24 +70,25 @@ def _box(name: bytes, content: bytes) -> bytes:
 
 def _found(file: BinaryIO, *path: bytes) -> Iterator[Box]:
     """Yield the boxes at a path of names."""
-    found = list(_boxes(file, 0, file.seek(0, io.SEEK_END)))
+    found = list(boxes(file, 0, file.seek(0, io.SEEK_END)))
     for name in path[:-1]:
-        found = [inner for box in found if box.name == name for inner in _inside(file, box)]
+        found = [inner for box in found if box.name == name for inner in inside(file, box)]
     yield from (box for box in found if box.name == path[-1])
 
 
-def _inside(file: BinaryIO, box: Box) -> Iterator[Box]:
+def inside(file: BinaryIO, box: Box) -> Iterator[Box]:
+    """Yield the boxes within a box."""
     flags = 4 if box.name == b"meta" else 0  # version and flags come first
-    return _boxes(file, box.content + flags, box.end)
+    return boxes(file, box.content + flags, box.end)
 
 
-def _boxes(file: BinaryIO, at: int, end: int) -> Iterator[Box]:
+def boxes(file: BinaryIO, at: int, end: int) -> Iterator[Box]:
     """Yield the boxes between two offsets, up to the first that is none; the last may end later."""
     while at + 8 <= end:
-        size, name = struct.unpack(">I4s", _read(file, at, 8))
+        size, name = struct.unpack(">I4s", read(file, at, 8))
         content = at + 8
         if size == 1:
-            size, content = int.from_bytes(_read(file, content, 8)), content + 8
+            size, content = int.from_bytes(read(file, content, 8)), content + 8
         stop = at + size if size else end
         if not name.isalnum() or stop < content:
             return
@@ -95,6 +96,7 @@ def _boxes(file: BinaryIO, at: int, end: int) -> Iterator[Box]:
         at = stop
 
 
-def _read(file: BinaryIO, at: int, size: int) -> bytes:
+def read(file: BinaryIO, at: int, size: int) -> bytes:
+    """Read up to ``size`` bytes at an offset; -1 for all."""
     file.seek(at)
     return file.read(size)

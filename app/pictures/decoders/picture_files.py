@@ -15,7 +15,7 @@ from PIL import (
 
 from app.errors import ContentTooLarge
 from app.pictures import exif
-from app.pictures.decoders import essentials, isobmff, partial
+from app.pictures.decoders import bare, essentials, isobmff, partial
 from app.pictures.decoders.essentials import Essentials
 from app.pictures.decoders.pixels import Pixels
 from app.pictures.exif import Exif
@@ -84,6 +84,11 @@ class PictureFile:
             return exif.read(tags, tags.get_ifd(exif.DETAILS), tags.get_ifd(exif.PLACE))
         except Exception:  # noqa: BLE001 - absent or broken; the picture may still be good
             return Exif()
+
+    @property
+    def bare(self) -> str:
+        """The parts of its file without what is beside the picture."""
+        return bare.parts_of(self._file, self.format, self.orientation)
 
     def _tags(self) -> Image.Exif:
         # not `getexif`, which looks at XMP and texts too

@@ -244,7 +244,7 @@ async def share(
     """
     owner = await access.identity()
     asked = await read_fields(request, StoragetiersLinkRequest)
-    link = await runtime.links.create(access, "picture", str(id), asked.time)
+    link = await runtime.links.create(access, "picture", str(id), asked.time, originals=True)
     url = _url(runtime, link)
     assert url is not None  # it has just been made
     return StoragetiersLink.of(link, url, owner)

@@ -19,7 +19,7 @@ from routers.http.negotiation import wants_page
 from routers.http.qr import qr_svg
 from routers.pages.preview import glimpse
 from routers.pages.public import album, leases
-from routers.pages.public.rendering import look_of, render_link
+from routers.pages.public.rendering import checksum_of, look_of, render_link
 from routers.v1.forms import pictures as picture_forms
 from routers.v1.schemas.timelinks import PublicMember, PublicSet, PublicTimelink
 from routers.web.urls import base_url
@@ -46,7 +46,7 @@ async def send(
 ) -> Response:
     """Answer the bytes of a member, or all members in one archive."""
     if name:
-        member = await runtime.bundles.shown_member(link, name)
+        member = await runtime.bundles.given_member(link, name)
         headers = DownloadHeaders(member.file_name, member.content_type, _NO_STORE)
         return await send_content(request, runtime, member.content, headers, inline=inline)
     archive_name = link.target.name.replace("/", "_") + ".zip"
@@ -115,7 +115,7 @@ def ask(request: Request, link: PublicLink, *, wrong: bool) -> Response:
 async def _describe_member(
     request: Request, runtime: Runtime, token: str, link: PublicLink, name: str
 ) -> Response:
-    member = await runtime.bundles.shown_member(link, name)
+    member = await runtime.bundles.given_member(link, name)
     path = _member_path(request, token, link, member)
     if not wants_page(request):
         facts = _public_member(member, path)
@@ -128,7 +128,7 @@ async def _describe_member(
         request,
         link,
         "timelink.html",
-        sha256=member.content.sha256.hex(),
+        sha256=checksum_of(member.content),
         look=look_of("file", member.content_type),
         action=path,
         path=path,

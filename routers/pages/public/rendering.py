@@ -6,6 +6,7 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from app.links.entities import PublicLink
+from app.objects.entities import Content
 from routers.pages.rendering import SCRIPTED_CSP, render
 
 
@@ -29,6 +30,11 @@ _LOOKS: Final = {
 def look_of(kind: str, content_type: str = "") -> Look:
     """Return the look of what a link leads to."""
     return _LOOKS.get("picture" if content_type.startswith("image/") else kind, _FILE)
+
+
+def checksum_of(content: Content) -> str | None:
+    """Return the SHA-256 of what is sent, if it is known."""
+    return content.sha256.hex() if content.excerpt is None else None
 
 
 def render_link(

@@ -18,7 +18,7 @@ from routers.http.qr import qr_svg
 from routers.http.resumable import tus
 from routers.pages.preview import preview_of
 from routers.pages.public import bundle, inbox, inbox_uploads, leases, unlocking
-from routers.pages.public.rendering import look_of, render_link
+from routers.pages.public.rendering import checksum_of, look_of, render_link
 from routers.pages.public.visiting import HEADERS, LinkRoute, guarded
 from routers.v1.schemas.accounts import GivenPassword
 from routers.v1.schemas.lists import CursorParam
@@ -188,6 +188,7 @@ def _page(
     One who knows the password claims a download right away, unless there is a note to be read.
     """
     is_protected = link.password_hash is not None and not is_unlocked
+    content = link.content
     opens_page = is_protected and link.note is not None
     return render_link(
         request,
@@ -198,12 +199,12 @@ def _page(
         path=path,
         name=None if is_protected else link.file_name,
         note=None if is_protected else link.note,
-        size=link.content.size,
+        size=content.size,
         has_password=is_protected,
         lease=None if link.is_plain or opens_page else new_lease(),
         preview=preview,
         qr=qr,
-        sha256=None if is_protected else link.content.sha256.hex(),
+        sha256=None if is_protected else checksum_of(content),
         wrong=wrong,
         whole=None,
         look=look_of(link.target_type, link.target.content_type),

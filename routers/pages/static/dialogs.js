@@ -28,7 +28,7 @@ export function formDialog(dialog, save) {
 }
 
 /** What the fields of link_fields.html say, without those that are empty. */
-export function optionsOf({ max_downloads, password, note }) {
-  const given = { max_downloads: max_downloads.value, password: password.value, note: note.value.trim() };
+export function optionsOf({ max_downloads, password, note, originals }) {
+  const given = { max_downloads: max_downloads.value, password: password.value, note: note.value.trim(), originals: originals?.checked };
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value));
 }

@@ -30,6 +30,7 @@ document.addEventListener("click", (event) => {
   form.reset();
   form.hidden = false;
   made.hidden = true;
+  dialog.querySelector(".originals").hidden = target.linkKind !== "picture";
   dialog.querySelector("h2").textContent = `A link to ${target.linkName}`;
   open();
 });

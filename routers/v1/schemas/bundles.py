@@ -13,7 +13,7 @@ from app.features import TARGETS
 from app.objects.file_names import relative_name
 from routers.v1.schemas.fields import Id, Sha256, Size, Text
 from routers.v1.schemas.files import INBOX_ID, INBOX_TITLE, ExpiresIn, FileFields
-from routers.v1.schemas.link_options import LinkPassword, MaxDownloads, Note
+from routers.v1.schemas.link_options import ORIGINALS, LinkPassword, MaxDownloads, Note
 from routers.v1.schemas.lists import ListOf
 from routers.v1.schemas.timelinks import TargetId
 
@@ -45,6 +45,7 @@ class BundleOptions(FileFields):
     """What a bundle and its link are to be, all of it optional."""
 
     name: BundleName = entities.UNNAMED
+    originals: Annotated[bool, ORIGINALS] = False
 
     def new_bundle(self, password_hash: str | None) -> NewBundle:
         """Return the bundle that is to be made."""
@@ -53,6 +54,7 @@ class BundleOptions(FileFields):
             self.expires_in,
             str(self.evict),
             password_hash=password_hash,
+            originals=self.originals,
             **self.options,
         )
 
@@ -68,11 +70,12 @@ class BundleChange(BaseModel):
     max_downloads: MaxDownloads | None = None
     password: LinkPassword | None = None
     note: Note | None = None
+    originals: Annotated[bool | None, ORIGINALS] = None
 
     def facts(self) -> dict[str, Any]:
         """Return what is to change; null means something for what a link has."""
         sent = self.model_dump(exclude_unset=True)
-        own = {"name", "expires_in", "is_open"}
+        own = {"name", "expires_in", "is_open", "originals"}
         return {n: value for n, value in sent.items() if value is not None or n not in own}
 
 
@@ -142,6 +145,7 @@ class Bundle(BaseModel):
     downloads: int = Field(description="Of the link, if they are limited.", examples=[1])
     has_password: bool = Field(description="Whether the link has one.")
     note: str | None = Field(description="Of the link.", examples=["The photos of Sunday"])
+    originals: bool = Field(description="Whether the link gives pictures with all in their files.")
     count: int = Field(description=f"Of members, up to {MAX_MEMBERS}.", examples=[3])
     size: Size
     inbox_id: str | None = INBOX_ID
@@ -161,6 +165,7 @@ class Bundle(BaseModel):
             downloads=shared.downloads,
             has_password=shared.has_password,
             note=shared.note,
+            originals=shared.originals,
             count=bundle.count,
             size=bundle.size,
             inbox_id=None if bundle.origin is None else bundle.origin.uuid,

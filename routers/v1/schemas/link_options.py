@@ -1,6 +1,6 @@
 """What a link allows, asks for and says, as whoever makes one sends it."""
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field
 
@@ -45,3 +45,8 @@ Note = Annotated[
         examples=["The photos of Sunday"],
     ),
 ]
+ORIGINALS: Final[Any] = Field(
+    description="Whether visitors get pictures with all that is in their files, such as the camera "
+    "and the place. Otherwise that is left out, and the rest is as it was uploaded.",
+    examples=[False],
+)

@@ -12,7 +12,7 @@ from app.features import TARGETS
 from app.links import entities
 from app.links.entities import PublicLink
 from routers.v1.schemas.fields import Id, Size
-from routers.v1.schemas.link_options import LinkPassword, MaxDownloads, Note, storable
+from routers.v1.schemas.link_options import ORIGINALS, LinkPassword, MaxDownloads, Note, storable
 from routers.v1.schemas.lists import ListOf
 
 TargetType = StrEnum("TargetType", [(name, name) for name in TARGETS])  # type: ignore[misc]
@@ -51,6 +51,7 @@ class NewTimelink(BaseModel):
     max_downloads: MaxDownloads | None = None
     password: LinkPassword | None = None
     note: Note | None = None
+    originals: Annotated[bool, ORIGINALS] = False
 
 
 class Timelink(BaseModel):
@@ -85,6 +86,7 @@ class Timelink(BaseModel):
     )
     has_password: bool
     note: str | None = Field(examples=["The photos of Sunday"])
+    originals: bool = Field(description="Whether it gives pictures with all in their files.")
 
     @classmethod
     def of(cls, link: entities.Timelink, url: str | None) -> Self:
@@ -103,6 +105,7 @@ class Timelink(BaseModel):
             downloads=link.downloads,
             has_password=link.has_password,
             note=link.note,
+            originals=link.originals,
         )
 
 

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 import httptools
 import uvicorn
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
@@ -116,7 +117,19 @@ class MessageReader(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         self._overhead = 0
         self._body_bytes += len(body)
+        waiting: bytes | bytearray = self.cycle.body
+        if not waiting and len(body) > HIGH_WATER_LIMIT and not self.cycle.response_complete:
+            self._pass_on(body)
+            return
+        if isinstance(waiting, bytes):  # many small pieces can follow what was passed on
+            self.cycle.body = bytearray(waiting)
         super().on_body(body)
+
+    def _pass_on(self, body: bytes) -> None:
+        """Let the application have a large piece as it is, instead of a copy of a copy."""
+        self.cycle.body = body  # type: ignore[assignment]
+        self.flow.pause_reading()
+        self.cycle.message_event.set()
 
     def on_message_complete(self) -> None:
         if not self._in_body:

@@ -6,6 +6,8 @@ import random
 import socket
 import struct
 import threading
+from hashlib import sha256
+from itertools import accumulate
 from pathlib import Path
 from typing import BinaryIO
 
@@ -43,6 +45,28 @@ def test_http_1_0_gets_no_chunks() -> None:
         client.send(GET)
         got = client.answer()
         assert (got.headers["transfer-encoding"], got.body) == ("chunked", b"one two")
+
+
+def test_a_body_arrives_whole_in_whatever_pieces_it_comes() -> None:
+    sizes = [300_000, *[1] * 3_000, 70_000, 65_536, 2, 150_000, 1]
+    data = random.Random(7).randbytes(sum(sizes))
+
+    async def hash_of(scope: Scope, receive: Receive, send: Send) -> None:
+        digest, is_last = sha256(), False
+        while not is_last:
+            message = await receive()
+            digest.update(message["body"])
+            is_last = not message["more_body"]
+        await answer(send, digest.hexdigest().encode())
+
+    with serving(hash_of) as server:
+        client = server.connect()
+        client.send(b"PUT / HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n")
+        ends = list(accumulate(sizes))
+        chunks = (data[end - size : end] for size, end in zip(sizes, ends, strict=True))
+        client.send(b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks))
+        client.send(b"0\r\n\r\n")
+        assert client.answer().body == sha256(data).hexdigest().encode()
 
 
 async def interim(send: Send, count: int, value: bytes = b"") -> None:

@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app.accounts.session_uses import SessionUses
+from app.accounts.logins.session_uses import SessionUses
 from app.bus.local import Bus, LocalBus
 from app.config import ConfigError, Settings
 from app.config.cores import usable_cores
@@ -14,8 +14,8 @@ from app.database.migrate import migrate
 from app.database.sqlite.database import SqliteDatabase
 from app.events.outbox import Outbox
 from app.features import EXPIRING, TABLES
-from app.objects.downloads import Downloads
 from app.objects.intake.memory import BodyMemoryLimit
+from app.objects.reading.downloads import Downloads
 from app.objects.scratch import Scratch
 from app.objects.uploads import Uploads
 from app.permits import LocalPermits, Permits

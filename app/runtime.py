@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.accounts import bootstrap
-from app.accounts.authentication import Guard
 from app.accounts.identity import Access
-from app.accounts.logins import Logins
-from app.accounts.second_factor import SecondFactor
+from app.accounts.logins.authentication import Guard
+from app.accounts.logins.logins import Logins
+from app.accounts.logins.second_factor import SecondFactor
 from app.accounts.use_cases import Accounts, Tiers
 from app.accounts.welcome.use_cases import Welcome
 from app.activity import rows as activity_rows
@@ -43,8 +43,8 @@ from app.links.use_cases import Links
 from app.mail.mailer import mailer_of
 from app.metrics.event_loop import measuring_lag
 from app.moving.task import Move
-from app.objects.downloads import Downloads
 from app.objects.intake.memory import BodyMemoryLimit
+from app.objects.reading.downloads import Downloads
 from app.parts import Parts, open_parts
 from app.pictures.imaging import Imaging
 from app.pictures.placeholders import Placeholders

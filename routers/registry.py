@@ -35,34 +35,31 @@ from routers.pages import webhooks as webhook_pages
 from routers.pages.public import inbox, inbox_uploads, timelink
 from routers.pages.rendering import refuse
 from routers.v1 import (
-    accounts,
-    api_keys,
-    auth,
     blobs,
     buffer,
     bundle_items,
     bundles,
-    dump_attachments,
-    dump_policy,
-    dumps,
     events,
     files,
     inboxes,
-    invitations,
-    minidumps,
     pictures,
-    second_factor,
     send,
     service,
-    sessions,
-    signature_rules,
-    signatures,
-    tiers,
     timelinks,
-    uploads,
     webhooks,
 )
+from routers.v1.accounts import (
+    accounts,
+    api_keys,
+    auth,
+    invitations,
+    second_factor,
+    sessions,
+    tiers,
+)
+from routers.v1.dumps import attachments, dumps, minidumps, policy, rules, signatures
 from routers.v1.symbols import library, server, sym_upload
+from routers.v1.uploads import uploads
 from routers.web.application import Contract, Place, Resource, Site
 from routers.web.openapi import Tag
 
@@ -91,10 +88,10 @@ RESOURCES: Final = (
         [
             minidumps.router,
             signatures.router,
-            signature_rules.router,
-            dump_policy.router,
+            rules.router,
+            policy.router,
             dumps.router,
-            dump_attachments.router,
+            attachments.router,
             signature_pages.router,
             dump_rules_page.router,
             dump_pages.router,

@@ -9,10 +9,10 @@ from sqlalchemy import delete as delete_from
 from app.accounts import rows
 from app.accounts.entities import Account
 from app.accounts.identity import Identity
+from app.accounts.logins.sessions import end_everything
 from app.accounts.otp import rows as otp_rows
 from app.accounts.quota import lock_account
 from app.accounts.rows import ROW, account_of, keep_an_admin, refuse_service
-from app.accounts.sessions import end_everything
 from app.accounts.tables import accounts, invitations
 from app.accounts.tiers import tier_id_of
 from app.database.pagination import Page, decode_cursor, page_of

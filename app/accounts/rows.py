@@ -6,11 +6,11 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, Select, select, update
 from sqlalchemy.exc import IntegrityError
 
-from app.accounts.authentication import hold_password
 from app.accounts.entities import Account, NewAccount
 from app.accounts.identity import Identity
+from app.accounts.logins.authentication import hold_password
+from app.accounts.logins.sessions import end_everything
 from app.accounts.otp.rows import IS_ON
-from app.accounts.sessions import end_everything
 from app.accounts.tables import accounts, tiers
 from app.accounts.tiers import tier_id_of
 from app.database import insert_if_absent, require_storage

@@ -5,9 +5,9 @@ from typing import Any
 
 from app import clock
 from app.accounts import administration, fields, registration, rows, tiers
-from app.accounts.authentication import Guard, verify_password
 from app.accounts.entities import Account, TierRecord
 from app.accounts.identity import Access
+from app.accounts.logins.authentication import Guard, verify_password
 from app.accounts.registration import Registration
 from app.config import Settings
 from app.database.pagination import Page

@@ -12,8 +12,8 @@ from app import metrics
 from app.database import Database, DatabaseFull, DatabaseUnavailable, Patience
 from app.errors import ObjectDamaged
 from app.objects.digests import Hashing
-from app.objects.downloads import Downloads
 from app.objects.entities import Content
+from app.objects.reading.downloads import Downloads
 from app.objects.tables import objects
 from storage.base import ByteRange
 

@@ -12,8 +12,8 @@ from app.archives.checksums import Checksums
 from app.archives.small import SmallContents
 from app.database import Database
 from app.objects import holds
-from app.objects.downloads import Downloads
 from app.objects.entities import Content
+from app.objects.reading.downloads import Downloads
 from storage.base import ByteRange
 
 _AT_ONCE: Final = 100  # entries laid out in the event loop; a thread does what is more

@@ -7,7 +7,7 @@ from typing import Any
 
 from app.backup.lines import read_records
 from app.backup.manifest import DAMAGED, MISSING, Absent, ObjectList, Stored
-from app.objects.verified import Damaged, Turns, verified, verify
+from app.objects.reading.verified import Damaged, Turns, verified, verify
 from storage.base import ObjectStore, in_batches
 from storage.errors import ObjectNotFound
 from storage.key_set import KeySet

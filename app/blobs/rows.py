@@ -17,10 +17,11 @@ from app.database import Statement, insert_if_absent
 from app.database.pagination import Page, before_of, decode_cursor, page_of
 from app.errors import Conflict, NotFound
 from app.links import rows as timelinks
-from app.objects import contents, removal
 from app.objects import lifecycle as objects
+from app.objects import removal
 from app.objects.entities import Content, Received
 from app.objects.preconditions import Preconditions, State
+from app.objects.reading import contents
 from app.objects.tables import object_bytes
 from app.objects.tables import objects as object_rows
 

@@ -13,8 +13,9 @@ from app.accounts.identity import Identity
 from app.buffer.entities import DataType, PastClip
 from app.buffer.tables import past_clips
 from app.errors import NotFound, QuotaExceeded
-from app.objects import contents, removal
+from app.objects import removal
 from app.objects.entities import new_uuid
+from app.objects.reading import contents
 from app.objects.tables import object_bytes
 from app.objects.tables import objects as object_rows
 

@@ -16,10 +16,11 @@ from app.buffer.entities import KIND, Clip, DataType, NewClip, Revision
 from app.buffer.tables import buffers
 from app.database import Statement
 from app.errors import NotFound
-from app.objects import contents, removal
 from app.objects import lifecycle as objects
+from app.objects import removal
 from app.objects.entities import Content, Received
 from app.objects.preconditions import Preconditions, State
+from app.objects.reading import contents
 from app.objects.tables import object_bytes
 from app.objects.tables import objects as object_rows
 

@@ -22,8 +22,8 @@ from app.bundles.tables import bundle_members, bundles
 from app.database import Statement
 from app.database.pagination import Page, decode_cursor, page_of
 from app.links.targets import AS_IT_IS, Targets, bare_of
-from app.objects import contents
 from app.objects.file_names import is_storable
+from app.objects.reading import contents
 from app.objects.tables import object_bytes
 from app.objects.tables import objects as object_rows
 

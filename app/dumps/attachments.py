@@ -22,8 +22,8 @@ from app.dumps.entities import (
 from app.dumps.minidump import older
 from app.dumps.tables import dump_attachments, dumps
 from app.errors import NotFound
-from app.objects import contents
 from app.objects import lifecycle as objects
+from app.objects.reading import contents
 from app.objects.tables import object_bytes
 from app.objects.tables import objects as object_rows
 

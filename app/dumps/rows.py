@@ -19,9 +19,9 @@ from app.dumps.search import find as find_ids
 from app.dumps.search import searchable
 from app.dumps.tables import dumps
 from app.errors import NotFound
-from app.objects import contents
 from app.objects import lifecycle as objects
 from app.objects.preconditions import Preconditions, State
+from app.objects.reading import contents
 from app.objects.tables import objects as object_rows
 
 _COLUMNS: Final = (

@@ -29,7 +29,7 @@ from app.errors import InvalidCursor
 from app.files import rows
 from app.files.entities import KIND, SORTED, File, FileSort, Wanted
 from app.files.tables import files
-from app.objects import contents
+from app.objects.reading import contents
 from app.objects.tables import objects as object_rows
 
 _NEVER: Final = 2**62  # when what is kept ends

@@ -26,10 +26,10 @@ from app.links import rows as links
 from app.links.entities import NO_OPTIONS, LinkOptions, LinkRef, NewLink, Origin, Sharing
 from app.links.tables import inboxes, timelinks
 from app.links.terms import Terms, settle
-from app.objects import contents
 from app.objects import lifecycle as objects
 from app.objects.entities import Content, Received
 from app.objects.preconditions import Preconditions, State
+from app.objects.reading import contents
 from app.objects.tables import object_bytes
 from app.objects.tables import objects as object_rows
 

@@ -23,8 +23,8 @@ from sqlalchemy import (
 
 from app.accounts.identity import Identity, Tier
 from app.database import Statement
-from app.objects import contents
 from app.objects.entities import Content
+from app.objects.reading import contents
 from app.objects.tables import object_bytes
 from app.objects.tables import objects as object_rows
 

@@ -12,7 +12,7 @@ from app import clock
 from app.database import Database
 from app.moving.rows import Progress
 from app.objects import removal, segments
-from app.objects.verified import Damaged, Turns, verified
+from app.objects.reading.verified import Damaged, Turns, verified
 from app.tasks.reconcile import Row
 from storage.base import ObjectReader
 from storage.errors import ObjectNotFound, StorageError, StoreFull

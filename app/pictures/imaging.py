@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager
 from typing import BinaryIO, Final, TypeVar, TypeVarTuple
 
 from app.errors import InvalidRequest
-from app.objects.downloads import Downloads
 from app.objects.entities import Content
+from app.objects.reading.downloads import Downloads
 from app.pictures import child_calls
 from app.pictures.formats import Facts, ThumbnailFormat
 from app.processes.pool import ChildFailed, ChildPool

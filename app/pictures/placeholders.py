@@ -13,10 +13,11 @@ from app.errors import (
     ObjectDamaged,
     UnsupportedMediaType,
 )
-from app.objects import contents, removal
 from app.objects import lifecycle as objects
+from app.objects import removal
 from app.objects.entities import Content
 from app.objects.excerpts import to_json
+from app.objects.reading import contents
 from app.objects.tables import object_bytes
 from app.objects.tables import objects as object_rows
 from app.pictures.formats import Facts

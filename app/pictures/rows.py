@@ -13,10 +13,11 @@ from app.database.pagination import Page, before_of, page_of
 from app.errors import Forbidden, NotFound
 from app.events.entities import EventType, Subject
 from app.links import rows as timelinks
-from app.objects import contents, removal
 from app.objects import lifecycle as objects
+from app.objects import removal
 from app.objects.entities import Content, Received
 from app.objects.preconditions import Preconditions, State
+from app.objects.reading import contents
 from app.objects.tables import object_bytes
 from app.objects.tables import objects as object_rows
 from app.pictures import exif

@@ -23,9 +23,9 @@ from app.accounts import quota
 from app.accounts.identity import Identity
 from app.database import Statement
 from app.errors import Forbidden, LeaseLost
-from app.objects import contents
 from app.objects import lifecycle as objects
 from app.objects.entities import Content, Received
+from app.objects.reading import contents
 from app.objects.tables import object_bytes
 from app.objects.tables import objects as object_rows
 from app.pictures.formats import ThumbnailFormat

@@ -12,8 +12,8 @@ from typing import BinaryIO, Final
 
 import structlog
 
-from app.objects.downloads import Downloads
 from app.objects.entities import Content
+from app.objects.reading.downloads import Downloads
 from app.objects.scratch import Scratch
 from storage.base import ByteRange
 

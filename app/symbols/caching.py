@@ -17,10 +17,10 @@ from app.accounts.identity import Access, Identity
 from app.accounts.tables import accounts
 from app.database import Database
 from app.errors import LeaseLost, NotFound, ObjectDamaged, ServiceUnavailable
-from app.objects import contents
 from app.objects import lifecycle as objects
-from app.objects.downloads import Downloads
 from app.objects.entities import Content, Received
+from app.objects.reading import contents
+from app.objects.reading.downloads import Downloads
 from app.objects.scratch import Scratch, chunks_of
 from app.objects.tables import objects as object_rows
 from app.objects.uploads import Body, Uploads

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select, update
 
-from app.objects import contents
 from app.objects.entities import Content
+from app.objects.reading import contents
 from app.objects.tables import object_bytes
 from app.objects.tables import objects as object_rows
 from app.symbols.rows import is_kept

@@ -10,9 +10,10 @@ from app.accounts import quota
 from app.accounts.identity import Identity
 from app.database.pagination import Page, before_of, page_of
 from app.errors import NotFound
-from app.objects import contents, removal
 from app.objects import lifecycle as objects
+from app.objects import removal
 from app.objects.entities import new_uuid
+from app.objects.reading import contents
 from app.objects.tables import objects as object_rows
 from app.symbols.entities import KIND, Filters, NewFile, Symbols, Wanted, debug_file_of
 from app.symbols.tables import symbol_files, symbols

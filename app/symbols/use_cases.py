@@ -15,10 +15,10 @@ from app.config import Settings
 from app.database.pagination import Page
 from app.errors import ContentTooLarge, InvalidRequest
 from app.objects.digests import Hashing
-from app.objects.downloads import Downloads
 from app.objects.entities import Received
 from app.objects.file_names import file_name
 from app.objects.intake.gzip import limited
+from app.objects.reading.downloads import Downloads
 from app.objects.scratch import Scratch, chunks_of
 from app.objects.uploads import Body, Uploads
 from app.processes.pool import ChildFailed, ChildPool

@@ -29,8 +29,8 @@ from app.dumps.tables import dump_modules
 from app.events.tables import deliveries, webhooks
 from app.features import TABLES
 from app.links.tables import timelink_leases
-from app.objects import contents
 from app.objects.entities import Content
+from app.objects.reading import contents
 from app.objects.tables import objects as object_rows
 from app.pictures.tables import thumbnails
 from app.symbols.tables import symbols

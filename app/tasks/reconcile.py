@@ -14,9 +14,9 @@ from app import clock, metrics
 from app.database import Database
 from app.database.instance import is_mark
 from app.objects import segments
+from app.objects.reading.verified import Damaged, verify
 from app.objects.tables import object_segments, tombstones
 from app.objects.tables import objects as object_rows
-from app.objects.verified import Damaged, verify
 from app.tasks.daily import Daily
 from storage.base import ObjectInfo, ObjectStore, in_batches, is_key
 from storage.errors import ObjectNotFound

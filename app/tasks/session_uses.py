@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from app.accounts import session_uses
-from app.accounts.session_uses import SessionUses
+from app.accounts.logins import session_uses
+from app.accounts.logins.session_uses import SessionUses
 from app.database import Database
 from app.tasks.supervisor import Task
 

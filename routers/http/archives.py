@@ -14,8 +14,8 @@ from starlette.types import Receive, Scope, Send
 
 from app.archives.archive import Archive
 from app.archives.use_cases import Piece
-from app.objects.downloads import Downloads, FilePart
 from app.objects.entities import Content
+from app.objects.reading.downloads import Downloads, FilePart
 from app.runtime import Runtime
 from routers.connection.exchanges import SEND_FILE
 from routers.http.downloads import (

@@ -14,8 +14,8 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from app import clock
-from app.objects.downloads import FilePart
 from app.objects.entities import Content
+from app.objects.reading.downloads import FilePart
 from app.runtime import Runtime
 from routers.connection.exchanges import SEND_FILE
 from routers.http import ranges

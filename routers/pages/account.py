@@ -16,7 +16,7 @@ from app.runtime import Runtime
 from routers.http.forms.reading import read_fields
 from routers.http.negotiation import is_browser
 from routers.pages.page import PageRoute, SignedIn, find_visitor, render_app
-from routers.v1.schemas.accounts import GivenPassword, Otp
+from routers.v1.schemas.accounts.accounts import GivenPassword, Otp
 from routers.web import cookies, known_devices, logins
 from routers.web.dependencies import RuntimeDep
 from routers.web.urls import base_path

@@ -17,8 +17,8 @@ from app.trends.entities import Trends
 from app.words import plural, size_in_words
 from routers.pages import bars
 from routers.pages.page import PageRoute, Visitor, render_app, visitor_of
+from routers.v1.schemas.accounts.tiers import Tier
 from routers.v1.schemas.lists import CursorParam
-from routers.v1.schemas.tiers import Tier
 from routers.web.dependencies import RuntimeDep, credential_of, runtime_of
 
 _DAYS: Final = 30  # of trends

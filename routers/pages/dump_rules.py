@@ -13,7 +13,7 @@ from app.runtime import Runtime
 from routers.http.forms.reading import check_fields, read_fields
 from routers.pages.page import PageRoute, SignedIn, Visitor, render_app
 from routers.pages.policy_form import PolicyForm, lines_of
-from routers.v1.schemas.signature_rules import SignatureRulesTry
+from routers.v1.schemas.dumps.rules import SignatureRulesTry
 from routers.web.dependencies import RuntimeDep
 from routers.web.problems import invalid
 from routers.web.urls import base_path

@@ -17,11 +17,11 @@ from app.runtime import Runtime
 from routers.pages import bars
 from routers.pages.link_choice import link_choice
 from routers.pages.page import PageRoute, SignedIn, Visitor, render_app
-from routers.v1.schemas.crash_reports import CrashReport
-from routers.v1.schemas.dumps import Dump, DumpDetails
+from routers.v1.schemas.dumps.crash_reports import CrashReport
+from routers.v1.schemas.dumps.dumps import Dump, DumpDetails
+from routers.v1.schemas.dumps.signatures import SignatureHead
 from routers.v1.schemas.fields import Text
 from routers.v1.schemas.lists import CursorParam
-from routers.v1.schemas.signatures import SignatureHead
 from routers.web.dependencies import RuntimeDep
 from routers.web.urls import base_path, base_url
 

@@ -15,7 +15,7 @@ from routers.http.forms.reading import check_fields, read_fields
 from routers.pages.link_choice import times_for
 from routers.pages.page import PageRoute, SignedIn, Visitor, render_app
 from routers.v1.inboxes import described
-from routers.v1.schemas.accounts import GivenPassword
+from routers.v1.schemas.accounts.accounts import GivenPassword
 from routers.v1.schemas.bundles import Member
 from routers.v1.schemas.fields import Text
 from routers.v1.schemas.inboxes import Arrival, ArrivalKind, InboxChange, InboxOptions

@@ -15,7 +15,7 @@ from routers.http.negotiation import is_browser
 from routers.pages import account
 from routers.pages.page import render_app
 from routers.pages.public.visiting import HEADERS, LinkRoute
-from routers.v1.schemas.accounts import GivenPassword
+from routers.v1.schemas.accounts.accounts import GivenPassword
 from routers.web import cookies, logins
 from routers.web.dependencies import RuntimeDep
 from routers.web.forwarded import address_of

@@ -16,7 +16,7 @@ from app.runtime import Runtime
 from routers.http.forms.reading import check_fields, read_fields
 from routers.pages.link_choice import USUAL_TIME, link_choice
 from routers.pages.page import PageRoute, SignedIn, Visitor, render_app
-from routers.v1.schemas.accounts import GivenPassword
+from routers.v1.schemas.accounts.accounts import GivenPassword
 from routers.v1.schemas.fields import Text
 from routers.v1.schemas.lists import CursorParam
 from routers.v1.schemas.timelinks import LinkState, NewTimelink, TargetType, Timelink

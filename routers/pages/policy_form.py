@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from app.dumps.flood.entities import Policy
 from app.errors import InvalidRequest
 from routers.http.forms.reading import check_fields
-from routers.v1.schemas.dump_policy import DumpPolicyChange
+from routers.v1.schemas.dumps.policy import DumpPolicyChange
 
 _DAY: Final = 86_400  # seconds
 

@@ -19,8 +19,8 @@ from routers.http.forms.reading import check_fields, read_fields
 from routers.pages import bars, dumps
 from routers.pages.dumps import ChosenDep, Searched, Shown
 from routers.pages.page import PageRoute, SignedIn, render_app
+from routers.v1.schemas.dumps.signatures import DumpSignature, DumpSignatureChange, SignatureHead
 from routers.v1.schemas.lists import CursorParam
-from routers.v1.schemas.signatures import DumpSignature, DumpSignatureChange, SignatureHead
 from routers.web.dependencies import RuntimeDep
 from routers.web.urls import base_path
 

@@ -26,7 +26,7 @@ from routers.v1.schemas.buffer import BufferContent
 from routers.v1.schemas.bundles import Bundle as BundleAnswer
 from routers.v1.schemas.bundles import Member as MemberAnswer
 from routers.v1.schemas.bundles import MemberList
-from routers.v1.schemas.dumps import Dump as DumpAnswer
+from routers.v1.schemas.dumps.dumps import Dump as DumpAnswer
 from routers.v1.schemas.files import StoredFile
 from routers.v1.schemas.pictures import Picture as PictureAnswer
 from routers.web.urls import base_path, base_url, file_link, locate, own_link

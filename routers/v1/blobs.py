@@ -21,7 +21,7 @@ from routers.http import ranges
 from routers.http.bodies import body_of, content_length, read_json
 from routers.http.downloads import DownloadHeaders, send_content
 from routers.http.headers import media_type
-from routers.v1 import answers, by_draft
+from routers.v1 import answers
 from routers.v1.schemas.blobs import (
     BlobIdInPath,
     BlobIdPrefix,
@@ -33,6 +33,7 @@ from routers.v1.schemas.blobs import (
     StoredBlob,
 )
 from routers.v1.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
+from routers.v1.uploads import by_draft
 from routers.web.dependencies import Requires, RuntimeDep, runtime_of
 from routers.web.downloadable import downloadable
 from routers.web.openapi import BINARY_BODY, created, json_body

@@ -18,7 +18,7 @@ from routers.http.downloads import DownloadHeaders, send_content
 from routers.http.events import COMMENT, EventStream, event
 from routers.http.headers import media_type
 from routers.http.names import name_in_headers
-from routers.v1 import answers, by_draft
+from routers.v1 import answers
 from routers.v1.schemas.buffer import (
     DATA_TYPE,
     BufferContent,
@@ -30,6 +30,7 @@ from routers.v1.schemas.buffer import (
     NameHeader,
     PastClip,
 )
+from routers.v1.uploads import by_draft
 from routers.web.dependencies import Requires, RuntimeDep
 from routers.web.downloadable import downloadable
 from routers.web.openapi import BINARY_BODY, binary_answer, created

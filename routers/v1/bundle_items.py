@@ -25,7 +25,7 @@ from routers.http.forms.reading import (
 )
 from routers.http.forms.schemas import form_or_raw
 from routers.http.headers import media_type
-from routers.v1 import answers, by_draft
+from routers.v1 import answers
 from routers.v1.forms import raw as raw_forms
 from routers.v1.schemas.bundles import Member as MemberAnswer
 from routers.v1.schemas.bundles import (
@@ -36,6 +36,7 @@ from routers.v1.schemas.bundles import (
 )
 from routers.v1.schemas.files import UNNAMED
 from routers.v1.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
+from routers.v1.uploads import by_draft
 from routers.web.dependencies import Requires, RuntimeDep
 from routers.web.downloadable import downloadable
 from routers.web.problems import problems

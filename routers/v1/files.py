@@ -19,11 +19,12 @@ from routers.http.archives import ZIP, send_archive
 from routers.http.downloads import DownloadHeaders, send_content
 from routers.http.forms.schemas import form_or_raw
 from routers.http.qr import Format, FormatParam, qr_answer, qr_response
-from routers.v1 import answers, by_draft
+from routers.v1 import answers
 from routers.v1.forms import files as file_forms
 from routers.v1.forms import raw as raw_forms
 from routers.v1.schemas.files import FileChange, FileForm, FileList, FileState, StoredFile
 from routers.v1.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit, NameParam
+from routers.v1.uploads import by_draft
 from routers.web.dependencies import Requires, RuntimeDep
 from routers.web.downloadable import downloadable
 from routers.web.problems import problems

@@ -10,11 +10,12 @@ from app.accounts.identity import Access
 from app.uploads.entities import Kind
 from routers.http import ranges
 from routers.http.forms.schemas import form_or_raw
-from routers.v1 import answers, by_draft
+from routers.v1 import answers
 from routers.v1.forms import pictures as picture_forms
 from routers.v1.forms import raw as raw_forms
 from routers.v1.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
 from routers.v1.schemas.pictures import Height, Picture, PictureChange, PictureForm, PictureList
+from routers.v1.uploads import by_draft
 from routers.web.dependencies import Requires, RuntimeDep
 from routers.web.downloadable import downloadable
 from routers.web.problems import problems

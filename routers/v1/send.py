@@ -13,11 +13,12 @@ from routers.http.bodies import body_of
 from routers.http.forms.reading import check_fields
 from routers.http.forms.schemas import multipart_body
 from routers.http.headers import media_type
-from routers.v1 import answers, by_draft, link_options
+from routers.v1 import answers, link_options
 from routers.v1.forms import files as file_forms
 from routers.v1.forms.files import checked_name
 from routers.v1.schemas.files import FileFields, SentForm
 from routers.v1.schemas.send import SendHeaders, SendQuery
+from routers.v1.uploads import by_draft
 from routers.web.dependencies import Requires, RuntimeDep
 from routers.web.openapi import BINARY_BODY
 from routers.web.problems import problems

@@ -4,8 +4,8 @@ from typing import Final
 
 from fastapi import Request, Response
 
-from app.accounts.authentication import Client
 from app.accounts.entities import Account, Login, NewSession, Tokens
+from app.accounts.logins.authentication import Client
 from app.accounts.registration import REFUSAL
 from app.errors import Forbidden, SecondFactorNeeded, Unauthorized
 from app.runtime import Runtime

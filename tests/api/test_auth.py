@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from app import clock
-from app.accounts import session_uses
+from app.accounts.logins import session_uses
 from app.security.rate_limits import LOGIN_BY_ADDRESS
 from app.tasks.session_uses import WriteSessionUses
 from tests.api.conftest import PASSWORD, MakeSettings, Service, running

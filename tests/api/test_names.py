@@ -8,7 +8,7 @@ import httpx
 import pytest
 from pydantic import ValidationError
 
-from routers.v1.schemas.tiers import TierCreate
+from routers.v1.schemas.accounts.tiers import TierCreate
 from tests.api.conftest import Service
 from tests.api.shared import shared_fixtures
 from tests.pictures import plain

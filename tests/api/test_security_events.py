@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from app import clock
-from app.accounts.sessions import GRACE
+from app.accounts.logins.sessions import GRACE
 from tests.api.conftest import PASSWORD, MakeSettings, Service, running
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow("scaled")]

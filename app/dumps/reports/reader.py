@@ -12,8 +12,8 @@ from app.dumps.minidump import reading
 from app.dumps.minidump.file import Unreadable
 from app.dumps.minidump.reading import Reading
 from app.errors import NotFound, ObjectDamaged, ServiceUnavailable
-from app.objects.downloads import Downloads
 from app.objects.entities import Content
+from app.objects.reading.downloads import Downloads
 from app.processes.child import MAX_FILES
 from app.processes.pool import ChildFailed, ChildPool
 from app.symbols import lookup

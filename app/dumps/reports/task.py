@@ -21,8 +21,8 @@ from app.dumps.rules.task import Naming
 from app.dumps.signatures import life
 from app.dumps.tables import dumps
 from app.errors import InvalidRequest, NotFound, ObjectDamaged
-from app.objects import contents
 from app.objects.entities import Content
+from app.objects.reading import contents
 from app.objects.tables import objects as object_rows
 from app.processes.pool import ChildFailed
 from app.stacks.modules import Module

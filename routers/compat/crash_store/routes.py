@@ -20,7 +20,7 @@ from routers.http.forms.reading import NoFile
 from routers.http.forms.schemas import multipart_body
 from routers.http.headers import DEFAULT_TYPE
 from routers.v1.forms import dumps as dump_forms
-from routers.v1.schemas.dumps import DumpChangeForm, DumpForm, DumpReplacementForm
+from routers.v1.schemas.dumps.dumps import DumpChangeForm, DumpForm, DumpReplacementForm
 from routers.v1.schemas.fields import Text
 from routers.web.dependencies import Requires, RuntimeDep
 from routers.web.downloadable import downloadable

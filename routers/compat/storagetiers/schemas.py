@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field, RootModel
 
 from app.accounts.identity import Identity, Tier
 from app.links.entities import Timelink
-from routers.v1.schemas.accounts import GivenPassword
+from routers.v1.schemas.accounts.accounts import GivenPassword
 
 _URLS = Field(
     description="A list of paths as Python writes it: one for each height of the owner's tier, "

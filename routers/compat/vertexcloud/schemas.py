@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from app import clock
 from app.files.entities import File
-from routers.v1.schemas.accounts import GivenPassword
+from routers.v1.schemas.accounts.accounts import GivenPassword
 
 PRODUCER = "holdall"
 MEDIA = "/media/cloud/media/static/files/"

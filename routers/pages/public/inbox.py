@@ -37,7 +37,7 @@ from routers.pages.public.rendering import look_of
 from routers.pages.public.visiting import LinkRoute, guarded
 from routers.pages.rendering import SCRIPTED_CSP, render
 from routers.v1.forms.files import checked_name
-from routers.v1.schemas.accounts import GivenPassword
+from routers.v1.schemas.accounts.accounts import GivenPassword
 from routers.v1.schemas.inboxes import OpenInbox, Receipt, Receipts
 from routers.web.dependencies import RuntimeDep, basic_password
 from routers.web.urls import base_path, base_url

@@ -19,10 +19,10 @@ from app.uploads.entities import Kind, NewUpload, Terms
 from routers.http.resumable import tus
 from routers.pages.public import inbox as doors
 from routers.pages.public.visiting import LinkRoute, guarded
-from routers.v1 import by_tus
 from routers.v1.schemas.bundles import MAX_BUNDLE_NAME
 from routers.v1.schemas.fields import Text
 from routers.v1.schemas.files import UNNAMED, FileName
+from routers.v1.uploads import by_tus
 from routers.web.dependencies import RuntimeDep, basic_password
 
 router = APIRouter(include_in_schema=False, route_class=LinkRoute)

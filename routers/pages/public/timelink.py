@@ -20,7 +20,7 @@ from routers.pages.preview import preview_of
 from routers.pages.public import bundle, inbox, inbox_uploads, leases, unlocking
 from routers.pages.public.rendering import checksum_of, look_of, render_link
 from routers.pages.public.visiting import HEADERS, LinkRoute, guarded
-from routers.v1.schemas.accounts import GivenPassword
+from routers.v1.schemas.accounts.accounts import GivenPassword
 from routers.v1.schemas.lists import CursorParam
 from routers.v1.schemas.timelinks import PublicTimelink
 from routers.web.dependencies import RuntimeDep, basic_password

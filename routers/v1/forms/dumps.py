@@ -19,7 +19,12 @@ from routers.http.forms.reading import (
     open_form,
     read_json_fields,
 )
-from routers.v1.schemas.dumps import DumpChange, DumpFields, DumpReplacementFields, UploadedName
+from routers.v1.schemas.dumps.dumps import (
+    DumpChange,
+    DumpFields,
+    DumpReplacementFields,
+    UploadedName,
+)
 
 UNNAMED: Final = "dump"
 

@@ -12,8 +12,9 @@ from routers.http.bodies import body_of, has_body
 from routers.http.forms.reading import check_fields, media_type_of
 from routers.http.headers import media_type
 from routers.http.names import disposition_name
-from routers.v1 import answers, by_draft, link_options
+from routers.v1 import answers, link_options
 from routers.v1.schemas.uploads import MODELS, fields_of
+from routers.v1.uploads import by_draft
 
 _OF_FORMS: Final = "multipart/"
 

@@ -17,7 +17,7 @@ from app.buffer.entities import DataType
 from app.objects.file_names import file_name, relative_name
 from app.uploads.entities import Fields, Kind
 from routers.v1.schemas.blobs import BlobId
-from routers.v1.schemas.dumps import DumpFields
+from routers.v1.schemas.dumps.dumps import DumpFields
 from routers.v1.schemas.files import UNNAMED, FileFields, FileName
 from routers.v1.schemas.pictures import PictureFields
 

@@ -11,9 +11,7 @@ from app.symbols.entities import Filters
 from routers.http.bodies import body_of
 from routers.http.downloads import DownloadHeaders, send_content
 from routers.http.headers import DEFAULT_TYPE
-from routers.v1.schemas.files import FileName
-from routers.v1.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
-from routers.v1.schemas.symbols import (
+from routers.v1.schemas.dumps.symbols import (
     MissingSymbols,
     MissingSymbolsList,
     NewSymbols,
@@ -21,6 +19,8 @@ from routers.v1.schemas.symbols import (
     SymbolsList,
     symbol_filters,
 )
+from routers.v1.schemas.files import FileName
+from routers.v1.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
 from routers.web.dependencies import Requires, RuntimeDep
 from routers.web.downloadable import downloadable
 from routers.web.openapi import BINARY_BODY

@@ -23,7 +23,12 @@ from routers.http.bodies import body_of, read_small
 from routers.http.forms.reading import open_form
 from routers.http.forms.schemas import multipart_body
 from routers.v1.keys_in_urls import KeyParam, RequiresKey, credential_in
-from routers.v1.schemas.symbols import SymbolsCheck, SymbolsCompleted, SymbolsForm, SymbolsUpload
+from routers.v1.schemas.dumps.symbols import (
+    SymbolsCheck,
+    SymbolsCompleted,
+    SymbolsForm,
+    SymbolsUpload,
+)
 from routers.web.dependencies import RuntimeDep
 from routers.web.openapi import BINARY_BODY, OPEN_OR_BEARER, text_answer
 from routers.web.problems import problems

@@ -8,12 +8,13 @@ from sqlalchemy import func, select
 from uuid_utils import uuid7
 
 from app import clock
-from app.accounts import administration, api_keys, authentication, bootstrap, registration, sessions
+from app.accounts import administration, bootstrap, registration
 from app.accounts import rows as accounts
-from app.accounts.authentication import Client, Guard
 from app.accounts.entities import Account, Login, NewSession
 from app.accounts.identity import Identity, identify
-from app.accounts.sessions import end_everything
+from app.accounts.logins import api_keys, authentication, sessions
+from app.accounts.logins.authentication import Client, Guard
+from app.accounts.logins.sessions import end_everything
 from app.accounts.tables import sessions as session_rows
 from app.config import Settings
 from app.database import Database

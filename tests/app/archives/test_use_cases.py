@@ -20,10 +20,11 @@ from app.archives.archive import Archive, Entry
 from app.archives.use_cases import KEEPS, Archives, Piece, lay_out
 from app.database import Database, Patience, instance
 from app.errors import NotFound, ObjectDamaged
-from app.objects import contents, removal
 from app.objects import lifecycle as objects
-from app.objects.downloads import Downloads
+from app.objects import removal
 from app.objects.entities import Content
+from app.objects.reading import contents
+from app.objects.reading.downloads import Downloads
 from app.objects.scratch import Scratch
 from app.objects.tables import holds, object_bytes
 from app.objects.tables import objects as rows

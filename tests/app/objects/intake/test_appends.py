@@ -17,14 +17,15 @@ from app.accounts.identity import Access, identify
 from app.accounts.tables import accounts, tiers
 from app.database import Database
 from app.errors import DigestMismatch, LeaseLost, NotFound, ObjectDamaged, QuotaExceeded
-from app.objects import contents, removal, segments
 from app.objects import lifecycle as objects
+from app.objects import removal, segments
 from app.objects.digests import SHA256
-from app.objects.downloads import Downloads
 from app.objects.entities import Content, Received, Segment, Tail
 from app.objects.intake import merging
 from app.objects.intake.append import Append
 from app.objects.intake.appends import Appends
+from app.objects.reading import contents
+from app.objects.reading.downloads import Downloads
 from app.objects.scratch import Scratch
 from app.objects.segments import Unfinished
 from app.objects.tables import object_segments, tombstones

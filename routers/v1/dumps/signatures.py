@@ -9,15 +9,15 @@ from pydantic import Field
 from app.accounts.identity import Access
 from app.dumps.entities import Filters
 from app.dumps.signatures.entities import Sort, State, Wanted
-from routers.v1.schemas.dumps import dump_filters
-from routers.v1.schemas.fields import Text
-from routers.v1.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
-from routers.v1.schemas.signatures import (
+from routers.v1.schemas.dumps.dumps import dump_filters
+from routers.v1.schemas.dumps.signatures import (
     DumpSignature,
     DumpSignatureChange,
     DumpSignatureDetails,
     DumpSignatureList,
 )
+from routers.v1.schemas.fields import Text
+from routers.v1.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
 from routers.web.dependencies import Requires, RuntimeDep
 from routers.web.problems import problems
 from routers.web.route import HoldallRoute

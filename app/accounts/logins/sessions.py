@@ -8,8 +8,8 @@ from sqlalchemy import BigInteger, Connection, Row, bindparam, delete, insert, s
 from app import clock
 from app.accounts.entities import Login, NewSession, Session
 from app.accounts.identity import Identity
+from app.accounts.logins.session_uses import ADDRESS_MAX
 from app.accounts.quota import lock_account
-from app.accounts.session_uses import ADDRESS_MAX
 from app.accounts.tables import accounts, api_keys, password_resets, sessions
 from app.database import Statement
 from app.database.pagination import Page, decode_cursor, page_of

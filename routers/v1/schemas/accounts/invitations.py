@@ -15,7 +15,7 @@ from app.accounts.welcome.entities import (
     MIN_LIFETIME,
     RESET_LIFETIME,
 )
-from routers.v1.schemas.accounts import Email, NewPassword, Username
+from routers.v1.schemas.accounts.accounts import Email, NewPassword, Username
 from routers.v1.schemas.fields import Id
 from routers.v1.schemas.lists import ListOf
 

@@ -10,8 +10,8 @@ from app.accounts.identity import Access
 from app.errors import BadRequest, PreconditionFailed, ProblemError
 from routers.http.resumable import draft, tus
 from routers.http.resumable.draft import Sent
-from routers.v1 import by_draft, by_tus
 from routers.v1.schemas import upload_headers as documented
+from routers.v1.uploads import by_draft, by_tus
 from routers.web.dependencies import Requires, RuntimeDep
 from routers.web.problems import problems
 from routers.web.route import HoldallRoute

@@ -8,7 +8,7 @@ from fastapi.responses import Response
 
 from app.accounts.identity import Access
 from routers.http.downloads import DownloadHeaders, send_content
-from routers.v1.schemas.dumps import DumpAttachment, DumpAttachmentList
+from routers.v1.schemas.dumps.dumps import DumpAttachment, DumpAttachmentList
 from routers.web.dependencies import Requires, RuntimeDep
 from routers.web.downloadable import downloadable
 from routers.web.problems import problems

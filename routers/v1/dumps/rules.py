@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 
 from app.accounts.identity import Access
-from routers.v1.schemas.signature_rules import (
+from routers.v1.schemas.dumps.rules import (
     SignatureRules,
     SignatureRulesChange,
     SignatureRulesTrial,

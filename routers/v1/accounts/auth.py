@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from app.accounts.identity import Access
 from routers.http.forms.reading import read_form
 from routers.http.forms.schemas import describe_form
-from routers.v1.schemas.credentials import PasswordForm, RefreshRequest, TokenPair
+from routers.v1.schemas.accounts.credentials import PasswordForm, RefreshRequest, TokenPair
 from routers.web import logins
 from routers.web.dependencies import Requires, RuntimeDep
 from routers.web.problems import problems

@@ -3,12 +3,12 @@
 from uuid_utils import uuid7
 
 from app import clock
-from app.accounts import api_keys, authentication, sessions
-from app.accounts.authentication import Client, Guard
 from app.accounts.entities import ApiKeyRecord, Login, NewSession, Session, Tokens
 from app.accounts.identity import Access
-from app.accounts.session_uses import AGENT_MAX
-from app.accounts.sessions import Refreshed
+from app.accounts.logins import api_keys, authentication, sessions
+from app.accounts.logins.authentication import Client, Guard
+from app.accounts.logins.session_uses import AGENT_MAX
+from app.accounts.logins.sessions import Refreshed
 from app.config import Settings
 from app.database import Database
 from app.database.pagination import Page

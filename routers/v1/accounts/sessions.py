@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends
 
 from app.accounts.identity import Access
-from routers.v1.schemas.credentials import Session, SessionList
+from routers.v1.schemas.accounts.credentials import Session, SessionList
 from routers.v1.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
 from routers.web.dependencies import Requires, RuntimeDep
 from routers.web.problems import problems

@@ -10,8 +10,8 @@ from app.accounts.identity import Access
 from app.accounts.welcome.entities import Link
 from app.security.one_time_tokens import MAX_LENGTH
 from routers.http.qr import qr_text
-from routers.v1.schemas.accounts import Account
-from routers.v1.schemas.invitations import (
+from routers.v1.schemas.accounts.accounts import Account
+from routers.v1.schemas.accounts.invitations import (
     CreatedInvitation,
     Invitation,
     InvitationCreate,

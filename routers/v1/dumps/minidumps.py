@@ -21,7 +21,7 @@ from routers.http.forms.multipart import checked_stream, read_parts
 from routers.http.forms.schemas import multipart_body
 from routers.http.headers import media_type
 from routers.v1.keys_in_urls import RequiresKey
-from routers.v1.schemas.crash_reports import MinidumpForm
+from routers.v1.schemas.dumps.crash_reports import MinidumpForm
 from routers.web.dependencies import RuntimeDep
 from routers.web.forwarded import address_of
 from routers.web.openapi import OPEN_OR_BEARER, text_answer

@@ -6,8 +6,8 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Request, Response
 
 from app.accounts.identity import Access
+from routers.v1.schemas.accounts.tiers import Tier, TierChange, TierCreate, TierList
 from routers.v1.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
-from routers.v1.schemas.tiers import Tier, TierChange, TierCreate, TierList
 from routers.web.dependencies import Requires, RuntimeDep
 from routers.web.problems import problems
 from routers.web.route import HoldallRoute

@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 from sqlalchemy import Connection
 
 from app import clock
-from app.accounts.authentication import WRONG_CODE, Guard, hold_password, verify_password
 from app.accounts.identity import Access, Identity
+from app.accounts.logins.authentication import WRONG_CODE, Guard, hold_password, verify_password
 from app.accounts.otp import codes, rows
 from app.accounts.otp.entities import Enrolment, State
 from app.config import Settings

@@ -13,10 +13,10 @@ from routers.http import ranges
 from routers.http.downloads import DownloadHeaders, send_content
 from routers.http.forms.schemas import form_or_raw, multipart_body
 from routers.http.headers import DEFAULT_TYPE
-from routers.v1 import answers, by_draft
+from routers.v1 import answers
 from routers.v1.forms import dumps as dump_forms
 from routers.v1.forms import raw as raw_forms
-from routers.v1.schemas.dumps import (
+from routers.v1.schemas.dumps.dumps import (
     Dump,
     DumpChange,
     DumpChangeForm,
@@ -29,6 +29,7 @@ from routers.v1.schemas.dumps import (
     dump_filters,
 )
 from routers.v1.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
+from routers.v1.uploads import by_draft
 from routers.web.dependencies import Requires, RuntimeDep
 from routers.web.downloadable import downloadable
 from routers.web.openapi import json_body, text_answer

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 
 from app.accounts.identity import Access
-from routers.v1.schemas.dump_policy import DumpPolicy, DumpPolicyChange
+from routers.v1.schemas.dumps.policy import DumpPolicy, DumpPolicyChange
 from routers.web.dependencies import Requires, RuntimeDep
 from routers.web.route import HoldallRoute
 

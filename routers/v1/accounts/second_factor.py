@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends
 
 from app.accounts.identity import Access
 from routers.http.qr import qr_text
-from routers.v1.schemas.second_factor import (
+from routers.v1.schemas.accounts.second_factor import (
     RecoveryCodes,
     SecondFactor,
     SecondFactorChange,

@@ -10,7 +10,7 @@ from app.accounts.identity import Access
 from app.errors import FieldError, InvalidRequest
 from routers.http.archives import ZIP, send_archive
 from routers.http.downloads import DownloadHeaders
-from routers.v1.schemas.accounts import (
+from routers.v1.schemas.accounts.accounts import (
     Account,
     AccountAdministration,
     AccountChange,

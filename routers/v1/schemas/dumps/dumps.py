@@ -10,7 +10,7 @@ from app import clock
 from app.dumps import entities
 from app.dumps.entities import MAX_DESCRIPTION, MAX_LABEL, MAX_RETENTION, Filters
 from app.security.characters import refuse_bidi
-from routers.v1.schemas.crash_reports import CrashReport
+from routers.v1.schemas.dumps.crash_reports import CrashReport
 from routers.v1.schemas.fields import Id, Sha256, Size, Text, values_of
 from routers.v1.schemas.files import FileName
 from routers.v1.schemas.lists import ListOf

@@ -10,7 +10,7 @@ from app import clock
 from app.accounts import entities
 from app.accounts.entities import MAX_KEY_LIFETIME
 from app.features import SCOPES
-from routers.v1.schemas.accounts import OTP_NEEDED, GivenPassword, Otp
+from routers.v1.schemas.accounts.accounts import OTP_NEEDED, GivenPassword, Otp
 from routers.v1.schemas.fields import Id
 from routers.v1.schemas.lists import ListOf
 

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from app import clock
 from app.accounts.otp.entities import Enrolment, State
-from routers.v1.schemas.accounts import OTP_NEEDED, GivenPassword, Otp
+from routers.v1.schemas.accounts.accounts import OTP_NEEDED, GivenPassword, Otp
 
 RecoveryCode = Annotated[str, Field(examples=["b6kz-7q2m-xr4w-dh5e"])]
 

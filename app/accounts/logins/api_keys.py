@@ -9,7 +9,7 @@ from uuid_utils import uuid7
 from app import clock
 from app.accounts.entities import ApiKeyRecord
 from app.accounts.identity import Identity
-from app.accounts.sessions import hold
+from app.accounts.logins.sessions import hold
 from app.accounts.tables import api_keys
 from app.database import require_storage
 from app.database.pagination import Page, decode_cursor, page_of

@@ -1,0 +1,1 @@
+"""Reading objects: what queries select of them, and their bytes, wherever these are."""

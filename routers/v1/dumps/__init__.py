@@ -1,0 +1,1 @@
+"""Dumps, their attachments, and the bugs that they are of."""

@@ -1,0 +1,1 @@
+"""What accounts, and what lets one in, look like as JSON."""

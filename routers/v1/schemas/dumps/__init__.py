@@ -1,0 +1,1 @@
+"""What dumps, signatures and symbols look like as JSON."""

@@ -1,0 +1,1 @@
+"""Resumable uploads of everything that accounts keep."""

@@ -1,7 +1,7 @@
 """The rows of blobs: plain functions for `Access.read` and `Access.write`."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, and_, bindparam, delete, select, update
 
@@ -9,12 +9,10 @@ from app.accounts import quota
 from app.accounts.identity import Identity
 from app.accounts.lookups import Lookup
 from app.accounts.tables import accounts
-from app.archives.archive import Entry
-from app.blobs.entities import KIND, MAX_ID_LENGTH, Blob
+from app.blobs.entities import KIND, Blob
 from app.blobs.tables import blobs
 from app.bundles import removal as bundles
 from app.database import Statement, insert_if_absent
-from app.database.pagination import Page, before_of, decode_cursor, page_of
 from app.errors import Conflict, NotFound
 from app.links import rows as timelinks
 from app.objects import lifecycle as objects
@@ -40,22 +38,9 @@ by_name = Lookup(
 )
 """Finds a blob by its ``name``, ready to be read; for `blob_of`."""
 
-_newest = select(*_columns, *contents.listed_columns()).select_from(blobs.join(object_rows))
-_page = Statement(
-    _newest.where(blobs.c.account_id == bindparam("account_id"), blobs.c.id < bindparam("before"))
-    .order_by(blobs.c.id.desc())
-    .limit(bindparam("limit"))
-)
-_page_by_name = Statement(
-    _newest.where(
-        blobs.c.account_id == bindparam("account_id"),
-        blobs.c.name >= bindparam("start"),
-        blobs.c.name > bindparam("after"),
-        blobs.c.name < bindparam("stop"),
-    )
-    .order_by(blobs.c.name)
-    .limit(bindparam("limit"))
-)
+LISTED: Final = select(*_columns, *contents.listed_columns()).select_from(blobs.join(object_rows))
+"""Blobs, for `blob_of`."""
+
 _current = Statement(
     select(
         blobs.c.id,
@@ -157,54 +142,6 @@ def remove(
     bundles.forget(connection, "blob", [current.id])
     _delete(connection, blob_id=current.id)
     removal.remove(connection, current.object_id, due_at=now)
-
-
-def page(connection: Connection, identity: Identity, limit: int, cursor: str | None) -> Page[Blob]:
-    """Return a page of the account's blobs, newest first."""
-    rows = _page(
-        connection,
-        account_id=identity.account_id,
-        before=before_of("blobs", cursor),
-        limit=limit + 1,
-    ).rows
-    return page_of("blobs", rows, limit, blob_of, lambda row: int(row.id))
-
-
-def page_by_prefix(
-    connection: Connection, identity: Identity, prefix: str, limit: int, cursor: str | None
-) -> Page[Blob]:
-    """Return a page of the blobs whose ids start with ``prefix``, ordered by id."""
-    after = decode_cursor("blobs by id", cursor, str)
-    rows = _page_by_name(
-        connection,
-        account_id=identity.account_id,
-        start=prefix,
-        after="" if after is None else after,
-        stop=_after_prefix(prefix),
-        limit=limit + 1,
-    ).rows
-    return page_of("blobs by id", rows, limit, blob_of, lambda row: str(row.name))
-
-
-def entries(connection: Connection, identity: Identity, names: Sequence[str]) -> list[Entry]:
-    """Return blobs as entries of an archive, in this order; raises `NotFound` if one is gone."""
-    wanted = (
-        select(blobs.c.name, *contents.content_columns(with_data=False))
-        .select_from(blobs.join(object_rows))
-        .where(blobs.c.account_id == identity.account_id, blobs.c.name.in_(names))
-    )
-    found = {
-        name: Entry(name, contents.content_of(content))
-        for name, *content in connection.execute(wanted)
-    }
-    if missing := next((name for name in names if name not in found), None):
-        raise NotFound(f"There is no blob {missing!r}")
-    return [found[name] for name in dict.fromkeys(names)]
-
-
-def _after_prefix(prefix: str) -> str:
-    """Return the upper bound of the ids with a prefix: no other id sorts between them and it."""
-    return prefix + "\U0010ffff" * (MAX_ID_LENGTH + 1 - len(prefix))
 
 
 def blob_of(row: Sequence[Any]) -> Blob:

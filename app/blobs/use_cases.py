@@ -7,8 +7,8 @@ from app import clock
 from app.accounts.identity import Access
 from app.archives.archive import Archive
 from app.archives.use_cases import lay_out
-from app.blobs import rows
-from app.blobs.entities import KIND, Blob
+from app.blobs import listing, rows
+from app.blobs.entities import KIND, Blob, BlobSort
 from app.database.pagination import Page
 from app.errors import NotFound
 from app.objects import media_types
@@ -63,16 +63,25 @@ class Blobs:
         return rows.blob_of(found)
 
     async def page(
-        self, access: Access, limit: int, cursor: str | None, *, prefix: str | None = None
+        self,
+        access: Access,
+        limit: int,
+        cursor: str | None,
+        *,
+        prefix: str | None = None,
+        sort: BlobSort | None = None,
     ) -> Page[Blob]:
-        """Return a page of blobs: newest first, or those whose names start with ``prefix``."""
-        if prefix is None:
-            return await access.read(rows.page, limit, cursor)
-        return await access.read(rows.page_by_prefix, prefix, limit, cursor)
+        """Return a page of blobs: all, or those whose names start with ``prefix``.
+
+        Without ``sort``, these are in the order of their names, and all are newest first.
+        """
+        if sort is None:
+            sort = BlobSort.NEWEST if prefix is None else BlobSort.ID
+        return await access.read(listing.page, prefix or "", sort, limit, cursor)
 
     async def archive(self, access: Access, names: Sequence[str]) -> Archive:
         """Return the archive of several blobs; raises `NotFound` if one isn't there."""
-        return await lay_out(await access.read(rows.entries, names))
+        return await lay_out(await access.read(listing.entries, names))
 
     async def remove(self, access: Access, name: str, conditions: Preconditions) -> None:
         """Delete a blob and end its links; raises `NotFound` and `PreconditionFailed`."""

@@ -1,6 +1,7 @@
 """What a bundle is: an ordered set of things under one link."""
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Final
 
 from app.database.pagination import Page
@@ -69,6 +70,29 @@ class Bundle:
     """The inbox that it came by, if that is still there."""
     clamped: tuple[str, ...] = ()
     """Names of what was lowered when it was made."""
+
+
+class BundleSort(StrEnum):
+    """What a list of bundles is sorted by."""
+
+    NEWEST = "newest"
+    NAME = "name"
+    ENDS = "ends"
+    """What ends first comes first, and what is kept last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which bundles are listed, and in which order."""
+
+    text: str = ""
+    """What their names contain."""
+    sort: BundleSort = BundleSort.NEWEST
+    expiring: bool | None = None
+    """Only those that expire, or only those that are kept."""
+
+
+ALL: Final = Wanted()
 
 
 @dataclass(frozen=True, slots=True)

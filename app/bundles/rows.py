@@ -1,32 +1,17 @@
 """The rows of bundles: plain functions for `Access.read` and `Access.write`."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Any, Final, Protocol
 
-from sqlalchemy import (
-    BigInteger,
-    Connection,
-    Row,
-    and_,
-    bindparam,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import BigInteger, Connection, Row, bindparam, or_, select, update
 
 from app.accounts import quota
 from app.accounts.identity import Identity
 from app.bundles import removal
-from app.bundles.entities import (
-    KIND,
-    Bundle,
-    NewBundle,
-)
+from app.bundles.entities import Bundle, NewBundle
 from app.bundles.members import Members
 from app.bundles.tables import bundles
 from app.database import Statement, insert_into
-from app.database.pagination import Page, before_of, encode_cursor, page_of
-from app.database.search import contains, find_newest
 from app.errors import NotFound
 from app.events.entities import EventType, Subject
 from app.links import expiry as link_expiry
@@ -61,7 +46,7 @@ _link_id = (
 )
 _own = bundles.c.account_id == bindparam("account_id")
 _is_alive = or_(bundles.c.expires_at.is_(None), bundles.c.expires_at > _now)
-_select = (
+LISTED: Final = (
     select(
         *bundles.c,
         timelinks.c.uuid.label("link"),
@@ -81,17 +66,9 @@ _select = (
     )
     .where(_own, _is_alive)
 )
-_find = Statement(_select.where(bundles.c.uuid == bindparam("uuid")))
-_listed = (
-    _select.where(bundles.c.id < bindparam("before", type_=BigInteger))
-    .order_by(bundles.c.id.desc())
-    .limit(bindparam("limit"))
-)
-_page = {
-    None: Statement(_listed),
-    True: Statement(_listed.where(bundles.c.expires_at.is_not(None))),
-    False: Statement(_listed.where(bundles.c.expires_at.is_(None))),
-}
+"""The account's bundles ``now``, for `bundle_of`."""
+
+_find = Statement(LISTED.where(bundles.c.uuid == bindparam("uuid")))
 _insert = Statement(insert_into(bundles).returning(bundles.c.id))
 _current = Statement(
     select(bundles.c.id, bundles.c.uuid, bundles.c.is_open, bundles.c.expires_at).where(
@@ -141,61 +118,7 @@ def find(
     row = _find(connection, account_id=identity.account_id, uuid=uuid, now=now).first()
     if row is None:
         raise unknown()
-    return _bundle(row, members.count(connection, [row.id], now))
-
-
-def page(
-    connection: Connection,
-    identity: Identity,
-    members: Members,
-    limit: int,
-    cursor: str | None,
-    now: int,
-    *,
-    expiring: bool | None = None,
-    text: str = "",
-) -> Page[Bundle]:
-    """Return a page of the account's bundles, newest first: all, the expiring, or the kept.
-
-    ``text`` is what their names contain: a page of those that takes too long to fill ends early.
-    """
-    if text:
-        return _search(connection, identity, members, text, limit, cursor, now, expiring=expiring)
-    rows = _page[expiring](
-        connection,
-        account_id=identity.account_id,
-        before=before_of(KIND, cursor),
-        now=now,
-        limit=limit + 1,
-    ).rows
-    counts = members.count(connection, [row.id for row in rows], now)
-    return page_of(KIND, rows, limit, lambda row: _bundle(row, counts), lambda row: int(row.id))
-
-
-def _search(
-    connection: Connection,
-    identity: Identity,
-    members: Members,
-    text: str,
-    limit: int,
-    cursor: str | None,
-    now: int,
-    *,
-    expiring: bool | None,
-) -> Page[Bundle]:
-    ends = bundles.c.expires_at
-    conditions = [contains(bundles.c.name, text), or_(ends.is_(None), ends > now)]
-    if expiring is not None:
-        conditions.append(ends.is_not(None) if expiring else ends.is_(None))
-    own, before = identity.account_id, before_of(KIND, cursor)
-    found = find_newest(connection, bundles, own, and_(*conditions), before, limit + 1)
-    ids = found.ids[:limit]
-    stopped_at = ids[-1] if len(found.ids) > limit else found.stopped_at
-    some = _select.where(bundles.c.id.in_(ids)).order_by(bundles.c.id.desc())
-    rows: Sequence[Any] = connection.execute(some, {"account_id": own, "now": now}).all()
-    counts = members.count(connection, ids, now)
-    next_cursor = None if stopped_at is None else encode_cursor(KIND, stopped_at)
-    return Page([_bundle(row, counts) for row in rows], next_cursor)
+    return bundle_of(row, members.count(connection, [row.id], now))
 
 
 def change(
@@ -248,7 +171,8 @@ def locked(connection: Connection, identity: Identity, uuid: str, now: int) -> A
     return existing(connection, identity, uuid, now)
 
 
-def _bundle(row: Row[Any], counts: Mapping[int, tuple[int, int]]) -> Bundle:
+def bundle_of(row: Row[Any], counts: Mapping[int, tuple[int, int]]) -> Bundle:
+    """Make a bundle of a row of `LISTED`, and of what `Members.count` says."""
     count, size = counts.get(row.id, (0, 0))
     options = LinkOptions(row.max_downloads, row.password_hash, row.note, bool(row.originals))
     return Bundle(

@@ -11,8 +11,18 @@ from app import clock
 from app.accounts.identity import Access
 from app.archives.archive import Archive
 from app.archives.use_cases import lay_out
-from app.bundles import filling, public, rows
-from app.bundles.entities import MAX_MEMBERS, OBJECTS, Bundle, Member, NewBundle, NewMember, Shown
+from app.bundles import filling, listing, public, rows
+from app.bundles.entities import (
+    ALL,
+    MAX_MEMBERS,
+    OBJECTS,
+    Bundle,
+    Member,
+    NewBundle,
+    NewMember,
+    Shown,
+    Wanted,
+)
 from app.bundles.members import Members
 from app.config import Settings
 from app.database import Database
@@ -101,21 +111,10 @@ class Bundles:
         return await access.read(rows.find, self._members, uuid, clock.now())
 
     async def page(
-        self,
-        access: Access,
-        limit: int,
-        cursor: str | None,
-        *,
-        expiring: bool | None = None,
-        text: str = "",
+        self, access: Access, limit: int, cursor: str | None, wanted: Wanted = ALL
     ) -> Page[Bundle]:
-        """Return a page of bundles, newest first: all, those that expire, or those kept.
-
-        ``text`` is what their names contain.
-        """
-        return await access.read(
-            rows.page, self._members, limit, cursor, clock.now(), expiring=expiring, text=text
-        )
+        """Return a page of bundles: all, newest first, or those that are wanted."""
+        return await access.read(listing.page, self._members, wanted, limit, cursor, clock.now())
 
     async def hash_password(self, access: Access, password: str | None) -> str | None:
         """Return the form in which the password of a new bundle's link is kept; None for none."""

@@ -15,6 +15,8 @@ P = TypeVar("P", int, str)
 
 MAX_LIMIT = 1000
 DEFAULT_LIMIT = 100
+SORTED = 20_000
+"""How many of an account's newest rows are sorted, where no index does it."""
 
 
 @dataclass(frozen=True, slots=True)

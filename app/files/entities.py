@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from app.database.search import BUDGET
 from app.links.entities import LinkRef, Origin, Sharing
 from app.objects.entities import Content, new_uuid
 
@@ -85,9 +84,6 @@ class Wanted:
 
 
 ALL: Final = Wanted()
-
-SORTED: Final = BUDGET
-"""How many of an account's newest files other orders are of."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,35 +5,28 @@ of the newest goes on below these, on its next page; other orders are of these a
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
     ColumnElement,
     Connection,
     and_,
-    func,
-    literal,
     or_,
     select,
-    true,
 )
 
 from app.accounts.identity import Identity
 from app.archives.archive import Entry
 from app.bundles import archiving
 from app.bundles.members import Members
-from app.database.pagination import Page, before_of, decode_cursor, encode_cursor
+from app.database.pagination import Page, before_of, encode_cursor
 from app.database.search import contains, find_newest
-from app.errors import InvalidCursor
+from app.database.sorting import Order, by_end, by_text, newest_of, sorted_ids
 from app.files import rows
-from app.files.entities import KIND, SORTED, File, FileSort, Wanted
+from app.files.entities import KIND, File, FileSort, Wanted
 from app.files.tables import files
 from app.objects.reading import contents
 from app.objects.tables import objects as object_rows
-
-_NEVER: Final = 2**62  # when what is kept ends
-_NAME: Final = 200  # characters of a name that sort: a cursor has them
 
 _stored = select(
     files.c.uuid, files.c.name, *contents.content_columns(with_data=False)
@@ -94,61 +87,24 @@ def _sorted_page(
     cursor: str | None,
     now: int,
 ) -> Page[File]:
-    list_name = f"{KIND} by {wanted.sort}"
-    newest = (
-        select(files.c.id, files.c.name, files.c.object_id, files.c.expires_at)
-        .where(files.c.account_id == identity.account_id)
-        .order_by(files.c.id.desc())
-        .limit(SORTED)
-        .subquery()
-    )
-    key, descends = _key(wanted.sort, newest.c)
-    some = (
-        select(newest.c.id, key.label("key"))
+    newest = newest_of(files, identity.account_id)
+    listed = (
+        select(newest)
         .select_from(newest.join(object_rows, object_rows.c.id == newest.c.object_id))
         .where(_condition(wanted, newest.c, now))
-        .where(_is_after(list_name, cursor, key, newest.c.id, descends=descends))
     )
-    order = (key.desc(), newest.c.id.desc()) if descends else (key, newest.c.id)
-    found = connection.execute(some.order_by(*order).limit(limit + 1)).all()
-    items = _of_ids(connection, identity, [row.id for row in found[:limit]], now)
-    if len(found) <= limit:
-        return Page(items, None)
-    last = found[limit - 1]
-    return Page(items, encode_cursor(list_name, f"{last.id} {last.key}"))
+    order = _order(wanted.sort, newest.c)
+    ids, next_cursor = sorted_ids(connection, listed, order, limit, cursor)
+    return Page(_of_ids(connection, identity, ids, now), next_cursor)
 
 
-def _key(sort: FileSort, columns: Any) -> tuple[ColumnElement[Any], bool]:  # noqa: ANN401 - of a subquery
-    """Return what a list is sorted by, and whether that descends."""
+def _order(sort: FileSort, columns: Any) -> Order:  # noqa: ANN401 - of a subquery
+    list_name = f"{KIND} by {sort}"
     if sort is FileSort.NAME:
-        return func.substr(func.lower(columns.name), 1, _NAME), False
+        return by_text(list_name, columns.id, columns.name)
     if sort is FileSort.SIZE:
-        return object_rows.c.size, True
-    return func.coalesce(columns.expires_at, literal(_NEVER, BigInteger)), False
-
-
-def _is_after(
-    list_name: str,
-    cursor: str | None,
-    key: ColumnElement[Any],
-    id_: ColumnElement[int],
-    *,
-    descends: bool,
-) -> ColumnElement[bool]:
-    position = decode_cursor(list_name, cursor, str)
-    if position is None:
-        return true()
-    number, _, text = position.partition(" ")
-    try:
-        last_id = int(number)
-        last: int | str = text if list_name.endswith(FileSort.NAME) else int(text)
-    except ValueError:
-        raise InvalidCursor from None
-    if any(isinstance(part, int) and abs(part) >= 2**63 for part in (last_id, last)):
-        raise InvalidCursor
-    if descends:
-        return or_(key < last, and_(key == last, id_ < last_id))
-    return or_(key > last, and_(key == last, id_ > last_id))
+        return Order(list_name, columns.id, object_rows.c.size, descends=True)
+    return by_end(list_name, columns.id, columns.expires_at)
 
 
 def _condition(wanted: Wanted, columns: Any, now: int) -> ColumnElement[bool]:  # noqa: ANN401 - of a table

@@ -1,6 +1,7 @@
 """What a timelink is: a public link to one object, for a time. Times are in UTC microseconds."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final, NamedTuple, Protocol, Self
 
 from app import clock
@@ -12,6 +13,8 @@ MAX_DOWNLOADS: Final = 10**9
 MAX_NOTE: Final = 2000
 """Characters that a note may have."""
 
+
+LIST: Final = "timelinks"
 
 INBOX: Final = "inbox"
 """The kind of links by which others give; they have no target that could be read."""
@@ -127,6 +130,33 @@ class Timelink:
     def is_plain(self) -> bool:
         """Whether it has neither a count nor a password."""
         return self.max_downloads is None and not self.has_password
+
+
+class LinkSort(StrEnum):
+    """What a list of links is sorted by."""
+
+    NEWEST = "newest"
+    ENDS = "ends"
+    """What ends first comes first, and what has no end last."""
+    USED = "used"
+    """The one with the most downloads first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which links are listed, and in which order."""
+
+    text: str = ""
+    """What the names of their targets contain."""
+    sort: LinkSort = LinkSort.NEWEST
+    only_active: bool | None = None
+    """Only those that are active, or only the others."""
+    target_type: TargetType | None = None
+    target_id: str | None = None
+    """With a type: only those to this thing, by its id on the wire."""
+
+
+ALL: Final = Wanted()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ Visitors' are in `app.links.public`.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -26,7 +26,6 @@ from app import clock
 from app.accounts import quota
 from app.accounts.identity import Identity, Tier
 from app.database import Statement, insert_into, require_storage
-from app.database.pagination import Page, decode_cursor, page_of
 from app.errors import Forbidden, NotFound
 from app.events.entities import EventType, Subject
 from app.links import bounds
@@ -34,8 +33,6 @@ from app.links.entities import INBOX, LinkOptions, LinkRef, NewLink, Timelink, t
 from app.links.expiry import downloads_taken, has_downloads_left, is_later, is_open
 from app.links.tables import timelinks
 from app.links.targets import Targets, TargetType, allows
-
-_LIST: Final = "timelinks"
 
 _insert = Statement(insert_into(timelinks))
 _now = bindparam("now", type_=BigInteger)
@@ -133,35 +130,12 @@ def find(
     connection: Connection, identity: Identity, targets: Targets, uuid: str, now: int
 ) -> Timelink:
     """Return a link of the caller's account, ended or not; raises `NotFound`."""
-    row = connection.execute(_own(identity, targets, now).where(timelinks.c.uuid == uuid)).first()
+    row = connection.execute(
+        own_links(identity, targets, now).where(timelinks.c.uuid == uuid)
+    ).first()
     if row is None:
         raise _unknown()
-    return _timelink(row, now)
-
-
-def page(
-    connection: Connection,
-    identity: Identity,
-    targets: Targets,
-    limit: int,
-    cursor: str | None,
-    now: int,
-    *,
-    only_active: bool | None = None,
-    target_type: TargetType | None = None,
-) -> Page[Timelink]:
-    """Return a page of the account's links, newest first: all, the active, or the others."""
-    links = _own(identity, targets, now).order_by(timelinks.c.id.desc()).limit(limit + 1)
-    if target_type is not None:
-        links = links.where(timelinks.c.kind == target_type)
-    if only_active is not None:
-        active = _is_active(identity.tier, targets, now)
-        links = links.where(active if only_active else ~active)
-    before = decode_cursor(_LIST, cursor, int)
-    if before is not None:
-        links = links.where(timelinks.c.id < before)
-    rows = connection.execute(links).all()
-    return page_of(_LIST, rows, limit, lambda row: _timelink(row, now), lambda row: int(row.id))
+    return timelink_of(row, now)
 
 
 def revoke(connection: Connection, identity: Identity, uuid: str, now: int) -> None:
@@ -241,7 +215,7 @@ def _check_count(tier: Tier, own: Row[Any], max_downloads: int | None) -> None:
         raise bounds.refusal("max_downloads", f"{taken} downloads have been taken already")
 
 
-def _own(identity: Identity, targets: Targets, now: int) -> Select[Any]:
+def own_links(identity: Identity, targets: Targets, now: int) -> Select[Any]:
     """Select the caller's links, with their targets as far as these still exist."""
     joined: Any = timelinks
     for target_type, target in targets.tables.items():
@@ -254,15 +228,15 @@ def _own(identity: Identity, targets: Targets, now: int) -> Select[Any]:
             func.coalesce(*(target.public_id for target in tables)).label("target"),
             func.coalesce(*(target.name for target in tables)).label("target_name"),
             downloads_taken(now).label("taken"),
-            _is_active(identity.tier, targets, now).label("is_active"),
+            is_active(identity.tier, targets, now).label("is_active"),
         )
         .select_from(joined)
         .where(timelinks.c.account_id == identity.account_id, _leads_to_target)
     )
 
 
-def _is_active(tier: Tier, targets: Targets, now: int) -> ColumnElement[bool]:
-    """Say which links of `_own` can be used."""
+def is_active(tier: Tier, targets: Targets, now: int) -> ColumnElement[bool]:
+    """Say which links of `own_links` can be used."""
     alive = [
         target.table.c.id.is_not(None)
         for target_type, target in targets.tables.items()
@@ -279,7 +253,8 @@ def _no_later(moment: int, bound: int | None) -> int:
     return moment if bound is None else min(moment, bound)
 
 
-def _timelink(row: Row[Any], now: int) -> Timelink:
+def timelink_of(row: Row[Any], now: int) -> Timelink:
+    """Make a link of a row of `own_links`."""
     return Timelink(
         ref=LinkRef(row.uuid, row.token_hash),
         target_type=row.kind,

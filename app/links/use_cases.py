@@ -16,8 +16,17 @@ from app.database import Database, DatabaseUnavailable
 from app.database.pagination import Page
 from app.errors import PasswordNeeded
 from app.events.entities import Actor, actor_of_request
-from app.links import bounds, public, rows, spending
-from app.links.entities import LinkOptions, LinkRef, NewLink, Protected, PublicLink, Timelink
+from app.links import bounds, listing, public, rows, spending
+from app.links.entities import (
+    ALL,
+    LinkOptions,
+    LinkRef,
+    NewLink,
+    Protected,
+    PublicLink,
+    Timelink,
+    Wanted,
+)
 from app.links.spans import Span
 from app.links.targets import Target, Targets, TargetType
 from app.links.tokens import find_token, hash_of, proof_of, token_of
@@ -91,24 +100,10 @@ class Links:
         return await access.read(rows.find, self._targets, uuid, clock.now())
 
     async def page(
-        self,
-        access: Access,
-        limit: int,
-        cursor: str | None,
-        *,
-        only_active: bool | None = None,
-        target_type: TargetType | None = None,
+        self, access: Access, limit: int, cursor: str | None, wanted: Wanted = ALL
     ) -> Page[Timelink]:
-        """Return a page of links, newest first: all, the active, or the others."""
-        return await access.read(
-            rows.page,
-            self._targets,
-            limit,
-            cursor,
-            clock.now(),
-            only_active=only_active,
-            target_type=target_type,
-        )
+        """Return a page of links: all, newest first, or those that are wanted."""
+        return await access.read(listing.page, self._targets, wanted, limit, cursor, clock.now())
 
     async def revoke(self, access: Access, uuid: str) -> None:
         """End a link at once; raises `NotFound`."""

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel, Field
 
+from app.blobs.entities import BlobSort
 from app.bundles.entities import MAX_MEMBERS
 from app.objects.preconditions import Preconditions
 from routers.http.archives import ZIP, send_archive
@@ -54,10 +55,11 @@ async def show(
     runtime: RuntimeDep,
     cursor: CursorParam = None,
     prefix: Annotated[BlobIdPrefix, Query()] = "",
+    sort: BlobSort = BlobSort.NEWEST,
 ) -> Response:
-    """List blobs: the newest first, or by their ids those that begin with ``prefix``."""
-    page = await runtime.blobs.page(visitor.access, _LIMIT, cursor, prefix=prefix or None)
-    query = {"prefix": prefix, "cursor": page.next_cursor}
+    """List blobs whose ids begin with ``prefix``."""
+    page = await runtime.blobs.page(visitor.access, _LIMIT, cursor, prefix=prefix, sort=sort)
+    query = {"prefix": prefix, "sort": sort.value, "cursor": page.next_cursor}
     return render_app(
         request,
         "blobs.html",
@@ -66,6 +68,7 @@ async def show(
         blobs=[(StoredBlob.of(blob), _path(blob.name)) for blob in page.items],
         more=page.next_cursor and urlencode(query),
         prefix=prefix,
+        sort=sort.value,
         is_first=cursor is None,
         curl=partial(_curl, base_url(request, runtime)),
         **link_choice(runtime.settings, visitor.identity.tier),

@@ -1,6 +1,7 @@
 """The page of the account's timelinks: the active, the ended, and a form for a new one."""
 
 from typing import Annotated, Final
+from urllib.parse import urlencode
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
@@ -11,6 +12,7 @@ from pydantic import BaseModel, Field
 from app.blobs.entities import MAX_ID_LENGTH
 from app.errors import Forbidden, InvalidRequest, NotFound, ProblemError
 from app.links import entities, targets
+from app.links.entities import LinkSort, Wanted
 from app.links.targets import Target
 from app.runtime import Runtime
 from routers.http.forms.reading import check_fields, read_fields
@@ -18,7 +20,7 @@ from routers.pages.link_choice import USUAL_TIME, link_choice
 from routers.pages.page import PageRoute, SignedIn, Visitor, render_app
 from routers.v1.schemas.accounts.accounts import GivenPassword
 from routers.v1.schemas.fields import Text
-from routers.v1.schemas.lists import CursorParam
+from routers.v1.schemas.lists import CursorParam, NameParam
 from routers.v1.schemas.timelinks import LinkState, NewTimelink, TargetType, Timelink
 from routers.web.dependencies import RuntimeDep
 from routers.web.problems import invalid
@@ -26,7 +28,8 @@ from routers.web.urls import base_path, link_url
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
-_LIMIT: Final = 50  # links on a page
+_LIMIT: Final = 100  # links on a page
+_ACTIVE: Final = Wanted(only_active=True)
 
 
 class LinkForm(BaseModel):
@@ -56,10 +59,13 @@ async def show(
     kind: TargetType | None = None,
     id: Annotated[Text, Field(max_length=MAX_ID_LENGTH), Query()] = "",  # noqa: A002 - in the URL
     made: UUID | None = None,
+    q: NameParam = "",
+    sort: LinkSort = LinkSort.NEWEST,
 ) -> Response:
     """List the links of one state; ``kind`` and ``id`` fill in the form for a new one."""
     form = None if kind is None else LinkForm(kind=kind, id=id)
-    return await _page(request, runtime, visitor, form, state=state, cursor=cursor, made=made)
+    listed = Wanted(q, sort, state is LinkState.ACTIVE)
+    return await _page(request, runtime, visitor, form, listed=listed, cursor=cursor, made=made)
 
 
 @router.post("/links")
@@ -92,14 +98,15 @@ async def _page(
     visitor: Visitor,
     form: LinkForm | None,
     *,
-    state: LinkState = LinkState.ACTIVE,
+    listed: Wanted = _ACTIVE,
     cursor: str | None = None,
     made: UUID | None = None,
     wrong: ProblemError | None = None,
 ) -> Response:
     """Render the page; the form is open if it has been filled in."""
-    only_active = state is LinkState.ACTIVE
-    page = await runtime.links.page(visitor.access, _LIMIT, cursor, only_active=only_active)
+    page = await runtime.links.page(visitor.access, _LIMIT, cursor, listed)
+    state = LinkState.ACTIVE if listed.only_active else LinkState.EXPIRED
+    query = {"state": state.value, "q": listed.text, "sort": listed.sort.value}
 
     def on_the_page(link: entities.Timelink) -> Timelink:
         return Timelink.of(link, link_url(request, runtime, link.ref))
@@ -113,7 +120,8 @@ async def _page(
         place="links",
         state=state.value,
         links=[on_the_page(link) for link in page.items],
-        next_cursor=page.next_cursor,
+        listed=listed,
+        more=page.next_cursor and urlencode(query | {"cursor": page.next_cursor}),
         made=None if new is None else on_the_page(new),
         target_types=[target_type.value for target_type in TargetType],
         allows_pictures=targets.allows("picture", visitor.identity.tier),

@@ -8,8 +8,10 @@ from fastapi.responses import Response
 
 from app.accounts.identity import Access
 from app.bundles.entities import Bundle as BundleEntity
+from app.bundles.entities import BundleSort
+from app.bundles.entities import Wanted as WantedBundles
 from app.files import entities
-from app.files.entities import Wanted
+from app.files.entities import FileSort, Wanted
 from app.links.bounds import usual_lifetime
 from app.runtime import Runtime
 from routers.http.qr import qr_svg
@@ -20,6 +22,8 @@ from routers.v1.schemas.files import StoredFile
 from routers.web.urls import file_link, own_link
 
 _LIMIT: Final = 100  # files on a page
+_BUNDLE_SORTS: Final = {FileSort.NAME: BundleSort.NAME, FileSort.ENDS: BundleSort.ENDS}
+"""Their size is known by adding up that of all their members, so that they aren't sorted by it."""
 _TIMES: Final = (600, 3600, 86_400, 7 * 86_400, 30 * 86_400)  # seconds
 
 
@@ -34,7 +38,8 @@ async def show(
     """Show the form, and the account's bundles and files; older ones with a cursor."""
     visitor = await visitor_of(runtime, access)
     page = await runtime.files.page(access, _LIMIT, cursor, wanted)
-    bundles = await runtime.bundles.page(access, _LIMIT, bundles_cursor, text=wanted.text)
+    of_bundles = WantedBundles(wanted.text, _BUNDLE_SORTS.get(wanted.sort, BundleSort.NEWEST))
+    bundles = await runtime.bundles.page(access, _LIMIT, bundles_cursor, of_bundles)
     query = {"q": wanted.text, "sort": wanted.sort}
     tier = visitor.identity.tier
     usual = usual_lifetime(tier, runtime.settings.expire_time)

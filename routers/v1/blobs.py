@@ -15,6 +15,8 @@ from pydantic_core import to_json
 from app import clock
 from app.accounts.identity import Access
 from app.blobs import entities
+from app.blobs.entities import BlobSort
+from app.database.pagination import SORTED
 from app.errors import BadRequest, ContentTooLarge, FieldError, InvalidRequest
 from app.uploads.entities import Kind, NewUpload
 from routers.http import ranges
@@ -100,14 +102,21 @@ async def list_blobs(
     limit: Limit = DEFAULT_LIMIT,
     cursor: CursorParam = None,
     prefix: Annotated[
-        BlobIdPrefix | None, Query(description="Only blobs whose ids start with it, ordered by id.")
+        BlobIdPrefix | None, Query(description="Only blobs whose ids start with it.")
+    ] = None,
+    sort: Annotated[
+        BlobSort | None,
+        Query(
+            description=f"Their order: `newest`, or with a prefix `id`. `size`, which begins with "
+            f"the largest, is of the newest {SORTED:,} blobs alone."
+        ),
     ] = None,
 ) -> BlobList:
     """List blobs, newest first, or by id below a prefix.
 
     Ids are compared code point by code point.
     """
-    page = await runtime.blobs.page(access, limit, cursor, prefix=prefix)
+    page = await runtime.blobs.page(access, limit, cursor, prefix=prefix, sort=sort)
     return BlobList(
         items=[StoredBlob.of(blob) for blob in page.items], next_cursor=page.next_cursor
     )

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
 from app.accounts.identity import Access
+from app.bundles.entities import BundleSort, Wanted
 from app.errors import NotFound
 from app.runtime import Runtime
 from routers.http.qr import Format, FormatParam, qr_answer, qr_response
@@ -19,7 +20,7 @@ from routers.v1.schemas.bundles import (
 )
 from routers.v1.schemas.bundles import Member as MemberAnswer
 from routers.v1.schemas.files import FileState
-from routers.v1.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit, NameParam
+from routers.v1.schemas.lists import DEFAULT_LIMIT, SORTED_NOTE, CursorParam, Limit, NameParam
 from routers.web.dependencies import Requires, RuntimeDep
 from routers.web.problems import problems
 from routers.web.route import HoldallRoute
@@ -73,13 +74,16 @@ async def list_bundles(
         FileState | None, Query(description="Only those that expire, or only those kept.")
     ] = None,
     q: NameParam = "",
+    sort: Annotated[
+        BundleSort, Query(description=f"{SORTED_NOTE}; `ends` begins with what ends first.")
+    ] = BundleSort.NEWEST,
 ) -> BundleList:
     """List bundles, newest first.
 
     Each comes with its link, where it has one, and with how many members it has.
     """
     expiring = None if state is None else state is FileState.EXPIRING
-    page = await runtime.bundles.page(access, limit, cursor, expiring=expiring, text=q)
+    page = await runtime.bundles.page(access, limit, cursor, Wanted(q, sort, expiring))
     items = [Bundle.of(bundle, own_link(request, runtime, bundle.link)) for bundle in page.items]
     return BundleList(items=items, next_cursor=page.next_cursor)
 

@@ -11,7 +11,7 @@ from fastapi.responses import Response
 from app.accounts.identity import Access
 from app.bundles.entities import MAX_MEMBERS
 from app.errors import InvalidRequest, NotFound
-from app.files.entities import SORTED, FileSort, Wanted
+from app.files.entities import FileSort, Wanted
 from app.runtime import Runtime
 from app.uploads.entities import Kind
 from routers.http import ranges
@@ -23,7 +23,7 @@ from routers.v1 import answers
 from routers.v1.forms import files as file_forms
 from routers.v1.forms import raw as raw_forms
 from routers.v1.schemas.files import FileChange, FileForm, FileList, FileState, StoredFile
-from routers.v1.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit, NameParam
+from routers.v1.schemas.lists import DEFAULT_LIMIT, SORTED_NOTE, CursorParam, Limit, NameParam
 from routers.v1.uploads import by_draft
 from routers.web.dependencies import Requires, RuntimeDep
 from routers.web.downloadable import downloadable
@@ -91,8 +91,8 @@ async def list_files(
     sort: Annotated[
         FileSort,
         Query(
-            description=f"Their order. Any but `newest` is of the newest {SORTED:,} files alone; "
-            "`size` begins with the largest, `ends` with what ends first."
+            description=f"{SORTED_NOTE}; `size` begins with the largest, `ends` with what ends "
+            "first."
         ),
     ] = FileSort.NEWEST,
 ) -> FileList:

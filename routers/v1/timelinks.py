@@ -8,8 +8,9 @@ from fastapi.responses import Response
 
 from app.accounts.identity import Access
 from app.errors import NotFound
+from app.links.entities import LinkSort, Wanted
 from routers.http.qr import Format, FormatParam, qr_answer, qr_response
-from routers.v1.schemas.lists import DEFAULT_LIMIT, CursorParam, Limit
+from routers.v1.schemas.lists import DEFAULT_LIMIT, SORTED_NOTE, CursorParam, Limit, NameParam
 from routers.v1.schemas.timelinks import LinkState, NewTimelink, Timelink, TimelinkList
 from routers.web.dependencies import Requires, RuntimeDep
 from routers.web.problems import problems
@@ -67,13 +68,21 @@ async def list_timelinks(
         LinkState | None,
         Query(description="Only links that are active, or only those that have ended."),
     ] = None,
+    q: NameParam = "",
+    sort: Annotated[
+        LinkSort,
+        Query(
+            description=f"{SORTED_NOTE}; `ends` begins with what ends first, `used` with the one "
+            "that has the most downloads."
+        ),
+    ] = LinkSort.NEWEST,
 ) -> TimelinkList:
     """List the account's links, newest first; those that ended stay for 30 days.
 
     URLs are the same as when the links were made; null for those whose signing key is gone.
     """
     only_active = None if state is None else state is LinkState.ACTIVE
-    page = await runtime.links.page(access, limit, cursor, only_active=only_active)
+    page = await runtime.links.page(access, limit, cursor, Wanted(q, sort, only_active))
     items = [Timelink.of(link, link_url(request, runtime, link.ref)) for link in page.items]
     return TimelinkList(items=items, next_cursor=page.next_cursor)
 

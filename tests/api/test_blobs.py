@@ -382,6 +382,23 @@ async def test_a_prefix_means_its_very_code_points(service: Service) -> None:
         assert got == [sorted(i for i in ids if i.startswith(prefix))], prefix
 
 
+@pytest.mark.ordinary
+async def test_lists_are_sorted(service: Service) -> None:
+    for blob_id, size in (("b/2", 2), ("a", 3), ("b/1", 5), ("b/3", 1)):
+        url = f"{url_of(blob_id)}/content"
+        put = await service.client.put(url, content=b"x" * size, headers=service.service_token)
+        assert put.status_code == 201
+    for query, expected in (
+        ("sort=size", ["b/1", "a", "b/2", "b/3"]),
+        ("sort=size&prefix=b/", ["b/1", "b/2", "b/3"]),
+        ("sort=id", ["a", "b/1", "b/2", "b/3"]),
+        ("sort=newest&prefix=b/", ["b/3", "b/1", "b/2"]),
+    ):
+        got = [page async for page in pages(service, f"limit=2&{query}")]
+        assert [blob_id for page in got for blob_id in page] == expected, query
+        assert [len(page) for page in got] == [2, len(expected) - 2]
+
+
 async def test_list_parameters_are_checked(service: Service) -> None:
     for number in range(3):
         await put_empty(service, f"a{number}")

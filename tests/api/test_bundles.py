@@ -501,15 +501,23 @@ async def test_an_expired_bundle_goes_with_all_that_it_owns(
 
 
 @pytest.mark.ordinary
-async def test_names_are_searched(service: Service, user: Headers) -> None:
-    for name in ("Holiday", "Tax", "holidays"):
-        await make(service, user, name=name)
-    found = []
-    answer = (await service.client.get("/v1/bundles?q=HOLI&limit=1", headers=user)).json()
-    found += answer["items"]
-    rest = {"q": "holi", "cursor": answer["next_cursor"]}
-    found += (await service.client.get("/v1/bundles", params=rest, headers=user)).json()["items"]
-    assert [bundle["name"] for bundle in found] == ["holidays", "Holiday"]
+async def test_names_are_searched_and_lists_sorted(service: Service, user: Headers) -> None:
+    for name, seconds in (("Holiday", 600), ("Tax", 60), ("holidays", 0)):
+        await make(service, user, name=name, expires_in=seconds)
+
+    async def listed(**query: str) -> list[str]:
+        first = {"limit": "1"} | query
+        answer = (await service.client.get("/v1/bundles", params=first, headers=user)).json()
+        rest = query | {"cursor": answer["next_cursor"]}
+        others = (await service.client.get("/v1/bundles", params=rest, headers=user)).json()
+        assert others["next_cursor"] is None
+        return [bundle["name"] for bundle in answer["items"] + others["items"]]
+
+    assert await listed(q="HOLI") == ["holidays", "Holiday"]
+    assert await listed(sort="name") == ["Holiday", "holidays", "Tax"]
+    assert await listed(sort="ends") == ["Tax", "Holiday", "holidays"]
+    assert await listed(sort="ends", state="expiring") == ["Tax", "Holiday"]
+    assert await listed(sort="name", q="holi") == ["Holiday", "holidays"]
 
 
 async def test_lists_are_paged(service: Service, user: Headers) -> None:

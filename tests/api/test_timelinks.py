@@ -419,6 +419,30 @@ async def test_lists_come_in_pages(service: Service, user: Headers) -> None:
     assert_problem(await service.client.get("/v1/timelinks?cursor=x", headers=user), 400)
 
 
+@pytest.mark.ordinary
+async def test_names_are_searched_and_lists_sorted(service: Service, user: Headers) -> None:
+    blob, file = await make_blob(service, user), await make_file(service, user, expires_in=0)
+    targets = {"blob": blob, "file": file}
+    made = {
+        name: await make_link(service, user, kind, targets[kind], time=time, max_downloads=3)
+        for name, kind, time in (("a", "blob", 900), ("b", "file", 300), ("c", "blob", 600))
+    }
+    for name in "aac":
+        await claim(service, made[name])
+    names = {link["id"]: name for name, link in made.items()}
+
+    async def listed(query: str) -> str:
+        page = (await service.client.get(f"/v1/timelinks?limit=1&{query}", headers=user)).json()
+        rest = await links(service, user, f"?{query}&cursor={page['next_cursor']}")
+        return "".join(names[link["id"]] for link in page["items"] + rest)
+
+    assert await listed("sort=ends&state=active") == "bca"
+    assert await listed("sort=used") == "acb"
+    assert await listed("q=FOLDER") == "ca"
+    assert await listed("q=folder&sort=used") == "ac"
+    assert await links(service, user, "?q=nothing") == []
+
+
 async def test_a_link_is_its_owners_alone(service: Service, user: Headers) -> None:
     link = await make_link(service, user)
     _, other = await service.sign_up()

@@ -163,6 +163,12 @@ def test_several_are_selected_apart_from_files(send_page: Page) -> None:
         assert page.request.post(items, multipart={"file": payload("one.txt")}).ok
     assert page.request.put("/v1/send/alone.txt?expires_in=0", data="alone").ok
     page.reload()
+    bundles = page.get_by_role("region", name="Your bundles").get_by_role("listitem")
+    expect(bundles.first).to_contain_text("second")
+    page.get_by_label("Sort by").select_option("By name")
+    expect(bundles.first).to_contain_text("first")
+    page.get_by_label("Sort by").select_option("Newest first")
+    expect(bundles.first).to_contain_text("second")
     bar = page.get_by_role("form", name="Selected bundles")
     page.get_by_label("Select alone.txt").check(force=True)
     page.get_by_label("Select second").check(force=True)

@@ -253,7 +253,7 @@ def test_a_qr_code_opens_large(send_page: Page) -> None:
 
 def test_older_files_are_loaded(send_page: Page) -> None:
     page = send_page
-    sort = page.get_by_label("Sort files by")
+    sort = page.get_by_label("Sort by")
     keep(page, *(f"{n}.txt" for n in range(120)))
     page.reload()
     expect(rows(page)).to_have_count(100)

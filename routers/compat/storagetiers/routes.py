@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse, Response
 
 from app.accounts.identity import Access
 from app.errors import CredentialNeeded, InvalidRequest, ProblemError, Unauthorized
-from app.links.entities import Timelink
+from app.links.entities import Timelink, Wanted
 from app.runtime import Runtime
 from routers.compat import NO_CREDENTIAL
 from routers.compat.storagetiers.schemas import (
@@ -45,6 +45,7 @@ from routers.web.urls import locate
 
 CLIENT: Final = "storagetiers"
 """Which contract's sessions these are: another's refresh tokens are no good here."""
+_TO_PICTURES: Final = Wanted(target_type="picture")
 
 
 class StoragetiersRoute(HoldallRoute):
@@ -178,7 +179,7 @@ async def list_shared(runtime: RuntimeDep, access: Shared) -> Response:
     owner = await access.identity()
 
     async def read(cursor: str | None) -> tuple[Sequence[StoragetiersShared], str | None]:
-        page = await runtime.links.page(access, BATCH, cursor, target_type="picture")
+        page = await runtime.links.page(access, BATCH, cursor, _TO_PICTURES)
         items = [
             StoragetiersShared.of(link, url, owner, time_left=_time_left(link))
             for link in page.items

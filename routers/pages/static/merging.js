@@ -7,7 +7,7 @@ export function merge(old, fresh) {
   const [[list, ...further], [newer]] = [old, fresh].map((part) => [...part.querySelectorAll(":scope > .items")]);
   if (!list || !newer) return false;
   old.hidden = fresh.hidden;
-  const [links, rows] = [[old, fresh].map((part) => part.querySelector("#more")), [...newer.children]];
+  const [links, rows] = [[old, fresh].map((part) => part.querySelector("a[id^=more]")), [...newer.children]];
   const beyond = links[1] ? rowsBeyond(list, rows) : null;
   mergeRows(list, rows, new Set(beyond));
   if (!beyond) for (const one of further) one.remove();

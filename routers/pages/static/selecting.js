@@ -26,7 +26,6 @@ class Selection {
     this.bar = bar;
     this.count = bar.querySelector("[data-count]");
     bar.addEventListener("click", (event) => this.#onClick(event));
-    this.update(); // a browser may remember what was checked
   }
 
   get boxes() {
@@ -152,10 +151,14 @@ document.addEventListener("keydown", (event) => {
   for (const selection of selections.values()) if (selection.isActive) selection.end();
 });
 
-for (const event of ["refreshed", "removed"]) {
-  document.addEventListener(event, () => {
-    for (const selection of selections.values()) selection.update();
-  });
-}
+for (const event of ["refreshed", "removed"]) document.addEventListener(event, updateAll);
+updateAll(); // a browser may remember what was checked
 
-for (const bar of document.querySelectorAll("form.selection")) selections.set(bar, new Selection(bar));
+/** Follow what has changed in the page: rows, or a bar that came with its list. */
+function updateAll() {
+  for (const bar of selections.keys()) if (!bar.isConnected) selections.delete(bar);
+  for (const bar of document.querySelectorAll("form.selection")) {
+    if (!selections.has(bar)) selections.set(bar, new Selection(bar));
+    selections.get(bar).update();
+  }
+}

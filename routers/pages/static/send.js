@@ -149,6 +149,7 @@ function lifetime(file) {
 }
 
 growing("more", "files");
+growing("more-bundles", "bundles");
 
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-close-bundle]");

@@ -1,11 +1,11 @@
 """Parameters and schema of a page of a list."""
 
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Final, Generic, TypeVar
 
 from fastapi import Query
 from pydantic import BaseModel, Field
 
-from app.database.pagination import DEFAULT_LIMIT, MAX_LIMIT
+from app.database.pagination import DEFAULT_LIMIT, MAX_LIMIT, SORTED
 from routers.v1.schemas.fields import Text
 
 T = TypeVar("T")
@@ -29,6 +29,9 @@ NameParam = Annotated[
 ]
 
 
+SORTED_NOTE: Final = f"Their order. Any but `newest` is of the newest {SORTED:,} alone"
+
+
 class ListOf(BaseModel, Generic[T]):
     """A page of a list; subclass it to give it a name in OpenAPI."""
 
@@ -36,4 +39,4 @@ class ListOf(BaseModel, Generic[T]):
     next_cursor: str | None = Field(description="The cursor of the next page; null on the last.")
 
 
-__all__ = ["DEFAULT_LIMIT", "CursorParam", "Limit", "ListOf", "NameParam"]
+__all__ = ["DEFAULT_LIMIT", "SORTED_NOTE", "CursorParam", "Limit", "ListOf", "NameParam"]

@@ -17,6 +17,9 @@ MAX_MEMBERS: Final = 10_000
 
 UNNAMED: Final = "Bundle"
 
+PICTURE: Final = "picture"
+"""The kind of the members of albums."""
+
 OWN: Final = "file"
 """The kind of the members that a bundle owns."""
 
@@ -93,6 +96,15 @@ class Wanted:
 
 
 ALL: Final = Wanted()
+
+
+@dataclass(frozen=True, slots=True)
+class Album:
+    """A bundle of pictures alone."""
+
+    bundle: Bundle
+    cover: str | None
+    """The id on the wire of the first of its pictures; None: it has just been deleted."""
 
 
 @dataclass(frozen=True, slots=True)

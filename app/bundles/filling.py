@@ -176,6 +176,26 @@ def point(
     return _found(members.find(connection, current.id, member, now))
 
 
+def point_all(
+    connection: Connection,
+    identity: Identity,
+    members: Members,
+    bundle_id: int,
+    kind: str,
+    targets: Sequence[str],
+    now: int,
+) -> None:
+    """Add members that point to things of a kind to a locked bundle, closed or not.
+
+    Raises as `point` does, but for a bundle that is closed.
+    """
+    require_storage(connection)
+    for target_id in targets:
+        _check_room(connection, bundle_id)
+        _point(connection, identity, members, bundle_id, kind, target_id, new_uuid(), now)
+    rows.touch(connection, bundle_id=bundle_id, now=now)
+
+
 def _point(
     connection: Connection,
     identity: Identity,
@@ -248,11 +268,21 @@ def remove_member(
 ) -> None:
     """Take a member out of a bundle; raises `NotFound`."""
     current = rows.locked(connection, identity, uuid, now)
-    row = _find_member(connection, bundle_id=current.id, member=member).first()
-    if row is None:
+    if remove_members(connection, current.id, [member], now) == 0:
         raise unknown_member()
-    removal.remove_member(connection, row.id, row.object_id, now)
-    rows.touch(connection, bundle_id=current.id, now=now)
+
+
+def remove_members(connection: Connection, bundle_id: int, members: Sequence[str], now: int) -> int:
+    """Take members out of a locked bundle; returns how many of them were there."""
+    found = [
+        row
+        for member in members
+        if (row := _find_member(connection, bundle_id=bundle_id, member=member).first())
+    ]
+    for row in found:
+        removal.remove_member(connection, row.id, row.object_id, now)
+    rows.touch(connection, bundle_id=bundle_id, now=now)
+    return len(found)
 
 
 def _add(

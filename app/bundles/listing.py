@@ -20,10 +20,17 @@ _listed = (
     .order_by(bundles.c.id.desc())
     .limit(bindparam("limit"))
 )
+
+
+def newest(*conditions: ColumnElement[bool]) -> Statement:
+    """Return the statement for `page_of_newest` of bundles that meet conditions."""
+    return Statement(_listed.where(*conditions))
+
+
 _page = {
-    None: Statement(_listed),
-    True: Statement(_listed.where(bundles.c.expires_at.is_not(None))),
-    False: Statement(_listed.where(bundles.c.expires_at.is_(None))),
+    None: newest(),
+    True: newest(bundles.c.expires_at.is_not(None)),
+    False: newest(bundles.c.expires_at.is_(None)),
 }
 
 
@@ -39,21 +46,40 @@ def page(
     """Return a page of the account's bundles; one of a search that takes too long ends early."""
     own = identity.account_id
     if wanted.sort is not BundleSort.NEWEST:
-        newest = newest_of(bundles, own)
-        listed = select(newest).where(_condition(wanted, newest.c, now))
-        order = _order(wanted.sort, newest.c)
+        some = newest_of(bundles, own)
+        listed = select(some).where(_condition(wanted, some.c, now))
+        order = _order(wanted.sort, some.c)
         ids, next_cursor = sorted_ids(connection, listed, order, limit, cursor)
         return Page(_of_ids(connection, identity, members, ids, now), next_cursor)
-    before = before_of(KIND, cursor)
     if wanted.text:
+        before = before_of(KIND, cursor)
         condition = _condition(wanted, bundles.c, now)
         found = find_newest(connection, bundles, own, condition, before, limit + 1)
         ids = list(found.ids[:limit])
         stopped_at = ids[-1] if len(found.ids) > limit else found.stopped_at
         next_cursor = None if stopped_at is None else encode_cursor(KIND, stopped_at)
         return Page(_of_ids(connection, identity, members, ids, now), next_cursor)
-    some = _page[wanted.expiring](
-        connection, account_id=own, before=before, now=now, limit=limit + 1
+    return page_of_newest(
+        _page[wanted.expiring], connection, identity, members, limit, cursor, now
+    )
+
+
+def page_of_newest(
+    statement: Statement,
+    connection: Connection,
+    identity: Identity,
+    members: Members,
+    limit: int,
+    cursor: str | None,
+    now: int,
+) -> Page[Bundle]:
+    """Return a page of what a statement of `newest` finds, newest first."""
+    some = statement(
+        connection,
+        account_id=identity.account_id,
+        before=before_of(KIND, cursor),
+        now=now,
+        limit=limit + 1,
     ).rows
     counts = members.count(connection, [row.id for row in some], now)
     return page_of(

@@ -120,6 +120,19 @@ class Members:
         rows = self._all[only_shown](connection, bundle_id=bundle_id, now=now).rows
         return [_member(row) for row in rows]
 
+    def first_targets(
+        self, connection: Connection, bundle_ids: Sequence[int], now: int
+    ) -> Mapping[int, str]:
+        """Return the ids on the wire of what the first members point to, by the bundle's id."""
+        first = (
+            select(func.min(bundle_members.c.id))
+            .where(bundle_members.c.bundle_id.in_(bundle_ids))
+            .group_by(bundle_members.c.bundle_id)
+        )
+        found = self._select().add_columns(bundle_members.c.bundle_id)
+        rows = connection.execute(found.where(bundle_members.c.id.in_(first)), {"now": now})
+        return {row.bundle_id: row.target for row in rows if row.target is not None}
+
     def count(
         self,
         connection: Connection,

@@ -11,11 +11,12 @@ from app import clock
 from app.accounts.identity import Access
 from app.archives.archive import Archive
 from app.archives.use_cases import lay_out
-from app.bundles import filling, listing, public, rows
+from app.bundles import albums, filling, listing, public, rows
 from app.bundles.entities import (
     ALL,
     MAX_MEMBERS,
     OBJECTS,
+    Album,
     Bundle,
     Member,
     NewBundle,
@@ -204,6 +205,21 @@ class Bundles:
     async def remove_member(self, access: Access, uuid: str, member: str) -> None:
         """Take a member out, and delete it if the bundle owns it; raises `NotFound`."""
         await access.write(filling.remove_member, uuid, member, clock.now())
+        self._wake_sweep()
+
+    # Albums
+
+    async def albums(self, access: Access, limit: int, cursor: str | None) -> Page[Album]:
+        """Return a page of bundles of pictures alone, newest first."""
+        return await access.read(albums.page, self._members, limit, cursor, clock.now())
+
+    async def add_pictures(self, access: Access, uuid: str, pictures: Sequence[str]) -> None:
+        """Add pictures to a bundle, closed or not; see `albums.add`."""
+        await access.write(albums.add, self._members, uuid, pictures, clock.now())
+
+    async def take_out(self, access: Access, uuid: str, members: Sequence[str]) -> None:
+        """Take members out, and delete those that the bundle owns; raises `NotFound`."""
+        await access.write(albums.take_out, uuid, members, clock.now())
         self._wake_sweep()
 
     # Visitors of its link

@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Final
 
 from app import clock
+from app.accounts.identity import Tier
 from app.pictures.entities import Picture
 from app.words import size_in_words
 
@@ -48,6 +49,10 @@ class Tile:
     is_original: bool
     original: str | None
     """Where it is as it was uploaded, if the tier allows that."""
+    value: str = ""
+    """What its checkbox stands for."""
+    removal: str = ""
+    """The path of the API that takes it out of the grid."""
 
     @property
     def shape(self) -> int:
@@ -89,7 +94,18 @@ def tile_of(base: str, picture: Picture) -> Tile:
         large=whole or (thumbnails[-1] if thumbnails else None),
         is_original=whole is not None,
         original=original,
+        value=picture.uuid,
+        removal=f"/v1/pictures/{picture.uuid}",
     )
+
+
+def cover_of(base: str, tier: Tier, uuid: str | None) -> str | None:
+    """Return the path of the thumbnail that stands for several pictures, if there is one."""
+    fine = min((height for height in tier.heights if height >= _HEIGHT), default=None)
+    height = fine or max(tier.heights, default=None)
+    if uuid is None or height is None:
+        return None
+    return f"{base}/v1/pictures/{uuid}/thumbnails/{height}?inline=1"
 
 
 def by_month(tiles: Sequence[Tile]) -> list[tuple[str, list[Tile]]]:

@@ -1,5 +1,6 @@
 """The pages of pictures: a grid of thumbnails, and a page for each."""
 
+from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Annotated, Final
 from urllib.parse import urlencode
@@ -10,15 +11,16 @@ from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel
 
 from app.accounts.identity import Access
+from app.bundles.entities import Bundle
 from app.errors import NotFound
 from app.links import targets
 from app.objects.preconditions import Preconditions
 from app.pictures.entities import MAX_NAME_LENGTH, NewPicture
 from app.runtime import Runtime
 from routers.http.forms.reading import check_fields, open_form, read_form
-from routers.pages.albums import Selection
+from routers.pages.albums import OFFERED, Selection, album_choice
 from routers.pages.link_choice import link_choice
-from routers.pages.page import PageRoute, SignedIn, render_app
+from routers.pages.page import PageRoute, SignedIn, Visitor, render_app
 from routers.pages.picture_facts import facts_of
 from routers.pages.picture_tiles import by_month, tile_of
 from routers.pages.selection import fields_of
@@ -41,14 +43,20 @@ class _NoFields(BaseModel):
 
 @router.get("/pictures")
 async def show(
-    request: Request, visitor: SignedIn, runtime: RuntimeDep, cursor: CursorParam = None
+    request: Request,
+    visitor: SignedIn,
+    runtime: RuntimeDep,
+    cursor: CursorParam = None,
+    album: UUID | None = None,
 ) -> Response:
-    """Show the account's pictures, newest first."""
+    """Show the account's pictures, newest first; an album may be named that some are added to."""
     page = await runtime.pictures.page(visitor.access, PAGE, cursor)
     base, tier = base_path(request), visitor.identity.tier
     more = None
     if page.next_cursor is not None:
-        more = f"{base}/pictures?{urlencode({'cursor': page.next_cursor})}"
+        query = {"cursor": page.next_cursor} | ({} if album is None else {"album": str(album)})
+        more = f"{base}/pictures?{urlencode(query)}"
+    albums = await _albums(runtime, visitor)
     return render_app(
         request,
         "pictures.html",
@@ -59,7 +67,10 @@ async def show(
         is_first=cursor is None,
         tier=tier,
         can_link=targets.allows("picture", tier),
+        albums=albums,
+        album=next((one for one in albums if one.uuid == str(album)), None),
         **link_choice(runtime.settings, tier),
+        **album_choice(tier),
     )
 
 
@@ -120,6 +131,14 @@ async def rename(
     form = await read_form(request, PictureFields)
     await runtime.pictures.rename(visitor.access, str(id), form.name, Preconditions())
     return RedirectResponse(f"{base_path(request)}/pictures/{id}", 303)
+
+
+async def _albums(runtime: Runtime, visitor: Visitor) -> Sequence[Bundle]:
+    """Return the albums that pictures may be added to, as far as they are offered."""
+    if not targets.allows("picture", visitor.identity.tier):
+        return []
+    page = await runtime.bundles.albums(visitor.access, OFFERED, None)
+    return [album.bundle for album in page.items]
 
 
 async def _remove(runtime: Runtime, access: Access, uuid: str) -> None:

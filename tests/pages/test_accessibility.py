@@ -63,6 +63,8 @@ OWN: Final = {
     "buffer": "/file/buffer",
     "pictures": "/pictures",
     "a picture": "/pictures/{picture}",
+    "albums": "/pictures/albums",
+    "an album": "/pictures/albums/{own_album}#name",
     "dumps": "/dumps/all",
     "signatures": "/dumps",
     "a signature": "/dumps/signatures?name=SIGSEGV+app%2B0x123",
@@ -149,7 +151,7 @@ def places(owner: BrowserContext) -> dict[str, str]:
     album = _sent(asking.post("/v1/bundles", data={"name": "Harbours"}))
     member = {"kind": "picture", "id": picture["id"]}
     _sent(asking.post(f"/v1/bundles/{album['id']}/items", data=member))
-    bundles["album"] = album["link"]
+    bundles |= {"album": album["link"], "own_album": album["id"]}
     inbox = _sent(asking.post("/v1/inboxes", data={"title": "Photos", "message": "All of them"}))
     assert asking.put(f"{inbox['url']}/a.txt", data="text").ok
     ended = _sent(asking.post("/v1/timelinks", data=of_file))

@@ -299,7 +299,7 @@ def test_what_the_tier_allows(live: Service, page: Page, person: str) -> None:
     album.get_by_label("Name").fill("Harbours")
     album.get_by_role("button", name="Make the album").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Harbours")
-    page.locator(".address a").click()
+    page.locator("a.address").click()
     expect(page.locator("main")).to_contain_text("1 picture")
     page.get_by_role("link", name=f"{name}.png", exact=True).click()
     shown = page.get_by_role("dialog")

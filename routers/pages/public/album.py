@@ -2,17 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
 
-from app.bundles.entities import Member
+from app.bundles.entities import PICTURE, Member
 from app.links.entities import PublicLink
 from app.pictures.entities import Picture
 from app.runtime import Runtime
 from app.security.credentials import OpenedLink
 from routers.pages.picture_tiles import Shown, Tile, is_shown
-
-PICTURE: Final = "picture"
-"""The kind of such members."""
 
 
 async def tiles_of(

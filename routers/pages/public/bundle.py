@@ -7,7 +7,7 @@ from fastapi import Request
 from fastapi.responses import Response
 from pydantic_core import to_json
 
-from app.bundles.entities import Member
+from app.bundles.entities import PICTURE, Member
 from app.errors import NotFound
 from app.links.entities import PublicLink
 from app.links.tokens import new_lease
@@ -59,7 +59,7 @@ async def send_thumbnail(
 ) -> Response:
     """Answer a thumbnail of a member that points to a picture; else `NotFound`."""
     member = await runtime.bundles.shown_member(link, name)
-    if link.is_limited or member.kind != album.PICTURE or member.target is None:
+    if link.is_limited or member.kind != PICTURE or member.target is None:
         raise NotFound
     access = runtime.access(OpenedLink(link.owner), "pictures:read")
     tier = (await access.identity()).tier

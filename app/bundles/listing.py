@@ -59,9 +59,7 @@ def page(
         stopped_at = ids[-1] if len(found.ids) > limit else found.stopped_at
         next_cursor = None if stopped_at is None else encode_cursor(KIND, stopped_at)
         return Page(_of_ids(connection, identity, members, ids, now), next_cursor)
-    return page_of_newest(
-        _page[wanted.expiring], connection, identity, members, limit, cursor, now
-    )
+    return page_of_newest(_page[wanted.expiring], connection, identity, members, limit, cursor, now)
 
 
 def page_of_newest(

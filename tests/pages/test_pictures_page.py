@@ -299,6 +299,7 @@ def test_what_the_tier_allows(live: Service, page: Page, person: str) -> None:
     album.get_by_label("Name").fill("Harbours")
     album.get_by_role("button", name="Make the album").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Harbours")
+    own = page.url
     page.locator("a.address").click()
     expect(page.locator("main")).to_contain_text("1 picture")
     page.get_by_role("link", name=f"{name}.png", exact=True).click()
@@ -311,6 +312,15 @@ def test_what_the_tier_allows(live: Service, page: Page, person: str) -> None:
     page.reload()  # its page
     expect_drawn(page.get_by_role("img", name=f"Preview of {name}.png"))
     page.get_by_role("link", name="All of Harbours").click()
+    expect(page.locator(".tile")).to_have_count(1)
+    page.goto(own)
+    page.on("dialog", lambda question: question.accept())
+    page.get_by_label(f"Select {name}").check(force=True)
+    page.get_by_role("button", name="Take out").click()
+    expect(page.locator(".tile")).to_have_count(0)
+    page.reload()
+    expect(page.get_by_text("Nothing is in it any more")).to_be_visible()
+    page.get_by_role("link", name="All pictures").click()
     expect(page.locator(".tile")).to_have_count(1)
 
 

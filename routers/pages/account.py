@@ -209,7 +209,7 @@ async def _form(
         None,
         200 if error is None else error.status,
         place="login",
-        wrong=None if error is None else error.detail,
+        wrong=error,
         registration=(await runtime.accounts.registration()).value,
         **given,
     )

@@ -8,7 +8,7 @@ from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel
 
 from app.dumps.rules.entities import Trial
-from app.errors import InvalidRequest
+from app.errors import InvalidRequest, ProblemError
 from app.runtime import Runtime
 from routers.http.forms.reading import check_fields, read_fields
 from routers.pages.page import PageRoute, SignedIn, Visitor, render_app
@@ -41,16 +41,18 @@ async def show(request: Request, visitor: SignedIn, runtime: RuntimeDep) -> Resp
 async def change(request: Request, visitor: SignedIn, runtime: RuntimeDep) -> Response:
     """Try the rules of the form, or save them; wrong ones are shown with what is wrong."""
     form = await read_fields(request, RulesForm, _LIMIT)
-    rules = check_fields(SignatureRulesTry, {"rules": form.rules}).rules
     try:
+        rules = check_fields(SignatureRulesTry, {"rules": form.rules}).rules
         if form.do == "try":
             trial = await runtime.signature_rules.try_out(
                 visitor.access, rules, SignatureRulesTry(rules=rules).limit
             )
             return await _page(request, visitor, runtime, text=rules, trial=trial)
         await runtime.signature_rules.save(visitor.access, rules)
+    except RequestValidationError as error:
+        return await _page(request, visitor, runtime, text=form.rules, wrong=invalid(error))
     except InvalidRequest as error:
-        return await _page(request, visitor, runtime, 422, text=rules, wrong=error.detail)
+        return await _page(request, visitor, runtime, text=form.rules, wrong=error)
     return RedirectResponse(f"{base_path(request)}/dumps/rules", 303)
 
 
@@ -61,12 +63,9 @@ async def change_policy(request: Request, visitor: SignedIn, runtime: RuntimeDep
     try:
         await runtime.dump_policies.change(visitor.access, form.checked().changes())
     except RequestValidationError as error:
-        wrong = "; ".join(each["msg"] for each in invalid(error).errors)
-        return await _page(request, visitor, runtime, 422, policy_form=form, wrong_policy=wrong)
+        return await _page(request, visitor, runtime, policy_form=form, wrong=invalid(error))
     except InvalidRequest as error:
-        return await _page(
-            request, visitor, runtime, 422, policy_form=form, wrong_policy=error.detail
-        )
+        return await _page(request, visitor, runtime, policy_form=form, wrong=error)
     return RedirectResponse(f"{base_path(request)}/dumps/rules#flood", 303)
 
 
@@ -74,15 +73,14 @@ async def _page(
     request: Request,
     visitor: Visitor,
     runtime: Runtime,
-    status: int = 200,
     *,
     text: str | None = None,
     trial: Trial | None = None,
-    wrong: str | None = None,
     policy_form: PolicyForm | None = None,
-    wrong_policy: str | None = None,
+    wrong: ProblemError | None = None,
 ) -> Response:
     """Return the page; ``text`` and ``policy_form`` are what forms have that isn't saved."""
+    is_of_policy = policy_form is not None
     saved = await runtime.signature_rules.find(visitor.access)
     policy = await runtime.dump_policies.find(visitor.access)
     if policy_form is None:
@@ -97,7 +95,7 @@ async def _page(
         request,
         "dump_rules.html",
         visitor,
-        status,
+        200 if wrong is None else wrong.status,
         place="dumps",
         saved=saved,
         text=saved.text if text is None else text,
@@ -105,5 +103,5 @@ async def _page(
         wrong=wrong,
         policy=policy,
         form=policy_form,
-        wrong_policy=wrong_policy,
+        is_of_policy=is_of_policy,
     )

@@ -153,7 +153,7 @@ async def _page(
         made=next((one for one in inboxes if one.id == str(made)), None),
         form=form,
         is_asked=wrong is not None,
-        wrong=None if wrong is None else _in_words(wrong),
+        wrong=wrong,
         times=times,
         usual=form.expires_in or str(usual),
     )
@@ -181,7 +181,7 @@ async def _one(
         inbox=described(request, runtime, inbox),
         items=[(item, await _members(runtime, visitor, item)) for item in items],
         next_cursor=page.next_cursor,
-        wrong=None if wrong is None else _in_words(wrong),
+        wrong=wrong,
         times=_times(runtime, visitor)[0],
     )
 
@@ -199,9 +199,3 @@ async def _members(runtime: Runtime, visitor: Visitor, arrival: Arrival) -> list
 def _times(runtime: Runtime, visitor: Visitor) -> tuple[list[int], int]:
     """Return for how long an inbox may be open, and how long one is if nobody says it."""
     return times_for(runtime.settings, visitor.identity.tier, _TIMES, USUAL_TIME)
-
-
-def _in_words(error: ProblemError) -> str:
-    """Return what is wrong, by field where that is known."""
-    by_field = [f"{wrong['loc'][-1]}: {wrong['msg']}" for wrong in error.errors]
-    return "; ".join(by_field) or error.detail

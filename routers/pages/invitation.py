@@ -87,7 +87,7 @@ def _form(
         200 if error is None else error.status,
         place="login",
         offer=offer,
-        wrong=None if error is None else error.detail,
+        wrong=error,
         username=username,
         email=email,
     )

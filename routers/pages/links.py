@@ -128,7 +128,7 @@ async def _page(
         is_asked=form is not None,
         form=form or LinkForm(),
         wanted=None if form is None else await _wanted(runtime, visitor, form),
-        wrong=None if wrong is None else _in_words(wrong),
+        wrong=wrong,
         **link_choice(runtime.settings, visitor.identity.tier),
     )
 
@@ -149,9 +149,3 @@ async def _just_made(
 async def _wanted(runtime: Runtime, visitor: Visitor, form: LinkForm) -> Target | None:
     """Return the target of the form's link, if it exists."""
     return await runtime.links.target(visitor.access, form.kind.value, form.id)
-
-
-def _in_words(error: ProblemError) -> str:
-    """Return what is wrong, by field where that is known."""
-    by_field = [f"{wrong['loc'][-1]}: {wrong['msg']}" for wrong in error.errors]
-    return "; ".join(by_field) or error.detail

@@ -13,6 +13,7 @@ from app.errors import ProblemError
 from app.words import plural, size_in_words, time_in_words
 from routers.pages import times
 from routers.pages.assets import static_url
+from routers.pages.wrong import Wrong, mark, wrong_with
 from routers.web.urls import base_path
 
 CSP: Final = (
@@ -66,6 +67,7 @@ def render(
     left until then.
     """
     given = {"private": True} | context
+    wrong = given["wrong"] = _wrong_in(given)
     page = _templates.get_template(template).render(
         static=partial(static_url, request),
         icon=partial(_icon, static_url(request, "icons.svg")),
@@ -77,7 +79,15 @@ def render(
         "Referrer-Policy": "same-origin",
         "X-Content-Type-Options": "nosniff",
     }
+    if isinstance(wrong, Wrong):
+        page = mark(page, wrong)
     return HTMLResponse(page, status, own | (headers or {}))
+
+
+def _wrong_in(context: dict[str, Any]) -> object:
+    """Return what is wrong on a page, which routes give as an error."""
+    wrong = context.get("wrong", False)
+    return wrong_with(wrong) if isinstance(wrong, ProblemError) else wrong
 
 
 def _icon(sprite: str, name: str) -> Markup:
@@ -93,5 +103,7 @@ def refuse(
     """Answer with a page that says what is wrong; ``words`` are a heading and a text of its own."""
     if words is None and error.detail == error.title:
         words = _REFUSALS.get(error.status)
+    if words is None and error.errors:
+        words = ("Please check what was entered", wrong_with(error).words)
     heading, text = words or (error.title, error.detail)
     return render(request, "refusal.html", error.status, error.headers, heading=heading, text=text)

@@ -228,7 +228,7 @@ def _form_context(
 ) -> dict[str, Any]:
     return {
         "form": form,
-        "wrong": None if wrong is None else _in_words(wrong),
+        "wrong": wrong,
         "formats": {kind.value: words for kind, words in _FORMATS.items()},
         "groups": _groups(is_admin=identity.is_admin),
     }
@@ -269,9 +269,3 @@ def _badge_of(delivery: Delivery) -> str:
     if delivery.due_at is None:
         return "held back"
     return "waiting" if not delivery.attempts else "tried again later"
-
-
-def _in_words(error: ProblemError) -> str:
-    """Return what is wrong, by field where that is known."""
-    by_field = [f"{wrong['loc'][1]}: {wrong['msg']}" for wrong in error.errors]
-    return "; ".join(by_field) or error.detail

@@ -3,6 +3,7 @@
 Nothing is cut or needs scrolling sideways, from 320 to 1920 px and with letters of twice the size.
 """
 
+import re
 from collections.abc import Iterator
 from importlib.resources import files
 from typing import Any, Final
@@ -240,3 +241,58 @@ def violations(page: Page, *rules: str) -> list[str]:
     """Return what is seriously wrong with a page, by all rules or these."""
     found: list[str] = page.evaluate(FIND, list(rules) or None)
     return found
+
+
+CODE: Final = re.compile(r"[a-z]_[a-z]|\b(body|query|None|True|Value error|\w+ should)\b")
+"""What only programmers say."""
+
+BROWSER: Final = {"Accept": "text/html"}
+
+
+FORMS: Final = """html => [...new DOMParser().parseFromString(html, "text/html").forms]
+  .filter(form => form.method !== "dialog" && !form.dataset.action && !/logout$/.test(form.action))
+  .map(form => ({
+    action: form.getAttribute("action"),
+    method: form.method,
+    enctype: form.enctype,
+    fields: Object.fromEntries([...new FormData(form, form.querySelector("button[name]"))]
+      .filter(([, value]) => typeof value === "string")),
+    numbers: [...form.querySelectorAll("[type=number]")].map(input => input.name),
+  }))"""
+"""Lists the forms of a page that work without scripts, with what their fields hold."""
+
+
+def complaints(page: Page, path: str) -> Iterator[tuple[str, str, str]]:
+    """Send each form of a page with something wrong in each field; yield what pages say of that."""
+    asking = page.context.request
+    html = asking.get(path, headers=BROWSER).text()
+    for form in page.evaluate(FORMS, html):
+        to = form["action"] or path
+        for name in form["fields"]:
+            for value in ("-1", "soon") if name in form["numbers"] else ("\a", "x" * 6000):
+                sent: Any = form["fields"] | {name: value}
+                if form["method"] == "get":
+                    answer = asking.get(to, params=sent, headers=BROWSER)
+                elif form["enctype"] == "multipart/form-data":
+                    answer = asking.post(to, multipart=sent, headers=BROWSER)
+                else:
+                    answer = asking.post(to, form=sent, headers=BROWSER)
+                if answer.status >= 400:
+                    yield f"{to} {name}", value[:9], answer.text()
+
+
+def test_forms_say_what_is_wrong_in_words_of_their_pages(
+    owner: BrowserContext, stranger: BrowserContext, places: dict[str, str]
+) -> None:
+    said, marked = [], 0
+    own, other = owner.new_page(), stranger.new_page()
+    pages = [(own, path) for path in OWN.values()] + [(other, path) for path in PUBLIC.values()]
+    for page, path in pages:
+        for form, value, html in complaints(page, path.format(**places)):
+            shown = re.search(r'id="wrong"[^>]*>(.+?)</p>', html, re.DOTALL)
+            main = shown or re.search(r"<main.*?>(.+)</main>", html, re.DOTALL)
+            said.append((form, value, re.sub(r"<[^>]*>", " ", main[1]) if main else "no_page"))
+            marked += 'aria-invalid="true"' in html
+    assert [each for each in said if CODE.search(each[2])] == []
+    assert len(said) > 100
+    assert marked > 20

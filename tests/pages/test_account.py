@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import FilePayload, Locator, Page, ViewportSize, expect
 
+from app.errors import InvalidRequest
 from app.features import SCOPES
+from routers.pages.assets import VERSION
+from routers.pages.wrong import wrong_with
 from tests import pictures, plain_http
 from tests.pages.conftest import ADMIN, LAPTOP, PASSWORD, PHONE, OpenPage, SignUp, Watch, fits
 from tests.system.processes import Service
@@ -58,7 +61,7 @@ def test_signing_in_leads_back_and_signing_out_ends_it(
     expect(page).to_have_url(re.compile(r"/account/login\?next="))
     _log_in(page, name, "wrong password")
     watch.expect_status(401)
-    expect(page.get_by_role("alert")).to_have_text("Invalid credentials")
+    expect(page.get_by_role("alert")).to_have_text("The user name or the password is wrong")
     expect(page.get_by_label("User name")).to_have_value(name)
     expect(page.get_by_label("Password")).to_be_focused()
     _log_in(page, name)
@@ -101,6 +104,44 @@ def test_the_address_is_changed(page: Page, sign_up: SignUp, watch: Watch) -> No
     section.get_by_role("button").click()
     expect(section.get_by_role("status")).to_have_text("The address is removed")
     assert page.context.request.get("/v1/accounts/me").json()["email"] is None
+
+
+def test_what_is_wrong_is_said_at_its_field(page: Page, sign_up: SignUp, watch: Watch) -> None:
+    watch.expect_status(422)
+    sign_up(page)
+    page.goto("/account/profile")
+    section = _section(page, "Your name for visitors")
+    name = section.get_by_label("Name")
+    name.evaluate("input => input.removeAttribute('maxlength')")
+    name.fill("x" * 81)
+    section.get_by_role("button").click()
+    expect(name).to_be_focused()
+    expect(name).to_have_attribute("aria-invalid", "true")
+    expect(name).to_have_accessible_description("At most 80 characters")
+    expect(section.get_by_text("At most 80 characters")).to_be_visible()
+    expect(section.locator(".said")).to_be_empty()
+    name.fill(" Ada ")
+    section.get_by_role("button").click()
+    expect(section.get_by_role("status")).to_have_text("Visitors see “Ada”")
+    expect(name).to_have_value("Ada")
+    expect(name).to_have_accessible_description("")
+    expect(name).not_to_have_attribute("aria-invalid", "true")
+
+    # elsewhere scripts say what the server would
+    errors = [
+        {"loc": ["body", "max_downloads"], "msg": "Input should be greater than or equal to 1"},
+        {"loc": ["header", "Upload-Metadata", "name"], "msg": "Field required"},
+        {"loc": ["body"], "msg": "give either a value or a prefix"},
+        {"loc": ["body", "elsewhere"], "msg": "String should have at most 3 characters"},
+    ]
+    said = page.evaluate(
+        f"""async (errors) => {{
+          const {{ Problem }} = await import("/static/{VERSION}/http.js");
+          return new Problem(422, {{ errors }}).message;
+        }}""",
+        errors,
+    )
+    assert said == str(wrong_with(InvalidRequest(errors=errors)))  # type: ignore[arg-type]
 
 
 def test_a_new_password_keeps_this_session_and_ends_the_others(
@@ -283,7 +324,7 @@ def test_deleting_the_account(page: Page, sign_up: SignUp, watch: Watch) -> None
     page.goto("/account/login")
     _log_in(page, name)
     watch.expect_status(401)
-    expect(page.get_by_role("alert")).to_have_text("Invalid credentials")
+    expect(page.get_by_role("alert")).to_have_text("The user name or the password is wrong")
 
 
 def test_what_is_asked_first_is_not_done_without_consent(page: Page, sign_up: SignUp) -> None:

@@ -56,7 +56,8 @@ class CloudBufferRoute(PageRoute):
         """Return the answer to an error."""
         if isinstance(error, InvalidRequest):
             reasons = "; ".join(wrong["msg"] for wrong in error.errors)
-            error = BadRequest(f"{error.detail}: {reasons}" if reasons else error.detail)
+            detail = f"{error.detail}: {reasons}" if reasons else error.detail
+            error = BadRequest(detail, errors=error.errors)  # which a page says in its own words
         error.headers["Cache-Control"] = "no-store"
         return super().answer_problem(request, error)
 

@@ -1,5 +1,6 @@
 // The page of the account: every form that has a data-action is sent to the API from here.
 
+import { complain, forgive } from "./complaining.js";
 import { ask, url } from "./http.js";
 import { forgetProof, ME, proofOf } from "./proof.js";
 import { forgetAll } from "./remembered.js";
@@ -84,12 +85,13 @@ document.addEventListener("submit", async (event) => {
   const said = form.querySelector(".said") ?? form.closest("section").querySelector(".said");
   const button = form.querySelector("button[type=submit]");
   said.textContent = "";
+  forgive(form);
   button.disabled = true;
   try {
     said.textContent = (await act(form, new FormData(form))) ?? "";
     said.classList.remove("error");
   } catch (error) {
-    said.textContent = error.message;
+    said.textContent = complain(form, error);
     said.classList.add("error");
   } finally {
     button.disabled = false;

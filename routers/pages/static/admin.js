@@ -1,5 +1,6 @@
 // What the pages for administrators share: dialogs that change what a list shows, through the API.
 
+import { complain, forgive } from "./complaining.js";
 import { refresh } from "./parts.js";
 
 const said = document.getElementById("said");
@@ -20,6 +21,7 @@ export function manage(dialog, { save, reset, remove }) {
 
   async function attempt(button, act) {
     wrong.hidden = true;
+    forgive(form);
     button.disabled = true;
     try {
       const done = await act(form.elements);
@@ -27,8 +29,8 @@ export function manage(dialog, { save, reset, remove }) {
       await shown(done);
       if (document.activeElement === document.body) document.getElementById("list").focus();
     } catch (error) {
-      wrong.textContent = error.message;
-      wrong.hidden = false;
+      wrong.textContent = complain(form, error);
+      wrong.hidden = !wrong.textContent;
     } finally {
       button.disabled = false;
     }
@@ -52,6 +54,7 @@ export function manage(dialog, { save, reset, remove }) {
       end.dataset.question = question;
     }
     wrong.hidden = true;
+    forgive(form);
     dialog.showModal();
   };
 }

@@ -1,5 +1,7 @@
 // Dialogs with a form: an error is shown in it, and nothing is sent twice at once.
 
+import { complain, forgive } from "./complaining.js";
+
 /** Let `save(fields)` take what the form of a dialog sends; returns what opens the dialog. */
 export function formDialog(dialog, save) {
   const form = dialog.querySelector("form");
@@ -9,11 +11,12 @@ export function formDialog(dialog, save) {
     const { submitter } = event;
     submitter.disabled = true;
     wrong.hidden = true;
+    forgive(form);
     try {
       await save(form.elements);
     } catch (error) {
-      wrong.textContent = error.message;
-      wrong.hidden = false;
+      wrong.textContent = complain(form, error);
+      wrong.hidden = !wrong.textContent;
     } finally {
       submitter.disabled = false;
     }
@@ -23,6 +26,7 @@ export function formDialog(dialog, save) {
   }
   return () => {
     wrong.hidden = true;
+    forgive(form);
     dialog.showModal();
   };
 }

@@ -1,5 +1,6 @@
 // The page of a dump: archiving, deleting, editing, and a report that appears when it is ready.
 
+import { complain, forgive } from "./complaining.js";
 import { ask, url } from "./http.js";
 import { looking, refresh } from "./parts.js";
 
@@ -36,12 +37,13 @@ part("edit").addEventListener("submit", async (event) => {
   event.preventDefault();
   const { label, description } = Object.fromEntries(new FormData(event.target));
   part("saved").textContent = "";
+  forgive(event.target);
   try {
     await ask("PATCH", path(), { label: label || null, description });
     await refresh("head");
     part("saved").textContent = "Saved";
   } catch (error) {
-    part("saved").textContent = error.message;
+    part("saved").textContent = complain(event.target, error);
   }
 });
 

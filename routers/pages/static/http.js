@@ -1,12 +1,31 @@
 // Requests to the API from a page: the session cookie says who asks, and a problem becomes an Error.
 
+import complaints from "./complaints.js";
+
 export const base = document.documentElement.dataset.base;
 const LOGIN = "/account/login";
 
+const MESSAGES = complaints.messages.map(([pattern, words]) => [new RegExp(pattern), words]);
+
+/** What is wrong with a field: its name, the words for beside it, and those for anywhere else. */
+function complaintOf({ loc, msg }) {
+  const field = loc.findLast((part) => complaints.labels[part]);
+  const words = inWords(msg);
+  const beside = words[0].toUpperCase() + words.slice(1);
+  return { field, beside, words: words !== msg && field ? `${complaints.labels[field]}: ${words}` : beside };
+}
+
+function inWords(text) {
+  const [pattern, words] = MESSAGES.find(([each]) => each.test(text)) ?? [text, text];
+  return text.replace(pattern, words);
+}
+
 export class Problem extends Error {
   constructor(status, body, retryAfter = null) {
-    const fields = (body.errors ?? []).map((error) => `${error.loc.at(-1)}: ${error.msg}`);
-    super(fields.length ? fields.join("; ") : (body.detail ?? `The server answered ${status}`));
+    const fields = (body.errors ?? []).map(complaintOf);
+    const words = fields.map((each) => each.words).join(". ");
+    super(words || inWords(body.detail ?? `The server answered ${status}`));
+    this.fields = fields;
     this.status = status;
     this.type = body.type;
     this.retryAfter = Number(retryAfter) * 1000 || 0; // ms

@@ -1,5 +1,6 @@
 // The page of symbols: uploads by choosing and dropping, deleting, and a list that stays up to date.
 
+import { complain, forgive } from "./complaining.js";
 import { takeChosen, takeFiles } from "./folders.js";
 import { ask, send } from "./http.js";
 import { looking, refresh } from "./parts.js";
@@ -60,11 +61,12 @@ document.addEventListener("submit", async (event) => {
   event.preventDefault();
   refuse();
   part("source-saved").textContent = "";
+  forgive(event.target);
   try {
     await ask("PATCH", "/v1/accounts/me", { source_url: part("source-url").value.trim() || null });
     part("source-saved").textContent = "Saved";
   } catch (error) {
-    refuse(error.message);
+    refuse(complain(event.target, error));
   }
 });
 

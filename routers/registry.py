@@ -13,6 +13,7 @@ from routers.pages import (
     activity,
     admin,
     albums,
+    details,
     docs,
     home,
     invitation,
@@ -66,7 +67,7 @@ from routers.web.openapi import Tag
 RESOURCES: Final = (
     Resource(
         Tag("files", "Files that are kept, or expire, each with a link.", "file"),
-        [files.router, send.router, selection.router],
+        [files.router, send.router, selection.router, details.router],
         place=Place("/file/load", "Send", "files"),
     ),
     Resource(

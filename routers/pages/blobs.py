@@ -17,6 +17,7 @@ from routers.http.bodies import read_small
 from routers.http.downloads import DownloadHeaders
 from routers.http.forms.reading import check_fields, open_form
 from routers.http.headers import media_type
+from routers.pages.details import links_to
 from routers.pages.link_choice import link_choice
 from routers.pages.page import PageRoute, SignedIn, render_app
 from routers.pages.preview import glimpse
@@ -122,9 +123,11 @@ async def show_one(
         visitor,
         place="blobs",
         blob=StoredBlob.of(blob),
+        links=await links_to(request, runtime, visitor, "blob", blob.name),
         path=path,
         preview=await glimpse(runtime, blob.content, blob.content_type, shown_at),
         curl=_curl(base_url(request, runtime), path),
+        **link_choice(runtime.settings, visitor.identity.tier),
     )
 
 

@@ -13,6 +13,10 @@ _TEXT: Final = 16 * 1024  # bytes of a text that are shown
 _LARGEST_IMAGE: Final = 32 * 1024 * 1024  # bytes
 
 
+_SMALL_IMAGE: Final = 128 * 1024  # bytes of one that is shown in a list as it is
+_IN_LISTS: Final = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif", "image/avif"})
+
+
 @dataclass(frozen=True, slots=True)
 class Preview:
     """A preview: the URL of an image, audio or video, or the beginning of a text."""
@@ -22,6 +26,11 @@ class Preview:
     url: str = ""
     text: str = ""
     is_cut: bool = False
+
+
+def is_small_image(content_type: str, size: int) -> bool:
+    """Tell whether content is its own thumbnail in a list."""
+    return content_type in _IN_LISTS and size <= _SMALL_IMAGE
 
 
 async def preview_of(runtime: Runtime, link: PublicLink, path: str) -> Preview | None:

@@ -14,6 +14,7 @@ from app.overview import Overview
 from app.pictures.entities import Picture
 from app.runtime import Runtime
 from app.words import plural, size_in_words
+from routers.pages.preview import is_small_image
 from routers.web.urls import base_path, file_link, own_link
 
 SHOWN: Final = 8
@@ -70,11 +71,14 @@ class RecentThings:
             icon="file",
             name=file.name,
             facts=size_in_words(file.content.size),
-            href=link or f"{path}/content",
+            href=link or f"{self._base}/files/{file.uuid}",
             created_at=file.created_at,
             expires_at=file.expires_at,
             link=link,
             qr=f"{path}/qr",
+            thumbnail=f"{path}/content?inline=1"
+            if is_small_image(file.content_type, file.content.size)
+            else None,
         )
 
     def _bundle(self, bundle: Bundle) -> Recent:
@@ -85,7 +89,7 @@ class RecentThings:
             icon="bundle",
             name=bundle.name,
             facts=f"{plural(bundle.count, 'file')}, {size_in_words(bundle.size)}",
-            href=link or f"{self._base}/file/load",
+            href=link or f"{self._base}/bundles/{bundle.uuid}",
             created_at=bundle.created_at,
             expires_at=bundle.expires_at,
             link=link,

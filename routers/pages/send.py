@@ -17,6 +17,7 @@ from app.runtime import Runtime
 from routers.http.qr import qr_svg
 from routers.pages.link_choice import link_choice, within
 from routers.pages.page import render_app, visitor_of
+from routers.pages.preview import is_small_image
 from routers.v1.schemas.bundles import Bundle
 from routers.v1.schemas.files import StoredFile
 from routers.web.urls import file_link, own_link
@@ -24,7 +25,7 @@ from routers.web.urls import file_link, own_link
 _LIMIT: Final = 100  # files on a page
 _BUNDLE_SORTS: Final = {FileSort.NAME: BundleSort.NAME, FileSort.ENDS: BundleSort.ENDS}
 """Their size is known by adding up that of all their members, so that they aren't sorted by it."""
-_TIMES: Final = (600, 3600, 86_400, 7 * 86_400, 30 * 86_400)  # seconds
+TIMES: Final = (600, 3600, 86_400, 7 * 86_400, 30 * 86_400)  # seconds
 
 
 async def show(
@@ -48,12 +49,13 @@ async def show(
         "send.html",
         visitor,
         place="send",
+        is_small_image=is_small_image,
         files=[StoredFile.of(file, file_link(request, runtime, file)) for file in page.items],
         more=page.next_cursor and urlencode(query | {"cursor": page.next_cursor}),
         bundles=[Bundle.of(one, own_link(request, runtime, one.link)) for one in bundles.items],
         more_bundles=bundles.next_cursor and urlencode(query | {"bundles": bundles.next_cursor}),
         wanted=wanted,
-        times=sorted(within(_TIMES, tier.max_lifetime) | {usual}),
+        times=sorted(within(TIMES, tier.max_lifetime) | {usual}),
         usual=usual,
         **link_choice(runtime.settings, tier),
         max_files=runtime.settings.max_files,

@@ -61,6 +61,9 @@ OWN: Final = {
     "own home": "/",
     "profile": "/account/profile",
     "send": "/file/load",
+    "a file": "/files/{file}",
+    "a bundle's details": "/bundles/{own_bundle}",
+    "a link's details": "/links/{made}",
     "buffer": "/file/buffer",
     "pictures": "/pictures",
     "a picture": "/pictures/{picture}",
@@ -143,12 +146,12 @@ def places(owner: BrowserContext) -> dict[str, str]:
     protected = _sent(
         asking.post("/v1/timelinks", data=of_file | {"password": "secret", "max_downloads": 3})
     )
-    bundles = {}
+    bundles: dict[str, str] = {}
     for key, options in (("bundle", {}), ("limited", {"max_downloads": 3})):
         bundle = _sent(asking.post("/v1/bundles", data={"note": "For you"} | options))
         items = f"/v1/bundles/{bundle['id']}/items"
         _post(asking, items, file=_payload("a.txt", "text/plain", b"text"))
-        bundles[key] = bundle["link"]
+        bundles |= {key: bundle["link"], "own_bundle": bundle["id"]}
     album = _sent(asking.post("/v1/bundles", data={"name": "Harbours"}))
     member = {"kind": "picture", "id": picture["id"]}
     _sent(asking.post(f"/v1/bundles/{album['id']}/items", data=member))

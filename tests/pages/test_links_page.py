@@ -224,10 +224,11 @@ def test_time_runs_on_and_pages_of_links_follow_each_other(person: Page) -> None
 
 
 def test_links_lead_to_what_they_are_of(person: Page) -> None:
-    link_to(person, send(person))
+    file = send(person)
+    link_to(person, file)
     person.goto("/links")
     inside = row(person, "report.txt").get_by_role("link", name="report.txt", exact=True)
-    expect(inside).to_have_attribute("href", "/file/load")
+    expect(inside).to_have_attribute("href", f"/files/{file['id']}")
 
 
 def test_strangers_sign_in_first(page: Page) -> None:

@@ -1,6 +1,7 @@
-// Rows whose things are deleted: `<button data-delete="/v1/…" data-question="…" data-done="…">` asks, and deletes.
+// Rows whose things are deleted: `<button data-delete="/v1/…" data-question="…" data-done="…">` asks, and deletes; with
+// `data-then="/…"` the thing is what the page is about, and that page comes then.
 
-import { ask } from "./http.js";
+import { ask, url } from "./http.js";
 import { refresh } from "./parts.js";
 
 const AT_ONCE = 6; // browsers make no more connections
@@ -11,8 +12,20 @@ document.addEventListener("click", (event) => {
 });
 
 async function remove(button) {
+  const { then } = button.dataset;
+  if (then) return leaveFor(then, button.dataset.delete);
   const { error } = await deleteAll([button.closest(".item")]);
   say(error?.message ?? button.dataset.done, Boolean(error));
+}
+
+/** Delete what a page is about, and go to another. */
+async function leaveFor(then, path) {
+  try {
+    await ask("DELETE", path);
+    location.assign(url(then));
+  } catch (error) {
+    say(error.message, true);
+  }
 }
 
 /**

@@ -12,7 +12,7 @@ let path = ""; // of it
 const open = formDialog(dialog, async (fields) => {
   const changed = await ask("PATCH", path, changes(fields));
   dialog.close();
-  await refresh("bundle-list", "list");
+  await refresh("bundle-list", "list", "details");
   said.textContent = `${changed.name} is changed`;
 });
 

@@ -8,6 +8,7 @@ from app import clock
 from app.errors import NotFound
 from app.links.targets import AS_IT_IS, Target, TargetType
 from app.objects.entities import Content
+from app.objects.file_names import picture_name
 
 MAX_DOWNLOADS: Final = 10**9
 MAX_NOTE: Final = 2000
@@ -217,9 +218,14 @@ class PublicLink:
 
     @property
     def file_name(self) -> str:
-        """The name of the download: the last segment of a blob's id, which may look like a path."""
-        name = self.target.name
-        return name.rpartition("/")[2] or name
+        """The name of the download: the last segment of a blob's id, which may look like a path.
+
+        That of a picture has the extension of its format.
+        """
+        name = self.target.name.rpartition("/")[2] or self.target.name
+        if self.target_type != "picture":
+            return name
+        return picture_name(name, self.target.content_type.removeprefix("image/"))
 
     @property
     def is_plain(self) -> bool:

@@ -44,6 +44,7 @@ class Target:
     """A link's target, ready to be read; ``expires_at`` in UTC microseconds, None: never."""
 
     id: int
+    public_id: str
     name: str
     content_type: str
     expires_at: int | None
@@ -96,6 +97,7 @@ class TargetTable:
         expires_at = null() if self.expires_at is None else self.expires_at
         found: Select[Any] = select(
             self.table.c.id,
+            self.public_id.label("public_id"),
             self.name.label("name"),
             self.content_type.label("content_type"),
             expires_at.label("expires_at"),
@@ -195,6 +197,6 @@ class Targets:
 
 
 def _target(row: Row[Any]) -> Target:
-    target_id, name, content_type, expires_at, bare, *content = tuple(row)
+    target_id, public_id, name, content_type, expires_at, bare, *content = tuple(row)
     found = contents.content_of(content) if content else None
-    return Target(target_id, name, content_type, expires_at, found, bare)
+    return Target(target_id, public_id, name, content_type, expires_at, found, bare)

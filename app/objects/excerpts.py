@@ -9,6 +9,9 @@ from storage.base import ByteRange
 
 MAX_PARTS: Final = 256
 
+NOTHING: Final = "[]"
+"""What is kept of a content of which there can be no excerpt."""
+
 Part = ByteRange | bytes | int
 """Some of the content's bytes, others, or so many zeros."""
 

@@ -76,7 +76,7 @@ def tile_of(base: str, picture: Picture) -> Tile:
     """Return the tile of one of the account's pictures; ``base`` is what paths begin with."""
     path = f"{base}/v1/pictures/{picture.uuid}"
     thumbnails = [
-        _fitting(picture, height, f"{path}/thumbnails/{height}?inline=1")
+        fitting(picture, height, f"{path}/thumbnails/{height}?inline=1")
         for height in sorted(picture.tier.heights)
     ]
     original = f"{path}/original" if picture.tier.allow_original else None
@@ -117,7 +117,8 @@ def _month(tile: Tile) -> str:
     return clock.to_datetime(tile.picture.created_at).strftime("%B %Y")
 
 
-def _fitting(picture: Picture, height: int, path: str) -> Shown:
+def fitting(picture: Picture, height: int, path: str) -> Shown:
+    """Return the thumbnail of a height, at a path: it is never higher than the picture."""
     scale = min(1, height / picture.facts.height)
     return Shown(
         path, max(1, round(picture.facts.width * scale)), min(height, picture.facts.height)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from app.bundles.entities import PICTURE
 from app.links.entities import PublicLink
 from app.objects.entities import Content
 from app.runtime import Runtime
@@ -26,6 +27,8 @@ class Preview:
     url: str = ""
     text: str = ""
     is_cut: bool = False
+    is_whole: bool = True
+    """Whether an image has all of its pixels."""
 
 
 def is_small_image(content_type: str, size: int) -> bool:
@@ -37,7 +40,10 @@ async def preview_of(runtime: Runtime, link: PublicLink, path: str) -> Preview |
     """Return a preview of the target of a link at ``path``; None if it is limited or has none."""
     if not link.is_plain:
         return None
-    return await glimpse(runtime, link.content, link.target.content_type, f"{path}?inline=1")
+    shown = await glimpse(runtime, link.content, link.target.content_type, f"{path}?inline=1")
+    if shown is None and link.target_type == PICTURE:  # browsers don't show all formats
+        return Preview("image", f"{path}?thumbnail=1&large=1", is_whole=False)
+    return shown
 
 
 async def glimpse(

@@ -1,6 +1,7 @@
 """What strangers get of a picture: nothing of what its camera wrote, unless its owner wants it."""
 
 import io
+import re
 import zipfile
 from collections.abc import AsyncIterator
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from tests.api.conftest import Service
 from tests.api.shared import shared_fixtures
 from tests.odd_pictures import png_with
-from tests.pictures import chunk, encoded, exif, noise, quarters
+from tests.pictures import chunk, decoded, encoded, exif, noise, quarters
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow("scaled")]
 
@@ -139,3 +140,32 @@ async def test_what_can_not_be_taken_apart_stays_with_its_owner(
     await post(service, user, f"/v1/bundles/{album['id']}/items", kind="picture", id=picture)
     with zipfile.ZipFile(io.BytesIO(await get(service, f"{album['link']}?download=1"))) as archive:
         assert archive.namelist() == []
+
+
+async def test_what_browsers_do_not_show_is_seen_as_a_thumbnail(
+    service: Service, user: Headers
+) -> None:
+    picture = await store(service, user, "sea", encoded(quarters(900, 600), "heic"))
+    link = await post(service, user, "/v1/timelinks", kind="picture", id=picture, time=900)
+    page = (await get(service, link["url"], PAGE)).decode()
+    (path,) = re.findall('<img class="preview" src="([^"]+)"', page)
+    shown = decoded(await get(service, path.replace("&amp;", "&")))
+    assert (shown.size, "data-is-original" in page) == ((600, 400), False)  # of 200 and 400 px
+    album = await post(service, user, "/v1/bundles", name="Album")
+    await post(service, user, f"/v1/bundles/{album['id']}/items", kind="picture", id=picture)
+    page = (await get(service, album["link"], PAGE)).decode()
+    (path,) = re.findall('data-large="([^"]+)" data-width="600" data-height="400"', page)
+    assert decoded(await get(service, path.replace("&amp;", "&"))).size == (600, 400)
+    assert "data-is-original" not in page
+    limited = await post(
+        service, user, "/v1/timelinks", kind="picture", id=picture, time=900, max_downloads=1
+    )
+    for url in (limited["url"], (await make_file(service, user))):
+        shown_at = await service.client.get(f"{url}?thumbnail=1")
+        assert "image" not in shown_at.headers["content-type"]
+
+
+async def make_file(service: Service, user: Headers) -> str:
+    """Send a file; returns its link."""
+    made = await service.client.post("/v1/files", files={"file": ("a", b"text")}, headers=user)
+    return str(made.json()["link"])

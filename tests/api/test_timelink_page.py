@@ -129,7 +129,7 @@ async def test_names_are_text(service: Service, user: Headers, name: str) -> Non
     assert sent.json()["name"] == kept
     page = await see(service, sent.json()["link"])
     assert kept in page.text
-    assert page.one("img")["alt"] == f"Preview of {kept}"
+    assert page.all("img")[0]["alt"] == f"Preview of {kept}"
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ async def test_a_preview_is_what_a_browser_shows_safely(
 ) -> None:
     file = await make_file(service, user, "a", bytes(LARGE), content_type)
     page = await see(service, file["link"])
-    shown = await service.client.get(str(page.one(tag)["src"]), headers={"Accept": "*/*"})
+    shown = await service.client.get(str(page.all(tag)[0]["src"]), headers={"Accept": "*/*"})
     assert shown.content == bytes(LARGE)
     assert shown.headers["content-disposition"].startswith("inline")
     assert shown.headers["content-type"] == content_type
@@ -317,7 +317,7 @@ async def test_pages_work_below_a_path(make_settings: MakeSettings) -> None:
         file = await make_file(service, user, "a.png", b"x", "image/png")
         path = file["link"].removeprefix("https://example.org")
         page = await see(service, path)
-        used = [page.one("img")["src"], *(a["href"] for a in page.all("link") + page.all("a"))]
+        used = [page.all("img")[0]["src"], *(a["href"] for a in page.all("link") + page.all("a"))]
         for url in map(str, used):
             assert url.startswith("/holdall/")
             assert (await service.client.get(url)).status_code == 200

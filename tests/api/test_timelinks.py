@@ -210,7 +210,8 @@ async def test_a_link_to_each_kind_gives_its_bytes(
     assert await links(service, user, "?state=active") == [link | {"time_left": ANY}]
     got = await service.client.get(link["url"])
     assert (got.status_code, got.content) == (200, DATA)
-    assert 'filename="a.txt"' in got.headers["content-disposition"]
+    name = "a.txt.png" if kind == "picture" else "a.txt"  # that of a picture has its format's
+    assert f'filename="{name}"' in got.headers["content-disposition"]
     assert_private(got)
 
 

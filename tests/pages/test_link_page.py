@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.pages.conftest import LAPTOP, PHONE, OpenPage, SignUp, Watch, fits
+from tests.pictures import plain
 
 pytestmark = pytest.mark.slow
 
@@ -124,3 +125,23 @@ def test_a_link_that_was_used_up_says_no_until(person: Page, open_page: OpenPage
     row = person.get_by_role("region", name="Past links").get_by_role("listitem")
     expect(row).to_contain_text("used 1 of 1")
     expect(row).not_to_contain_text("until")
+
+
+def test_a_picture_fills_the_window(person: Page) -> None:
+    form: Any = {"file": {"name": "sea.png", "mimeType": "image/png", "buffer": plain()}}
+    person.goto(person.context.request.post("/v1/files", multipart=form).json()["link"])
+    url = person.url
+    person.get_by_role("img", name="Preview of sea.png").click()
+    viewer = person.get_by_role("dialog", name="sea.png")
+    image = viewer.get_by_role("img")
+    image.evaluate("e => e.decode()")
+    person.keyboard.press("+")
+    assert image.evaluate("e => e.getBoundingClientRect().width") == pytest.approx(1.4 * 600)
+    expect(viewer.get_by_role("button", name="Next picture")).to_be_hidden()
+    person.go_back()
+    expect(viewer).to_be_hidden()
+    assert person.url.startswith(url)
+    person.get_by_role("link", name="Preview of sea.png").press("Enter")
+    expect(viewer).to_be_visible()
+    person.keyboard.press("Escape")
+    expect(viewer).to_be_hidden()

@@ -12,7 +12,6 @@ from app.errors import NotFound
 from app.links.entities import PublicLink
 from app.links.tokens import new_lease
 from app.runtime import Runtime
-from app.security.credentials import OpenedLink
 from routers.http.archives import ZIP, send_archive
 from routers.http.downloads import DownloadHeaders, send_content
 from routers.http.negotiation import wants_page
@@ -20,12 +19,10 @@ from routers.http.qr import qr_svg
 from routers.pages.preview import glimpse
 from routers.pages.public import album, leases
 from routers.pages.public.rendering import checksum_of, look_of, render_link
-from routers.v1.forms import pictures as picture_forms
 from routers.v1.schemas.timelinks import PublicMember, PublicSet, PublicTimelink
 from routers.web.urls import base_url
 
 _NO_STORE: Final = "no-store"
-_TILE: Final = 200  # px: what is at least so high is sharp in a tile
 _ON_PAGE: Final = 200  # members
 _LISTED: Final = 1000
 
@@ -55,20 +52,13 @@ async def send(
 
 
 async def send_thumbnail(
-    request: Request, runtime: Runtime, link: PublicLink, name: str
+    request: Request, runtime: Runtime, link: PublicLink, name: str, *, large: bool
 ) -> Response:
     """Answer a thumbnail of a member that points to a picture; else `NotFound`."""
     member = await runtime.bundles.shown_member(link, name)
     if link.is_limited or member.kind != PICTURE or member.target is None:
         raise NotFound
-    access = runtime.access(OpenedLink(link.owner), "pictures:read")
-    tier = (await access.identity()).tier
-    height = min((height for height in tier.heights if height >= _TILE), default=None)
-    if height is None:
-        return await send(request, runtime, link, name, inline=True)
-    return await picture_forms.send_thumbnail(
-        request, runtime, access, member.target, height, inline=True
-    )
+    return await album.send_thumbnail(request, runtime, link, member.target, large=large)
 
 
 async def describe(

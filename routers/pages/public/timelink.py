@@ -1,5 +1,6 @@
 """Public links: a page for people, the bytes for programs and for the page's button."""
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -7,6 +8,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 from pydantic_core import to_json
 
+from app.bundles.entities import PICTURE
 from app.errors import NotFound, PasswordNeeded
 from app.links.entities import PublicLink
 from app.links.tokens import new_lease
@@ -17,7 +19,7 @@ from routers.http.negotiation import is_browser, wants_page
 from routers.http.qr import qr_svg
 from routers.http.resumable import tus
 from routers.pages.preview import preview_of
-from routers.pages.public import bundle, inbox, inbox_uploads, leases, unlocking
+from routers.pages.public import album, bundle, inbox, inbox_uploads, leases, unlocking
 from routers.pages.public.rendering import checksum_of, look_of, render_link
 from routers.pages.public.visiting import HEADERS, LinkRoute, guarded
 from routers.v1.schemas.accounts.accounts import GivenPassword
@@ -48,6 +50,7 @@ async def show(
     download: bool = False,
     inline: bool = False,
     thumbnail: bool = False,
+    large: bool = False,
     lease: Annotated[str | None, Query()] = None,
     cursor: CursorParam = None,
 ) -> Response:
@@ -72,7 +75,8 @@ async def show(
             return await _describe(request, runtime, token, link, cursor)
         if link.is_limited and request.method == "GET":
             return await _claim(request, runtime, token, link)
-        return await _send(request, runtime, link, inline=inline, thumbnail=thumbnail)
+        send = partial(_send_thumbnail, large=large) if thumbnail else partial(_send, inline=inline)
+        return await send(request, runtime, link)
 
     async def answer_leased(_visitor: str) -> Response:
         assert lease is not None
@@ -229,16 +233,17 @@ async def _send_leased(
     return leases.Download(response, runtime.links, link, secret, is_part=is_part)
 
 
-async def _send(
-    request: Request,
-    runtime: Runtime,
-    link: PublicLink,
-    *,
-    inline: bool,
-    thumbnail: bool = False,
+async def _send_thumbnail(
+    request: Request, runtime: Runtime, link: PublicLink, *, large: bool
 ) -> Response:
-    if link.is_to_set and thumbnail:
-        return await bundle.send_thumbnail(request, runtime, link, _name(request))
+    if link.is_to_set:
+        return await bundle.send_thumbnail(request, runtime, link, _name(request), large=large)
+    if link.target_type != PICTURE or link.is_limited:
+        raise NotFound
+    return await album.send_thumbnail(request, runtime, link, link.target.public_id, large=large)
+
+
+async def _send(request: Request, runtime: Runtime, link: PublicLink, *, inline: bool) -> Response:
     if link.is_to_set:
         return await bundle.send(request, runtime, link, _name(request), inline=inline)
     headers = DownloadHeaders(link.file_name, link.target.content_type, HEADERS["Cache-Control"])

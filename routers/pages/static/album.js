@@ -1,4 +1,4 @@
-// The page of an album: placeholders, and a viewer of its pictures.
+// The public page of an album, or of one picture: placeholders, and a viewer.
 
 import { paintPlaceholders } from "./placeholders.js";
 import { Viewer } from "./viewer.js";

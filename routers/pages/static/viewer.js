@@ -33,7 +33,7 @@ export class Viewer {
 
   /** Show a picture; whoever goes back is at the grid again. */
   open(tile) {
-    history.pushState({ picture: tile.dataset.id }, "", tile.querySelector("a").href);
+    history.pushState({ picture: tile.dataset.id }, "", pageOf(tile));
     this.#show(tile);
   }
 
@@ -45,7 +45,7 @@ export class Viewer {
   turn(way) {
     const tile = this.#beside(way);
     if (!tile) return;
-    history.replaceState({ picture: tile.dataset.id }, "", tile.querySelector("a").href);
+    history.replaceState({ picture: tile.dataset.id }, "", pageOf(tile));
     this.#show(tile);
   }
 
@@ -67,9 +67,9 @@ export class Viewer {
     this.image.removeAttribute("src"); // the one before is never under this one's name
     this.image.classList.add("loading");
     if (large) {
-      const small = tile.querySelector("img")?.currentSrc;
-      this.image.style.backgroundImage = small ? `url("${small}")` : "";
-      this.zoom.take(Number(width), Number(height), isOriginal !== undefined);
+      const small = tile.querySelector("img");
+      this.image.style.backgroundImage = small?.currentSrc ? `url("${small.currentSrc}")` : "";
+      this.zoom.take(Number(width ?? small.naturalWidth), Number(height ?? small.naturalHeight), isOriginal !== undefined);
       this.image.src = large;
     }
     this.#updateTurns();
@@ -136,4 +136,8 @@ export class Viewer {
     if (tile) this.#show(tile);
     else if (this.dialog.open) this.close();
   }
+}
+
+function pageOf(tile) {
+  return tile.dataset.page ?? tile.querySelector("a").href;
 }

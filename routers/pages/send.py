@@ -23,6 +23,7 @@ from routers.v1.schemas.files import StoredFile
 from routers.web.urls import file_link, own_link
 
 _LIMIT: Final = 100  # files on a page
+_BUNDLES: Final = 20  # on a page: the files are below them
 _BUNDLE_SORTS: Final = {FileSort.NAME: BundleSort.NAME, FileSort.ENDS: BundleSort.ENDS}
 """Their size is known by adding up that of all their members, so that they aren't sorted by it."""
 TIMES: Final = (600, 3600, 86_400, 7 * 86_400, 30 * 86_400)  # seconds
@@ -40,7 +41,7 @@ async def show(
     visitor = await visitor_of(runtime, access)
     page = await runtime.files.page(access, _LIMIT, cursor, wanted)
     of_bundles = WantedBundles(wanted.text, _BUNDLE_SORTS.get(wanted.sort, BundleSort.NEWEST))
-    bundles = await runtime.bundles.page(access, _LIMIT, bundles_cursor, of_bundles)
+    bundles = await runtime.bundles.page(access, _BUNDLES, bundles_cursor, of_bundles)
     query = {"q": wanted.text, "sort": wanted.sort}
     tier = visitor.identity.tier
     usual = usual_lifetime(tier, runtime.settings.expire_time)

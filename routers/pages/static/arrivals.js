@@ -26,7 +26,7 @@ function show({ data }) {
 function mark(unseen) {
   place.querySelector(".mark")?.remove();
   if (!unseen || place.ariaCurrent === "page") return;
-  const badge = Object.assign(document.createElement("span"), { className: "mark", textContent: unseen });
+  const badge = Object.assign(document.createElement("span"), { className: "mark", textContent: unseen < 100 ? unseen : "99+" });
   badge.append(Object.assign(document.createElement("span"), { className: "visually-hidden", textContent: " new" }));
   place.append(" ", badge);
 }

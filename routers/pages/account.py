@@ -43,6 +43,13 @@ class CodeForm(BaseModel):
     next: Annotated[str, Field(max_length=2048)] = ""
 
 
+class DeletionForm(BaseModel):
+    """The password of the account that is to be deleted, and a code if it has a second factor."""
+
+    password: GivenPassword
+    otp: Otp | None = None
+
+
 class RegistrationForm(BaseModel):
     """What it takes to sign up; an address that is left empty is none."""
 
@@ -129,6 +136,24 @@ async def logout(request: Request, runtime: RuntimeDep, visitor: SignedIn) -> Re
     response: Response = JSONResponse({"username": visitor.identity.username})
     if is_browser(request):
         response = RedirectResponse(f"{base_path(request)}/", 303)
+    cookies.forget(request, runtime, response)
+    return response
+
+
+@router.post("/account/delete")
+async def delete(request: Request, runtime: RuntimeDep, visitor: SignedIn) -> Response:
+    """Delete the account; the page's script does the same by the API."""
+    form = await read_fields(request, DeletionForm)
+    await runtime.accounts.delete_own(visitor.access, form.password, form.otp or None)
+    return RedirectResponse(f"{base_path(request)}/account/goodbye", 303)
+
+
+@router.get("/account/goodbye")
+async def goodbye(request: Request, runtime: RuntimeDep) -> Response:
+    """Say what became of an account that has just been deleted."""
+    if await find_visitor(request) is not None:
+        return RedirectResponse(f"{base_path(request)}/", 303)
+    response = render_app(request, "goodbye.html", None, place="goodbye")
     cookies.forget(request, runtime, response)
     return response
 

@@ -46,6 +46,7 @@ PUBLIC: Final = {
     "home": "/",
     "login": "/account/login",
     "register": "/account/register",
+    "goodbye": "/account/goodbye",
     "a link": "{link}",
     "a protected link": "{protected}",
     "a bundle": "{bundle}",

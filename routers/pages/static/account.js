@@ -71,7 +71,7 @@ const actions = {
   async delete(_form, fields) {
     await ask("POST", `${ME}/delete`, { password: fields.get("password"), otp: fields.get("otp") });
     forgetAll();
-    location.assign(url("/"));
+    location.assign(url("/account/goodbye"));
   },
 
   ...secondFactor,

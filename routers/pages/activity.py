@@ -1,22 +1,25 @@
 """The pages of activity: what happened to one's own account and, for administrators, to all."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Final
+from urllib.parse import quote
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from app.activity.entities import Entry, Filters
-from app.events.entities import EventType
-from app.events.words import sentence
+from app.events.entities import EventType, Subject
+from app.events.words import around, sentence
+from app.subjects import still_there
 from routers.pages.admin import Administrator
 from routers.pages.devices import device_in_words
 from routers.pages.page import PageRoute, SignedIn, render_app
 from routers.v1.schemas.lists import CursorParam
 from routers.web.dependencies import RuntimeDep
+from routers.web.urls import base_path
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
@@ -41,6 +44,18 @@ _TYPES: Final[Mapping[Only, Sequence[EventType]]] = {
     Only.SECURITY: [kind for kind in EventType if kind.is_about_security],
 }
 
+_PLACES: Final[Mapping[str, str]] = {
+    "bundle": "/file/load?q={name}",
+    "file": "/file/load?q={name}",
+    "inbox": "/inboxes/{id}",
+    "key": "/account/profile#keys",
+    "link": "/links?made={id}",
+    "picture": "/pictures/{id}",
+    "signature": "/dumps/signatures/{id}",
+    "webhook": "/webhooks/{id}",
+}
+"""The pages of what events are about, by its kind."""
+
 Narrowed = Annotated[Only | None, Query()]
 
 
@@ -49,7 +64,10 @@ class Line:
     """What the page says of an entry."""
 
     entry: Entry
-    text: str
+    text: tuple[str, str, str]
+    """The second part is the name of what it is about."""
+    href: str | None
+    """Where that is; None: it is gone, or has no page."""
     where: str
     """From where, as far as it is known: the address, and the device of a login."""
     is_alarming: bool
@@ -65,12 +83,14 @@ async def show(
 ) -> Response:
     """Show what happened to the account, newest first."""
     page = await runtime.activity.page(visitor.access, _filters(only), _LIMIT, cursor)
+    subjects = {entry.subject for entry in page.items if entry.subject is not None}
+    there = await still_there(visitor.access, subjects)
     return render_app(
         request,
         "activity.html",
         visitor,
         place="account",
-        lines=[_line(entry) for entry in page.items],
+        lines=[_own_line(entry, there, base_path(request)) for entry in page.items],
         next_cursor=page.next_cursor,
         only=only,
         choices=Only,
@@ -99,7 +119,7 @@ async def show_all(
         visitor,
         place="admin",
         part="activity",
-        lines=[_line(entry) for entry in page.items],
+        lines=[_line(entry, entry.actor) for entry in page.items],
         next_cursor=page.next_cursor,
         only=only,
         choices=Only,
@@ -112,12 +132,27 @@ def _filters(only: Only | None, account: str | None = None) -> Filters:
     return Filters(() if only is None else _TYPES[only], account)
 
 
-def _line(entry: Entry) -> Line:
-    text = sentence(entry.type, entry.subject, entry.facts, entry.actor, entry.address)
+def _own_line(entry: Entry, there: Container[tuple[str, str]], base: str) -> Line:
+    """Return the line of an entry in one's own log, which leads to what it is about."""
+    actor = entry.actor
+    if actor.get("account") == entry.account:
+        actor = {name: value for name, value in actor.items() if name != "username"}  # "You"
+    href, subject = None, entry.subject
+    if subject is not None and (subject.kind, subject.id) in there:
+        path = _PLACES[subject.kind]
+        href = base + path.format(id=subject.id, name=quote(subject.name or "", safe=""))
+    return _line(entry, actor, href)
+
+
+def _line(entry: Entry, actor: Mapping[str, str], href: str | None = None) -> Line:
+    def said(subject: Subject | None) -> str:
+        return sentence(entry.type, subject, entry.facts, actor, entry.address)
+
     agent = entry.facts.get("user_agent")
     places = [entry.address, device_in_words(agent) if agent else None]
     where = ", ".join(place for place in places if place)
-    return Line(entry, text, where, is_alarming=entry.type in _ALARMING)
+    text = around(said, entry.subject)
+    return Line(entry, text, href, where, is_alarming=entry.type in _ALARMING)
 
 
 _ALARMING: Final = frozenset(kind.value for kind in EventType if kind.is_alarming)

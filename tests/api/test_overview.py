@@ -2,9 +2,10 @@
 
 import pytest
 
-from app import clock
+from app import clock, subjects
 from app import overview as service_module
 from app.accounts.identity import Access
+from app.events.entities import Subject
 from app.overview import Overview, overview
 from app.security.credentials import ServiceToken
 from tests.api.conftest import Service
@@ -65,3 +66,29 @@ async def test_counting_stops_where_there_is_much(
         stored = await service.client.put(path, content=b"x", headers=service.service_token)
         assert stored.status_code == 201
     assert (await seen(service)).counts["blobs"] == 3
+
+
+async def test_subjects_of_events_are_there_until_they_end(service: Service) -> None:
+    client, headers = service.client, service.service_token
+    access = Access(service.runtime.parts.database, ServiceToken(), "metrics:read")
+    _, other = await service.sign_up()
+    sent = {"file": ("a.txt", b"x")}
+    file = (await client.post("/v1/files", files=sent, headers=headers)).json()
+    foreign = (await client.post("/v1/files", files=sent, headers=other)).json()
+    link, ended = [
+        (await client.post("/v1/timelinks", json=body, headers=headers)).json()
+        for body in 2 * [{"kind": "file", "id": file["id"], "time": 600}]
+    ]
+    inbox = (await client.post("/v1/inboxes", json={"title": "x"}, headers=headers)).json()
+    await client.delete(f"/v1/timelinks/{ended['id']}", headers=headers)
+    nowhere = [
+        Subject("file", foreign["id"]),
+        Subject("file", link["id"]),
+        Subject("link", ended["id"]),
+        Subject("session", file["id"]),
+    ]
+    there = [("file", file["id"]), ("link", link["id"]), ("inbox", inbox["id"])]
+    nowhere += [Subject(kind, foreign["id"]) for kind in subjects.TABLES]
+    asked = [*nowhere, *(Subject(kind, uuid) for kind, uuid in there)]
+    assert await subjects.still_there(access, asked) == set(there)
+    assert await subjects.still_there(access, [Subject("tier", "x")]) == set()

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from app.words import moment_in_words
 from routers.pages.assets import VERSION
-from tests import plain_http
+from tests import pictures, plain_http
 from tests.pages.conftest import ADMIN, PASSWORD, PHONE, OpenPage, SignUp, fits
 from tests.system.processes import Service
 
@@ -23,7 +23,7 @@ def test_what_happens_is_shown_as_it_happens(page: Page, sign_up: SignUp, live: 
     page.goto("/account/profile")
     page.get_by_role("link", name="Activity").click()
     happened = page.get_by_role("region", name="What happened").get_by_role("listitem")
-    expect(happened.first).to_contain_text(f"{name} signed in")
+    expect(happened.first).to_contain_text("You signed in")
     expect(happened.first).to_contain_text("Chrome on Linux")
     before = happened.count()
     for times in range(2):
@@ -57,7 +57,7 @@ def test_an_administrator_sees_all_and_each(
     expect(happened.filter(has_text=f"{ADMIN} signed in")).to_have_count(0)
     admin.get_by_role("link", name="Security").click()
     expect(admin.get_by_text(f"Only what happened to {name}.")).to_be_visible()
-    expect(happened.filter(has_text=f"The account {name} was made")).to_have_count(1)
+    expect(happened.filter(has_text=f"The account {name} was created")).to_have_count(1)
 
 
 def test_times_are_the_readers_own_and_those_of_utc_without_scripts(
@@ -87,3 +87,43 @@ def test_times_are_the_readers_own_and_those_of_utc_without_scripts(
         [[moment.isoformat() for moment in moments], now.isoformat()],
     )
     assert said == [moment_in_words(m.astimezone(zone), now.astimezone(zone)) for m in moments]
+
+
+def test_what_happened_leads_to_what_it_is_about_while_that_is_there(
+    page: Page, sign_up: SignUp
+) -> None:
+    sign_up(page)
+    ask = page.context.request
+    picture = {"name": "red.png", "mimeType": "image/png", "buffer": pictures.plain()}
+    text = {"name": "a & b.txt", "mimeType": "text/plain", "buffer": b"text"}
+    file = ask.post("/v1/files", multipart={"file": text, "expires_in": "600"}).json()  # type: ignore[dict-item]
+    ask.post("/v1/pictures", multipart={"name": "Red", "img": picture})  # type: ignore[dict-item]
+    bundle = ask.post("/v1/bundles", data={"name": "Trip"}).json()
+    of_file = {"kind": "file", "id": file["id"], "time": 600}
+    link = ask.post("/v1/timelinks", data=of_file).json()
+    ask.post("/v1/inboxes", data={"title": "<i>Bring it"})
+    hook = {"url": "https://example.org/", "events": ["file.received"], "is_active": False}
+    ask.post("/v1/webhooks", data=hook)
+    ask.post("/v1/accounts/me/keys", data={"name": "laptop", "scopes": ["blobs:read"]})
+    said = {
+        "You sent a & b.txt (4 bytes)": "/file/load?q=a%20%26%20b.txt",
+        "You added the picture Red": "/pictures/",
+        "You made a link to a & b.txt": f"/links?made={link['id']}",
+        "You made the inbox <i>Bring it": "/inboxes/",
+        "You made a webhook to example.org": "/webhooks/",
+        "You made the API key laptop": "/account/profile#keys",
+    }
+    page.goto("/activity")
+    happened = page.get_by_role("region", name="What happened").get_by_role("listitem")
+    for words, path in said.items():
+        subject = happened.filter(has_text=words).get_by_role("link")
+        expect(subject).to_have_attribute("href", re.compile(rf"^{re.escape(path)}"))
+        assert page.context.request.get(subject.get_attribute("href") or "").ok
+
+    for path in (f"/v1/files/{file['id']}", f"/v1/bundles/{bundle['id']}"):
+        assert ask.delete(path).ok
+    page.reload()
+    expect(happened.filter(has_text="You made a link to a & b.txt")).to_be_visible()
+    expect(happened.get_by_role("link", name="a & b.txt")).to_have_count(0)
+    expect(happened.get_by_role("link", name="Trip")).to_have_count(0)
+    expect(happened.get_by_role("link", name="Red")).to_have_count(1)

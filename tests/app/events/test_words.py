@@ -35,7 +35,7 @@ ADA = {"account": "2", "username": "ada"}
             {"downloads": 3},
             {},
             "::1",
-            "The link to notes.txt is used up, by 3 downloads",
+            "The link to notes.txt is used up after 3 downloads",
         ),
         (
             EventType.LINK_CREATED,

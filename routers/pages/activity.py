@@ -4,7 +4,6 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Final
-from urllib.parse import quote
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
@@ -45,11 +44,11 @@ _TYPES: Final[Mapping[Only, Sequence[EventType]]] = {
 }
 
 _PLACES: Final[Mapping[str, str]] = {
-    "bundle": "/file/load?q={name}",
-    "file": "/file/load?q={name}",
+    "bundle": "/bundles/{id}",
+    "file": "/files/{id}",
     "inbox": "/inboxes/{id}",
     "key": "/account/profile#keys",
-    "link": "/links?made={id}",
+    "link": "/links/{id}",
     "picture": "/pictures/{id}",
     "signature": "/dumps/signatures/{id}",
     "webhook": "/webhooks/{id}",
@@ -139,8 +138,7 @@ def _own_line(entry: Entry, there: Container[tuple[str, str]], base: str) -> Lin
         actor = {name: value for name, value in actor.items() if name != "username"}  # "You"
     href, subject = None, entry.subject
     if subject is not None and (subject.kind, subject.id) in there:
-        path = _PLACES[subject.kind]
-        href = base + path.format(id=subject.id, name=quote(subject.name or "", safe=""))
+        href = base + _PLACES[subject.kind].format(id=subject.id)
     return _line(entry, actor, href)
 
 

@@ -106,9 +106,9 @@ def test_what_happened_leads_to_what_it_is_about_while_that_is_there(
     ask.post("/v1/webhooks", data=hook)
     ask.post("/v1/accounts/me/keys", data={"name": "laptop", "scopes": ["blobs:read"]})
     said = {
-        "You sent a & b.txt (4 bytes)": "/file/load?q=a%20%26%20b.txt",
+        "You sent a & b.txt (4 bytes)": f"/files/{file['id']}",
         "You added the picture Red": "/pictures/",
-        "You made a link to a & b.txt": f"/links?made={link['id']}",
+        "You made a link to a & b.txt": f"/links/{link['id']}",
         "You made the inbox <i>Bring it": "/inboxes/",
         "You made a webhook to example.org": "/webhooks/",
         "You made the API key laptop": "/account/profile#keys",

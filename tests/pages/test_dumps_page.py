@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.minidump_files import APP, LIBC, Minidump, Module
-from tests.pages.conftest import LAPTOP, PHONE, OpenPage, SignUp, Watch, fits
+from tests.pages.conftest import LAPTOP, PHONE, OpenPage, SignUp, Watch, fits, from_menu
 
 pytestmark = pytest.mark.slow
 
@@ -189,19 +189,37 @@ def test_archiving_and_deleting(page: Page, person: str) -> None:
         store(page, name)
     page.on("dialog", lambda question: question.accept())
     page.goto("/dumps/all")
-    page.get_by_role("button", name="Archive one.dmp").press("Enter")
+    from_menu(page, "Archive one.dmp", "one.dmp").press("Enter")
     expect(page.locator("#notice")).to_contain_text("one.dmp is archived")
     expect(row(page, "one.dmp")).to_have_count(0)
     expect(row(page, "two.dmp").get_by_role("link")).to_be_focused()
     page.get_by_label("Show").select_option("archived")
     expect(page.locator("#rows .what a")).to_have_text(["one.dmp"])
-    page.get_by_role("button", name="Unarchive one.dmp").click()
+    from_menu(page, "Unarchive one.dmp", "one.dmp").click()
     expect(page.get_by_text("No dumps match")).to_be_visible()
     page.goto("/dumps/all")
-    page.get_by_role("button", name="Delete two.dmp").click()
-    expect(page.locator("#notice")).to_contain_text("two.dmp is deleted")
+    from_menu(page, "Delete two.dmp", "two.dmp").click()
+    expect(page.locator("#said")).to_have_text("two.dmp is deleted")
     page.reload()
     expect(page.locator("#rows .what a")).to_have_text(["one.dmp"])
+
+
+def test_several_are_selected(page: Page, person: str) -> None:
+    for name in ("one.dmp", "two.dmp", "three.dmp", "four.dmp"):
+        store(page, name)
+    page.goto("/dumps/all")
+    bar = page.get_by_role("form", name="Selected dumps")
+    page.get_by_label("Select one.dmp").check(force=True)
+    page.get_by_label("Select two.dmp").check(force=True)
+    bar.get_by_role("button", name="Archive").click()
+    expect(page.locator("#rows .what a")).to_have_text(["four.dmp", "three.dmp"])
+    expect(bar).to_be_hidden()
+    page.get_by_label("Select four.dmp").check(force=True)
+    bar.get_by_role("button", name="Select all").click()
+    page.once("dialog", lambda question: question.accept())
+    bar.get_by_role("button", name="Delete").click()
+    expect(page.locator("#said")).to_have_text("2 dumps deleted")
+    expect(page.locator("#empty")).to_be_visible()
 
 
 def test_changing_a_dump_on_its_page(page: Page, person: str) -> None:

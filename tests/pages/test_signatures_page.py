@@ -115,6 +115,7 @@ def test_its_charts_obey_the_filters_of_its_dumps(page: Page, sign_up: SignUp) -
     expect(page.get_by_text("No dumps match.")).to_be_visible()
     page.get_by_role("link", name="Any version").click()
     expect(dumps).to_have_count(1)
+    page.get_by_role("button", name="More for").click()
     page.get_by_role("button", name="Archive").click()
     expect(page.locator("#notice")).to_contain_text("is archived")
     page.get_by_label("Show").select_option("not archived")

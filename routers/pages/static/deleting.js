@@ -4,6 +4,7 @@
 import { ask, url } from "./http.js";
 import { refresh } from "./parts.js";
 
+const ROW = ".item, .tile, tr:has([data-delete])";
 const AT_ONCE = 6; // browsers make no more connections
 
 document.addEventListener("click", (event) => {
@@ -14,7 +15,7 @@ document.addEventListener("click", (event) => {
 async function remove(button) {
   const { then } = button.dataset;
   if (then) return leaveFor(then, button.dataset.delete);
-  const { error } = await deleteAll([button.closest(".item")]);
+  const { error } = await deleteAll([button.closest(ROW)]);
   say(error?.message ?? button.dataset.done, Boolean(error));
 }
 
@@ -61,10 +62,10 @@ export async function deleteAll(rows, onProgress = () => {}) {
 async function takeAway(rows) {
   if (!rows.length) return;
   const going = new Set(rows);
-  const all = [...document.querySelectorAll(".item, .tile")];
+  const all = [...document.querySelectorAll(ROW)];
   const at = all.findIndex((row) => going.has(row));
   const beside = all.slice(at).find((row) => !going.has(row)) ?? all.slice(0, at).at(-1);
-  const lists = new Set(rows.map((row) => row.closest("ul")));
+  const lists = new Set(rows.map((row) => row.parentElement));
   for (const row of rows) row.remove();
   document.dispatchEvent(new Event("removed"));
   const next = beside?.querySelector("[popovertarget]") ?? beside?.querySelector("a") ?? document.getElementById("list");

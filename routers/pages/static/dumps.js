@@ -1,4 +1,4 @@
-// A list of dumps, of all or of one signature: uploads, archiving, deleting, and reports that appear when they are ready.
+// A list of dumps, of all or of one signature: uploads, archiving, and reports that appear when they are ready.
 
 import { nameOf } from "./folders.js";
 import { ask, url } from "./http.js";
@@ -70,12 +70,12 @@ function showHowMany() {
 // Actions on a dump.
 
 rows.addEventListener("click", async (event) => {
-  const button = event.target.closest("[data-act]");
+  const button = event.target.closest("[data-archived]");
   if (!button || button.ariaBusy === "true") return;
   const row = button.closest("tr");
   button.ariaBusy = "true"; // a disabled button would lose the focus
   try {
-    await (button.dataset.act === "archive" ? archive(row, button) : remove(row));
+    await archive(row, button);
   } catch (error) {
     say(error.message);
   } finally {
@@ -91,20 +91,27 @@ async function archive(row, button) {
   leave(row);
 }
 
-async function remove(row) {
-  const { id, name } = row.dataset;
-  if (!confirm(`Delete ${name}? Its links end with it.`)) return;
-  await ask("DELETE", `/v1/dumps/${id}`);
-  say(`${name} is deleted`);
-  leave(row);
-}
+document.addEventListener("deleted", ({ detail: id }) => gone.add(id));
+document.addEventListener("removed", showHowMany);
+
+part("selection").addEventListener("click", async ({ target }) => {
+  if (target.dataset.act !== "archive") return;
+  try {
+    for (const box of [...rows.querySelectorAll(".face > input:checked")]) {
+      const row = box.closest("tr");
+      await archive(row, row.querySelector("[data-archived]"));
+    }
+  } catch (error) {
+    say(error.message);
+  }
+});
 
 /** Remove a row; if it has the focus, move that to its neighbour. */
 function leave(row) {
   const neighbour = row.nextElementSibling ?? row.previousElementSibling;
   gone.add(row.dataset.id);
   row.remove();
-  showHowMany();
+  document.dispatchEvent(new Event("removed"));
   (neighbour?.querySelector("a") ?? part("picker") ?? part("q")).focus({ preventScroll: true });
 }
 

@@ -93,6 +93,7 @@ async def _own(request: Request, runtime: Runtime, visitor: Visitor) -> Response
         visitor,
         place="home",
         account=seen.account,
+        tier=visitor.identity.tier,
         kinds=kinds,
         recent=RecentThings(request, runtime).rows(
             seen, bundles.items, visitor.identity.tier.heights

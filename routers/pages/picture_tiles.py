@@ -14,6 +14,9 @@ from app.words import size_in_words
 _HEIGHT: Final = 200
 """px: thumbnails from this height on are sharp in the grid."""
 
+_COVER: Final = 400
+"""px: the same for the cover of an album."""
+
 _SHAPES: Final = (50, 56, 67, 75, 100, 125, 133, 150, 178, 200, 250, 300)
 """How wide tiles may be, in hundredths of their height: grid.css knows no others."""
 
@@ -101,7 +104,7 @@ def tile_of(base: str, picture: Picture) -> Tile:
 
 def cover_of(base: str, tier: Tier, uuid: str | None) -> str | None:
     """Return the path of the thumbnail that stands for several pictures, if there is one."""
-    fine = min((height for height in tier.heights if height >= _HEIGHT), default=None)
+    fine = min((height for height in tier.heights if height >= _COVER), default=None)
     height = fine or max(tier.heights, default=None)
     if uuid is None or height is None:
         return None

@@ -13,9 +13,11 @@ export function paintPlaceholders(grid) {
       cover(target);
     }
   }, { rootMargin: AHEAD });
-  const observe = () => grid.querySelectorAll("[data-thumbhash]").forEach((tile) => near.observe(tile));
-  new MutationObserver(observe).observe(grid, { childList: true, subtree: true });
-  observe();
+  const observe = (within) => within.querySelectorAll("[data-thumbhash]").forEach((tile) => near.observe(tile));
+  new MutationObserver((changes) => {
+    for (const { target, addedNodes } of changes) if (addedNodes.length && !target.closest(".tile")) observe(target);
+  }).observe(grid, { childList: true, subtree: true });
+  observe(grid);
 }
 
 function cover(tile) {

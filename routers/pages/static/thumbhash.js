@@ -1,6 +1,6 @@
 // Placeholders, painted from a ThumbHash (https://evanw.github.io/thumbhash/): what a picture looks like, nearly, in 25 bytes.
 
-const EDGE = 32; // px of the longer edge
+const EDGE = 24; // px of the longer edge: the browser makes it smooth
 const MOST = 8; // frequencies along an edge
 const [OF_COLOUR, OF_ALPHA] = [[3, 3], [5, 5]];
 const VIVID = 1.25; // times the colours, as their frequencies are few
@@ -14,16 +14,30 @@ export function paint(canvas, hash) {
   const [across, down] = [canvas.width, canvas.height].map(cosines);
   const context = canvas.getContext("2d");
   const image = context.createImageData(canvas.width, canvas.height);
-  for (let at = 0, y = 0; y < canvas.height; y += 1) {
-    for (let x = 0; x < canvas.width; x += 1, at += 4) {
-      const valueOf = ({ mean, waves }) => waves.reduce((sum, [i, j, size]) => sum + 2 * size * across[i][x] * down[j][y], mean);
-      const [l, p, q] = [brightness, yellow, redness].map(valueOf);
-      const blue = l - (2 / 3) * p;
-      const red = (3 * l - blue + q) / 2;
-      image.data.set([red, red - q, blue, alpha ? valueOf(alpha) : 1].map((value) => 255 * value), at);
-    }
+  const [ls, ps, qs, as] = [brightness, yellow, redness, alpha].map((channel) => channel && surface(channel, across, down));
+  for (let at = 0; at < canvas.width * canvas.height; at += 1) {
+    const [l, q] = [ls[at], qs[at]];
+    const blue = l - (2 / 3) * ps[at];
+    const red = (3 * l - blue + q) / 2;
+    image.data.set([255 * red, 255 * (red - q), 255 * blue, as ? 255 * as[at] : 255], 4 * at);
   }
   context.putImageData(image, 0, 0);
+}
+
+/** The values of a channel, row by row: its waves are added up along one edge, and then along the other. */
+function surface({ mean, waves }, across, down) {
+  const [width, height] = [across[0].length, down[0].length];
+  const values = new Float32Array(width * height);
+  for (let y = 0; y < height; y += 1) {
+    const row = new Float32Array(MOST);
+    for (const [i, j, size] of waves) row[i] += 2 * size * down[j][y];
+    for (let x = 0; x < width; x += 1) {
+      let value = mean;
+      for (let i = 0; i < MOST; i += 1) value += row[i] * across[i][x];
+      values[y * width + x] = value;
+    }
+  }
+  return values;
 }
 
 /** By frequency, the cosines along an edge. */

@@ -204,6 +204,25 @@ def test_swiping_turns_to_the_next(open_page: OpenPage, sign_up: SignUp) -> None
         expect(heading).to_have_text(name)
 
 
+def test_a_long_press_selects_at_the_corner_too(open_page: OpenPage, sign_up: SignUp) -> None:
+    page = open_page(viewport=PHONE, has_touch=True, is_mobile=True)
+    sign_up(page)
+    store(page, "hill")
+    page.goto("/pictures")
+    box = tile(page, "hill").bounding_box() or {}
+    fingers = page.context.new_cdp_session(page)
+
+    def touch(kind: str, *points: dict[str, float]) -> None:
+        fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [*points]})
+
+    touch("touchStart", {"x": box["x"] + 20, "y": box["y"] + 20})  # where the check comes
+    bar = page.get_by_role("form", name="Selected pictures")
+    expect(bar).to_contain_text("1 selected")
+    touch("touchEnd")
+    page.evaluate("new Promise(requestAnimationFrame)")
+    expect(bar).to_contain_text("1 selected")
+
+
 def test_renaming_and_deleting(page: Page, person: str) -> None:
     for name in ("old", "other"):
         store(page, name)

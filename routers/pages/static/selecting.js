@@ -106,7 +106,7 @@ function pointedAt({ target }) {
 document.addEventListener("click", (event) => {
   const { box, selection } = pointedAt(event);
   if (!selection) return;
-  if (event.target === box) {
+  if (event.target === box && !isHeld) {
     selection.choose(box, box.checked, event.shiftKey);
     return;
   }
@@ -115,6 +115,7 @@ document.addEventListener("click", (event) => {
   if (!begins && !isHeld && !selection.isActive) return;
   event.preventDefault();
   if (!isHeld) selection.choose(box, event.shiftKey || !box.checked, event.shiftKey);
+  isHeld = false;
 }, true);
 
 // a range selects no text

@@ -1,6 +1,6 @@
 """What a bundle is: an ordered set of things under one link."""
 
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from enum import StrEnum
 from typing import Final
 
@@ -33,6 +33,7 @@ class NewBundle:
     """Seconds that it lives; 0: it is kept, None: the usual time."""
     evict: str = "any"
     """What may be evicted for it if it expires, as for a file."""
+    _: KW_ONLY
     max_downloads: int | None = None
     """How many its link allows; it goes with the last. None: by its account's tier."""
     password_hash: str | None = None

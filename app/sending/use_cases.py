@@ -62,8 +62,8 @@ def _bundle_of(first: NewFile, count: int) -> NewBundle:
         name,
         first.expires_in,
         first.evict,
-        first.max_downloads,
-        first.password_hash,
-        first.note,
-        first.clamp,
+        max_downloads=first.max_downloads,
+        password_hash=first.password_hash,
+        note=first.note,
+        clamp=first.clamp,
     )

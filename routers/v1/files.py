@@ -116,7 +116,8 @@ async def get_archive(
 ) -> Response:
     """Get several files and bundles as one ZIP, or a range of it.
 
-    They are stored in it as they are, in the order of the ids, each under a name of its own.
+    They are stored in it as they are, in the order of the ids, each under a name of its own. A
+    single bundle gives the ZIP its name.
     """
     return await send_selected(request, runtime, access, ids, bundles)
 
@@ -135,7 +136,10 @@ async def send_selected(
     make = partial(
         runtime.files.archive, access, [str(id_) for id_ in ids], [str(id_) for id_ in bundles]
     )
-    return await send_archive(request, runtime, make, DownloadHeaders("files.zip", ZIP))
+    name = "files"
+    if not ids and len(bundles) == 1:
+        name = (await runtime.bundles.find(access, str(bundles[0]))).name
+    return await send_archive(request, runtime, make, DownloadHeaders(f"{name}.zip", ZIP))
 
 
 @router.get(

@@ -105,17 +105,29 @@ def test_all_that_is_kept_is_seen_at_a_glance(page: Page, sign_up: SignUp) -> No
     }
     _stored(request.post("/v1/dumps", multipart={"label": "app 1.0", "file": dump}))
     _stored(request.post("/v1/bundles", data={"name": "a bundle"}))
+    image = {"Content-Type": "image/png"}
+    _stored(request.put("/v1/send/pond.png", data=pictures.plain(), headers=image))
     page.goto("/")
 
     expect(recent(page).get_by_role("link").filter(has_text=re.compile("."))).to_have_text(
-        ["a bundle", "crash.dmp", "a lake", "<b>carry me</b>", "second.txt", "first.txt"]
+        [
+            "pond.png",
+            "a bundle",
+            "crash.dmp",
+            "a lake",
+            "<b>carry me</b>",
+            "second.txt",
+            "first.txt",
+        ]
     )
     expect(recent(page).filter(has_text="second.txt")).to_contain_text("2.0 KiB 2 h left")
-    counts = {"Files": "2", "Buffer": "text", "Pictures": "1", "Dumps": "1", "Links": "3"}
+    counts = {"Files": "3", "Buffer": "text", "Pictures": "1", "Dumps": "1", "Links": "4"}
     for name, count in counts.items():
         expect(kind(page, name)).to_have_text(f"{name}{count}")
     thumbnail = recent(page).filter(has_text="a lake").locator("img")
     expect(thumbnail).to_have_js_property("naturalHeight", 200)
+    small = recent(page).filter(has_text="pond.png").locator("img")
+    expect(small).not_to_have_js_property("naturalHeight", 0)
     expect(page.get_by_text("of 100 GiB")).to_be_visible()
     used = page.get_by_role("meter", name="Storage used").get_attribute("value")
     account = request.get("/v1/accounts/me").json()

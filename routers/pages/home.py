@@ -86,6 +86,7 @@ def _first_steps(url: str, *, is_open: bool) -> Iterator[Step]:
 async def _own(request: Request, runtime: Runtime, visitor: Visitor) -> Response:
     seen = await look(visitor.access)
     bundles = await runtime.bundles.page(visitor.access, SHOWN, None)
+    albums = await runtime.bundles.albums(visitor.access, SHOWN, None) if bundles.items else None
     kinds = [_kind(place, seen) for place in request.app.state.places]
     return render_app(
         request,
@@ -96,7 +97,10 @@ async def _own(request: Request, runtime: Runtime, visitor: Visitor) -> Response
         tier=visitor.identity.tier,
         kinds=kinds,
         recent=RecentThings(request, runtime).rows(
-            seen, bundles.items, visitor.identity.tier.heights
+            seen,
+            bundles.items,
+            {album.bundle.uuid: album.cover for album in (albums.items if albums else ())},
+            visitor.identity.tier.heights,
         ),
         is_new=not (any(seen.counts.values()) or seen.buffer or bundles.items),
         many=MANY,

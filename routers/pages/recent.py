@@ -1,7 +1,7 @@
 """What is recent, across the kinds of things: rows that lead to each."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from fastapi import Request
@@ -49,15 +49,27 @@ class RecentThings:
         self._base = base_path(request)
 
     def rows(
-        self, seen: Overview, bundles: Sequence[Bundle], heights: Sequence[int]
+        self,
+        seen: Overview,
+        bundles: Sequence[Bundle],
+        covers: Mapping[str, str | None],
+        heights: Sequence[int],
     ) -> list[Recent]:
-        """Return the newest of all kinds, the newest first; ``heights`` are those of thumbnails."""
-        rows = [*self._all(seen, heights), *(self._bundle(bundle) for bundle in bundles)]
+        """Return the newest of all kinds, the newest first; ``heights`` are those of thumbnails.
+
+        ``covers`` are the first pictures of those bundles that are albums.
+        """
+        height = min(heights, default=None)
+        rows = [*self._all(seen, height)]
+        for bundle in bundles:
+            is_album = bundle.uuid in covers
+            row = self._bundle(bundle)
+            rows.append(self._album(row, bundle, covers[bundle.uuid], height) if is_album else row)
         return sorted(rows, key=lambda row: -row.created_at)[:SHOWN]
 
-    def _all(self, seen: Overview, heights: Sequence[int]) -> Iterator[Recent]:
+    def _all(self, seen: Overview, height: int | None) -> Iterator[Recent]:
         yield from (self._file(file) for file in seen.files)
-        yield from (self._picture(picture, min(heights, default=None)) for picture in seen.pictures)
+        yield from (self._picture(picture, height) for picture in seen.pictures)
         yield from (self._dump(dump) for dump in seen.dumps)
         if seen.buffer is not None:
             yield self._clip(seen.buffer)
@@ -96,8 +108,22 @@ class RecentThings:
             qr=f"{self._base}/v1/bundles/{bundle.uuid}/qr",
         )
 
+    def _album(self, row: Recent, bundle: Bundle, cover: str | None, height: int | None) -> Recent:
+        return replace(
+            row,
+            kind="pictures",
+            icon="pictures",
+            facts=plural(bundle.count, "picture"),
+            href=f"{self._base}/pictures/albums/{bundle.uuid}",
+            thumbnail=None if cover is None else self._thumbnail(cover, height),
+        )
+
+    def _thumbnail(self, picture: str, height: int | None) -> str | None:
+        if height is None:
+            return None
+        return f"{self._base}/v1/pictures/{picture}/thumbnails/{height}"
+
     def _picture(self, picture: Picture, height: int | None) -> Recent:
-        thumbnail = f"{self._base}/v1/pictures/{picture.uuid}/thumbnails/{height}"
         return Recent(
             id=picture.uuid,
             kind="pictures",
@@ -106,7 +132,7 @@ class RecentThings:
             facts=f"{picture.facts.width} × {picture.facts.height}",  # noqa: RUF001
             href=f"{self._base}/pictures/{picture.uuid}",
             created_at=picture.created_at,
-            thumbnail=None if height is None else thumbnail,
+            thumbnail=self._thumbnail(picture.uuid, height),
         )
 
     def _dump(self, dump: Dump) -> Recent:

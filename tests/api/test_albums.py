@@ -84,7 +84,9 @@ async def test_an_album_is_listed_filled_changed_and_ended(service: Service, use
     listed = await service.client.get("/pictures/albums", headers=PAGE)
     (only,) = re.findall('class="name" href="([^"]+)"', listed.text)  # what has a file is none
     assert only == album
-    assert f"/v1/pictures/{sea}/thumbnails/200" in listed.text
+    assert f"/v1/pictures/{sea}/thumbnails/400" in listed.text
+    home = await service.client.get("/", headers=PAGE)
+    assert [f'href="{album}"' in home.text, "1 picture<" in home.text] == [True, True]
     for _ in range(2):  # what is there already isn't added again
         filled = await post(service, "/pictures/albums", id=[sea, hill], album=album[-36:])
     assert names_in(filled) == ["sea", "hill"]

@@ -15,6 +15,7 @@ export class Zoom {
   #at = [0, 0]; // of the picture's middle, from the stage's
   #fingers = new Map();
   #start = null; // where a single finger or the mouse was put down
+  #isMouse = false; // what was pressed last
   #tapped = { at: [0, 0], time: 0 };
 
   /** `onSwipe(1)` hears of a swipe to the next picture, `onSwipe(-1)` of one to the previous. */
@@ -26,6 +27,7 @@ export class Zoom {
     stage.addEventListener("wheel", (event) => this.#onWheel(event), { passive: false });
     stage.addEventListener("pointerdown", (event) => this.#onDown(event));
     stage.addEventListener("pointermove", (event) => this.#onMove(event));
+    stage.addEventListener("dblclick", (event) => this.#onDouble(event));
     for (const end of ["pointerup", "pointercancel"]) stage.addEventListener(end, (event) => this.#onUp(event));
   }
 
@@ -137,16 +139,26 @@ export class Zoom {
     }
     const point = this.#pointOf(event);
     const way = point[0] - start[0];
-    if (distance(point, start) < STILL) this.#tap(point, event.timeStamp);
+    if (distance(point, start) < STILL) this.#tap(event, point);
     else if (!this.isZoomed && Math.abs(way) > Math.max(SWIPE, Math.abs(point[1] - start[1]))) this.onSwipe(-Math.sign(way));
     this.#draw();
   }
 
-  #tap(point, time) {
+  /** The system says what a double click of a mouse is; fingers are counted here. */
+  #tap({ pointerType, timeStamp: time }, point) {
+    this.#isMouse = pointerType === "mouse";
+    if (this.#isMouse) return;
     const { at, time: before } = this.#tapped;
     const isDouble = time - before < TWICE && distance(at, point) < 3 * STILL;
     this.#tapped = { at: point, time: isDouble ? 0 : time };
-    if (!isDouble) return;
+    if (isDouble) this.#toggle(point);
+  }
+
+  #onDouble(event) {
+    if (this.#isMouse && !event.target.closest("button, a")) this.#toggle(this.#pointOf(event));
+  }
+
+  #toggle(point) {
     if (this.isZoomed) this.#layOut();
     else this.#zoom(Math.max(TAP, 1 / this.#fit), point);
   }

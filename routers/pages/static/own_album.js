@@ -8,7 +8,7 @@ const grid = document.getElementById("grid");
 const original = document.getElementById("original");
 
 paintPlaceholders(grid);
-growing("more", "grid");
+growing("more", "grid", "600px");
 new Viewer(document.getElementById("viewer"), grid, {
   onShown: (tile) => {
     if (original) original.href = tile.dataset.original;

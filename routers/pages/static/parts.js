@@ -50,8 +50,17 @@ async function put(ids, merge) {
   document.dispatchEvent(new Event("refreshed"));
 }
 
-/** Let the link with this id append the next page's children of a list, given by its id, instead of leading to it. */
-export function growing(id, list) {
+/**
+ * Let the link with this id append the next page's children of a list, given by its id, instead of leading to it. With
+ * `ahead`, it does so by itself when it is as near.
+ */
+export function growing(id, list, ahead = "") {
+  const last = document.getElementById(id);
+  if (ahead && last) {
+    new IntersectionObserver((entries) => {
+      if (entries.some((entry) => entry.isIntersecting)) last.click();
+    }, { rootMargin: ahead }).observe(last);
+  }
   document.addEventListener("click", async (event) => {
     const link = event.target.closest(`#${id}`);
     if (!link) return;

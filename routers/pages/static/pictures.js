@@ -136,13 +136,8 @@ part("selection").querySelector("[data-act=album]")?.addEventListener("click", (
 
 // Further pages, on scrolling.
 
-growing("more", "grid");
-if (part("more")) {
-  new MutationObserver(joinMonths).observe(grid, { childList: true });
-  new IntersectionObserver((entries) => {
-    if (entries.some((entry) => entry.isIntersecting)) part("more")?.click();
-  }, { rootMargin: "600px" }).observe(part("more"));
-}
+growing("more", "grid", "600px");
+if (part("more")) new MutationObserver(joinMonths).observe(grid, { childList: true });
 
 /** Let a month that goes on in a further page be one. */
 function joinMonths() {

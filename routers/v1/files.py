@@ -10,7 +10,7 @@ from fastapi.responses import Response
 
 from app.accounts.identity import Access
 from app.bundles.entities import MAX_MEMBERS
-from app.errors import InvalidRequest, NotFound
+from app.errors import FieldError, InvalidRequest, NotFound
 from app.files.entities import FileSort, Wanted
 from app.runtime import Runtime
 from app.uploads.entities import Kind
@@ -132,7 +132,8 @@ async def send_selected(
     """Answer several files and bundles as one ZIP; raises `InvalidRequest` for none."""
     if not ids and not bundles:
         await access.check()  # a stranger isn't told what is wrong
-        raise InvalidRequest("Say which files or bundles: `id` or `bundle` is needed")
+        words = "At least one file is needed, or one `bundle`"
+        raise InvalidRequest(words, errors=[FieldError(loc=["query", "id"], msg=words)])
     make = partial(
         runtime.files.archive, access, [str(id_) for id_ in ids], [str(id_) for id_ in bundles]
     )

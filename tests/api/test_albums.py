@@ -109,6 +109,7 @@ async def test_an_album_is_listed_filled_changed_and_ended(service: Service, use
     assert (await service.client.get(f"/v1/pictures/{hill}", headers=user)).status_code == 200
 
 
+@pytest.mark.slow("scaled")
 async def test_albums_of_others_are_not_there(service: Service, user: Headers) -> None:
     album = (await share(service, await make_pictures(service, user, "sea"))).url.path
     service.client.cookies.clear()

@@ -68,7 +68,6 @@ async def get(service: Service, path: str, headers: Headers | None = None) -> by
     return answer.content
 
 
-@pytest.mark.ordinary
 async def test_an_album_tells_nothing_of_where_it_was_taken(
     service: Service, user: Headers
 ) -> None:

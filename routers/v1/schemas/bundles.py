@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Final, Self
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field, StrictBool
 
 from app import clock
 from app.bundles import entities
@@ -45,7 +45,7 @@ class BundleOptions(FileFields):
     """What a bundle and its link are to be, all of it optional."""
 
     name: BundleName = entities.UNNAMED
-    originals: Annotated[bool, ORIGINALS] = False
+    originals: Annotated[StrictBool, ORIGINALS] = False
 
     def new_bundle(self, password_hash: str | None) -> NewBundle:
         """Return the bundle that is to be made."""
@@ -64,13 +64,13 @@ class BundleChange(BaseModel):
 
     name: BundleName | None = None
     expires_in: ExpiresIn | None = None
-    is_open: bool | None = Field(
+    is_open: StrictBool | None = Field(
         None, description="Whether more may be added; false closes it.", examples=[False]
     )
     max_downloads: MaxDownloads | None = None
     password: LinkPassword | None = None
     note: Note | None = None
-    originals: Annotated[bool | None, ORIGINALS] = None
+    originals: Annotated[StrictBool | None, ORIGINALS] = None
 
     def facts(self) -> dict[str, Any]:
         """Return what is to change; null means something for what a link has."""

@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field, StrictBool
 
 from app import clock
 from app.blobs.entities import MAX_ID_LENGTH
@@ -51,7 +51,7 @@ class NewTimelink(BaseModel):
     max_downloads: MaxDownloads | None = None
     password: LinkPassword | None = None
     note: Note | None = None
-    originals: Annotated[bool, ORIGINALS] = False
+    originals: Annotated[StrictBool, ORIGINALS] = False
 
 
 class Timelink(BaseModel):

@@ -1,10 +1,12 @@
 """What strangers get of a picture: nothing of what its camera wrote, unless its owner wants it."""
 
+import base64
 import io
 import re
 import zipfile
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -114,6 +116,18 @@ async def test_a_link_to_a_picture_tells_nothing(
     assert (answer.content, "repr-digest" in answer.headers) == (data, True)
     own = await service.client.get(f"/v1/pictures/{picture['id']}/original", headers=user)
     assert own.content == data
+
+
+async def test_an_upstream_link_gives_the_original_and_no_other_does_so_there(
+    service: Service, user: Headers
+) -> None:
+    picture = await store(service, user, "sea", LARGE)
+    made = await service.client.post(f"/api/picture/{picture}", json={"time": 900}, headers=user)
+    path = next(value for value in made.json().values() if "/api/timelink/" in str(value))
+    assert (await service.client.get(path)).content == LARGE
+    link = await post(service, user, "/v1/timelinks", kind="picture", id=picture, time=900)
+    token = base64.urlsafe_b64decode(link["url"][-22:] + "==")
+    await get(service, f"/api/timelink/{UUID(bytes=token)}")
 
 
 async def test_what_has_nothing_beside_it_is_as_it_was(service: Service, user: Headers) -> None:

@@ -176,7 +176,7 @@ def _identity(
     if found is None:
         if isinstance(credential, OpenedInbox):
             raise NotFound("No such link, or it has expired")
-        raise Unauthorized("The credentials are not valid any more", error="invalid_token")
+        raise Unauthorized("The credentials are no longer valid", error="invalid_token")
     account_id, uuid, username, is_admin, *of_tier, scopes, session, key, key_name = found[:WIDTH]
     permitted = None if scopes is None else frozenset(scopes.split())
     giver: Giver | None = None

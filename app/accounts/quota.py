@@ -54,7 +54,7 @@ def charge(connection: Connection, identity: Identity, size: int, slots: int) ->
         max_objects=_limit(tier.max_objects if slots > 0 else None),
     )
     if charged.rowcount == 0:
-        raise QuotaExceeded("The account has no room left for this")
+        raise QuotaExceeded("The account has no storage left for this")
 
 
 def require_storage_for(connection: Connection, identity: Identity, size: int) -> None:
@@ -63,7 +63,7 @@ def require_storage_for(connection: Connection, identity: Identity, size: int) -
     if limit is not None:
         used = _used(connection, account_id=identity.account_id).scalar_one()
         if used + size > limit:
-            raise QuotaExceeded("The account has no room left for this")
+            raise QuotaExceeded("The account has no storage left for this")
 
 
 def give_back(connection: Connection, account_id: int, size: int, slots: int) -> None:

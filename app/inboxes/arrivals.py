@@ -1,4 +1,4 @@
-"""What has come by an inbox: files, and bundles of several, newest first."""
+"""What has arrived in an inbox: files, and bundles of several, newest first."""
 
 from typing import Any, Final
 

@@ -110,7 +110,7 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What has come to an account by its inboxes that its owner hasn't seen."""
+    """What has arrived in an account's inboxes that its owner hasn't seen."""
 
     account: str
     """The account's id, as the topics of events have it."""

@@ -99,7 +99,7 @@ def change(
 def remove(connection: Connection, identity: Identity, uuid: str, now: int) -> None:
     """Delete an inbox, end its link, and drop what strangers are sending; raises `NotFound`.
 
-    What has come stays its account's.
+    What has arrived stays its account's.
     """
     quota.lock_account(connection, identity.account_id)
     inbox = _existing(connection, identity, uuid, now)

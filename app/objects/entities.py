@@ -131,12 +131,12 @@ class Content:
         there can be none.
         """
         if parts is None:
-            raise ServiceUnavailable("This has to be looked at first. Try again in a minute.")
+            raise ServiceUnavailable("This is still being processed. Try again in a minute.")
         excerpt = excerpts.from_json(parts)
         if excerpt.is_whole(self.size):
             return self
         if not excerpt.parts:
-            raise Forbidden("What else the file tells can't be taken out of it, so it isn't given")
+            raise Forbidden("The details in the file can't be removed from it, so it isn't shared")
         return replace(
             self,
             size=excerpt.size,

@@ -156,7 +156,7 @@ def _opened(source: BinaryIO | bytes, max_pixels: int) -> Iterator[PictureFile]:
     except (ProblemError, MemoryError):
         raise
     except Exception as error:  # decoders raise errors of any class
-        raise InvalidRequest("The picture is broken: there is nothing to be seen") from error
+        raise InvalidRequest("The picture is broken: nothing of it can be shown") from error
 
 
 def _shown(size: tuple[int, int], orientation: int) -> tuple[int, int]:

@@ -67,7 +67,7 @@ class Thumbnails:
             async with asyncio.timeout(_PATIENCE):
                 return await self._make_or_wait(access, key, found)
         except TimeoutError:
-            raise ServiceUnavailable("Thumbnails take too long just now") from None
+            raise ServiceUnavailable("Thumbnails take too long right now") from None
 
     async def _make_or_wait(self, access: Access, key: _Key, found: Found) -> Thumbnail:
         looks = 0

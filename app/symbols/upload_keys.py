@@ -44,7 +44,7 @@ class UploadKeys:
             raise Unauthorized("The upload is not one that was begun here", error="invalid_token")
         begun_at = int.from_bytes(signed[_HASH : _HASH + _MOMENT])
         if now > begun_at + LIFETIME:
-            raise Unauthorized("The upload has expired; begin anew", error="invalid_token")
+            raise Unauthorized("The upload has expired; start again", error="invalid_token")
         return ApiKey(signed[:_HASH]), begun_at
 
 

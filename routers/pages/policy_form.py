@@ -48,7 +48,7 @@ def _pairs(text: str) -> Iterator[tuple[int, str, str]]:
         left, sign, right = (part.strip() for part in line.partition("="))
         if not (left and sign and right):
             raise InvalidRequest(
-                f"Line {number}, “{line.strip()}”: write two things with = between"
+                f"Line {number}, “{line.strip()}”: write two things with = between them"
             )
         yield number, left, right
 
@@ -59,7 +59,7 @@ def _seconds(number: int, days: str) -> int:
     except (ValueError, OverflowError):
         seconds = 0
     if seconds < 1:
-        raise InvalidRequest(f"Line {number}: “{days}” is no number of days")
+        raise InvalidRequest(f"Line {number}: “{days}” is not a number of days")
     return seconds
 
 

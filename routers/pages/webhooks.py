@@ -41,10 +41,10 @@ _DELIVERIES: Final = 30
 
 _FORMATS: Final = {
     PayloadFormat.STANDARD: "JSON, signed (Standard Webhooks)",
-    PayloadFormat.SLACK: "a sentence, for Slack and its like",
+    PayloadFormat.SLACK: "a sentence, for Slack and similar chats",
 }
 _PAUSES: Final = {
-    PauseReason.GONE: "its receiver answered 410, which means that it wants no more",
+    PauseReason.GONE: "its receiver answered 410, which means that it wants no more events",
     PauseReason.NEVER_WORKED: "20 attempts failed, and none ever succeeded",
     PauseReason.FAILING: "every attempt has failed for 3 days",
 }
@@ -58,7 +58,7 @@ _ADMINISTRATION: Final = "Administration"
 _CALLED: Final[Mapping[str, str]] = {
     EventType.DUMP_NEW_SIGNATURE: "New crash",
     EventType.DUMP_REGRESSION: "Crash is back",
-    EventType.DUMP_SPIKE: "Crash comes often",
+    EventType.DUMP_SPIKE: "Frequent crash",
     EventType.CREDENTIALS_ENDED: "All sessions ended",
     EventType.TOKEN_REUSED: "Refresh token reused",
 }
@@ -268,4 +268,4 @@ def _badge_of(delivery: Delivery) -> str:
         return delivery.state.value
     if delivery.due_at is None:
         return "held back"
-    return "waiting" if not delivery.attempts else "tried again later"
+    return "waiting" if not delivery.attempts else "will be tried again"

@@ -174,7 +174,7 @@ async def update(
 async def delete(id: UUID, runtime: RuntimeDep, access: Writing) -> None:  # noqa: A002 - on the wire
     """Delete an inbox: its URL answers 404 from then on, and what is being sent is dropped.
 
-    What has come stays.
+    What has arrived stays.
     """
     await runtime.inboxes.remove(access, str(id))
 

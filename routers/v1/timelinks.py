@@ -123,5 +123,5 @@ async def get_qr(
         raise NotFound("Link expired")
     url = link_url(request, runtime, link.ref)
     if url is None:
-        raise NotFound("The link was made with a signing key that is not set any more")
+        raise NotFound("The link was made with a signing key that is no longer set")
     return await qr_response(url, image_format)

@@ -101,7 +101,7 @@ async def rotate_secret(
     runtime: RuntimeDep,
     access: Writing,
 ) -> WebhookSecret:
-    """Make another secret for a webhook.
+    """Make a new secret for a webhook.
 
     For 24 hours requests are signed with the former one as well.
     """

@@ -87,7 +87,7 @@ def _problem_of(error: Exception) -> ProblemError | None:
             problem = ServiceUnavailable()
         case MemoryError():
             log.error("out of memory", error=repr(error))
-            problem = ServiceUnavailable("There is not enough memory for this just now")
+            problem = ServiceUnavailable("There is not enough memory for this right now")
     return problem
 
 

@@ -112,4 +112,4 @@ async def test_administrators_see_how_far_it_has_come(service: Service, tmp_path
 async def test_administrators_see_that_it_is_over(service: Service) -> None:
     await move(service)
     assert 'holdall_move_left_objects{previous="local"} 0.0' in await metrics(service)
-    assert "the previous store is not needed any more" in await shown(service)
+    assert "the previous store is no longer needed" in await shown(service)

@@ -186,7 +186,7 @@ async def test_a_browser_is_asked_on_a_page_of_its_own(
     forged = f"{'B' if proof[0] == 'A' else 'A'}{proof[1:]}"
     for bad in ("", "x", forged, f"{proof[:-4]}AAAA", "\x00"):
         again = await ask("/code", proof=bad, otp=device.code())
-        assert (again.status_code, "give your password again" in again.text) == (401, True)
+        assert (again.status_code, "enter your password again" in again.text) == (401, True)
     foreign = HTML | {"Sec-Fetch-Site": "cross-site"}
     form = {"proof": proof, "otp": device.code(), "next": "/dumps"}
     assert (await client.post("/account/login/code", data=form, headers=foreign)).status_code == 403

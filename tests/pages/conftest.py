@@ -16,7 +16,7 @@ PASSWORD: Final = "correct horse battery"
 ADMIN: Final = "root"
 """Who administrates the service of `live`, with `PASSWORD`."""
 
-LINKS: Final = ("Details", "Download", "Make a link", "Open", "What came")
+LINKS: Final = ("Details", "Download", "Make a link", "Open", "Files and")
 """How those entries of menus begin that are links."""
 
 PHONE: Final[ViewportSize] = {"width": 360, "height": 740}

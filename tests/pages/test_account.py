@@ -156,7 +156,7 @@ def test_a_new_password_keeps_this_session_and_ends_the_others(
     sessions = _section(page, "Where you are signed in").get_by_role("listitem")
     expect(sessions).to_have_count(2)
     section = _section(page, "Password")
-    section.get_by_label("Password now").fill(PASSWORD)
+    section.get_by_label("Current password").fill(PASSWORD)
     section.get_by_label("New password").fill(OTHER)
     section.get_by_role("button").click()
     expect(section.get_by_role("status")).to_contain_text("The password is changed")
@@ -182,7 +182,7 @@ def test_one_session_is_ended_and_then_all(
     expect(phone.get_by_role("heading", level=1)).to_have_text("Home")
     page.goto("/account/profile")
     section = _section(page, "Where you are signed in")
-    expect(section.get_by_role("listitem").last).to_contain_text("this one")
+    expect(section.get_by_role("listitem").last).to_contain_text("this device")
     section.get_by_role("button", name="End the session of Firefox on Android").click()
     expect(section.get_by_role("listitem")).to_have_count(1)
     expect(section.get_by_role("heading")).to_be_focused()
@@ -235,7 +235,7 @@ def test_a_key_is_shown_once_and_deleted(page: Page, sign_up: SignUp, live: Serv
     expect(section.get_by_role("listitem").get_by_text("files:read")).to_be_visible()
     page.on("dialog", lambda dialog: dialog.accept())
     section.get_by_role("button", name="Delete the key <i>backup</i>").click()
-    expect(section.get_by_text("There is none.")).to_be_visible()
+    expect(section.get_by_text("None yet.")).to_be_visible()
     assert request.get("/v1/files", headers=by_key).status == 401
 
 
@@ -318,7 +318,7 @@ def test_deleting_the_account(
     section = _section(page, "Delete the account")
     for password in ("wrong password", PASSWORD):
         page.goto("/account/profile")
-        page.get_by_text("Delete it, and all it keeps").click()
+        page.get_by_text("Delete it with everything in it").click()
         section.get_by_label("Your password").fill(password)
         section.get_by_role("button").click()
         if password != PASSWORD:

@@ -178,7 +178,7 @@ def test_somebody_is_invited_and_later_given_a_new_password(
     guest.get_by_role("button", name="Set the password").click()
     expect(guest.get_by_role("navigation", name="Account")).to_contain_text(name)
     guest.goto(link)
-    expect(guest.get_by_role("heading")).to_have_text("This link leads nowhere")
+    expect(guest.get_by_role("heading")).to_have_text("This link doesn't work")
     watch.expect_status(404)
 
 
@@ -188,8 +188,8 @@ def test_an_invitation_is_taken_back(admin: Page, watch: Watch) -> None:
     pending = admin.get_by_role("region", name="Open invitations")
     expect(pending.get_by_role("listitem")).to_contain_text("administrator")
     admin.once("dialog", lambda question: question.accept())
-    pending.get_by_role("button", name="Take back").click()
-    expect(admin.locator("#said")).to_have_text("The invitation is taken back")
+    pending.get_by_role("button", name="Withdraw").click()
+    expect(admin.locator("#said")).to_have_text("The invitation is withdrawn")
     expect(pending).to_have_count(0)
     assert admin.context.request.get(made["url"]).status == 404
 
@@ -235,14 +235,14 @@ def test_a_tier_is_made_changed_and_deleted(admin: Page, watch: Watch) -> None:
     dialog.get_by_label("Total storage", exact=True).fill("700")
     dialog.get_by_label("Number of objects").fill("12000")
     dialog.get_by_label("Heights of thumbnails").fill("100, 300")
-    dialog.get_by_label("Days that a link lives, at most").fill("7")
-    dialog.get_by_label("Downloads of a link, at most").fill("50")
+    dialog.get_by_label("Days until a link expires, at most").fill("7")
+    dialog.get_by_label("Downloads per link, at most").fill("50")
     dialog.get_by_label("Originals of pictures").check()
     admin.keyboard.press("Enter")
     expect(admin.locator("#said")).to_have_text("Trial is made")
     tier = admin.locator(".tier").filter(has_text="Trial")
     for fact in ("1.5 GiB", "700 MiB", "12,000", "100, 300 px", "Originalsyes", "picturesno",
-                 "7 days", "Downloads, at most50"):  # fmt: skip
+                 "7 days", "Most downloads50"):  # fmt: skip
         expect(tier).to_contain_text(fact)
     admin.set_viewport_size(PHONE)
     assert fits(admin)
@@ -252,7 +252,7 @@ def test_a_tier_is_made_changed_and_deleted(admin: Page, watch: Watch) -> None:
     dialog = admin.get_by_role("dialog", name="Trial")
     expect(dialog.get_by_label("Largest file", exact=True)).to_have_value("1536")
     expect(dialog.get_by_label("Unit of: Largest file")).to_have_value(str(2**20))
-    expect(dialog.get_by_label("Days that a link lives, at most")).to_have_value("7")
+    expect(dialog.get_by_label("Days until a link expires, at most")).to_have_value("7")
     dialog.get_by_label("Largest file", exact=True).fill("")
     dialog.get_by_label("Heights of thumbnails").fill("")
     dialog.get_by_role("button", name="Save").click()

@@ -47,7 +47,7 @@ def pair(devices: Pair, watch: Watch) -> Pair:
         watch.over(page)
         page.goto("/file/buffer")
         expect(page.get_by_text(LIVE)).to_be_visible()
-        expect(current(page)).to_contain_text("Nothing.")
+        expect(current(page)).to_contain_text("Empty.")
         expect(before(page)).to_have_count(0)
     return devices
 
@@ -126,7 +126,7 @@ def test_it_is_cleared_for_all(pair: Pair) -> None:
     phone.get_by_role("button", name="Clear").press("Enter")
     expect(current(phone)).to_be_focused()
     for page in pair:
-        expect(current(page)).to_contain_text("Nothing.", timeout=AT_ONCE)
+        expect(current(page)).to_contain_text("Empty.", timeout=AT_ONCE)
         expect(page.locator("#said")).to_have_text("The buffer is empty")
 
 

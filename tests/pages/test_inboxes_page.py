@@ -34,7 +34,7 @@ def make(page: Page, title: str = "Photos", **fields: str) -> str:
 
 def test_what_strangers_give_comes_live(page: Page, open_page: OpenPage, sign_up: SignUp) -> None:
     sign_up(page)
-    address = make(page, Message="All of them", Files_at_most="20")
+    address = make(page, Message="All of them", Maximum_files="20")
     page.goto("/file/load")
     stranger = open_page()
     stranger.goto(address)
@@ -55,7 +55,7 @@ def test_what_strangers_give_comes_live(page: Page, open_page: OpenPage, sign_up
     row = page.get_by_role("region", name="Your inboxes").get_by_role("listitem")
     expect(row).to_contain_text("3 files of 20")
     row.get_by_role("link", name="Photos", exact=True).click()
-    came = page.get_by_role("region", name="What has come")
+    came = page.get_by_role("region", name="What has arrived")
     expect(came).to_contain_text("2 files")
     with page.expect_download() as download:
         came.get_by_role("link", name="Download one.txt").click()
@@ -79,7 +79,7 @@ def test_what_strangers_give_comes_live(page: Page, open_page: OpenPage, sign_up
     expect(came.get_by_label(re.compile("^Select"))).to_have_count(1)
 
     page.once("dialog", lambda dialog: dialog.accept())
-    page.get_by_text("Change it, or delete it").click()
+    page.get_by_text("Change or delete it").click()
     page.get_by_role("button", name="Delete the inbox").click()
     expect(page.get_by_text("No inbox yet.")).to_be_visible()
     assert plain_http.get(address).status_code == 404
@@ -141,7 +141,7 @@ def test_its_pages_fit_a_phone(open_page: OpenPage, sign_up: SignUp) -> None:
     expect(stranger.get_by_role("region", name="Arrived")).to_contain_text("y" * 200)
     assert fits(stranger)
     page.get_by_role("region", name="Your inboxes").locator("a.name").click()
-    expect(page.get_by_role("region", name="What has come")).to_contain_text("y" * 200)
+    expect(page.get_by_role("region", name="What has arrived")).to_contain_text("y" * 200)
     assert fits(page)
 
 
@@ -149,11 +149,11 @@ def test_its_pages_fit_a_phone(open_page: OpenPage, sign_up: SignUp) -> None:
 def test_a_full_one_says_so(page: Page, open_page: OpenPage, sign_up: SignUp, watch: Watch) -> None:
     watch.expect_status(409)
     sign_up(page)
-    address = make(page, Files_at_most="1")
+    address = make(page, Maximum_files="1")
     stranger = open_page()
     stranger.goto(address)
     stranger.get_by_label("Choose files").set_input_files([payload("a"), payload("b")])
     expect(stranger.get_by_role("region", name="Arrived").get_by_role("listitem")).to_have_count(1)
     expect(stranger.get_by_role("region", name="Uploads")).to_contain_text("takes no more files")
     stranger.reload()
-    expect(stranger.get_by_text("It is full")).to_be_visible()
+    expect(stranger.get_by_text("This inbox is full")).to_be_visible()

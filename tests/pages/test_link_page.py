@@ -57,7 +57,7 @@ def test_a_download_that_has_begun_is_told_of_and_offered_again(
     with stranger.expect_download() as download:
         stranger.keyboard.press("Enter")
     assert Path(download.value.path()).read_bytes() == DATA
-    expect(stranger.get_by_role("status")).to_contain_text("The download has begun.")
+    expect(stranger.get_by_role("status")).to_contain_text("The download has started.")
     expect(stranger.get_by_role("alert")).to_have_count(0)
     expect(stranger.get_by_label("Password")).to_have_count(0)
     expect(stranger.locator("#downloads")).to_have_text("none")
@@ -81,7 +81,7 @@ def test_a_page_that_is_late_says_that_the_link_has_ended(
     with first.expect_download():
         first.get_by_role("button", name="Download").click()
     second.get_by_role("button", name="Download").click()
-    expect(second.get_by_role("heading")).to_have_text("This link leads nowhere")
+    expect(second.get_by_role("heading")).to_have_text("This link doesn't work")
     watch.expect_status(404)
     assert downloads(person) == [1]
 

@@ -83,17 +83,17 @@ def test_changes_want_a_code_until_it_is_turned_off(
     for code, said in (("wrong", "The code is wrong"), (codes[0], "The address is changed")):
         section.get_by_label("Address").fill(f"{name}@example.org")
         section.get_by_label("Your password").fill(PASSWORD)
-        section.get_by_label("Code of your device").fill(code)
+        section.get_by_label("Code from your device").fill(code)
         section.get_by_role("button").click()
         expect(section.get_by_role("status")).to_contain_text(said)
     watch.expect_status(403)
     watch.expect_status(401)  # when the password has ended the session, the page asks once more
-    expect(section.get_by_label("Code of your device")).to_be_empty()
+    expect(section.get_by_label("Code from your device")).to_be_empty()
 
     section = page.get_by_role("region", name="Password", exact=True)
-    section.get_by_label("Password now").fill(PASSWORD)
+    section.get_by_label("Current password").fill(PASSWORD)
     section.get_by_label("New password").fill(PASSWORD)
-    section.get_by_label("Code of your device").fill(codes[1])
+    section.get_by_label("Code from your device").fill(codes[1])
     section.get_by_role("button").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
     give_password(page, name)
@@ -104,7 +104,7 @@ def test_changes_want_a_code_until_it_is_turned_off(
     section.get_by_text("Make new recovery codes").click()
     form = section.locator("form[data-action=renew-codes]")
     form.get_by_label("Your password").fill(PASSWORD)
-    form.get_by_label("Code of your device").fill(codes[3])
+    form.get_by_label("Code from your device").fill(codes[3])
     form.get_by_role("button").click()
     expect(page.get_by_role("heading", name="Recovery codes")).to_be_focused()
     new = page.locator(".codes li").all_inner_texts()
@@ -113,10 +113,10 @@ def test_changes_want_a_code_until_it_is_turned_off(
     section.get_by_text("Turn it off").first.click()
     form = section.locator("form[data-action=end-second-factor]")
     form.get_by_label("Your password").fill(PASSWORD)
-    form.get_by_label("Code of your device").fill(new[0])
+    form.get_by_label("Code from your device").fill(new[0])
     form.get_by_role("button").click()
     expect(section.get_by_text("Turn it on").first).to_be_visible()
-    expect(page.get_by_label("Code of your device")).to_have_count(0)
+    expect(page.get_by_label("Code from your device")).to_have_count(0)
 
 
 def test_the_queue_asks_for_a_code_when_the_session_has_ended(
@@ -130,10 +130,10 @@ def test_the_queue_asks_for_a_code_when_the_session_has_ended(
     file = {"name": "a.txt", "mimeType": "text/plain", "buffer": b"text"}
     page.locator("input[type=file]").first.set_input_files(file)  # type: ignore[arg-type]
     dialog = page.get_by_role("dialog", name="Your session has ended")
-    expect(dialog.get_by_label("Code of your device")).to_be_hidden()
+    expect(dialog.get_by_label("Code from your device")).to_be_hidden()
     dialog.get_by_label("Password").fill(PASSWORD)
     dialog.get_by_role("button", name="Sign in").click()
-    dialog.get_by_label("Code of your device").fill(codes[0])
+    dialog.get_by_label("Code from your device").fill(codes[0])
     dialog.get_by_role("button", name="Sign in").click()
     expect(dialog).to_be_hidden()
 

@@ -131,10 +131,10 @@ def test_files_are_dropped_and_pasted(send_page: Page) -> None:
 
 def test_the_choice_of_an_end(send_page: Page) -> None:
     page = send_page
-    page.get_by_label("They expire").select_option("after 7 days")
+    page.get_by_label("Expire", exact=True).select_option("after 7 days")
     choose(page, file("week.txt"))
     expect(sent(page, "week.txt")).to_contain_text("expires in 7 d")
-    page.get_by_label("They expire").select_option("0")
+    page.get_by_label("Expire", exact=True).select_option("0")
     choose(page, file("kept.txt"))
     expect(sent(page, "kept.txt")).to_contain_text("kept until you delete it")
     expect(sent(page, "kept.txt").get_by_role("img")).to_have_count(0)
@@ -144,7 +144,7 @@ def test_the_choice_of_an_end(send_page: Page) -> None:
     expect(make_link).to_have_attribute("href", re.compile(r"/links\?kind=file&id=[0-9a-f-]{36}"))
     make_link.click()
     dialog = page.get_by_role("dialog", name="A link to kept.txt")
-    dialog.get_by_label("It lives").select_option("1 day")
+    dialog.get_by_label("Expires after").select_option("1 day")
     dialog.get_by_label("Downloads").fill("2")
     dialog.get_by_role("button", name="Make the link").click()
     link = dialog.get_by_role("link").get_attribute("href") or ""
@@ -171,7 +171,7 @@ def test_options_hold_for_the_link_and_are_changed(send_page: Page) -> None:
     from_menu(rows(page), "Change one.txt", "one.txt").click()
     dialog = page.get_by_role("dialog", name="Change one.txt")
     dialog.get_by_label("Downloads").fill("")
-    dialog.get_by_label("No password any more").check()
+    dialog.get_by_label("Remove the password").check()
     dialog.get_by_label("Note").fill("For all of you")
     dialog.get_by_role("button", name="Save").click()
     expect(rows(page).first).not_to_contain_text("downloads")
@@ -343,7 +343,7 @@ def test_the_form_without_scripts(open_page: OpenPage, sign_up: SignUp, live: Se
     sign_up(page)
     page.goto("/file/load")
     page.get_by_label("Choose files").set_input_files(file("one.txt", b"without"))
-    page.get_by_label("They expire").select_option("after 1 hour")
+    page.get_by_label("Expire", exact=True).select_option("after 1 hour")
     page.get_by_text("Options", exact=True).click()
     page.locator(".options").get_by_label("Note").fill("To <you>")
     assert fits(page)

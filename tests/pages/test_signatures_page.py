@@ -84,7 +84,7 @@ def test_its_life_works_without_scripts(open_page: OpenPage, sign_up: SignUp) ->
     expect(row(page, F).locator(".what .badge")).to_have_text("regression in 1.11")
     page.get_by_role("link", name=F).click()
     expect(page.locator("#regression")).to_contain_text(
-        re.compile(r"It was resolved in 1\.10, and came again .*, in 1\.11\.")
+        re.compile(r"It was resolved in 1\.10 and came back .*, in 1\.11\.")
     )
     page.get_by_role("button", name="Ignore").click()
     expect(marks).to_have_text("ignored")

@@ -111,7 +111,7 @@ def film(tmp_path: Path) -> Path:
 
 
 def keep(page: Page) -> None:
-    page.get_by_label("They expire").select_option("0")
+    page.get_by_label("Expire", exact=True).select_option("0")
 
 
 def uploads(page: Page) -> Locator:
@@ -222,7 +222,9 @@ def test_a_page_that_is_loaded_again_asks_for_the_file(
     upload = begin(page, film)
     page.reload()
     row = uploads(page).get_by_role("listitem")
-    expect(row).to_contain_text(re.compile(r"Unfinished: choose film.mkv again to go on \(.* of 2"))
+    expect(row).to_contain_text(
+        re.compile(r"Unfinished: choose film.mkv again to continue \(.* of 2")
+    )
     other = tmp_path / "other" / "film.mkv"
     other.parent.mkdir()
     other.write_bytes(DATA[::-1])
@@ -350,7 +352,7 @@ def test_a_session_that_ends_asks_for_the_password(
 def test_a_session_that_has_ended_is_noticed_before_anything_is_sent(
     page: Page, person: str, watch: Watch
 ) -> None:
-    page.get_by_label("They expire").select_option("after 1 hour")
+    page.get_by_label("Expire", exact=True).select_option("after 1 hour")
     page.context.clear_cookies()
     choose(page, file("one.txt"))
     dialog = page.get_by_role("dialog", name="Your session has ended")

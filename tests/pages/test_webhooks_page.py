@@ -29,7 +29,7 @@ def make(page: Page, url: str, *types: str) -> str:
     for name in types:
         page.get_by_label(name, exact=True).check()
     page.get_by_role("button", name="Make the webhook").click()
-    secret = page.get_by_role("region", name="Its secret").locator("code").text_content()
+    secret = page.get_by_role("region", name="Secret").locator("code").text_content()
     assert secret is not None
     assert re.fullmatch(r"whsec_[\w+/]{43}=", secret)
     return secret
@@ -55,7 +55,7 @@ def test_one_is_made_and_tried(page: Page, sign_up: SignUp, receiver: Receiver) 
     (request,) = receiver.take()
     assert request.is_signed_by(secret)
     expect(page.get_by_text(secret)).to_have_count(0)
-    page.get_by_text("Change it, or delete it").click()
+    page.get_by_text("Change or delete it").click()
     expect(page.get_by_label("Link used up")).to_be_checked()
     expect(page.get_by_label("Link created")).not_to_be_checked()
 
@@ -80,7 +80,7 @@ def test_all_of_it_without_scripts(
     expect(log).to_contain_text('"type": "file.received"')
     expect(log).to_contain_text("<b>We have moved</b>")
 
-    page.get_by_text("Change it, or delete it").click()
+    page.get_by_text("Change or delete it").click()
     page.get_by_label("URL").fill("gopher://example.org")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("alert")).to_contain_text("must begin with http")
@@ -96,10 +96,10 @@ def test_all_of_it_without_scripts(
     assert gone.id == moved.id == again.id
     assert "moved" in moved.line
 
-    page.get_by_text("Change it, or delete it").click()
-    page.get_by_role("button", name="Make another secret").click()
-    second = page.get_by_role("region", name="Its secret").locator("code")
+    page.get_by_text("Change or delete it").click()
+    page.get_by_role("button", name="Make a new secret").click()
+    second = page.get_by_role("region", name="Secret").locator("code")
     expect(second).not_to_have_text(first)
-    page.get_by_text("Change it, or delete it").click()
+    page.get_by_text("Change or delete it").click()
     page.get_by_role("button", name="Delete the webhook").click()
     expect(page.get_by_text("No webhook yet.")).to_be_visible()

@@ -76,7 +76,7 @@ def test_a_limited_link(service: Service, visitor: BrowserContext) -> None:
     answer = page.reload()
     assert answer is not None
     assert answer.status == 404
-    expect(page.get_by_role("heading")).to_have_text("This link leads nowhere")
+    expect(page.get_by_role("heading")).to_have_text("This link doesn't work")
 
 
 def test_a_password(service: Service, visitor: BrowserContext) -> None:

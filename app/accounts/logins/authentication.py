@@ -96,7 +96,7 @@ async def authenticate_by_code(guard: Guard, proof: str, otp: str, client: Clien
     found = await guard.database.read(_login_by, account) if account else None
     keys = guard.pending_keys
     if found is None or not pending.is_proof(keys, proof, found.password_hash, clock.now()):
-        raise Unauthorized("Too much time has passed: give your password again")
+        raise Unauthorized("Too much time has passed: enter your password again")
     async with guard.passwords.turn():
         await _check(guard.limits, _counters_of(client, found.username.lower(), found), client)
         await _check_code(guard, found, otp, client)

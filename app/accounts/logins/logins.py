@@ -149,4 +149,4 @@ def _note_use(session: str) -> None:
 
 
 def _spent() -> Unauthorized:
-    return Unauthorized("The refresh token is not valid any more", error="invalid_token")
+    return Unauthorized("The refresh token is no longer valid", error="invalid_token")

@@ -62,7 +62,7 @@ def confirm(
     )
     row = connection.execute(waiting).first()
     if row is None:
-        raise NotFound("There is no second factor to be confirmed")
+        raise NotFound("There is no second factor to confirm")
     step = _step(row.secret, row.uuid, seal, code, now)
     if step is None:
         return False

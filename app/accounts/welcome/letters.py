@@ -25,9 +25,9 @@ def of_reset(url: str, username: str, reset: NewReset) -> Letter:
     return "A new password for Holdall", (
         f"Set a new password for the account {username} here:\n\n"
         f"{url}\n\n"
-        f"This link works once, until {_until(reset.expires_at)}. Then all sessions and API keys "
-        "of the account end.\n\n"
-        "If you did not ask for it, ask whoever runs the service why it came.\n"
+        f"This link works once, until {_until(reset.expires_at)}. Using it ends all sessions and "
+        "API keys of the account.\n\n"
+        "If you did not ask for this, please tell the people who run the service.\n"
     )
 
 

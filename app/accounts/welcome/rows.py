@@ -92,7 +92,7 @@ def offer_reset(connection: Connection, identity: Identity, uuid: str, new: NewR
     account_id = administration.id_of(connection, uuid)
     rows.refuse_service(connection, account_id)
     if not account.is_active:
-        raise Conflict("The account is inactive, so a new password would let nobody in")
+        raise Conflict("The account is inactive, so a new password would not let anyone in")
     lock_account(connection, account_id)
     own = password_resets.c.account_id == account_id
     connection.execute(delete(password_resets).where(own))
@@ -188,7 +188,7 @@ def _subject(uuid: str, email: str | None) -> Subject:
 
 
 def _gone() -> NotFound:
-    return NotFound("This link has been used or taken back, has ended, or was never there")
+    return NotFound("This link has been used or withdrawn, has expired, or never existed")
 
 
 def _invitation_of(row: Row[Any]) -> Invitation:

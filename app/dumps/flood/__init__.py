@@ -1,1 +1,1 @@
-"""Keeping the flood small: what an account keeps of crashes that come very often."""
+"""Limiting a flood of dumps: what an account keeps of crashes that come very often."""

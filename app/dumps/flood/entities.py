@@ -12,7 +12,7 @@ ANY_LABEL: Final = "*"
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Crash reports that aren't wanted: those with an annotation."""
+    """Crash reports to refuse: those with an annotation."""
 
     name: str
     value: str

@@ -121,4 +121,4 @@ def _same_rows(one: Image.Image, other: Image.Image) -> int:
 
 
 def _nothing() -> InvalidRequest:
-    return InvalidRequest("The picture is broken: there is nothing to be seen")
+    return InvalidRequest("The picture is broken: nothing of it can be shown")

@@ -135,7 +135,7 @@ async def discreet() -> AsyncIterator[None]:
     except (Unauthorized, Forbidden) as error:
         raise NotFound from error
     except QuotaExceeded as error:
-        raise ContentTooLarge("The inbox has no room for this") from error
+        raise ContentTooLarge("The inbox has no space left for this") from error
     except ContentTooLarge as error:
         if type(error) is ContentTooLarge:
             raise ContentTooLarge("The inbox takes no file as large as this") from error

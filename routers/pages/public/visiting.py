@@ -24,8 +24,8 @@ HEADERS: Final = {
 """What every answer has."""
 
 _REFUSALS: Final = {
-    404: ("This link leads nowhere", "It has ended, or it was never there. Ask for a new one."),
-    429: ("Too many tries", "Wait a few minutes, then try again."),
+    404: ("This link doesn't work", "It has expired, or it never existed. Ask for a new one."),
+    429: ("Too many attempts", "Wait a few minutes, then try again."),
 }
 
 

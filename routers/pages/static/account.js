@@ -33,7 +33,7 @@ const actions = {
     await ask("POST", "/account/login", { username: form.dataset.username, password });
     form.reset();
     for (const row of document.querySelectorAll("[data-row]:not([data-current])")) remove(row);
-    return "The password is changed. Every other session and every API key has ended";
+    return "The password is changed. All other sessions and all API keys have ended";
   },
 
   async key(form, fields) {
@@ -123,7 +123,7 @@ function list(key) {
     row.querySelector(".key-scopes").append(badge, " ");
   }
   if (key.expires_at) row.querySelector("time").dateTime = key.expires_at;
-  else row.querySelector(".key-end").textContent = "until it is deleted";
+  else row.querySelector(".key-end").textContent = "does not expire";
   row.querySelector("form").dataset.path = `${ME}/keys/${key.id}`;
   row.querySelector("button").setAttribute("aria-label", `Delete the key ${key.name}`);
   const section = document.getElementById("keys");

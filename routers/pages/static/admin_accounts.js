@@ -84,16 +84,16 @@ document.addEventListener("click", async ({ target }) => {
   is_admin.checked = chosen.admin === "true";
   ends_second_factor.checked = false;
   account.querySelector("[data-of-second-factor]").hidden = chosen.secondFactor !== "true";
-  change(chosen.name, `Delete ${chosen.name} and all it keeps? There is no way back.`);
+  change(chosen.name, `Delete ${chosen.name} and everything in it? This can't be undone.`);
 });
 
 async function takeBack(button) {
-  if (!confirm("Take this invitation back? Its link stops working at once.")) return;
+  if (!confirm("Withdraw this invitation? Its link stops working at once.")) return;
   try {
     await ask("DELETE", `/v1/invitations/${button.dataset.takeBack}`);
   } catch (error) {
     if (error.status !== 404) throw error; // it has just been accepted
   }
-  await shown("The invitation is taken back");
+  await shown("The invitation is withdrawn");
   element("list").focus();
 }

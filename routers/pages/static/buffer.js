@@ -76,7 +76,7 @@ const queue = openQueue("buffer", { verb: "in the buffer", onDone: () => {} }); 
 
 takeInto(queue, [document.getElementById("file")], (given) => {
   if (given.length > 1) {
-    refuse("The buffer holds one thing at a time. Several files go by Send.");
+    refuse("The buffer holds one thing at a time. To share several files, use Send.");
     return;
   }
   queue.clear(); // what failed before

@@ -19,7 +19,7 @@ function take() {
     onDone: (_, upload) => show(upload),
     onSignedOut: (queue) => {
       queue.pauseAll();
-      refuse("The password has changed. Load the page again.");
+      refuse("The password has changed. Reload the page.");
     },
   });
   form.addEventListener("submit", (event) => event.preventDefault());

@@ -7,7 +7,7 @@ import { moment, size } from "./words.js";
 
 const LOOK_AGAIN = 15_000; // ms; downloads are counted, and links end
 
-const HINT = "Its name, or its id. Of several with one name, the newest counts.";
+const HINT = "A name or an id. If several share a name, the newest is used.";
 
 const dialog = document.getElementById("qr");
 const form = document.getElementById("make");

@@ -102,7 +102,7 @@ part("panel").addEventListener("submit", async (event) => {
     tile.dataset.name = picture.name;
     tile.querySelector(".name").textContent = picture.name;
     if (viewer.tile === tile) part("viewer-name").textContent = picture.name;
-    said.textContent = `It is called ${picture.name} now`;
+    said.textContent = `It is now called ${picture.name}`;
   });
 });
 

@@ -61,7 +61,7 @@ export class QueueView {
     this.rest.ariaExpanded = String(this.#showsWaiting);
     this.rest.textContent = this.#showsWaiting ? "Hide those that wait" : `Show the ${waiting.size} that wait`;
     this.#renderRows(shown);
-    if (isStuckBy !== this.#stuckBy) this.say(isStuckBy ? `Waiting for the ${isStuckBy}` : "Going on");
+    if (isStuckBy !== this.#stuckBy) this.say(isStuckBy ? `Waiting for the ${isStuckBy}` : "Resuming");
     this.#stuckBy = isStuckBy;
   }
 
@@ -111,7 +111,7 @@ export class QueueView {
     if (act === "pause") queue.pauseAll();
     if (act === "resume") queue.resumeAll();
     if (act === "retry") for (const upload of [...queue.failed]) queue.retry(upload);
-    if (act === "cancel" && confirm("Cancel all that are not done?")) queue.cancelAll();
+    if (act === "cancel" && confirm("Cancel all that are not finished?")) queue.cancelAll();
     if (act === "clear") queue.clear();
   }
 

@@ -42,13 +42,13 @@ export async function enter(count, most, onWait) {
     missing = count - (most - files.length - promised.size - growing);
     if (missing <= 0 || !(growing || promised.size)) break;
     // it may have one that is under way, too, which would count twice
-    onWait(`There may be ${most} files that expire, with those under way. These wait until some of them are here.`);
+    onWait(`There can be ${most} files that expire, including those being sent. These wait until some of them have arrived.`);
     await new Promise((resolve) => waiting.push(resolve));
   } while (before !== ended);
   const going = files.slice(0, Math.max(0, missing));
   if (missing > files.length || missing > count) {
     throw new Error(
-      `${most} files that expire may be here at once. Send fewer, delete some first, or send files that never expire.`,
+      `${most} files that expire can be here at once. Send fewer, delete some first, or send files that never expire.`,
     );
   }
   if (going.length && !confirm(question(going, most))) return null;
@@ -69,5 +69,5 @@ export function leave(evicted) {
 function question(going, most) {
   const names = going.slice(0, NAMED).map((file) => `\u2022 ${file.name}`);
   if (going.length > NAMED) names.push(`\u2022 and ${going.length - NAMED} more`);
-  return `${most} files that expire may be here at once. To make room, these end, and their links with them:\n\n${names.join("\n")}`;
+  return `${most} files that expire can be here at once. To make room, these will be deleted, and their links will end:\n\n${names.join("\n")}`;
 }

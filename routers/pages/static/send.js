@@ -144,7 +144,7 @@ function lifetime(file) {
   const seconds = (new Date(file.expires_at) - new Date(file.created_at)) / 1000;
   const facts = [file.expires_at ? `expires in ${duration(seconds)}` : "kept until you delete it"];
   if (file.max_downloads) facts.push(`deleted after ${downloads(file.max_downloads)}`);
-  if (file.has_password) facts.push("with a password: send that another way");
+  if (file.has_password) facts.push("with a password: send it separately");
   return facts.join(", ");
 }
 
@@ -169,7 +169,7 @@ async function close({ closeBundle: id, name }) {
 
 document.addEventListener("deleted", ({ detail: id }) => {
   const card = cards.querySelector(`[data-file="${id}"]`);
-  if (card) end(card, "It is deleted, and its links have ended.");
+  if (card) end(card, "Deleted. Its links have ended.");
 });
 
 setInterval(() => {

@@ -53,7 +53,7 @@ export class UploadRow {
     if (state === "waiting") return sent ? `Waiting, ${part}` : "Waiting";
     if (state === "unfinished") {
       const which = isOther ? "That is another file, or it has been changed. Choose" : "Unfinished: choose";
-      return `${which} ${name} again to go on (${part} ${sent === 1 ? "is" : "are"} here)`;
+      return `${which} ${name} again to continue (${part} ${sent === 1 ? "has" : "have"} arrived)`;
     }
     return this.#sending(part);
   }

@@ -145,7 +145,7 @@ class Inbox(BaseModel):
 
 
 class ArrivalKind(StrEnum):
-    """What has come: one file, or several as a bundle."""
+    """What has arrived: one file, or several as a bundle."""
 
     FILE = "file"
     BUNDLE = "bundle"

@@ -38,7 +38,7 @@ _Value = Annotated[Text, Field(min_length=1, max_length=_LONGEST)]
 
 
 class DumpRefusal(BaseModel):
-    """Crash reports that aren't wanted: by an annotation, and its `value` or a `prefix` of it."""
+    """Crash reports to refuse: by an annotation, and its `value` or a `prefix` of it."""
 
     name: _Value = Field(examples=["channel"])
     value: _Value | None = Field(None, examples=["dev"])
@@ -56,7 +56,7 @@ class DumpRefusal(BaseModel):
 
 
 class CountedDumpRefusal(DumpRefusal):
-    """Crash reports that aren't wanted, and how many came."""
+    """Crash reports to refuse, and how many came."""
 
     count: int = Field(examples=[1200])
     last_at: datetime | None = Field(description="When the last one came.")

@@ -174,7 +174,7 @@ async def delete_past(id: UUID, runtime: RuntimeDep, access: Writing) -> None:  
     responses=problems(404),
 )
 async def restore(id: UUID, runtime: RuntimeDep, access: Writing) -> BufferContent:  # noqa: A002 - on the wire
-    """Bring back what was in the buffer before: it lives as long as what is put in now.
+    """Bring back what was in the buffer before: it expires as if it were put in now.
 
     What is in the buffer goes into its history.
     """

@@ -76,7 +76,7 @@ async def add_items(
     runtime: RuntimeDep,
     access: Writing,
 ) -> Response:
-    """Add files to a bundle, which then owns them, or let it point to what is there already.
+    """Add files to a bundle, which then owns them, or let it refer to things that exist.
 
     A form brings any number of files, in fields named `file`: all are added, or none. A JSON object
     names a thing of the account. A body of any other type is one file, whose name is in

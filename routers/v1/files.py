@@ -171,7 +171,7 @@ async def update(
     runtime: RuntimeDep,
     access: Writing,
 ) -> StoredFile:
-    """Change a file's name, how long it lives from now, or what its link allows.
+    """Change a file's name, when it expires, or what its link allows.
 
     Its own link lives as long; a file that has none gets one for `max_downloads`, `password` or
     `note`. What is absent stays; an `expires_in` of 0 keeps the file.

@@ -132,7 +132,7 @@ async def get(
     limit: Limit = DEFAULT_LIMIT,
     cursor: CursorParam = None,
 ) -> WholeInbox:
-    """Get an inbox with a page of what has come by it, newest first.
+    """Get an inbox with a page of what has arrived in it, newest first.
 
     A file is found at `/v1/files`, several that came together at `/v1/bundles`. An API key needs
     `files:read` as well.

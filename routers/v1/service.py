@@ -59,7 +59,7 @@ class Readiness(BaseModel):
 
 @router.get("/healthz", operation_id="service_health")
 async def health() -> Alive:
-    """Tell that the process lives, and its version.
+    """Tell that the process is running, and its version.
 
     Nothing else is asked: not the database, not the storage.
     """

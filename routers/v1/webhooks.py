@@ -88,7 +88,7 @@ async def update(
 
 @router.delete("/{id}", status_code=204, operation_id="webhooks_delete", responses=problems(404))
 async def delete(id: UUID, runtime: RuntimeDep, access: Writing) -> None:  # noqa: A002 - on the wire
-    """Delete a webhook, with what it has yet to be told.
+    """Delete a webhook and its pending deliveries.
 
     An attempt that is under way may still arrive.
     """
@@ -130,7 +130,7 @@ async def list_deliveries(
     limit: Limit = DEFAULT_LIMIT,
     cursor: CursorParam = None,
 ) -> DeliveryList:
-    """List what a webhook was told in the last 30 days, or is to be told, newest first.
+    """List a webhook's deliveries of the last 30 days and those to come, newest first.
 
     An API key needs `events:read` as well.
     """
@@ -151,7 +151,7 @@ async def retry(
     runtime: RuntimeDep,
     access: Writing,
 ) -> Delivery:
-    """Have something sent again now, whatever became of it.
+    """Send a delivery again now, whatever became of it.
 
     Its `webhook-id` stays the same.
     """

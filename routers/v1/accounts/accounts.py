@@ -109,7 +109,7 @@ async def update_me(body: AccountChange, access: OwnAccess, runtime: RuntimeDep)
     responses=problems(409, 429),
 )
 async def delete_me(body: AccountDeletion, access: OwnAccess, runtime: RuntimeDep) -> None:
-    """Delete the caller's account and all it has: hidden at once, and then taken away.
+    """Delete the caller's account and all it has: hidden at once, then deleted.
 
     The password is asked for again, and a code of the second factor, if there is one. The user
     name is free again when everything is gone.
@@ -159,7 +159,7 @@ async def update(
     access: AdminAccess,
     runtime: RuntimeDep,
 ) -> AdministeredAccount:
-    """Set an account's tier, or whether it is active or administrates. For administrators.
+    """Set an account's tier, or whether it is active or an administrator. For administrators.
 
     A deactivated account's sessions and API keys end at once.
     """

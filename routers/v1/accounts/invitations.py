@@ -73,7 +73,7 @@ async def list_all(
     responses=problems(404),
 )
 async def delete(id: UUID, access: AdminAccess, runtime: RuntimeDep) -> None:  # noqa: A002
-    """Take an invitation back, at once. For administrators."""
+    """Withdraw an invitation at once. For administrators."""
     await runtime.welcome.take_back(access, str(id))
 
 

@@ -38,7 +38,7 @@ async def read(access: OwnAccess, runtime: RuntimeDep) -> SecondFactor:
 async def begin(
     body: SecondFactorStart, access: OwnAccess, runtime: RuntimeDep
 ) -> SecondFactorSecret:
-    """Get a secret for a device, which makes codes of it.
+    """Get a secret from which a device makes codes.
 
     Nothing changes until one of these is sent to `confirm`.
     """

@@ -144,7 +144,7 @@ async def get_report(id: UUID, runtime: RuntimeDep, access: Reading) -> PlainTex
     responses=problems(404),
 )
 async def reprocess(id: UUID, runtime: RuntimeDep, access: Writing) -> Dump:  # noqa: A002 - on the wire
-    """Have a minidump read again, with the symbols that there are by now.
+    """Have a minidump read again, with the symbols available by now.
 
     Its report is pending until that is done. When symbols arrive, the dumps whose stacks they
     are for are read again without this.

@@ -42,7 +42,7 @@ async def put(change: SignatureRulesChange, runtime: RuntimeDep, access: Writing
 async def try_out(
     trial: SignatureRulesTry, runtime: RuntimeDep, access: Reading
 ) -> SignatureRulesTrial:
-    """Tell what rules would change of the newest dumps.
+    """Try rules: tell which of the newest dumps they would change.
 
     Signatures are made of the dumps' reports, and nothing is changed.
     """

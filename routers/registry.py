@@ -8,33 +8,21 @@ from routers.compat.cloud_buffer import routes as cloud_buffer
 from routers.compat.crash_store import routes as crash_store
 from routers.compat.storagetiers import routes as storagetiers
 from routers.compat.vertexcloud import routes as vertexcloud
-from routers.pages import (
-    account,
-    activity,
-    admin,
-    albums,
-    details,
-    docs,
-    home,
-    invitation,
-    links,
-    manifest,
-    profile,
-    selection,
-    share,
-    static,
-)
+from routers.pages import activity, admin, docs, home, links, manifest, static
 from routers.pages import blobs as blob_pages
 from routers.pages import buffer as buffer_page
-from routers.pages import dump_rules as dump_rules_page
-from routers.pages import dumps as dump_pages
 from routers.pages import inboxes as inbox_pages
-from routers.pages import pictures as picture_pages
-from routers.pages import signatures as signature_pages
-from routers.pages import symbols as symbol_page
 from routers.pages import webhooks as webhook_pages
+from routers.pages.account import account, invitation, profile
+from routers.pages.dumps import dumps as dump_pages
+from routers.pages.dumps import rules as dump_rules_page
+from routers.pages.dumps import signatures as signature_pages
+from routers.pages.dumps import symbols as symbol_page
+from routers.pages.pictures import albums
+from routers.pages.pictures import pictures as picture_pages
 from routers.pages.public import inbox, inbox_uploads, timelink
-from routers.pages.rendering import refuse
+from routers.pages.rendering.templates import refuse
+from routers.pages.sending import details, selection, share
 from routers.v1 import (
     blobs,
     buffer,

@@ -13,9 +13,9 @@ from app.activity.entities import Entry, Filters
 from app.events.entities import EventType, Subject
 from app.events.words import around, sentence
 from app.subjects import still_there
+from routers.pages.account.devices import device_in_words
 from routers.pages.admin import Administrator
-from routers.pages.devices import device_in_words
-from routers.pages.page import PageRoute, SignedIn, render_app
+from routers.pages.rendering.page import PageRoute, SignedIn, render_app
 from routers.v1.schemas.lists import CursorParam
 from routers.web.dependencies import RuntimeDep
 from routers.web.urls import base_path

@@ -15,8 +15,8 @@ from app.stores import BACKENDS
 from app.tasks.sweep import MANY
 from app.trends.entities import Trends
 from app.words import plural, size_in_words
-from routers.pages import bars
-from routers.pages.page import PageRoute, Visitor, render_app, visitor_of
+from routers.pages.rendering import bars
+from routers.pages.rendering.page import PageRoute, Visitor, render_app, visitor_of
 from routers.v1.schemas.accounts.tiers import Tier
 from routers.v1.schemas.lists import CursorParam
 from routers.web.dependencies import RuntimeDep, credential_of, runtime_of

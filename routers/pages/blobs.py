@@ -17,11 +17,11 @@ from routers.http.bodies import read_small
 from routers.http.downloads import DownloadHeaders
 from routers.http.forms.reading import check_fields, open_form
 from routers.http.headers import media_type
-from routers.pages.details import links_to
 from routers.pages.link_choice import link_choice
-from routers.pages.page import PageRoute, SignedIn, render_app
-from routers.pages.preview import glimpse
-from routers.pages.selection import fields_of, share_things
+from routers.pages.rendering.page import PageRoute, SignedIn, render_app
+from routers.pages.rendering.preview import glimpse
+from routers.pages.sending.details import links_to
+from routers.pages.sending.selection import fields_of, share_things
 from routers.v1.schemas.blobs import BlobId, BlobIdPrefix, StoredBlob
 from routers.v1.schemas.lists import CursorParam
 from routers.web.dependencies import RuntimeDep

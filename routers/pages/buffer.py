@@ -14,8 +14,8 @@ from app.buffer import entities
 from app.errors import NotFound
 from app.runtime import Runtime
 from routers.http.forms.reading import read_fields
-from routers.pages.page import PageRoute, SignedIn, render_app, visitor_of
-from routers.pages.preview import Preview, glimpse
+from routers.pages.rendering.page import PageRoute, SignedIn, render_app, visitor_of
+from routers.pages.rendering.preview import Preview, glimpse
 from routers.v1.schemas.buffer import BufferContent, PastClip
 from routers.web.dependencies import RuntimeDep
 from routers.web.urls import base_path

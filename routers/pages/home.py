@@ -12,8 +12,8 @@ from app.accounts.registration import Registration
 from app.overview import MANY, Overview, look
 from app.runtime import Runtime
 from routers.http.negotiation import is_browser
-from routers.pages.page import PageRoute, Visitor, find_visitor, render_app
 from routers.pages.recent import SHOWN, RecentThings
+from routers.pages.rendering.page import PageRoute, Visitor, find_visitor, render_app
 from routers.web.application import Place
 from routers.web.dependencies import RuntimeDep
 from routers.web.urls import base_url

@@ -13,7 +13,7 @@ from app.inboxes.entities import USUAL_TIME
 from app.runtime import Runtime
 from routers.http.forms.reading import check_fields, read_fields
 from routers.pages.link_choice import times_for
-from routers.pages.page import PageRoute, SignedIn, Visitor, render_app
+from routers.pages.rendering.page import PageRoute, SignedIn, Visitor, render_app
 from routers.v1.inboxes import described
 from routers.v1.schemas.accounts.accounts import GivenPassword
 from routers.v1.schemas.bundles import Member

@@ -17,7 +17,7 @@ from app.links.targets import Target
 from app.runtime import Runtime
 from routers.http.forms.reading import check_fields, read_fields
 from routers.pages.link_choice import USUAL_TIME, link_choice
-from routers.pages.page import PageRoute, SignedIn, Visitor, render_app
+from routers.pages.rendering.page import PageRoute, SignedIn, Visitor, render_app
 from routers.v1.schemas.accounts.accounts import GivenPassword
 from routers.v1.schemas.fields import Text
 from routers.v1.schemas.lists import CursorParam, NameParam

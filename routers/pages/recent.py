@@ -14,7 +14,7 @@ from app.overview import Overview
 from app.pictures.entities import Picture
 from app.runtime import Runtime
 from app.words import plural, size_in_words
-from routers.pages.preview import is_small_image
+from routers.pages.rendering.preview import is_small_image
 from routers.web.urls import base_path, file_link, own_link
 
 SHOWN: Final = 8

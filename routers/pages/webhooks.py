@@ -26,7 +26,7 @@ from app.webhooks.entities import (
     Webhook,
 )
 from routers.http.forms.reading import check_fields, read_fields
-from routers.pages.page import PageRoute, SignedIn, Visitor, render_app
+from routers.pages.rendering.page import PageRoute, SignedIn, Visitor, render_app
 from routers.v1.schemas.fields import Text
 from routers.v1.schemas.lists import CursorParam
 from routers.v1.schemas.webhooks import WebhookChange, WebhookCreate

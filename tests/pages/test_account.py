@@ -13,7 +13,7 @@ from playwright.sync_api import FilePayload, Locator, Page, ViewportSize, expect
 from app.errors import InvalidRequest
 from app.features import SCOPES
 from routers.pages.assets import VERSION
-from routers.pages.wrong import wrong_with
+from routers.pages.rendering.wrong import wrong_with
 from tests import pictures, plain_http
 from tests.pages.conftest import ADMIN, LAPTOP, PASSWORD, PHONE, OpenPage, SignUp, Watch, fits
 from tests.system.processes import Service

@@ -2,7 +2,7 @@
 
 import pytest
 
-from routers.pages.devices import device_in_words
+from routers.pages.account.devices import device_in_words
 
 WEBKIT = "AppleWebKit/537.36 (KHTML, like Gecko)"
 

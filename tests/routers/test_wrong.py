@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from app.errors import InvalidRequest, Unauthorized
 from routers.http.forms.reading import check_fields
-from routers.pages.wrong import Complaint, Wrong, mark, wrong_with
+from routers.pages.rendering.wrong import Complaint, Wrong, mark, wrong_with
 from routers.v1.schemas.fields import Text
 
 

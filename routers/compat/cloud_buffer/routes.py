@@ -1,7 +1,7 @@
 """Cloud Buffer: its paths are those of the pages for sending files and for the buffer.
 
 Browsers get the pages, programs the contract's answers. Its paths of accounts are in
-`routers.pages.account`.
+`routers.pages.account.account`.
 """
 
 from functools import partial
@@ -34,9 +34,9 @@ from routers.http.headers import media_type
 from routers.http.names import name_in_headers
 from routers.http.negotiation import is_browser
 from routers.pages import buffer as buffer_page
-from routers.pages import send as send_page
-from routers.pages.page import PageRoute
 from routers.pages.public import bundle as bundle_link
+from routers.pages.rendering.page import PageRoute
+from routers.pages.sending import send as send_page
 from routers.v1.forms import files as file_forms
 from routers.v1.schemas.buffer import DATA_TYPE as DATA_TYPE_HEADER
 from routers.v1.schemas.buffer import DispositionHeader, NameHeader

@@ -15,7 +15,7 @@ from app.objects.excerpts import NOTHING
 from app.pictures.entities import Picture
 from app.runtime import Runtime
 from app.security.credentials import OpenedLink
-from routers.pages.picture_tiles import Shown, Tile, fitting, is_shown
+from routers.pages.rendering.tiles import Shown, Tile, fitting, is_shown
 from routers.v1.forms import pictures as picture_forms
 
 _TILE: Final = 200  # px: what is at least so high is sharp in a tile

@@ -16,9 +16,9 @@ from routers.http.archives import ZIP, send_archive
 from routers.http.downloads import DownloadHeaders, send_content
 from routers.http.negotiation import wants_page
 from routers.http.qr import qr_svg
-from routers.pages.preview import glimpse
 from routers.pages.public import album, leases
 from routers.pages.public.rendering import checksum_of, look_of, render_link
+from routers.pages.rendering.preview import glimpse
 from routers.v1.schemas.timelinks import PublicMember, PublicSet, PublicTimelink
 from routers.web.urls import base_url
 

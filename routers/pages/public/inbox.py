@@ -35,7 +35,7 @@ from routers.http.resumable import draft
 from routers.pages.public import leases, unlocking
 from routers.pages.public.rendering import look_of
 from routers.pages.public.visiting import LinkRoute, guarded
-from routers.pages.rendering import SCRIPTED_CSP, render
+from routers.pages.rendering.templates import SCRIPTED_CSP, render
 from routers.v1.forms.files import checked_name
 from routers.v1.schemas.accounts.accounts import GivenPassword
 from routers.v1.schemas.inboxes import OpenInbox, Receipt, Receipts

@@ -7,7 +7,7 @@ from fastapi.responses import Response
 
 from app.links.entities import PublicLink
 from app.objects.entities import Content
-from routers.pages.rendering import SCRIPTED_CSP, render
+from routers.pages.rendering.templates import SCRIPTED_CSP, render
 
 
 class Look(NamedTuple):

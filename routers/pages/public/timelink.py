@@ -18,10 +18,10 @@ from routers.http.forms.reading import read_fields
 from routers.http.negotiation import is_browser, wants_page
 from routers.http.qr import qr_svg
 from routers.http.resumable import tus
-from routers.pages.preview import preview_of
 from routers.pages.public import album, bundle, inbox, inbox_uploads, leases, unlocking
 from routers.pages.public.rendering import checksum_of, look_of, render_link
 from routers.pages.public.visiting import HEADERS, LinkRoute, guarded
+from routers.pages.rendering.preview import preview_of
 from routers.v1.schemas.accounts.accounts import GivenPassword
 from routers.v1.schemas.lists import CursorParam
 from routers.v1.schemas.timelinks import PublicTimelink

@@ -10,7 +10,7 @@ from app.errors import ProblemError
 from app.runtime import Runtime
 from routers.http.negotiation import is_browser
 from routers.http.resumable import tus
-from routers.pages.rendering import refuse
+from routers.pages.rendering.templates import refuse
 from routers.v1.uploads import by_tus
 from routers.web.forwarded import address_of
 from routers.web.problems import as_problem

@@ -11,9 +11,9 @@ from markupsafe import Markup
 
 from app.errors import ProblemError
 from app.words import plural, size_in_words, time_in_words
-from routers.pages import times
 from routers.pages.assets import static_url
-from routers.pages.wrong import Wrong, mark, wrong_with
+from routers.pages.rendering import times
+from routers.pages.rendering.wrong import Wrong, mark, wrong_with
 from routers.web.urls import base_path
 
 CSP: Final = (
@@ -36,7 +36,7 @@ _REFUSALS: Final = {
 
 
 _templates: Final = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    loader=FileSystemLoader(Path(__file__).parent.parent / "templates"),
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,

@@ -20,8 +20,8 @@ from app.runtime import Runtime
 from routers.http.forms.reading import open_form
 from routers.http.headers import media_type
 from routers.http.negotiation import is_browser
-from routers.pages.account import login_form
-from routers.pages.page import PageRoute, get_visitor
+from routers.pages.account.account import login_form
+from routers.pages.rendering.page import PageRoute, get_visitor
 from routers.v1.forms.files import checked_name
 from routers.web.dependencies import RuntimeDep
 from routers.web.urls import base_path

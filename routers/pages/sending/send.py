@@ -16,8 +16,8 @@ from app.links.bounds import usual_lifetime
 from app.runtime import Runtime
 from routers.http.qr import qr_svg
 from routers.pages.link_choice import link_choice, within
-from routers.pages.page import render_app, visitor_of
-from routers.pages.preview import is_small_image
+from routers.pages.rendering.page import render_app, visitor_of
+from routers.pages.rendering.preview import is_small_image
 from routers.v1.schemas.bundles import Bundle
 from routers.v1.schemas.files import StoredFile
 from routers.web.urls import file_link, own_link

@@ -9,7 +9,7 @@ from fastapi.responses import Response
 
 from app.dumps.modules import Missing
 from app.symbols.entities import Filters
-from routers.pages.page import PageRoute, SignedIn, render_app
+from routers.pages.rendering.page import PageRoute, SignedIn, render_app
 from routers.v1.schemas.dumps.symbols import MissingSymbols, Symbols
 from routers.v1.schemas.lists import CursorParam
 from routers.web.dependencies import RuntimeDep

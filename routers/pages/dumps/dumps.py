@@ -14,9 +14,9 @@ from pydantic import Field
 
 from app.dumps.entities import Counts, Filters
 from app.runtime import Runtime
-from routers.pages import bars
 from routers.pages.link_choice import link_choice
-from routers.pages.page import PageRoute, SignedIn, Visitor, render_app
+from routers.pages.rendering import bars
+from routers.pages.rendering.page import PageRoute, SignedIn, Visitor, render_app
 from routers.v1.schemas.dumps.crash_reports import CrashReport
 from routers.v1.schemas.dumps.dumps import Dump, DumpDetails
 from routers.v1.schemas.dumps.signatures import SignatureHead

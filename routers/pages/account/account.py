@@ -15,7 +15,7 @@ from app.errors import ProblemError, SecondFactorNeeded
 from app.runtime import Runtime
 from routers.http.forms.reading import read_fields
 from routers.http.negotiation import is_browser
-from routers.pages.page import PageRoute, SignedIn, find_visitor, render_app
+from routers.pages.rendering.page import PageRoute, SignedIn, find_visitor, render_app
 from routers.v1.schemas.accounts.accounts import GivenPassword, Otp
 from routers.web import cookies, known_devices, logins
 from routers.web.dependencies import RuntimeDep

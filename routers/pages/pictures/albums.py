@@ -21,9 +21,9 @@ from app.runtime import Runtime
 from routers.http.bodies import read_small
 from routers.http.forms.reading import check_fields, read_form
 from routers.pages.link_choice import within
-from routers.pages.page import PageRoute, SignedIn, Visitor, render_app
-from routers.pages.picture_tiles import Tile, cover_of, tile_of
-from routers.pages.selection import fields_of
+from routers.pages.rendering.page import PageRoute, SignedIn, Visitor, render_app
+from routers.pages.rendering.tiles import Tile, cover_of, tile_of
+from routers.pages.sending.selection import fields_of
 from routers.v1.schemas.bundles import Bundle, BundleChange
 from routers.v1.schemas.files import ExpiresIn
 from routers.v1.schemas.lists import CursorParam

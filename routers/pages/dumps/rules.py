@@ -11,8 +11,8 @@ from app.dumps.rules.entities import Trial
 from app.errors import InvalidRequest, ProblemError
 from app.runtime import Runtime
 from routers.http.forms.reading import check_fields, read_fields
-from routers.pages.page import PageRoute, SignedIn, Visitor, render_app
-from routers.pages.policy_form import PolicyForm, lines_of
+from routers.pages.dumps.policy_form import PolicyForm, lines_of
+from routers.pages.rendering.page import PageRoute, SignedIn, Visitor, render_app
 from routers.v1.schemas.dumps.rules import SignatureRulesTry
 from routers.web.dependencies import RuntimeDep
 from routers.web.problems import invalid

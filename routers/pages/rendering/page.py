@@ -11,7 +11,7 @@ from app.accounts.identity import Access, Identity
 from app.errors import ProblemError, Unauthorized
 from app.runtime import Runtime
 from routers.http.negotiation import is_browser
-from routers.pages.rendering import APP_CSP, refuse, render
+from routers.pages.rendering.templates import APP_CSP, refuse, render
 from routers.web import cookies
 from routers.web.dependencies import credential_of, runtime_of
 from routers.web.route import HoldallRoute

@@ -10,9 +10,9 @@ from app.links.bounds import usual_lifetime
 from app.links.entities import Wanted
 from app.runtime import Runtime
 from routers.pages.link_choice import link_choice, within
-from routers.pages.page import PageRoute, SignedIn, Visitor, render_app
-from routers.pages.preview import Preview, glimpse
-from routers.pages.send import TIMES
+from routers.pages.rendering.page import PageRoute, SignedIn, Visitor, render_app
+from routers.pages.rendering.preview import Preview, glimpse
+from routers.pages.sending.send import TIMES
 from routers.v1.schemas.bundles import Bundle, Member
 from routers.v1.schemas.files import StoredFile
 from routers.v1.schemas.timelinks import Timelink

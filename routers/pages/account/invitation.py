@@ -12,9 +12,9 @@ from app.runtime import Runtime
 from app.security.one_time_tokens import MAX_LENGTH
 from routers.http.forms.reading import read_fields
 from routers.http.negotiation import is_browser
-from routers.pages import account
-from routers.pages.page import render_app
+from routers.pages.account import account
 from routers.pages.public.visiting import HEADERS, LinkRoute
+from routers.pages.rendering.page import render_app
 from routers.v1.schemas.accounts.accounts import GivenPassword
 from routers.web import cookies, logins
 from routers.web.dependencies import RuntimeDep

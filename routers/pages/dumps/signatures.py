@@ -16,9 +16,10 @@ from app.dumps.entities import Filters
 from app.dumps.signatures.entities import RECENT, Sort, State, Wanted
 from app.errors import NotFound
 from routers.http.forms.reading import check_fields, read_fields
-from routers.pages import bars, dumps
-from routers.pages.dumps import ChosenDep, Searched, Shown
-from routers.pages.page import PageRoute, SignedIn, render_app
+from routers.pages.dumps import dumps
+from routers.pages.dumps.dumps import ChosenDep, Searched, Shown
+from routers.pages.rendering import bars
+from routers.pages.rendering.page import PageRoute, SignedIn, render_app
 from routers.v1.schemas.dumps.signatures import DumpSignature, DumpSignatureChange, SignatureHead
 from routers.v1.schemas.lists import CursorParam
 from routers.web.dependencies import RuntimeDep

@@ -7,9 +7,9 @@ from fastapi.responses import JSONResponse, Response
 
 from app.features import FEATURES
 from routers.http.negotiation import is_browser
-from routers.pages.devices import device_in_words
-from routers.pages.key_uses import KEY, key_uses
-from routers.pages.page import PageRoute, SignedIn, render_app
+from routers.pages.account.devices import device_in_words
+from routers.pages.account.key_uses import KEY, key_uses
+from routers.pages.rendering.page import PageRoute, SignedIn, render_app
 from routers.web.dependencies import RuntimeDep
 from routers.web.urls import base_url
 

@@ -18,12 +18,12 @@ from app.objects.preconditions import Preconditions
 from app.pictures.entities import MAX_NAME_LENGTH, NewPicture
 from app.runtime import Runtime
 from routers.http.forms.reading import check_fields, open_form, read_form
-from routers.pages.albums import OFFERED, Selection, album_choice
 from routers.pages.link_choice import link_choice
-from routers.pages.page import PageRoute, SignedIn, Visitor, render_app
-from routers.pages.picture_facts import facts_of
-from routers.pages.picture_tiles import by_month, tile_of
-from routers.pages.selection import fields_of
+from routers.pages.pictures.albums import OFFERED, Selection, album_choice
+from routers.pages.pictures.facts import facts_of
+from routers.pages.rendering.page import PageRoute, SignedIn, Visitor, render_app
+from routers.pages.rendering.tiles import by_month, tile_of
+from routers.pages.sending.selection import fields_of
 from routers.v1.schemas.lists import CursorParam
 from routers.v1.schemas.pictures import PictureFields
 from routers.web.dependencies import RuntimeDep

@@ -15,8 +15,8 @@ from app.runtime import Runtime
 from app.words import plural
 from routers.http.bodies import read_small
 from routers.http.forms.reading import check_fields
-from routers.pages.page import PageRoute, SignedIn, Visitor
-from routers.pages.send import show_sent
+from routers.pages.rendering.page import PageRoute, SignedIn, Visitor
+from routers.pages.sending.send import show_sent
 from routers.v1.files import send_selected
 from routers.web.dependencies import RuntimeDep
 from routers.web.urls import base_path, own_link

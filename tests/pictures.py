@@ -79,19 +79,20 @@ def corners(image: Image.Image) -> tuple[Colour, ...]:
     rgb = image.convert("RGB")
     x, y = rgb.width // 4, rgb.height // 4
     points = ((x, y), (rgb.width - x, y), (x, rgb.height - y), (rgb.width - x, rgb.height - y))
-    return tuple(tuple(255 if c > 127 else 0 for c in _pixel(rgb, point)) for point in points)
+    return tuple(tuple(255 if c > 127 else 0 for c in pixel(rgb, point)) for point in points)
 
 
 def middle(image: Image.Image) -> Colour:
     """Return the colour in the middle."""
-    return _pixel(image, (image.width // 2, image.height // 2))
+    return pixel(image, (image.width // 2, image.height // 2))
 
 
 def is_near(one: Colour, other: Colour, by: int = 6) -> bool:
     return len(one) == len(other) and all(abs(a - b) <= by for a, b in zip(one, other, strict=True))
 
 
-def _pixel(image: Image.Image, point: tuple[int, int]) -> Colour:
+def pixel(image: Image.Image, point: tuple[int, int]) -> Colour:
+    """Return the colour at a point."""
     value = image.getpixel(point)
     assert isinstance(value, tuple)
     return tuple(int(channel) for channel in value)

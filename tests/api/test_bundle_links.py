@@ -393,4 +393,4 @@ async def test_other_contracts_get_the_archive_or_nothing(service: Service, user
 async def test_a_bundle_without_members_says_so(service: Service, user: Headers) -> None:
     made = await service.client.post("/v1/bundles", json={"max_downloads": 1}, headers=user)
     page = await service.client.get(made.json()["link"], headers=PAGE)
-    assert "Nothing is here yet" in page.text
+    assert "Nothing here yet" in page.text

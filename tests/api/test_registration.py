@@ -131,14 +131,14 @@ async def test_pages_say_to_whom_it_is_open(make_settings: MakeSettings) -> None
 
     async with running(make_settings(registration=None)) as service:
         for text in await texts(service):
-            assert "administrates" in text
+            assert "administers" in text
             assert "/account/register" in text
         await sign_up(service, "ada")
         for text in await texts(service):
             assert "Registration is closed" in text
-            assert "administrates" not in text
+            assert "administers" not in text
             assert 'action="/account/register"' not in text
     async with running(make_settings(registration="open")) as service:
         for text in await texts(service):
             assert "/account/register" in text
-            assert "administrates" not in text
+            assert "administers" not in text

@@ -385,3 +385,39 @@ async def test_security_is_what_it_says(service: Service, operations: list[Opera
 
 
 _JSON = {"Content-Type": "application/json"}
+
+
+@pytest.mark.slow("scaled")
+@pytest.mark.anyio
+async def test_no_boolean_is_a_number(
+    document: dict[str, Any], make_settings: MakeSettings
+) -> None:
+    """In Python true is 1, and pydantic takes it for that."""
+    asked = [
+        (method, path, name)
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+        for name in _numbers(document, operation)
+        if path.startswith("/v1/")
+    ]
+    assert len(asked) > 30
+    async with running(make_settings(registration=None)) as service:
+        _, admin = await service.sign_up("root")  # the first one administrates
+        for method, path, name in asked:
+            url = re.sub("{.*?}", "0199a8b0-7f6e-7b1c-9a55-3d2f6c1e8a90", path)
+            answer = await service.client.request(method, url, json={name: True}, headers=admin)
+            assert answer.status_code == 422, (method, path, name)
+            assert ["body", name] in [error["loc"][:2] for error in answer.json()["errors"]]
+
+
+def _numbers(document: dict[str, Any], operation: dict[str, Any]) -> list[str]:
+    """The names of the numbers in an operation's JSON body."""
+    content = operation.get("requestBody", {}).get("content", {})
+    schema = content.get("application/json", {}).get("schema", {})
+    if "$ref" in schema:
+        schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    return [
+        name
+        for name, field in schema.get("properties", {}).items()
+        if "integer" in [one.get("type") for one in (field, *field.get("anyOf", []))]
+    ]

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 ADMIN = {"username": "root", "password": "correct horse battery"}
-PATIENCE = 240.0
+PATIENCE = 600.0
 """Seconds for all of it, which takes 20 on an idle machine."""
 
 

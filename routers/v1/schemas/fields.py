@@ -1,9 +1,9 @@
 """Fields that many schemas have."""
 
 import unicodedata
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from app import clock
 
@@ -36,6 +36,16 @@ Text = Annotated[
         json_schema_extra={"pattern": r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$"}
     ),
 ]
+
+
+def _not_boolean(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("this is not a number")  # noqa: TRY004 - what becomes a 422
+    return value
+
+
+NOT_BOOLEAN: Final = BeforeValidator(_not_boolean)
+"""Of numbers that are asked for, after their limits: pydantic takes false for 0."""
 
 
 def values_of(entity: Any, schema: type[BaseModel]) -> dict[str, Any]:  # noqa: ANN401 - has slots

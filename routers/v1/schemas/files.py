@@ -11,7 +11,7 @@ from app import clock
 from app.files import entities
 from app.files.entities import MAX_LIFETIME
 from app.objects.file_names import MAX_NAME_LENGTH, file_name
-from routers.v1.schemas.fields import Id, Sha256, Size
+from routers.v1.schemas.fields import NOT_BOOLEAN, Id, Sha256, Size
 from routers.v1.schemas.link_options import LinkPassword, MaxDownloads, Note
 from routers.v1.schemas.lists import ListOf
 
@@ -39,6 +39,7 @@ ExpiresIn = Annotated[
         description="Seconds that the file lives from now; 0 keeps it. Default: `EXPIRE_TIME`.",
         examples=[3600],
     ),
+    NOT_BOOLEAN,
 ]
 
 INBOX_ID: Final[Any] = Field(

@@ -11,7 +11,7 @@ from app.inboxes import entities
 from app.inboxes.entities import NewInbox, PublicInbox
 from app.links.entities import MAX_NOTE, time_left
 from app.objects import entities as objects
-from routers.v1.schemas.fields import Id, Sha256, Size, Text
+from routers.v1.schemas.fields import NOT_BOOLEAN, Id, Sha256, Size, Text
 from routers.v1.schemas.link_options import LinkPassword
 from routers.v1.schemas.lists import ListOf
 
@@ -43,6 +43,7 @@ MaxFiles = Annotated[
         description="How many files it takes in all. Default: as many as the account may keep.",
         examples=[100],
     ),
+    NOT_BOOLEAN,
 ]
 MaxBytes = Annotated[
     int,
@@ -52,6 +53,7 @@ MaxBytes = Annotated[
         description="How many bytes it takes in all. Default: as many as the account may keep.",
         examples=[10_737_418_240],
     ),
+    NOT_BOOLEAN,
 ]
 OpenFor = Annotated[
     int,
@@ -60,6 +62,7 @@ OpenFor = Annotated[
         "settings or the account's tier say otherwise.",
         examples=[604_800],
     ),
+    NOT_BOOLEAN,
 ]
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator, Field
 
 from app.links.entities import MAX_DOWNLOADS, MAX_NOTE
-from routers.v1.schemas.fields import Text
+from routers.v1.schemas.fields import NOT_BOOLEAN, Text
 
 MAX_PASSWORD: Final = 128
 
@@ -25,6 +25,7 @@ MaxDownloads = Annotated[
         description="The number of downloads that the link allows. Default: the tier's.",
         examples=[3],
     ),
+    NOT_BOOLEAN,
 ]
 LinkPassword = Annotated[
     str,

@@ -11,7 +11,7 @@ from app.blobs.entities import MAX_ID_LENGTH
 from app.features import TARGETS
 from app.links import entities
 from app.links.entities import PublicLink
-from routers.v1.schemas.fields import Id, Size
+from routers.v1.schemas.fields import NOT_BOOLEAN, Id, Size
 from routers.v1.schemas.link_options import ORIGINALS, LinkPassword, MaxDownloads, Note, storable
 from routers.v1.schemas.lists import ListOf
 
@@ -43,7 +43,7 @@ class NewTimelink(BaseModel):
 
     kind: TargetType = Field(examples=["blob"])
     id: TargetId
-    time: int = Field(
+    time: Annotated[int, NOT_BOOLEAN] = Field(
         description="Its lifetime in seconds: 300 to 2592000 (30 days) unless the settings or the "
         "account's tier say otherwise.",
         examples=[3600],

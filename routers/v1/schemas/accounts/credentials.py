@@ -11,7 +11,7 @@ from app.accounts import entities
 from app.accounts.entities import MAX_KEY_LIFETIME
 from app.features import SCOPES
 from routers.v1.schemas.accounts.accounts import OTP_NEEDED, GivenPassword, Otp
-from routers.v1.schemas.fields import Id
+from routers.v1.schemas.fields import NOT_BOOLEAN, Id
 from routers.v1.schemas.lists import ListOf
 
 Scope = StrEnum("Scope", [(scope.replace(":", "_"), scope) for scope in sorted(SCOPES)])  # type: ignore[misc]
@@ -120,9 +120,9 @@ class ApiKeyCreate(BaseModel):
             json_schema_extra=_lenient,
         ),
     ] = Field(examples=[["dumps:submit"]])
-    expires_in: Annotated[int, Field(ge=1, le=MAX_KEY_LIFETIME, description="Seconds.")] | None = (
-        Field(default=None, examples=[31_536_000])
-    )
+    expires_in: (
+        Annotated[int, Field(ge=1, le=MAX_KEY_LIFETIME, description="Seconds."), NOT_BOOLEAN] | None
+    ) = Field(default=None, examples=[31_536_000])
 
 
 class ApiKey(BaseModel):

@@ -16,7 +16,7 @@ from app.accounts.welcome.entities import (
     RESET_LIFETIME,
 )
 from routers.v1.schemas.accounts.accounts import Email, NewPassword, Username
-from routers.v1.schemas.fields import Id
+from routers.v1.schemas.fields import NOT_BOOLEAN, Id
 from routers.v1.schemas.lists import ListOf
 
 Url = Annotated[
@@ -51,7 +51,7 @@ class InvitationCreate(BaseModel):
         default=None, description="Whom it is for: the account gets this address, or another."
     )
     expires_in: Annotated[
-        int, Field(ge=MIN_LIFETIME, le=MAX_INVITATION_LIFETIME, description="Seconds.")
+        int, Field(ge=MIN_LIFETIME, le=MAX_INVITATION_LIFETIME, description="Seconds."), NOT_BOOLEAN
     ] = INVITATION_LIFETIME
 
 
@@ -97,7 +97,7 @@ class PasswordResetCreate(BaseModel):
     """How long a new password can be set, and what else that does."""
 
     expires_in: Annotated[
-        int, Field(ge=MIN_LIFETIME, le=MAX_RESET_LIFETIME, description="Seconds.")
+        int, Field(ge=MIN_LIFETIME, le=MAX_RESET_LIFETIME, description="Seconds."), NOT_BOOLEAN
     ] = RESET_LIFETIME
     ends_second_factor: StrictBool = Field(
         default=False, description="Whether it turns the second factor off: the device is lost."

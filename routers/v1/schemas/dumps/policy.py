@@ -9,7 +9,7 @@ from app import clock
 from app.dumps.entities import MAX_LABEL, MAX_RETENTION
 from app.dumps.flood import entities
 from app.dumps.flood.entities import MAX_KEPT, MAX_LABELS, MAX_REFUSALS
-from routers.v1.schemas.fields import Text
+from routers.v1.schemas.fields import NOT_BOOLEAN, Text
 
 Kept = Annotated[
     int | None,
@@ -20,11 +20,12 @@ Kept = Annotated[
         "were read first. Null: of all.",
         examples=[50],
     ),
+    NOT_BOOLEAN,
 ]
 Retention = Annotated[
     dict[
         Annotated[Text, Field(min_length=1, max_length=MAX_LABEL)],
-        Annotated[int, Field(ge=1, le=MAX_RETENTION)],
+        Annotated[int, Field(ge=1, le=MAX_RETENTION), NOT_BOOLEAN],
     ],
     Field(
         max_length=MAX_LABELS,

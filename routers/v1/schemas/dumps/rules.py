@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from app import clock
 from app.dumps.rules import entities
 from app.dumps.rules.entities import MAX_TEXT, MAX_TRIED
-from routers.v1.schemas.fields import Text, values_of
+from routers.v1.schemas.fields import NOT_BOOLEAN, Text, values_of
 
 _RULES: Final = "[ignore]\nacme::log::.*\n[group]\nacme::(read|write)_\\w+ => acme I/O"
 
@@ -58,9 +58,11 @@ class SignatureRulesTry(BaseModel):
     """Rules to be tried."""
 
     rules: RulesText
-    limit: int = Field(
-        MAX_TRIED, ge=1, le=MAX_TRIED, description="How many of the newest dumps to try them with."
-    )
+    limit: Annotated[
+        int,
+        Field(ge=1, le=MAX_TRIED, description="How many of the newest dumps to try them with."),
+        NOT_BOOLEAN,
+    ] = MAX_TRIED
 
 
 class SignatureChange(BaseModel):

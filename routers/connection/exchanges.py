@@ -13,7 +13,6 @@ In ``scope["extensions"]``:
 import asyncio
 import errno
 import os
-import select
 from collections.abc import Iterable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
@@ -37,10 +36,7 @@ _UNREACHABLE: Final = frozenset(
 )
 """What the kernel says of a client that it has given up, besides errors of connections."""
 
-_MOMENT: Final = 1
-"""Milliseconds in which a client that keeps up has taken some more: a thread waits no longer."""
-
-# the socket never blocks, so a thread is busy only as long as the disk is, and a moment
+# the socket never blocks, so a thread is busy only as long as the disk is
 _threads = ThreadPoolExecutor(8, thread_name_prefix="sendfile")
 
 
@@ -149,7 +145,7 @@ class Exchange(RequestResponseCycle):
         loop = asyncio.get_running_loop()
         while position < stop:
             count = min(_PIECE, stop - position)
-            sending = loop.run_in_executor(_threads, _send_some, target, file, position, count)
+            sending = loop.run_in_executor(_threads, os.sendfile, target, file, position, count)
             try:
                 sent = await asyncio.shield(sending)
             except BlockingIOError:
@@ -180,27 +176,6 @@ class Exchange(RequestResponseCycle):
             raise ConnectionAbortedError from None
         finally:
             loop.remove_writer(target)
-
-
-def _send_some(target: int, file: int, position: int, count: int) -> int:
-    """Send bytes of a file for as long as the client keeps up; returns how many have gone.
-
-    Raises `BlockingIOError` if it takes none.
-    """
-    sent = all_sent = os.sendfile(target, file, position, count)
-    while sent and all_sent < count and _keeps_up(target):
-        try:
-            sent = os.sendfile(target, file, position + all_sent, count - all_sent)
-        except BlockingIOError:
-            break
-        all_sent += sent
-    return all_sent
-
-
-def _keeps_up(target: int) -> bool:
-    poll = select.poll()
-    poll.register(target, select.POLLOUT)
-    return bool(poll.poll(_MOMENT))
 
 
 def _has_length(message: HTTPResponseStartEvent) -> bool:

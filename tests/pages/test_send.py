@@ -131,10 +131,10 @@ def test_files_are_dropped_and_pasted(send_page: Page) -> None:
 
 def test_the_choice_of_an_end(send_page: Page) -> None:
     page = send_page
-    page.get_by_label("Expires", exact=True).select_option("after 7 days")
+    page.get_by_label("Expire", exact=True).select_option("after 7 days")
     choose(page, file("week.txt"))
     expect(sent(page, "week.txt")).to_contain_text("expires in 7 d")
-    page.get_by_label("Expires", exact=True).select_option("0")
+    page.get_by_label("Expire", exact=True).select_option("0")
     choose(page, file("kept.txt"))
     expect(sent(page, "kept.txt")).to_contain_text("kept until you delete it")
     expect(sent(page, "kept.txt").get_by_role("img")).to_have_count(0)
@@ -343,7 +343,7 @@ def test_the_form_without_scripts(open_page: OpenPage, sign_up: SignUp, live: Se
     sign_up(page)
     page.goto("/file/load")
     page.get_by_label("Choose files").set_input_files(file("one.txt", b"without"))
-    page.get_by_label("Expires", exact=True).select_option("after 1 hour")
+    page.get_by_label("Expire", exact=True).select_option("after 1 hour")
     page.get_by_text("Options", exact=True).click()
     page.locator(".options").get_by_label("Note").fill("To <you>")
     assert fits(page)

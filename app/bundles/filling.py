@@ -19,10 +19,10 @@ from app.bundles.entities import (
     NewMember,
 )
 from app.bundles.members import Members
+from app.bundles.reading import found, unknown_member
 from app.bundles.rows import MakeRoom
 from app.bundles.tables import bundle_members, bundles
 from app.database import Statement, insert_into, require_storage
-from app.database.pagination import Page
 from app.errors import BundleClosed, Forbidden, NotFound
 from app.events.entities import EventType, Subject
 from app.events.log import count
@@ -151,7 +151,7 @@ def add(
         _check_open(connection, current)
         _add(connection, identity, current.id, new, received, now)
     rows.touch(connection, bundle_id=current.id, now=now)
-    return [_found(members.find(connection, current.id, new.uuid, now)) for new, _ in sent]
+    return [found(members.find(connection, current.id, new.uuid, now)) for new, _ in sent]
 
 
 def point(
@@ -173,7 +173,7 @@ def point(
     member = new_uuid()
     _point(connection, identity, members, current.id, kind, target_id, member, now)
     rows.touch(connection, bundle_id=current.id, now=now)
-    return _found(members.find(connection, current.id, member, now))
+    return found(members.find(connection, current.id, member, now))
 
 
 def point_all(
@@ -228,39 +228,6 @@ def _point(
         content_type=None,
         created_at=now,
     )
-
-
-def find_member(
-    connection: Connection, identity: Identity, members: Members, uuid: str, member: str, now: int
-) -> Member:
-    """Return a member of a bundle, ready to be read; raises `NotFound`.
-
-    An API key needs the scope of what it points to.
-    """
-    current = rows.existing(connection, identity, uuid, now)
-    found = _found(members.find(connection, current.id, member, now))
-    if found.target is not None:
-        identity.require(members.targets.tables[found.kind].scope)
-    return found
-
-
-def page_of_members(
-    connection: Connection,
-    identity: Identity,
-    members: Members,
-    uuid: str,
-    limit: int,
-    cursor: str | None,
-    now: int,
-    *,
-    name: str | None = None,
-) -> Page[Member]:
-    """Return a page of a bundle's members, in their order: all, or that of a name.
-
-    Raises `NotFound`.
-    """
-    current = rows.existing(connection, identity, uuid, now)
-    return members.page(connection, current.id, limit, cursor, now, name=name)
 
 
 def remove_member(
@@ -324,14 +291,3 @@ def _check_open(connection: Connection, current: Any) -> None:  # noqa: ANN401 -
 def _check_room(connection: Connection, bundle_id: int) -> None:
     if _count(connection, bundle_id=bundle_id).scalar_one() >= MAX_MEMBERS:
         raise BundleClosed(f"A bundle may have up to {MAX_MEMBERS} members")
-
-
-def _found(member: Member | None) -> Member:
-    if member is None:
-        raise unknown_member()
-    return member
-
-
-def unknown_member() -> NotFound:
-    """Return the error for a member that isn't there."""
-    return NotFound("No such member of the bundle")

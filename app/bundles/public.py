@@ -8,8 +8,8 @@ from sqlalchemy import Connection, select
 
 from app.archives.archive import Entry
 from app.bundles.entities import Member, Shown
-from app.bundles.filling import unknown_member
 from app.bundles.members import Members
+from app.bundles.reading import found
 from app.bundles.rows import unknown
 from app.bundles.tables import bundles
 from app.database.pagination import Page
@@ -43,10 +43,7 @@ def find_member(
     connection: Connection, members: Members, bundle_id: int, name: str, now: int
 ) -> Member:
     """Return a member by its name, ready to be read; raises `NotFound`."""
-    member = members.find_shown(connection, bundle_id, name, now)
-    if member is None:
-        raise unknown_member()
-    return member
+    return found(members.find_shown(connection, bundle_id, name, now))
 
 
 def content_of(member: Member, link: PublicLink) -> Content:

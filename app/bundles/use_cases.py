@@ -11,7 +11,7 @@ from app import clock
 from app.accounts.identity import Access
 from app.archives.archive import Archive
 from app.archives.use_cases import lay_out
-from app.bundles import albums, filling, listing, public, rows
+from app.bundles import albums, filling, listing, public, reading, rows
 from app.bundles.entities import (
     ALL,
     MAX_MEMBERS,
@@ -183,7 +183,7 @@ class Bundles:
 
     async def find_member(self, access: Access, uuid: str, member: str) -> Member:
         """Return a member, ready to be read; raises `NotFound`."""
-        return await access.read(filling.find_member, self._members, uuid, member, clock.now())
+        return await access.read(reading.find_member, self._members, uuid, member, clock.now())
 
     async def page_of_members(
         self,
@@ -199,7 +199,7 @@ class Bundles:
         Raises `NotFound`.
         """
         return await access.read(
-            filling.page_of_members, self._members, uuid, limit, cursor, clock.now(), name=name
+            reading.page_of_members, self._members, uuid, limit, cursor, clock.now(), name=name
         )
 
     async def remove_member(self, access: Access, uuid: str, member: str) -> None:

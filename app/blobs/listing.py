@@ -11,7 +11,7 @@ from app.blobs import rows
 from app.blobs.entities import KIND, MAX_ID_LENGTH, Blob, BlobSort
 from app.blobs.tables import blobs
 from app.database import Statement
-from app.database.pagination import Page, before_of, decode_cursor, encode_cursor, page_of
+from app.database.pagination import Page, before_of, cursor_after, decode_cursor, page_of
 from app.database.search import find_newest
 from app.database.sorting import Order, newest_of, sorted_ids
 from app.errors import NotFound
@@ -58,11 +58,8 @@ def page(
         found = _newest(connection, account_id=own, before=before, limit=limit + 1).rows
         return page_of(KIND, found, limit, rows.blob_of, lambda row: int(row.id))
     begins = and_(blobs.c.name >= prefix, blobs.c.name < _after_prefix(prefix))
-    hits = find_newest(connection, blobs, own, begins, before, limit + 1)
-    ids = hits.ids[:limit]
-    stopped_at = ids[-1] if len(hits.ids) > limit else hits.stopped_at
-    next_cursor = None if stopped_at is None else encode_cursor(KIND, stopped_at)
-    return Page(_of_ids(connection, ids), next_cursor)
+    ids, stopped_at = find_newest(connection, blobs, own, begins, before, limit + 1).page(limit)
+    return Page(_of_ids(connection, ids), cursor_after(KIND, stopped_at))
 
 
 def entries(connection: Connection, identity: Identity, names: Sequence[str]) -> list[Entry]:

@@ -11,7 +11,7 @@ from app.bundles.entities import KIND, Bundle, BundleSort, Wanted
 from app.bundles.members import Members
 from app.bundles.tables import bundles
 from app.database import Statement
-from app.database.pagination import Page, before_of, encode_cursor, page_of
+from app.database.pagination import Page, before_of, cursor_after, page_of
 from app.database.search import contains, find_newest
 from app.database.sorting import Order, by_end, by_text, newest_of, sorted_ids
 
@@ -55,10 +55,9 @@ def page(
         before = before_of(KIND, cursor)
         condition = _condition(wanted, bundles.c, now)
         found = find_newest(connection, bundles, own, condition, before, limit + 1)
-        ids = list(found.ids[:limit])
-        stopped_at = ids[-1] if len(found.ids) > limit else found.stopped_at
-        next_cursor = None if stopped_at is None else encode_cursor(KIND, stopped_at)
-        return Page(_of_ids(connection, identity, members, ids, now), next_cursor)
+        hits, stopped_at = found.page(limit)
+        items = _of_ids(connection, identity, members, hits, now)
+        return Page(items, cursor_after(KIND, stopped_at))
     return page_of_newest(_page[wanted.expiring], connection, identity, members, limit, cursor, now)
 
 

@@ -33,6 +33,11 @@ def encode_cursor(list_name: str, position: int | str) -> str:
     return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
 
 
+def cursor_after(list_name: str, position: int | str | None) -> str | None:
+    """Return the cursor for the page after ``position``; None: there is no such page."""
+    return None if position is None else encode_cursor(list_name, position)
+
+
 def decode_cursor(list_name: str, cursor: str | None, kind: type[P]) -> P | None:
     """Return the position of a cursor; None without one.
 

@@ -46,6 +46,14 @@ class Found(Generic[P]):
     stopped_at: P | None
     """None: enough was found, or there is nothing more to look at."""
 
+    def page(self, limit: int) -> tuple[Sequence[P], P | None]:
+        """Return up to ``limit`` of the places, and that after which the next page begins, if any.
+
+        One more place than ``limit`` has been looked for.
+        """
+        shown = self.ids[:limit]
+        return shown, shown[-1] if len(self.ids) > limit else self.stopped_at
+
 
 @dataclass(frozen=True, slots=True)
 class Indexed:

@@ -11,7 +11,7 @@ from app import clock
 from app.accounts import quota
 from app.accounts.identity import Identity
 from app.database import Statement, require_storage
-from app.database.pagination import Page, before_of, encode_cursor
+from app.database.pagination import Page, before_of, cursor_after
 from app.dumps import expiry, submissions
 from app.dumps.entities import KIND, Dump, DumpFile, Filters, NewDump
 from app.dumps.flood import rows as flood_rows
@@ -85,8 +85,7 @@ def page(
     """
     before = before_of(KIND, cursor)
     found = find_ids(connection, identity.account_id, filters, before, limit + 1, now)
-    ids = found.ids[:limit]
-    stopped_at = ids[-1] if len(found.ids) > limit else found.stopped_at
+    ids, stopped_at = found.page(limit)
     rows = connection.execute(
         select(*_columns, *contents.listed_columns())
         .select_from(dumps.join(object_rows))
@@ -94,7 +93,7 @@ def page(
         .order_by(dumps.c.id.desc())
     )
     items = [_dump(row) for row in rows]
-    return Page(items, None if stopped_at is None else encode_cursor(KIND, stopped_at))
+    return Page(items, cursor_after(KIND, stopped_at))
 
 
 def admit(_connection: Connection, _identity: Identity) -> int:

@@ -19,7 +19,7 @@ from app.accounts.identity import Identity
 from app.archives.archive import Entry
 from app.bundles import archiving
 from app.bundles.members import Members
-from app.database.pagination import Page, before_of, encode_cursor
+from app.database.pagination import Page, before_of, cursor_after
 from app.database.search import contains, find_newest
 from app.database.sorting import Order, by_end, by_text, newest_of, sorted_ids
 from app.files import rows
@@ -49,10 +49,8 @@ def page(
     condition = _condition(wanted, files.c, now)
     before = before_of(KIND, cursor)
     found = find_newest(connection, files, identity.account_id, condition, before, limit + 1)
-    ids = found.ids[:limit]
-    stopped_at = ids[-1] if len(found.ids) > limit else found.stopped_at
-    items = _of_ids(connection, identity, ids, now)
-    return Page(items, None if stopped_at is None else encode_cursor(KIND, stopped_at))
+    ids, stopped_at = found.page(limit)
+    return Page(_of_ids(connection, identity, ids, now), cursor_after(KIND, stopped_at))
 
 
 def entries(

@@ -64,8 +64,7 @@ def page(
         return [((row[0], row[1]), row[2]) for row in connection.execute(rows.order_by(*order))]
 
     found = walk(look, _place(list_name, cursor, wanted.sort), limit + 1)
-    shown = found.ids[:limit]
-    stopped_at = shown[-1] if len(found.ids) > limit else found.stopped_at
+    shown, stopped_at = found.page(limit)
     ids = [place[1] for place in shown if place is not None]
     listed = _listed(connection, identity, ids, now)
     if stopped_at is None:
